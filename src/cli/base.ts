@@ -1,0 +1,66 @@
+/**
+ * What all commands share: flags become typed options, errors become one line, exit statuses are set in one place.
+ *
+ * A command imports only this module statically; what a run needs (parsers, model, rules, renderers) it imports with
+ * `await import()` inside run(), so that --help and --version stay quick.
+ */
+import {Args, Command} from '@oclif/core';
+import type {FindingOptions, InputOptions, OutputOptions, RawFlags, Selection} from './flags.js';
+import * as flags from './flags.js';
+
+/** Everything a command that reads traces was told. */
+export interface TraceOptions extends InputOptions, FindingOptions, OutputOptions {
+  /** as typed: paths, `-` for standard input; empty means standard input if that is no terminal */
+  traces: string[];
+  selection: Selection;
+  /** the command line as typed, for the report: `['pinscope', 'analyze', 'trace.txt']` */
+  command: string[];
+}
+
+export abstract class BaseCommand extends Command {
+  /** The command as typed, one string per word, for the report. */
+  protected commandLine(): string[] {
+    return ['pinscope', ...process.argv.slice(2)];
+  }
+
+  /** Errors go to main(), which prints them and sets the status: oclif's own printing wraps and colours them. */
+  protected override async catch(error: Error): Promise<never> {
+    throw error;
+  }
+}
+
+/** Base of the commands that read traces; it has every flag of the contract that means the same everywhere. */
+export abstract class TraceCommand extends BaseCommand {
+  static override args = {
+    trace: Args.string({
+      description: 'trace to read, or - for standard input; gzip, zstd and xz are known by their first bytes',
+      multiple: true,
+      // oclif would wait for standard input and swallow it as an argument
+      ignoreStdin: true,
+    }),
+  };
+
+  static override baseFlags = {
+    ...flags.inputFlags,
+    ...flags.selectionFlags,
+    ...flags.findingFlags,
+    ...flags.outputFlags,
+  };
+
+  /** Parses the command line; throws UserError for a value that makes no sense. */
+  protected async traceOptions(): Promise<TraceOptions> {
+    const {args, baseFlags, flags: own, strict} = this.ctor as typeof TraceCommand;
+    // oclif copies only a class's own statics, so inherited ones are handed over by name
+    const parsed = await this.parse({args, baseFlags, flags: own, strict});
+    const raw = parsed.flags as RawFlags;
+    const traces = (parsed.args as {trace?: string | string[]}).trace ?? [];
+    return {
+      ...flags.inputOptions(raw),
+      ...flags.findingOptions(raw),
+      ...flags.outputOptions(raw, process.stdout.isTTY === true, process.env),
+      selection: flags.selection(raw),
+      traces: Array.isArray(traces) ? traces : [traces],
+      command: this.commandLine(),
+    };
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * The one place where an exit status is decided (contract, "exit").
+ */
+import type {Finding, Report, Severity} from '../report/types.js';
+
+export const ExitCode = {
+  /** at least one rule could run, and no finding reaches --fail-on */
+  clean: 0,
+  /** a finding does */
+  finding: 1,
+  /** usage, or input that cannot be read or judged */
+  usage: 2,
+  /** --strict, and the input lost events or could not be read whole */
+  strict: 3,
+} as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** `--fail-on warning:sure` */
+export interface FailOn {
+  severity: Severity;
+  /** only findings whose verdict is `sure` count */
+  sure: boolean;
+}
+
+const RANK: Record<Severity, number> = {note: 0, warning: 1, error: 2};
+
+/** Whether `severity` is at least `min`. */
+export function reaches(severity: Severity, min: Severity): boolean {
+  return RANK[severity] >= RANK[min];
+}
+
+/** Quality counters that mean that events are missing from what was read; advice alone is not one. */
+function readWhole(report: Report): boolean {
+  if (report.partial !== undefined) return false;
+  if (report.inputs.some((input) => input.cut !== undefined || input.unrecognised.count > 0)) return false;
+  return report.quality.every((counter) => counter.severity === 'note' || counter.count === 0);
+}
+
+function fails(finding: Finding, failOn: FailOn): boolean {
+  return reaches(finding.severity, failOn.severity) && (!failOn.sure || finding.verdict === 'sure');
+}
+
+/**
+ * The status of a run that ended with a report: 2 when no rule could judge anything, else 3 under --strict when the
+ * input was lossy or partly unread, else 1 or 0 by the findings.
+ */
+export function exitCodeOf(report: Report, options: {failOn: FailOn; strict: boolean}): ExitCode {
+  if (report.rules.every((rule) => rule.status === 'not-run')) return ExitCode.usage;
+  if (options.strict && !readWhole(report)) return ExitCode.strict;
+  return report.findings.some((finding) => fails(finding, options.failOn)) ? ExitCode.finding : ExitCode.clean;
+}

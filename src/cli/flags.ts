@@ -1,0 +1,224 @@
+/**
+ * The flags that mean the same everywhere (contract), in groups that commands put together, and what they become.
+ */
+import {Flags} from '@oclif/core';
+import {UserError} from '../io/user-error.js';
+import type {Severity} from '../report/types.js';
+import type {FailOn} from './exit.js';
+import * as values from './values.js';
+
+/** Input forms that --from can force. */
+export const INPUT_FORMS = [
+  'ftrace',
+  'trace-cmd',
+  'perf-script',
+  'bpftrace',
+  'bpftrace-json',
+  'dmesg',
+  'mail',
+] as const;
+export type InputForm = (typeof INPUT_FORMS)[number];
+
+/** Output forms that --to knows. */
+export const OUTPUT_FORMS = ['table', 'mail', 'markdown', 'json', 'ndjson', 'html'] as const;
+export type OutputForm = (typeof OUTPUT_FORMS)[number];
+
+const SEVERITIES: readonly Severity[] = ['error', 'warning', 'note'];
+const COLORS = ['auto', 'always', 'never'] as const;
+
+/** What goes to the pipeline: which form, which facts the trace may lack. */
+export interface InputOptions {
+  /** undefined: detect */
+  from: InputForm | undefined;
+  kernel: values.KernelVersion | undefined;
+  pageShift: number | undefined;
+  vmemmap: bigint | undefined;
+  /** lossy or partly unread input ends with status 3 */
+  strict: boolean;
+}
+
+/** Which pages, tasks and times are reported; empty lists restrict nothing. */
+export interface Selection {
+  pfn: values.Range[];
+  time: values.TimeSpan | undefined;
+  pid: values.Range[];
+  /** whole names, as the trace prints them */
+  comm: string[];
+  cpu: values.Range[];
+  device: string[];
+  inode: values.InodeChoice[];
+}
+
+export interface FindingOptions {
+  /** ids; empty for all. Checked against the registry by the command. */
+  rules: string[];
+  /** findings below it are not shown */
+  severity: Severity;
+  /** undefined: the form's own; 0: all */
+  limit: number | undefined;
+  failOn: FailOn;
+  longPin_ns: number;
+  /** path of a suppression file */
+  suppress: string | undefined;
+}
+
+export interface OutputOptions {
+  to: OutputForm;
+  /** path, or undefined for standard output */
+  output: string | undefined;
+  /** whether to colour, decided: never in files, pipes or under NO_COLOR unless --color always */
+  color: boolean;
+  quiet: boolean;
+}
+
+/** A flag that may be repeated, or hold a comma-separated list, without swallowing the words after it. */
+const list = (summary: string, helpValue: string, helpGroup: string) =>
+  Flags.string({summary, helpValue, helpGroup, multiple: true, multipleNonGreedy: true});
+
+export const inputFlags = {
+  from: Flags.string({summary: 'input form, instead of detecting it', helpValue: 'FORM', helpGroup: 'INPUT'}),
+  kernel: Flags.string({summary: 'kernel that made the trace', helpValue: 'X.Y', helpGroup: 'INPUT'}),
+  'page-shift': Flags.string({summary: 'log2 of the page size', helpValue: 'N', helpGroup: 'INPUT'}),
+  vmemmap: Flags.string({summary: 'address of the first struct page', helpValue: 'ADDR', helpGroup: 'INPUT'}),
+  strict: Flags.boolean({summary: 'lossy or partly unread input is an error (status 3)', helpGroup: 'INPUT'}),
+};
+
+export const outputFlags = {
+  to: Flags.string({summary: `output form: ${OUTPUT_FORMS.join(', ')}`, helpValue: 'FORM', helpGroup: 'OUTPUT'}),
+  json: Flags.boolean({summary: 'short for --to json', helpGroup: 'OUTPUT'}),
+  output: Flags.string({
+    char: 'o',
+    summary: 'write there instead of standard output',
+    helpValue: 'FILE',
+    helpGroup: 'OUTPUT',
+  }),
+  color: Flags.string({summary: 'auto, always or never', helpValue: 'WHEN', helpGroup: 'OUTPUT', default: 'auto'}),
+  quiet: Flags.boolean({summary: 'no progress', helpGroup: 'OUTPUT'}),
+};
+
+export const selectionFlags = {
+  pfn: list('only these pages: numbers and ranges, 0x for hex', 'P[,P-P...]', 'SELECTION'),
+  time: Flags.string({
+    summary: 'only what touches this span, times as printed in the trace',
+    helpValue: 'A,B',
+    helpGroup: 'SELECTION',
+  }),
+  pid: list('only these tasks', 'PID[,PID...]', 'SELECTION'),
+  comm: list('only tasks of this name', 'NAME[,NAME...]', 'SELECTION'),
+  cpu: list('only these CPUs', 'N[,N-N...]', 'SELECTION'),
+  device: list('only these DMA devices', 'NAME[,NAME...]', 'SELECTION'),
+  inode: list('only pages of these files', '[MAJ:MIN/]INO', 'SELECTION'),
+};
+
+export const findingFlags = {
+  rule: list('only these rules', 'ID[,ID...]', 'FINDINGS'),
+  severity: Flags.string({
+    summary: 'least severity shown: error, warning or note',
+    helpValue: 'MIN',
+    helpGroup: 'FINDINGS',
+    default: 'note',
+  }),
+  limit: Flags.string({summary: 'most findings shown, 0 for all', helpValue: 'N', helpGroup: 'FINDINGS'}),
+  'fail-on': Flags.string({
+    summary: 'what makes the exit status 1',
+    helpValue: 'SEVERITY[:sure]',
+    helpGroup: 'FINDINGS',
+    default: 'warning',
+  }),
+  'long-pin': Flags.string({
+    summary: 'when a pin is a long one',
+    helpValue: 'DURATION',
+    helpGroup: 'FINDINGS',
+    default: '1s',
+  }),
+  suppress: Flags.string({summary: 'known findings to leave out', helpValue: 'FILE', helpGroup: 'FINDINGS'}),
+};
+
+/** Flags as oclif hands them over: text not yet looked at. */
+export type RawFlags = Record<string, string | boolean | string[] | undefined>;
+
+function text(flags: RawFlags, name: string): string | undefined {
+  const value = flags[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function items(flags: RawFlags, name: string): string | undefined {
+  const value = flags[name];
+  return Array.isArray(value) && value.length > 0 ? value.join(',') : undefined;
+}
+
+export function inputOptions(flags: RawFlags): InputOptions {
+  const [from, kernel, shift, vmemmap] = ['from', 'kernel', 'page-shift', 'vmemmap'].map((name) => text(flags, name));
+  return {
+    from: from === undefined ? undefined : values.parseWord('from', from, INPUT_FORMS),
+    kernel: kernel === undefined ? undefined : values.parseKernel('kernel', kernel),
+    // 4 KiB to 64 KiB pages are all that Linux has
+    pageShift: shift === undefined ? undefined : values.parseInteger('page-shift', shift, 12, 18),
+    vmemmap: vmemmap === undefined ? undefined : values.parseAddress('vmemmap', vmemmap),
+    strict: flags['strict'] === true,
+  };
+}
+
+export function selection(flags: RawFlags): Selection {
+  const ranges = (name: string, like: string) => {
+    const value = items(flags, name);
+    return value === undefined ? [] : values.parseRanges(name, value, like);
+  };
+  const names = (name: string, like: string) => {
+    const value = items(flags, name);
+    return value === undefined ? [] : values.parseList(name, value, like);
+  };
+  const time = text(flags, 'time');
+  const inode = items(flags, 'inode');
+  return {
+    pfn: ranges('pfn', '0x2fb0 or 0x2fb0-0x2fbf,12345'),
+    time: time === undefined ? undefined : values.parseTimeSpan('time', time),
+    pid: ranges('pid', '309 or 300-320,415'),
+    comm: names('comm', 'fio,kworker/0:1'),
+    cpu: ranges('cpu', '0-3,7'),
+    device: names('device', '0000:00:03.0'),
+    inode: inode === undefined ? [] : values.parseInodes('inode', inode),
+  };
+}
+
+export function findingOptions(flags: RawFlags): FindingOptions {
+  const limit = text(flags, 'limit');
+  const rules = items(flags, 'rule');
+  return {
+    rules: rules === undefined ? [] : values.parseList('rule', rules, 'unpin-while-dma,pin-leak'),
+    severity: values.parseWord('severity', text(flags, 'severity') ?? 'note', SEVERITIES),
+    limit: limit === undefined ? undefined : values.parseInteger('limit', limit, 0, 1e9),
+    failOn: failOn(text(flags, 'fail-on') ?? 'warning'),
+    longPin_ns: values.parseDuration('long-pin', text(flags, 'long-pin') ?? '1s'),
+    suppress: text(flags, 'suppress'),
+  };
+}
+
+function failOn(value: string): FailOn {
+  const [severity = '', verdict, ...rest] = value.split(':');
+  if ((verdict !== undefined && verdict !== 'sure') || rest.length > 0) {
+    throw new UserError(`--fail-on ${JSON.stringify(value)}: only :sure may follow the severity`, {
+      next: 'write it like warning or error:sure',
+    });
+  }
+  return {severity: values.parseWord('fail-on', severity, SEVERITIES), sure: verdict === 'sure'};
+}
+
+/** `isTerminal`: whether standard output is one. NO_COLOR (no-color.org) counts when it is not empty. */
+export function outputOptions(flags: RawFlags, isTerminal: boolean, env: NodeJS.ProcessEnv): OutputOptions {
+  const to = text(flags, 'to');
+  const form = to === undefined ? undefined : values.parseWord('to', to, OUTPUT_FORMS);
+  if (flags['json'] === true && form !== undefined && form !== 'json') {
+    throw new UserError(`--json and --to ${form} contradict each other`, {next: 'give one of them'});
+  }
+  const output = text(flags, 'output');
+  if (output === '') throw new UserError('-o needs the name of a file');
+  const when = values.parseWord('color', text(flags, 'color') ?? 'auto', COLORS);
+  const auto = isTerminal && output === undefined && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+  return {
+    to: form ?? (flags['json'] === true ? 'json' : 'table'),
+    output: output === '-' ? undefined : output,
+    color: when === 'always' || (when === 'auto' && auto),
+    quiet: flags['quiet'] === true,
+  };
+}

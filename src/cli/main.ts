@@ -1,0 +1,32 @@
+/**
+ * Starts oclif from the bundle (bin/run.js) or from the sources (bin/dev.js), and turns whatever comes out into one
+ * clear line and an exit status.
+ */
+import {readFileSync} from 'node:fs';
+import path from 'node:path';
+import {fileURLToPath} from 'node:url';
+import type {Interfaces} from '@oclif/core';
+import {run} from '@oclif/core/run';
+import {settings} from '@oclif/core/settings';
+import {endWith} from './failure.js';
+
+/** The package's root: two levels up from src/cli/main.ts, one from dist/main.js. */
+function packageRoot(development: boolean): string {
+  const here = path.dirname(fileURLToPath(import.meta.url));
+  return path.resolve(here, development ? '../..' : '..');
+}
+
+/** Runs the command line in `process.argv`; sets the exit status, never throws. */
+export async function main(options: {development?: boolean} = {}): Promise<void> {
+  const development = options.development === true;
+  const root = packageRoot(development);
+  // oclif would look for ts-node or tsx by itself and then silently run an old dist/
+  settings.enableAutoTranspile = false;
+  try {
+    const pjson = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as Interfaces.PJSON;
+    if (development) pjson.oclif.commands = './commands';
+    await run(process.argv.slice(2), {root, pjson, ignoreManifest: true});
+  } catch (error) {
+    await endWith(error);
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Values of flags: text in, typed value out, or a UserError that says what would have been right.
+ */
+import {UserError} from '../io/user-error.js';
+
+/** An inclusive range of integers; a single value has both ends equal. */
+export interface Range {
+  first: number;
+  last: number;
+}
+
+/** An instant as a trace prints it. */
+export interface Instant {
+  /** ns on a clock printed in seconds */
+  ns: bigint;
+  /** the same text read as one number of a counting clock; null when it has a fraction */
+  ticks: bigint | null;
+}
+
+/** `--time A,B`; null where that end is open. */
+export interface TimeSpan {
+  from: Instant | null;
+  to: Instant | null;
+}
+
+/** `--inode`: an inode number, with the device it lives on when that was given. */
+export interface InodeChoice {
+  /** major * 2^20 + minor, as in TraceEvent.devId; null for any device */
+  devId: number | null;
+  ino: number;
+}
+
+/** `--kernel 6.12` */
+export interface KernelVersion {
+  major: number;
+  minor: number;
+  /** as typed */
+  text: string;
+}
+
+/** A flag's value that cannot be read; `like` shows values that can. */
+function wrong(flag: string, text: string, why: string, like: string): UserError {
+  return new UserError(`--${flag} ${JSON.stringify(text)}: ${why}`, {next: `write it like ${like}`});
+}
+
+/** Splits `a,b,c`; empty elements are errors. */
+export function parseList(flag: string, text: string, like: string): string[] {
+  const items = text.split(',').map((item) => item.trim());
+  if (items.includes('')) throw wrong(flag, text, 'an element of the list is empty', like);
+  return items;
+}
+
+/** A whole number, decimal or 0x hex, that a double holds exactly; undefined when it is none. */
+function wholeNumber(text: string): number | undefined {
+  if (!/^(?:0x[0-9a-f]{1,14}|[0-9]{1,16})$/i.test(text)) return undefined;
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** A list of numbers and ranges: `3,7-9,0x2fb0-0x2fbf`. */
+export function parseRanges(flag: string, text: string, like: string): Range[] {
+  return parseList(flag, text, like).map((item) => {
+    const dash = item.indexOf('-', 1);
+    const first = wholeNumber(dash < 0 ? item : item.slice(0, dash));
+    const last = dash < 0 ? first : wholeNumber(item.slice(dash + 1));
+    if (first === undefined || last === undefined) {
+      const bareHex = /^[0-9a-f-]*[a-f][0-9a-f-]*$/i.test(item);
+      throw wrong(flag, text, bareHex ? `${item} looks hexadecimal but lacks 0x` : `${item} is not a number`, like);
+    }
+    if (last < first) throw wrong(flag, text, `the range ${item} ends before it begins`, like);
+    return {first, last};
+  });
+}
+
+const UNIT_NS: Record<string, number> = {ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, min: 60e9, h: 3600e9};
+
+/** A duration in ns: `1s`, `500ms`, `1.5us`, `2min`. The unit is needed: a bare number would be guessed wrong. */
+export function parseDuration(flag: string, text: string): number {
+  const like = '1s, 500ms or 20us';
+  const match = /^([0-9]{1,12})(?:\.([0-9]{1,9}))?([a-z]+)$/.exec(text.trim());
+  if (match === null) throw wrong(flag, text, /^[0-9.]+$/.test(text) ? 'the unit is missing' : 'not a duration', like);
+  const scale = UNIT_NS[match[3] ?? ''];
+  if (scale === undefined) throw wrong(flag, text, `unknown unit ${match[3]}`, like);
+  const value_ns = Math.round(Number(`${match[1]}.${match[2] ?? '0'}`) * scale);
+  if (!Number.isSafeInteger(value_ns)) throw wrong(flag, text, 'longer than any trace', like);
+  return value_ns;
+}
+
+const TIME_LIKE = '12.345678,12.5 (either end may be left out), with times as the trace prints them';
+
+function parseInstant(flag: string, whole: string, text: string): Instant | null {
+  if (text === '') return null;
+  // people copy the time with the colon that follows it in the trace
+  const match = /^([0-9]{1,20})(?:\.([0-9]{1,9}))?:?$/.exec(text);
+  if (match === null) throw wrong(flag, whole, `${text} is not a time`, TIME_LIKE);
+  const [, seconds = '0', fraction] = match;
+  const ns = BigInt(seconds) * 1_000_000_000n + BigInt((fraction ?? '').padEnd(9, '0'));
+  return {ns, ticks: fraction === undefined ? BigInt(seconds) : null};
+}
+
+/** `--time A,B`, exact to the ns whatever the uptime. */
+export function parseTimeSpan(flag: string, text: string): TimeSpan {
+  const parts = text.split(',').map((part) => part.trim());
+  if (parts.length !== 2) throw wrong(flag, text, 'two times with a comma between them are needed', TIME_LIKE);
+  const from = parseInstant(flag, text, parts[0] ?? '');
+  const to = parseInstant(flag, text, parts[1] ?? '');
+  if (from === null && to === null) throw wrong(flag, text, 'both ends are open', TIME_LIKE);
+  if (from !== null && to !== null && to.ns < from.ns) throw wrong(flag, text, 'it ends before it begins', TIME_LIKE);
+  return {from, to};
+}
+
+/** `[MAJOR:MINOR/]INODE`, as a list. Traces print inodes in hex (`ino 2a`), so 0x is taken too. */
+export function parseInodes(flag: string, text: string): InodeChoice[] {
+  const like = '1234, 0x4d2 or 254:0/1234';
+  return parseList(flag, text, like).map((item) => {
+    const match = /^(?:([0-9]{1,4}):([0-9]{1,7})\/)?(0x[0-9a-f]+|[0-9]+)$/i.exec(item);
+    const ino = match === null ? undefined : wholeNumber(match[3] ?? '');
+    if (match === null || ino === undefined) throw wrong(flag, text, `${item} is not an inode`, like);
+    const devId = match[1] === undefined ? null : Number(match[1]) * 2 ** 20 + Number(match[2]);
+    return {devId, ino};
+  });
+}
+
+/** `6.12`, `6.1.0-31-amd64`: only major and minor count. */
+export function parseKernel(flag: string, text: string): KernelVersion {
+  const match = /^v?([0-9]{1,3})\.([0-9]{1,4})(?![0-9])/.exec(text);
+  if (match === null) throw wrong(flag, text, 'not a kernel version', '6.12');
+  return {major: Number(match[1]), minor: Number(match[2]), text};
+}
+
+/** A 64-bit address in hex, with or without 0x and `_` (as in `ffffea00_00000000`). */
+export function parseAddress(flag: string, text: string): bigint {
+  const digits = text.replace(/^0x/i, '').replaceAll('_', '');
+  if (!/^[0-9a-f]{1,16}$/i.test(digits)) throw wrong(flag, text, 'not an address', '0xffffea0000000000');
+  return BigInt(`0x${digits}`);
+}
+
+/** A whole number between two bounds. */
+export function parseInteger(flag: string, text: string, min: number, max: number): number {
+  const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) {
+    throw wrong(flag, text, `not a whole number from ${min} to ${max}`, String(Math.max(min, 1)));
+  }
+  return value;
+}
+
+/** One word of a closed list; a near miss is named. */
+export function parseWord<T extends string>(flag: string, text: string, known: readonly T[]): T {
+  const exact = known.find((word) => word === text);
+  if (exact !== undefined) return exact;
+  const near = nearest(text, known);
+  const next = near === undefined ? `one of: ${known.join(', ')}` : `did you mean ${near}? (one of: ${known.join(', ')})`;
+  throw new UserError(`--${flag} ${JSON.stringify(text)} is not known`, {next});
+}
+
+/** The known word that is at most two typing slips (or a third of its length) away. */
+export function nearest<T extends string>(text: string, known: readonly T[]): T | undefined {
+  let best: T | undefined;
+  let bestDistance = Infinity;
+  for (const word of known) {
+    const distance = editDistance(text.slice(0, 64).toLowerCase(), word.toLowerCase());
+    if (distance < bestDistance && distance <= Math.max(2, Math.floor(word.length / 3))) {
+      best = word;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** Levenshtein's distance, one row at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({length: b.length + 1}, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
