@@ -1,0 +1,120 @@
+/** One finding as lines of plain text: what the terminal and the mail say alike. */
+import {ascii, printable, untabbed} from './clean.js';
+import {between, counted, decoded, decodedShort, frames, pageList, span, task, time, wrap} from './format.js';
+import {stackLines, trimmed} from './stacks.js';
+import type {Finding, HistoryEntry, Report} from './types.js';
+import {byLabel} from './words.js';
+
+/** Facts of a finding as `[label, text]`, in the order people ask for them. Texts are printable. */
+export function facts(finding: Finding, mostRuns: number): [string, string][] {
+  const list: [string, string][] = [];
+  const total = frames(finding.pages);
+  const folios = finding.pages.filter((page) => page.order > 0);
+  const order = folios.length === 0 ? '' : ` (${counted(folios.length, 'large folio')}, order ${orders(folios)})`;
+  list.push(['pages', `${counted(total, 'page')}${order}: ${pageList(finding.pages, mostRuns)}`]);
+  list.push(['when', `${span(finding)}${occurrences(finding)}`]);
+  for (const who of finding.tasks) {
+    const group = who.tgid === undefined || who.tgid === who.pid ? '' : `, thread of ${who.tgid}`;
+    list.push([byLabel(who.role), printable(`${task(who.comm, who.pid)}${group}`)]);
+  }
+  if (finding.device !== undefined) list.push(['device', printable(finding.device)]);
+  if (finding.file !== undefined) {
+    const {dev, ino, index} = finding.file;
+    list.push(['file', printable(`device ${dev}, inode ${ino}, page index ${index}`)]);
+  }
+  const {before, after} = finding.counts;
+  if (before !== null || after !== null) {
+    list.push(['count before', decoded(before)]);
+    list.push(['count after', decoded(after)]);
+  }
+  for (const window of finding.windows) {
+    if (window.kind !== 'dma' && window.kind !== 'writeback') continue;
+    const end = window.open ? 'never closed in this trace' : `to ${time(window.end_ns)}`;
+    const length = between(window.start_ns, window.end_ns);
+    const words = `${printable(window.label)}: ${time(window.start_ns)} ${end}${length === null ? '' : ` (${length})`}`;
+    list.push([window.kind === 'dma' ? 'DMA window' : 'writeback', words]);
+  }
+  if (finding.reason !== null) list.push(['only possible', printable(finding.reason)]);
+  if (finding.related.length > 0) list.push(['same deed as', finding.related.join(', ')]);
+  return list;
+}
+
+function orders(pages: Finding['pages']): string {
+  return [...new Set(pages.map((page) => page.order))].sort((a, b) => a - b).join(', ');
+}
+
+function occurrences(finding: Finding): string {
+  return finding.occurrences > finding.pages.length ? `, ${counted(finding.occurrences, 'time')} over all pages` : '';
+}
+
+/** Facts as an aligned block of at most `width` columns. */
+export function factLines(list: [string, string][], width: number, indent: string): string[] {
+  const label = Math.max(...list.map(([name]) => name.length));
+  return list.flatMap(([name, text]) =>
+    wrap(text, width, `${indent}${' '.repeat(label + 2)}`, `${indent}${name.padEnd(label)}  `),
+  );
+}
+
+/** Stacks one under the other, one frame a line, cut to `width` only where a frame alone is longer. */
+export function stackBlock(finding: Finding, indent: string): string[] {
+  return trimmed(finding.stacks).flatMap((stack) => [
+    `${indent}${printable(byLabel(stack.role))}`,
+    ...stackLines(stack).map((line) => `${indent}  ${printable(line)}`),
+  ]);
+}
+
+/** `pin +1024`, `dropped pin -1024`: what an entry of a history did, without who and when. */
+export function change(entry: HistoryEntry): string {
+  const kind = entry.kind === null ? '' : `${entry.kind} `;
+  const delta = entry.delta === null ? '' : entry.delta > 0 ? `+${entry.delta}` : String(entry.delta);
+  if (entry.what === 'taken' || entry.what === 'dropped') return `${entry.what} ${kind}${delta}`.trimEnd();
+  if (entry.what === 'folded') return '...';
+  return `${entry.what} ${kind}${delta}`.trimEnd();
+}
+
+/** The history of the first page: time, CPU, task, change, decoded count, line; notes go under their entry. */
+export function historyLines(entries: readonly HistoryEntry[], width: number, indent: string): string[] {
+  if (entries.length === 0) return [];
+  const rows = entries.map((entry) => ({
+    cells: [
+      time(entry.t_ns, entry.t_ticks),
+      entry.cpu === null ? '' : String(entry.cpu),
+      ascii(task(entry.task, entry.pid)),
+      ascii(change(entry)),
+      decodedShort(entry.counts),
+      entry.line > 0 ? String(entry.line) : '',
+    ],
+    note: entry.note,
+  }));
+  const heads = ['time', 'cpu', 'task', 'change', 'count', 'line'];
+  const widths = heads.map((head, at) => Math.max(head.length, ...rows.map((row) => row.cells[at]?.length ?? 0)));
+  const rightward = new Set([1, 5]);
+  const line = (cells: string[]): string =>
+    `${indent}${cells
+      .map((cell, at) => (rightward.has(at) ? cell.padStart(widths[at] ?? 0) : cell.padEnd(widths[at] ?? 0)))
+      .join('  ')}`.trimEnd();
+  const noteIndent = `${indent}${' '.repeat((widths[0] ?? 0) + 2)}`;
+  const lines = [line(heads)];
+  for (const row of rows) {
+    if (row.cells[3] === '...' && row.note !== null) {
+      lines.push(...wrap(`... ${ascii(row.note)}`, width, noteIndent));
+      continue;
+    }
+    lines.push(line(row.cells));
+    if (row.note !== null) lines.push(...wrap(ascii(row.note), width, `${noteIndent}  `));
+  }
+  return lines;
+}
+
+/** `line 3641 of trace.txt, drops the pin` and the line itself. */
+export function evidenceHead(report: Report, finding: Finding, at: number): string {
+  const item = finding.evidence[at];
+  if (item === undefined) return '';
+  const file = report.inputs.length > 1 ? ` of ${printable(report.inputs[item.input]?.path ?? `input ${item.input}`)}` : '';
+  return `line ${item.line}${file} (${printable(item.role)})`;
+}
+
+/** An original line, printable, its leading blanks kept. */
+export function evidenceText(text: string): string {
+  return printable(untabbed(text));
+}

@@ -1,0 +1,159 @@
+/**
+ * The race as people draw it by hand in mail threads: time downwards, who did it on the left, who did the other half
+ * on the right. With two CPUs (or two tasks) each has a column; when one task did everything, the other column is the
+ * device or the writeback that went on meanwhile, drawn as a bar from its start to its end.
+ */
+import {ascii} from './clean.js';
+import {clip, duration, task, time, wrap} from './format.js';
+import type {Evidence, Finding} from './types.js';
+import {deed, decidingEvidence, entryOf, mark} from './words.js';
+
+interface Step {
+  evidence: Evidence;
+  time: string;
+  ns: bigint | null;
+  cpu: number | null;
+  who: string;
+  text: string;
+  deciding: boolean;
+}
+
+/** Lines of ASCII of at most `width` columns; none when fewer than two events are known. */
+export function drawRace(finding: Finding, width: number): string[] {
+  const steps = stepsOf(finding);
+  if (steps.length < 2) return [];
+  const cpus = distinct(steps.map((step) => step.cpu).filter((cpu) => cpu !== null));
+  const tasks = distinct(steps.map((step) => step.who).filter((who) => who !== '-'));
+  if (cpus.length >= 2) return twoSides(finding, steps, width, (step) => step.cpu, cpus, (cpu) => `CPU ${cpu}`);
+  if (tasks.length >= 2) return twoSides(finding, steps, width, (step) => step.who, tasks, (who) => who);
+  return besideDevice(finding, steps, width);
+}
+
+function stepsOf(finding: Finding): Step[] {
+  const deciding = decidingEvidence(finding);
+  return finding.evidence.map((evidence, index) => {
+    const entry = entryOf(finding, evidence);
+    const ns = evidence.t_ns ?? entry?.t_ns ?? null;
+    return {
+      evidence,
+      time: time(ns, entry?.t_ticks),
+      ns: ns === null ? null : BigInt(ns),
+      cpu: evidence.cpu ?? entry?.cpu ?? null,
+      who: evidence.task === undefined ? task(entry?.task ?? null, entry?.pid ?? null) : task(evidence.task, evidence.pid ?? null),
+      text: deed(evidence.role),
+      deciding: index === deciding,
+    };
+  });
+}
+
+function distinct<T>(values: T[]): T[] {
+  return [...new Set(values)];
+}
+
+/** What goes on meanwhile, as one character a line: a mapping from its map to its unmap, a writeback likewise. */
+const OPENS: Record<string, string> = {'dma-map': 'D', 'writeback-start': 'W'};
+const CLOSES: Record<string, string> = {'dma-unmap': 'D', 'writeback-end': 'W'};
+
+function twoSides<T>(
+  finding: Finding,
+  steps: Step[],
+  width: number,
+  key: (step: Step) => T,
+  keys: T[],
+  label: (side: T) => string,
+): string[] {
+  const timeWidth = Math.max(6, ...steps.map((step) => step.time.length));
+  const half = Math.floor((width - timeWidth - 8) / 2);
+  const left = keys[0] as T;
+  const others = keys.length > 2;
+  const row = (when: string, bars: string, one: string, two: string): string =>
+    `${when.padEnd(timeWidth)} ${bars.padEnd(3)} ${clip(one, half).padEnd(half)}  ${clip(two, half)}`.trimEnd();
+  const head = (side: T): string => {
+    const who = distinct(steps.filter((step) => key(step) === side).map((step) => step.who));
+    return typeof side === 'number' ? `${label(side)}: ${who.join(', ')}` : label(side);
+  };
+  const rightHead = others ? `the other ${typeof left === 'number' ? 'CPUs' : 'tasks'}` : head(keys[1] as T);
+  const lines = [
+    row('time', '', ascii(head(left)), ascii(rightHead)),
+    row('-'.repeat(timeWidth), '', '-'.repeat(half), '-'.repeat(half)),
+  ];
+  const open = new Map<string, number>();
+  const bars = (): string => [...open].map(([letter, depth]) => (depth > 0 ? letter : ' ')).join('').slice(0, 3);
+  let last: Step | undefined;
+  for (const step of steps) {
+    gap(lines, last, step, timeWidth);
+    last = step;
+    const opens = OPENS[step.evidence.role];
+    if (opens !== undefined) open.set(opens, (open.get(opens) ?? 0) + 1);
+    const onLeft = key(step) === left || key(step) === null;
+    const many = distinct(steps.filter((other) => key(other) === key(step)).map((other) => other.who)).length > 1;
+    const tag = !onLeft && others ? `${label(key(step))}: ` : many ? `${step.who} ` : '';
+    const words = ascii(`${tag}${step.text}`);
+    lines.push(row(step.time, bars(), onLeft ? words : '', onLeft ? '' : words));
+    if (step.deciding) {
+      for (const here of pointer(finding, half)) lines.push(row('', bars(), onLeft ? here : '', onLeft ? '' : here));
+    }
+    const closes = CLOSES[step.evidence.role];
+    if (closes !== undefined) open.set(closes, Math.max(0, (open.get(closes) ?? 0) - 1));
+  }
+  const legend = [
+    ...(open.has('D') ? ['D: mapped for DMA'] : []),
+    ...(open.has('W') ? ['W: under writeback'] : []),
+  ].join(', ');
+  if (legend !== '') lines.push(`${' '.repeat(timeWidth + 1)}(${legend})`);
+  return lines;
+}
+
+function besideDevice(finding: Finding, steps: Step[], width: number): string[] {
+  const timeWidth = Math.max(6, ...steps.map((step) => step.time.length));
+  const half = Math.floor((width - timeWidth - 5) / 2);
+  const row = (when: string, one: string, two: string): string =>
+    `${when.padEnd(timeWidth)}  ${clip(one, half).padEnd(half)}  ${clip(two, half)}`.trimEnd();
+  const first = steps[0] as Step;
+  const cpu = first.cpu === null ? '' : `CPU ${first.cpu}: `;
+  const other = finding.device === undefined ? 'meanwhile' : `device ${finding.device}`;
+  const lines = [
+    row('time', ascii(`${cpu}${first.who === '-' ? 'task unknown' : first.who}`), ascii(other)),
+    row('-'.repeat(timeWidth), '-'.repeat(half), '-'.repeat(half)),
+  ];
+  let mapped = 0;
+  let writeback = 0;
+  const bar = (): string => (mapped > 0 && writeback > 0 ? '| :' : mapped > 0 ? '|' : writeback > 0 ? '  :' : '');
+  let last: Step | undefined;
+  for (const step of steps) {
+    gap(lines, last, step, timeWidth, bar(), half);
+    last = step;
+    const role = step.evidence.role;
+    let beside = bar();
+    if (role === 'dma-map') {
+      mapped++;
+      beside = writeback > 0 ? '+ : DMA may begin' : '+ DMA may begin';
+    } else if (role === 'dma-unmap') {
+      beside = writeback > 0 ? '+ : DMA is over' : '+ DMA is over';
+      mapped = Math.max(0, mapped - 1);
+    } else if (role === 'writeback-start') {
+      writeback++;
+      beside = mapped > 0 ? '| + writeback begins' : '  + writeback begins';
+    } else if (role === 'writeback-end') {
+      beside = mapped > 0 ? '| + writeback is over' : '  + writeback is over';
+      writeback = Math.max(0, writeback - 1);
+    }
+    lines.push(row(step.time, step.text, beside));
+    if (step.deciding) for (const here of pointer(finding, half)) lines.push(row('', here, bar()));
+  }
+  return lines;
+}
+
+/** What happened here, under the step that it is about. */
+function pointer(finding: Finding, width: number): string[] {
+  return wrap(mark(finding.rule), width, '    ', '^^^ ');
+}
+
+/** A line that tells how long nothing happened between two steps, when that is known and long enough to matter. */
+function gap(lines: string[], last: Step | undefined, step: Step, timeWidth: number, bar = '', half = 0): void {
+  if (last === undefined || last.ns === null || step.ns === null) return;
+  const length = step.ns - last.ns;
+  if (length < 1_000n) return;
+  const words = `+${duration(length)}`.padStart(timeWidth);
+  lines.push(`${words}  ${bar === '' ? '' : `${' '.repeat(half)}  ${bar}`}`.trimEnd());
+}
