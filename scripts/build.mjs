@@ -20,7 +20,7 @@ const commandTable = {
   setup(plugin) {
     plugin.onResolve({filter: /^pinscope:commands$/}, () => ({path: 'commands', namespace: 'pinscope'}));
     plugin.onLoad({filter: /.*/, namespace: 'pinscope'}, async () => {
-      const files = (await readdir(path.join(root, 'commands'))).filter((f) => f.endsWith('.ts')).sort();
+      const files = (await readdir(path.join(root, 'commands'))).filter((f) => f.endsWith('.ts')).toSorted();
       const ids = files.map((f) => path.basename(f, '.ts'));
       const imports = ids.map((id, i) => `import c${i} from './commands/${id}.ts';`).join('\n');
       const table = ids.map((id, i) => `${JSON.stringify(id)}: c${i}`).join(', ');
@@ -91,7 +91,7 @@ async function licences(metafile) {
     if (match) dirs.add(match[1]);
   }
   const parts = ['The files in this folder contain code of these packages.\n'];
-  for (const dir of [...dirs].sort()) {
+  for (const dir of [...dirs].toSorted()) {
     const at = path.join(root, dir);
     const pkg = JSON.parse(await readFile(path.join(at, 'package.json'), 'utf8'));
     const file = (await readdir(at)).find((f) => /^licen[cs]e/i.test(f));

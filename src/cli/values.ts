@@ -149,7 +149,8 @@ export function parseWord<T extends string>(flag: string, text: string, known: r
   const exact = known.find((word) => word === text);
   if (exact !== undefined) return exact;
   const near = nearest(text, known);
-  const next = near === undefined ? `one of: ${known.join(', ')}` : `did you mean ${near}? (one of: ${known.join(', ')})`;
+  const next =
+    near === undefined ? `one of: ${known.join(', ')}` : `did you mean ${near}? (one of: ${known.join(', ')})`;
   throw new UserError(`--${flag} ${JSON.stringify(text)} is not known`, {next});
 }
 

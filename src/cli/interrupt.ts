@@ -1,0 +1,34 @@
+/**
+ * Ctrl-C and SIGTERM: the first asks the run to stop and report what it has, the second ends it at once.
+ */
+import {removeUnfinished} from '../io/output.js';
+
+export interface Interruption {
+  /** Aborted by the first signal; its `reason` is the signal's name. The pipeline asks between chunks. */
+  readonly signal: AbortSignal;
+  /** Gives the signals back to Node. */
+  release(): void;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** Takes over SIGINT and SIGTERM until release(). */
+export function watchInterrupts(): Interruption {
+  const controller = new AbortController();
+  const handler = (name: NodeJS.Signals): void => {
+    if (!controller.signal.aborted) {
+      controller.abort(name);
+      process.stderr.write(`pinscope: ${name}: stopping; the report will cover what was read (again: end at once)\n`);
+      return;
+    }
+    removeUnfinished();
+    release();
+    // nobody listens any more, so this ends the process and tells the shell why
+    process.kill(process.pid, name);
+  };
+  const release = (): void => {
+    for (const name of SIGNALS) process.off(name, handler);
+  };
+  for (const name of SIGNALS) process.on(name, handler);
+  return {signal: controller.signal, release};
+}

@@ -1,0 +1,198 @@
+/**
+ * Bytes as they are on disk or in a pipe, before any decompression.
+ *
+ * A plain file is read with readSync into one reused buffer, the quickest way there is; between two reads the event
+ * loop gets its turn often enough for signals and progress. All that can block (pipes, terminals, FIFOs, tracefs files,
+ * whose size reads as 0) is read asynchronously, so that Ctrl-C still works while nothing comes.
+ */
+import type {Stats} from 'node:fs';
+import {close, closeSync, fstatSync, open, read, readSync} from 'node:fs';
+import {Socket} from 'node:net';
+import type {Readable} from 'node:stream';
+import {setImmediate as nextTurn} from 'node:timers/promises';
+import {promisify} from 'node:util';
+import {CHUNK_BYTES} from './byte-source.js';
+import type {ByteSource} from './byte-source.js';
+import {UserError, systemCode} from './user-error.js';
+
+/** Longest time in ms that synchronous reading keeps the event loop from signals and timers. */
+const TURN_MS = 50;
+
+export interface RawSource extends ByteSource {
+  /** Bytes handed out so far. */
+  readonly bytes: number;
+  /** Bytes there are, as far as the file system knows; null for pipes and the like. */
+  readonly size: number | null;
+  /** `dev:ino` of a plain file; null for anything else. */
+  readonly identity: string | null;
+}
+
+/** Words for a system error; the rest stay as Node says them. */
+const WORDS: Record<string, [what: string, next: string]> = {
+  ENOENT: ['no such file', 'check the path'],
+  ENOTDIR: ['no such file: a part of the path is not a directory', 'check the path'],
+  EACCES: ['permission denied', 'run it as a user who may read the file, or copy the file'],
+  EPERM: ['permission denied', 'run it as a user who may read the file, or copy the file'],
+  ELOOP: ['too many symbolic links', 'check the path'],
+  ENAMETOOLONG: ['the name is too long', 'check the path'],
+  EMFILE: ['too many open files in this process', 'give fewer traces at once, or raise the limit with ulimit -n'],
+  ENFILE: ['too many open files on this machine', 'close some, then try again'],
+  EIO: ['the device reports a read error', 'copy what can be read, for example with dd conv=noerror'],
+  ENXIO: ['no such device', 'check the path'],
+};
+
+/** `no such file`: what a system error means. */
+export function systemWords(error: unknown): string {
+  const code = systemCode(error) ?? '';
+  const words = WORDS[code]?.[0];
+  if (words !== undefined) return words;
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The error for a trace that cannot be opened or read at all. */
+export function unreadable(name: string, error: unknown): UserError {
+  const next = WORDS[systemCode(error) ?? '']?.[1] ?? '';
+  return new UserError(systemWords(error), {where: name, next, cause: error});
+}
+
+/** Opens a path, or `-` for standard input. Throws UserError for what cannot be opened, and for directories. */
+export async function openRaw(path: string): Promise<RawSource> {
+  const name = path === '-' ? 'standard input' : path;
+  let fd = 0;
+  let stat: Stats;
+  try {
+    // not openSync: the open of a FIFO waits for its writer
+    if (path !== '-') fd = await promisify(open)(path, 'r');
+    stat = fstatSync(fd);
+  } catch (error) {
+    throw unreadable(name, error);
+  }
+  if (stat.isDirectory()) {
+    if (path !== '-') closeSync(fd);
+    throw new UserError('is a directory', {where: name, next: 'name the trace files in it'});
+  }
+  if (stat.isFile() && stat.size > 0) return new FileSource(fd, stat, path === '-');
+  if (path === '-') return new StreamSource(process.stdin);
+  if (stat.isFIFO() || stat.isSocket()) return new StreamSource(new Socket({fd, readable: true, writable: false}));
+  return new SlowFileSource(fd);
+}
+
+/** A plain file, read synchronously. */
+class FileSource implements RawSource {
+  bytes = 0;
+  cut: string | undefined;
+  readonly size: number;
+  readonly identity: string;
+  private readonly buffer = new Uint8Array(CHUNK_BYTES);
+  private lastTurn_ms = performance.now();
+  private ended = false;
+  private closed = false;
+
+  constructor(
+    private readonly fd: number,
+    stat: Stats,
+    /** standard input: where its reading starts is unknown, and it is not ours to close */
+    private readonly borrowed: boolean,
+  ) {
+    this.size = stat.size;
+    this.identity = `${stat.dev}:${stat.ino}`;
+  }
+
+  async next(): Promise<Uint8Array | null> {
+    if (this.ended) return null;
+    if (performance.now() - this.lastTurn_ms > TURN_MS) {
+      await nextTurn();
+      this.lastTurn_ms = performance.now();
+    }
+    // what is appended while we read could keep us reading for ever: the file is read as long as it was at the start
+    const wanted = this.borrowed ? CHUNK_BYTES : Math.min(CHUNK_BYTES, this.size - this.bytes);
+    let got = 0;
+    try {
+      got = wanted === 0 ? 0 : readSync(this.fd, this.buffer, 0, wanted, null);
+    } catch (error) {
+      return this.end(`read error after ${this.bytes} bytes: ${systemWords(error)}`);
+    }
+    if (got === 0) return this.end(this.borrowed ? undefined : this.changed());
+    this.bytes += got;
+    return this.buffer.subarray(0, got);
+  }
+
+  private changed(): string | undefined {
+    if (this.bytes < this.size) return `the file shrank from ${this.size} to ${this.bytes} bytes while it was read`;
+    const now = fstatSync(this.fd).size;
+    if (now > this.size) return `the file grew from ${this.size} to ${now} bytes while it was read; the rest is unread`;
+    return undefined;
+  }
+
+  private end(cut: string | undefined): null {
+    this.ended = true;
+    this.cut = cut;
+    return null;
+  }
+
+  close(): void {
+    if (this.closed || this.borrowed) return;
+    this.closed = true;
+    closeSync(this.fd);
+  }
+}
+
+/** A file of unknown length whose reads may block: tracefs and procfs files, devices. */
+class SlowFileSource implements RawSource {
+  bytes = 0;
+  cut: string | undefined;
+  readonly size = null;
+  readonly identity = null;
+  private readonly buffer = new Uint8Array(CHUNK_BYTES);
+  private ended = false;
+
+  constructor(private readonly fd: number) {}
+
+  async next(): Promise<Uint8Array | null> {
+    if (this.ended) return null;
+    try {
+      const {bytesRead} = await promisify(read)(this.fd, this.buffer, 0, CHUNK_BYTES, null);
+      this.bytes += bytesRead;
+      if (bytesRead > 0) return this.buffer.subarray(0, bytesRead);
+    } catch (error) {
+      this.cut = `read error after ${this.bytes} bytes: ${systemWords(error)}`;
+    }
+    this.ended = true;
+    return null;
+  }
+
+  close(): void {
+    this.ended = true;
+    close(this.fd, () => undefined);
+  }
+}
+
+/** A pipe, a FIFO, a socket or a terminal. */
+class StreamSource implements RawSource {
+  bytes = 0;
+  cut: string | undefined;
+  readonly size = null;
+  readonly identity = null;
+  private readonly chunks: AsyncIterator<Uint8Array>;
+
+  constructor(private readonly stream: Readable) {
+    this.chunks = stream.iterator({destroyOnReturn: false}) as AsyncIterator<Uint8Array>;
+  }
+
+  async next(): Promise<Uint8Array | null> {
+    if (this.cut !== undefined) return null;
+    try {
+      const step = await this.chunks.next();
+      if (step.done === true) return null;
+      this.bytes += step.value.length;
+      return step.value;
+    } catch (error) {
+      this.cut = `read error after ${this.bytes} bytes: ${systemWords(error)}`;
+      return null;
+    }
+  }
+
+  close(): void {
+    this.stream.destroy();
+  }
+}
