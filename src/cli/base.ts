@@ -4,7 +4,8 @@
  * A command imports only this module statically; what a run needs (parsers, model, rules, renderers) it imports with
  * `await import()` inside run(), so that --help and --version stay quick.
  */
-import {Args, Command} from '@oclif/core';
+import {string as textArgument} from '@oclif/core/args';
+import {Command} from '@oclif/core/command';
 import type {FindingOptions, InputOptions, OutputOptions, RawFlags, Selection} from './flags.js';
 import * as flags from './flags.js';
 
@@ -32,7 +33,7 @@ export abstract class BaseCommand extends Command {
 /** Base of the commands that read traces; it has every flag of the contract that means the same everywhere. */
 export abstract class TraceCommand extends BaseCommand {
   static override args = {
-    trace: Args.string({
+    trace: textArgument({
       description: 'trace to read, or - for standard input; gzip, zstd and xz are known by their first bytes',
       multiple: true,
       // oclif would wait for standard input and swallow it as an argument

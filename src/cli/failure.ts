@@ -1,16 +1,21 @@
 /**
  * Errors in words: what, where, what to do next, on one line of standard error.
  */
+import {existsSync} from 'node:fs';
+import {unwritable} from '../io/output.js';
 import {UserError, systemCode} from '../io/user-error.js';
 import {ExitCode} from './exit.js';
+import {nearest} from './values.js';
 
-/** What oclif throws: usage errors carry `oclif.exit`, its own exit() carries nothing to print. */
+/** What oclif throws: usage errors carry `oclif`, those about unknown flags the flags and how they were parsed. */
 interface OclifError extends Error {
   oclif?: {exit?: number | false};
+  flags?: string[];
+  parse?: {input?: {flags?: Record<string, unknown>}};
 }
 
 /** Ends the run: prints the error, if there is anything to print, and sets the exit status. */
-export async function endWith(error: unknown): Promise<void> {
+export function endWith(error: unknown): void {
   // whoever read our output has gone (`| head -1`): nobody is left to tell, and it is no failure of ours
   if (systemCode(error) === 'EPIPE') return;
   const {line, status} = explain(error);
@@ -20,20 +25,41 @@ export async function endWith(error: unknown): Promise<void> {
 
 /** The line to print for an error (empty for none) and the exit status. */
 export function explain(error: unknown): {line: string; status: number} {
-  if (error instanceof UserError) return {line: error.line, status: ExitCode.usage};
-  if (!(error instanceof Error)) return {line: String(error), status: ExitCode.usage};
-  const exit = (error as OclifError).oclif?.exit;
-  if (error.message.startsWith('EEXIT: ')) return {line: '', status: typeof exit === 'number' ? exit : ExitCode.clean};
-  if ((error as OclifError).oclif !== undefined) return {line: usageLine(error.message), status: ExitCode.usage};
-  // a fault of pinscope itself: the stack is what a bug report needs
-  return {line: `internal error: ${error.stack ?? error.message}`, status: ExitCode.usage};
+  if (error instanceof UserError) return {line: oneLine(error.line), status: ExitCode.usage};
+  if (!(error instanceof Error)) return {line: oneLine(String(error)), status: ExitCode.usage};
+  const {oclif} = error as OclifError;
+  if (error.message.startsWith('EEXIT: ')) return {line: '', status: Number(oclif?.exit ?? 0)};
+  if (oclif !== undefined) return {line: oneLine(usage(error)), status: ExitCode.usage};
+  // help and version are printed by oclif itself
+  if (systemCode(error) !== undefined && 'syscall' in error && error.syscall === 'write') {
+    return explain(unwritable('standard output', error));
+  }
+  // a fault of pinscope: the stack is what a bug report needs
+  return {line: `internal error, please report it: ${error.stack ?? error.message}`, status: ExitCode.usage};
 }
 
-/** oclif's usage errors span several lines: one is enough. */
-function usageLine(message: string): string {
-  const lines = message
+/** Names of files and values may hold anything: control characters do not reach the terminal. */
+function oneLine(text: string): string {
+  return text.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+/** One line for oclif's usage errors, which span several. */
+function usage(error: OclifError): string {
+  const command = /^[Cc]ommand (\S.*) not found\.?$/.exec(error.message)?.[1];
+  if (command !== undefined) {
+    return existsSync(command)
+      ? `${command} is a file, not a command; to read it: pinscope analyze ${command}`
+      : `unknown command ${command}; pinscope --help lists the commands`;
+  }
+  const [flag] = error.flags ?? [];
+  if (flag !== undefined && error.message.startsWith('Nonexistent flag')) {
+    const known = Object.keys(error.parse?.input?.flags ?? {});
+    const near = nearest(flag.replace(/^-+/, ''), known);
+    return `unknown flag ${flag}; ${near === undefined ? 'see --help' : `did you mean --${near}?`}`;
+  }
+  const lines = error.message
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && line !== 'See more help with --help');
-  return `${lines.join(' ')}; see pinscope --help`;
+  return `${lines.join(' ')}; see --help`;
 }

@@ -1,7 +1,7 @@
 /**
  * The flags that mean the same everywhere (contract), in groups that commands put together, and what they become.
  */
-import {Flags} from '@oclif/core';
+import * as Flags from '@oclif/core/flags';
 import {UserError} from '../io/user-error.js';
 import type {Severity} from '../report/types.js';
 import type {FailOn} from './exit.js';

@@ -18,6 +18,10 @@ function packageRoot(development: boolean): string {
 
 /** Runs the command line in `process.argv`; sets the exit status, never throws. */
 export async function main(options: {development?: boolean} = {}): Promise<void> {
+  process.on('uncaughtException', (error) => {
+    endWith(error);
+    process.exit();
+  });
   const development = options.development === true;
   const root = packageRoot(development);
   // oclif would look for ts-node or tsx by itself and then silently run an old dist/
@@ -25,8 +29,13 @@ export async function main(options: {development?: boolean} = {}): Promise<void>
   try {
     const pjson = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as Interfaces.PJSON;
     if (development) pjson.oclif.commands = './commands';
-    await run(process.argv.slice(2), {root, pjson, ignoreManifest: true});
+    await run(words(process.argv.slice(2)), {root, pjson, ignoreManifest: true});
   } catch (error) {
-    await endWith(error);
+    endWith(error);
   }
+}
+
+/** `pinscope help analyze` as people know it from git. */
+function words(argv: string[]): string[] {
+  return argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
 }

@@ -154,13 +154,16 @@ export function parseWord<T extends string>(flag: string, text: string, known: r
   throw new UserError(`--${flag} ${JSON.stringify(text)} is not known`, {next});
 }
 
-/** The known word that is at most two typing slips (or a third of its length) away. */
+/** The known word that `text` begins, or that is a typing slip (or a third of its length) away. */
 export function nearest<T extends string>(text: string, known: readonly T[]): T | undefined {
+  const typed = text.slice(0, 64).toLowerCase();
+  const begun = known.find((word) => typed.length > 1 && word.startsWith(typed));
+  if (begun !== undefined) return begun;
   let best: T | undefined;
   let bestDistance = Infinity;
   for (const word of known) {
-    const distance = editDistance(text.slice(0, 64).toLowerCase(), word.toLowerCase());
-    if (distance < bestDistance && distance <= Math.max(2, Math.floor(word.length / 3))) {
+    const distance = editDistance(typed, word.toLowerCase());
+    if (distance < bestDistance && distance <= Math.max(1, Math.floor(word.length / 3))) {
       best = word;
       bestDistance = distance;
     }

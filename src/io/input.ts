@@ -71,6 +71,8 @@ export class Input {
   bytesOut = 0;
   private head: Uint8Array | null = null;
   private headEnded = false;
+  /** asked for but not yet there when peek() lost its patience */
+  private pending: Promise<Uint8Array | null> | null = null;
   private ended = false;
   private digest: string | undefined;
 
@@ -116,12 +118,15 @@ export class Input {
 
   /**
    * The first `count` bytes after decompression (at most PEEK_LIMIT_BYTES; fewer if there are no more), without taking
-   * them from what next() gives. Only before the first next(); valid until then.
+   * them from what next() gives. Only before the first next(); valid until then. With `patience_ms`, what is there when
+   * nothing more came for so long: for a live pipe, which may be slow to fill `count`.
    */
-  async peek(count: number): Promise<Uint8Array> {
+  async peek(count: number, patience_ms?: number): Promise<Uint8Array> {
     const wanted = Math.min(count, PEEK_LIMIT_BYTES);
     while ((this.head?.length ?? 0) < wanted && !this.headEnded) {
-      const chunk = await this.plain.next();
+      this.pending ??= this.plain.next();
+      if (patience_ms !== undefined && this.head !== null && !(await comesWithin(this.pending, patience_ms))) break;
+      const chunk = await this.pull();
       if (chunk === null) this.headEnded = true;
       else this.head = Buffer.concat([this.head ?? new Uint8Array(0), chunk]);
     }
@@ -130,11 +135,17 @@ export class Input {
 
   /** The next bytes after decompression, or null at the end. A chunk is valid only until the next call. */
   async next(): Promise<Uint8Array | null> {
-    const chunk = this.head ?? (this.headEnded ? null : await this.plain.next());
+    const chunk = this.head ?? (this.headEnded ? null : await this.pull());
     this.head = null;
     if (chunk === null) await this.drain();
     else this.bytesOut += chunk.length;
     return chunk;
+  }
+
+  private async pull(): Promise<Uint8Array | null> {
+    const {pending} = this;
+    this.pending = null;
+    return pending ?? this.plain.next();
   }
 
   /** What a decompressor left unread still belongs to the input's hash. */
@@ -147,6 +158,17 @@ export class Input {
   close(): void {
     this.plain.close();
   }
+}
+
+/** Whether `promise` is settled before `patience_ms` have passed. */
+async function comesWithin(promise: Promise<unknown>, patience_ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), patience_ms);
+  });
+  const came = await Promise.race([promise.then(() => true), late]);
+  clearTimeout(timer);
+  return came;
 }
 
 /** `-` in words. */

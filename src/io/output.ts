@@ -39,8 +39,8 @@ export async function openOutput(file: string | undefined): Promise<Output> {
 const STDOUT_NAMES = new Set(['/dev/stdout', '/dev/fd/1', '/proc/self/fd/1']);
 const STDERR_NAMES = new Set(['/dev/stderr', '/dev/fd/2', '/proc/self/fd/2']);
 
-/** Words for what goes wrong when writing. */
-function unwritable(name: string, error: unknown): UserError {
+/** The error for what goes wrong when writing to `name`. */
+export function unwritable(name: string, error: unknown): UserError {
   if (error instanceof UserError) return error;
   const next: Record<string, string> = {
     ENOSPC: 'make room or choose another place; no part of the output was kept',
