@@ -3,7 +3,7 @@
  * that a command imports dynamically. Everything is bundled, because a start that resolves two hundred small files
  * costs more than most traces; types are checked elsewhere (npm run check:types).
  */
-import {mkdir, readFile, readdir, rm, writeFile} from 'node:fs/promises';
+import {copyFile, mkdir, readFile, readdir, rm, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {build} from 'esbuild';
@@ -56,6 +56,11 @@ const result = await build({
   plugins: [commandTable],
   logLevel: 'warning',
 });
+
+// the HTML report's page: read when it is asked for, from beside the bundle
+for (const name of ['report-page.css', 'report-page.js', 'report-timeline.js']) {
+  await copyFile(path.join(root, 'src/report/html', name), path.join(out, name));
+}
 
 const start = startBytes(result.metafile);
 if (start > START_LIMIT_BYTES) {

@@ -1,6 +1,6 @@
 /** One finding as lines of plain text: what the terminal and the mail say alike. */
 import {ascii, printable, untabbed} from './clean.js';
-import {between, counted, decoded, decodedShort, frames, pageList, span, task, time, wrap} from './format.js';
+import {clip, between, counted, decoded, decodedShort, frames, pageList, span, task, time, wrap} from './format.js';
 import {stackLines, trimmed} from './stacks.js';
 import type {Finding, HistoryEntry, Report} from './types.js';
 import {byLabel} from './words.js';
@@ -29,14 +29,22 @@ export function facts(finding: Finding, mostRuns: number): [string, string][] {
   }
   for (const window of finding.windows) {
     if (window.kind !== 'dma' && window.kind !== 'writeback') continue;
-    const end = window.open ? 'never closed in this trace' : `to ${time(window.end_ns)}`;
-    const length = between(window.start_ns, window.end_ns);
-    const words = `${printable(window.label)}: ${time(window.start_ns)} ${end}${length === null ? '' : ` (${length})`}`;
-    list.push([window.kind === 'dma' ? 'DMA window' : 'writeback', words]);
+    const label = window.label === window.kind ? '' : `${printable(window.label)}: `;
+    list.push([window.kind === 'dma' ? 'DMA window' : 'writeback', `${label}${windowSpan(window)}`]);
   }
   if (finding.reason !== null) list.push(['only possible', printable(finding.reason)]);
   if (finding.related.length > 0) list.push(['same deed as', finding.related.join(', ')]);
   return list;
+}
+
+/** When a window was open; by lines of the trace where the clock has no seconds. */
+function windowSpan(window: Finding['windows'][number]): string {
+  const timed = window.start_ns !== null;
+  const start = timed ? time(window.start_ns) : `line ${window.line}`;
+  if (window.open) return `${start}, its end is not in this trace`;
+  const length = between(window.start_ns, window.end_ns);
+  const end = timed ? time(window.end_ns) : `line ${window.end_line ?? '?'}`;
+  return `${start} to ${end}${length === null ? '' : ` (${length})`}`;
 }
 
 function orders(pages: Finding['pages']): string {
@@ -72,6 +80,9 @@ export function change(entry: HistoryEntry): string {
   return `${entry.what} ${kind}${delta}`.trimEnd();
 }
 
+/** A comm of 15 bytes, a slash and a pid of seven digits. */
+const MOST_TASK = 23;
+
 /** The history of the first page: time, CPU, task, change, decoded count, line; notes go under their entry. */
 export function historyLines(entries: readonly HistoryEntry[], width: number, indent: string): string[] {
   if (entries.length === 0) return [];
@@ -79,7 +90,7 @@ export function historyLines(entries: readonly HistoryEntry[], width: number, in
     cells: [
       time(entry.t_ns, entry.t_ticks),
       entry.cpu === null ? '' : String(entry.cpu),
-      ascii(task(entry.task, entry.pid)),
+      clip(ascii(task(entry.task, entry.pid)), MOST_TASK),
       ascii(change(entry)),
       decodedShort(entry.counts),
       entry.line > 0 ? String(entry.line) : '',
@@ -110,7 +121,8 @@ export function historyLines(entries: readonly HistoryEntry[], width: number, in
 export function evidenceHead(report: Report, finding: Finding, at: number): string {
   const item = finding.evidence[at];
   if (item === undefined) return '';
-  const file = report.inputs.length > 1 ? ` of ${printable(report.inputs[item.input]?.path ?? `input ${item.input}`)}` : '';
+  const file =
+    report.inputs.length > 1 ? ` of ${printable(report.inputs[item.input]?.path ?? `input ${item.input}`)}` : '';
   return `line ${item.line}${file} (${printable(item.role)})`;
 }
 

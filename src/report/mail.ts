@@ -9,7 +9,19 @@ import {bytes, chop, counted, duration, number, wrap} from './format.js';
 import {drawRace} from './race.js';
 import {shownCount, type Renderer} from './render.js';
 import type {Finding, Report} from './types.js';
-import {clockText, commandText, cutText, kernelText, lookedAt, partly, tally, unrun, verdictLine} from './words.js';
+import {
+  clockText,
+  commandText,
+  cutText,
+  kernelText,
+  nothingFound,
+  lookedAt,
+  partly,
+  advice,
+  tally,
+  unrun,
+  verdictLine,
+} from './words.js';
 
 export const MAIL_WIDTH = 75;
 const USUAL_LIMIT = 10;
@@ -18,6 +30,7 @@ export const renderMail: Renderer<Report> = function* (report, options) {
   yield* section(opening(report));
   const shown = shownCount(options, USUAL_LIMIT, report.findings.length);
   for (const finding of report.findings.slice(0, shown)) yield* section(['', ...findingLines(report, finding)]);
+  if (report.findings.length === 0) yield* section(['', ...wrap(nothingFound(report), MAIL_WIDTH)]);
   const hidden = report.findings.length - shown;
   if (hidden > 0) yield* section(['', cutText(hidden)]);
   yield* section(closing(report));
@@ -29,12 +42,21 @@ function* section(lines: string[]): Iterable<string> {
 }
 
 function opening(report: Report): string[] {
-  const list: [string, string][] = [['Found', tally(report)], ['Kernel', kernelText(report)]];
+  const list: [string, string][] = [
+    ['Found', tally(report)],
+    ['Kernel', kernelText(report)],
+  ];
   for (const input of report.inputs) {
     const name = input.path === '-' ? 'standard input' : input.path;
-    list.push(['Input', `${name}, ${bytes(input.bytes)}, ${counted(input.lines, 'line')}, ${counted(input.events, 'event')}`]);
+    list.push([
+      'Input',
+      `${name}, ${bytes(input.bytes)}, ${counted(input.lines, 'line')}, ${counted(input.events, 'event')}`,
+    ]);
     list.push(['sha256', input.sha256]);
-    list.push(['Recorded', `${input.format}${input.compression === 'none' ? '' : ` (${input.compression})`}: ${input.evidence.join('; ')}`]);
+    list.push([
+      'Recorded',
+      `${input.format}${input.compression === 'none' ? '' : ` (${input.compression})`}: ${input.evidence.join('; ')}`,
+    ]);
     if (input.cut !== undefined) list.push(['Cut', input.cut]);
     if (input.unrecognised.count > 0) list.push(['Not read', counted(input.unrecognised.count, 'line')]);
   }
@@ -100,8 +122,10 @@ function closing(report: Report): string[] {
   if (missing.length > 0) {
     out.push('Rules that could not run, or only in part:');
     for (const rule of missing) {
-      const lacks = rule.missing.length > 0 ? `lacks ${rule.missing.join(', ')}. ` : '';
-      out.push(...wrap(ascii(`${rule.id} (${rule.status}): ${lacks}${rule.advice}`), MAIL_WIDTH, '      ', '  '));
+      const lacks = rule.missing.length > 0 ? `lacks ${rule.missing.join(', ')}` : '';
+      out.push(
+        ...wrap(ascii(`${rule.id} (${rule.status}): ${lacks}${advice(rule.advice)}`), MAIL_WIDTH, '      ', '  '),
+      );
     }
     out.push('');
   } else out.push('Every rule could run.', '');

@@ -9,7 +9,7 @@ import {bytes, counted, duration, number} from './format.js';
 import {drawRace} from './race.js';
 import {shownCount, type Renderer} from './render.js';
 import type {Finding, Report, Severity} from './types.js';
-import {clockText, commandText, cutText, kernelText, lookedAt, partly, unrun, verdictLine} from './words.js';
+import {clockText, commandText, cutText, kernelText, lookedAt, partly, advice, unrun, verdictLine} from './words.js';
 
 const USUAL_LIMIT = 50;
 const DRAWING_WIDTH = 90;
@@ -64,7 +64,8 @@ function opening(report: Report): string[][] {
     if (input.cut !== undefined) rows.push(['cut', markdownText(input.cut)]);
     if (input.unrecognised.count > 0) {
       const first = input.unrecognised.first[0];
-      const example = first === undefined ? '' : `, the first is line ${first.line}: ${markdownCode(first.text.trim(), true)}`;
+      const example =
+        first === undefined ? '' : `, the first is line ${first.line}: ${markdownCode(first.text.trim(), true)}`;
       rows.push(['not understood', `${counted(input.unrecognised.count, 'line')}${example}`]);
     }
   }
@@ -73,7 +74,10 @@ function opening(report: Report): string[][] {
   const losses = report.quality.filter((counter) => counter.count > 0);
   for (const counter of losses) {
     const cpu = counter.cpu === undefined ? '' : ` on CPU ${counter.cpu}`;
-    rows.push([counter.severity, markdownText(`${counter.message}${cpu}: ${number(counter.count)}. ${counter.advice}`)]);
+    rows.push([
+      counter.severity,
+      markdownText(`${counter.message}${cpu}: ${number(counter.count)}${advice(counter.advice)}`),
+    ]);
   }
   if (losses.length === 0) rows.push(['losses', 'the trace tells of none']);
   if (report.partial !== undefined) rows.push(['stopped', markdownText(report.partial)]);
@@ -83,7 +87,12 @@ function opening(report: Report): string[][] {
 
 function details(report: Report, finding: Finding, open: boolean): string {
   const parts: string[] = [`${markdownText(finding.message)}\n`];
-  parts.push(table(['', ''], facts(finding, 12).map(([label, text]) => [label, markdownCode(text, true)])));
+  parts.push(
+    table(
+      ['', ''],
+      facts(finding, 12).map(([label, text]) => [label, markdownCode(text, true)]),
+    ),
+  );
   if (finding.stacks.length > 0) parts.push(markdownBlock(stackBlock(finding, '')));
   const race = drawRace(finding, DRAWING_WIDTH);
   if (race.length > 0) parts.push(markdownBlock(race));

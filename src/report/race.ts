@@ -24,8 +24,24 @@ export function drawRace(finding: Finding, width: number): string[] {
   if (steps.length < 2) return [];
   const cpus = distinct(steps.map((step) => step.cpu).filter((cpu) => cpu !== null));
   const tasks = distinct(steps.map((step) => step.who).filter((who) => who !== '-'));
-  if (cpus.length >= 2) return twoSides(finding, steps, width, (step) => step.cpu, cpus, (cpu) => `CPU ${cpu}`);
-  if (tasks.length >= 2) return twoSides(finding, steps, width, (step) => step.who, tasks, (who) => who);
+  if (cpus.length >= 2)
+    return twoSides(
+      finding,
+      steps,
+      width,
+      (step) => step.cpu,
+      cpus,
+      (cpu) => `CPU ${cpu}`,
+    );
+  if (tasks.length >= 2)
+    return twoSides(
+      finding,
+      steps,
+      width,
+      (step) => step.who,
+      tasks,
+      (who) => who,
+    );
   return besideDevice(finding, steps, width);
 }
 
@@ -39,7 +55,10 @@ function stepsOf(finding: Finding): Step[] {
       time: time(ns, entry?.t_ticks),
       ns: ns === null ? null : BigInt(ns),
       cpu: evidence.cpu ?? entry?.cpu ?? null,
-      who: evidence.task === undefined ? task(entry?.task ?? null, entry?.pid ?? null) : task(evidence.task, evidence.pid ?? null),
+      who:
+        evidence.task === undefined
+          ? task(entry?.task ?? null, entry?.pid ?? null)
+          : task(evidence.task, evidence.pid ?? null),
       text: deed(evidence.role),
       deciding: index === deciding,
     };
@@ -66,32 +85,45 @@ function twoSides<T>(
   const half = Math.floor((width - timeWidth - 8) / 2);
   const left = keys[0] as T;
   const others = keys.length > 2;
-  const row = (when: string, bars: string, one: string, two: string): string =>
-    `${when.padEnd(timeWidth)} ${bars.padEnd(3)} ${clip(one, half).padEnd(half)}  ${clip(two, half)}`.trimEnd();
+  const lines: string[] = [];
+  /** A step may need several lines in its column; the bars go on beside all of them. */
+  const row = (when: string, bars: string, one: string[], two: string[]): void => {
+    for (let at = 0; at < Math.max(one.length, two.length); at++) {
+      const cells = [one[at] ?? '', two[at] ?? ''];
+      lines.push(
+        `${(at === 0 ? when : '').padEnd(timeWidth)} ${bars.padEnd(3)} ${clip(cells[0] ?? '', half).padEnd(half)}  ${clip(cells[1] ?? '', half)}`.trimEnd(),
+      );
+    }
+  };
+  const folded = (text: string): string[] => wrap(ascii(text), half, '  ', '');
+  const tasksOf = (side: T): string[] => distinct(steps.filter((step) => key(step) === side).map((step) => step.who));
   const head = (side: T): string => {
-    const who = distinct(steps.filter((step) => key(step) === side).map((step) => step.who));
-    return typeof side === 'number' ? `${label(side)}: ${who.join(', ')}` : label(side);
+    const who = tasksOf(side);
+    return typeof side === 'number' && who.length === 1 ? `${label(side)}: ${who[0] ?? ''}` : label(side);
   };
   const rightHead = others ? `the other ${typeof left === 'number' ? 'CPUs' : 'tasks'}` : head(keys[1] as T);
-  const lines = [
-    row('time', '', ascii(head(left)), ascii(rightHead)),
-    row('-'.repeat(timeWidth), '', '-'.repeat(half), '-'.repeat(half)),
-  ];
+  row('time', '', folded(head(left)), folded(rightHead));
+  row('-'.repeat(timeWidth), '', ['-'.repeat(half)], ['-'.repeat(half)]);
   const open = new Map<string, number>();
-  const bars = (): string => [...open].map(([letter, depth]) => (depth > 0 ? letter : ' ')).join('').slice(0, 3);
+  const bars = (): string =>
+    [...open]
+      .map(([letter, depth]) => (depth > 0 ? letter : ' '))
+      .join('')
+      .slice(0, 3);
   let last: Step | undefined;
   for (const step of steps) {
-    gap(lines, last, step, timeWidth);
+    gap(lines, last, step, timeWidth, bars());
     last = step;
     const opens = OPENS[step.evidence.role];
     if (opens !== undefined) open.set(opens, (open.get(opens) ?? 0) + 1);
-    const onLeft = key(step) === left || key(step) === null;
-    const many = distinct(steps.filter((other) => key(other) === key(step)).map((other) => other.who)).length > 1;
-    const tag = !onLeft && others ? `${label(key(step))}: ` : many ? `${step.who} ` : '';
-    const words = ascii(`${tag}${step.text}`);
-    lines.push(row(step.time, bars(), onLeft ? words : '', onLeft ? '' : words));
+    const side = key(step);
+    const onLeft = side === left || side === null;
+    const who = typeof side === 'number' && tasksOf(side).length > 1 ? `${step.who} ` : '';
+    const words = folded(`${!onLeft && others ? `${label(side)}: ` : ''}${who}${step.text}`);
+    row(step.time, bars(), onLeft ? words : [], onLeft ? [] : words);
     if (step.deciding) {
-      for (const here of pointer(finding, half)) lines.push(row('', bars(), onLeft ? here : '', onLeft ? '' : here));
+      const here = pointer(finding, half);
+      row('', bars(), onLeft ? here : [], onLeft ? [] : here);
     }
     const closes = CLOSES[step.evidence.role];
     if (closes !== undefined) open.set(closes, Math.max(0, (open.get(closes) ?? 0) - 1));
@@ -121,7 +153,7 @@ function besideDevice(finding: Finding, steps: Step[], width: number): string[] 
   const bar = (): string => (mapped > 0 && writeback > 0 ? '| :' : mapped > 0 ? '|' : writeback > 0 ? '  :' : '');
   let last: Step | undefined;
   for (const step of steps) {
-    gap(lines, last, step, timeWidth, bar(), half);
+    gap(lines, last, step, timeWidth, bar() === '' ? '' : `${' '.repeat(half + 3)}${bar()}`);
     last = step;
     const role = step.evidence.role;
     let beside = bar();
@@ -150,10 +182,9 @@ function pointer(finding: Finding, width: number): string[] {
 }
 
 /** A line that tells how long nothing happened between two steps, when that is known and long enough to matter. */
-function gap(lines: string[], last: Step | undefined, step: Step, timeWidth: number, bar = '', half = 0): void {
+function gap(lines: string[], last: Step | undefined, step: Step, timeWidth: number, beside: string): void {
   if (last === undefined || last.ns === null || step.ns === null) return;
   const length = step.ns - last.ns;
   if (length < 1_000n) return;
-  const words = `+${duration(length)}`.padStart(timeWidth);
-  lines.push(`${words}  ${bar === '' ? '' : `${' '.repeat(half)}  ${bar}`}`.trimEnd());
+  lines.push(`${`+${duration(length)}`.padStart(timeWidth)} ${beside}`.trimEnd());
 }

@@ -7,14 +7,14 @@ import {drawRace} from './race.js';
 import {shownCount, type Renderer} from './render.js';
 import {textTable} from './text-table.js';
 import type {Finding, Report} from './types.js';
-import {clockText, cutText, kernelText, lookedAt, partly, unrun, verdictLine} from './words.js';
+import {nothingFound, clockText, cutText, kernelText, lookedAt, partly, advice, unrun, verdictLine} from './words.js';
 
 const USUAL_LIMIT = 20;
 /** Up to so many findings are all shown in full. */
 const ALL_IN_FULL = 3;
 
 export const renderTable: Renderer<Report> = function* (report, options) {
-  const width = Math.max(60, Math.min(options.width, 200));
+  const width = Math.max(76, Math.min(options.width, 200));
   const color = paint(options.color);
   yield* lines(whatWasRead(report, width, color));
   const shown = shownCount(options, USUAL_LIMIT, report.findings.length);
@@ -34,6 +34,7 @@ export const renderTable: Renderer<Report> = function* (report, options) {
     const first = folded[0]?.pages[0]?.pfn;
     if (first !== undefined) yield `  In full: add --pfn ${first} (or any page above), or --to mail.\n`;
   }
+  if (report.findings.length === 0) yield* lines(['', ...wrap(nothingFound(report), width)]);
   yield* lines(nearMisses(report, width));
   yield* lines(notRun(report, width, color));
   yield '\n';
@@ -56,7 +57,8 @@ function whatWasRead(report: Report, width: number, color: Paint): string[] {
     if (input.cut !== undefined) list.push(['cut', printable(input.cut)]);
     if (input.unrecognised.count > 0) {
       const first = input.unrecognised.first[0];
-      const example = first === undefined ? '' : `, the first is line ${first.line}: ${clip(printable(first.text.trim()), 60)}`;
+      const example =
+        first === undefined ? '' : `, the first is line ${first.line}: ${clip(printable(first.text.trim()), 60)}`;
       list.push(['not understood', `${counted(input.unrecognised.count, 'line')}${example}`]);
     }
   }
@@ -65,7 +67,10 @@ function whatWasRead(report: Report, width: number, color: Paint): string[] {
   const counters = report.quality.filter((counter) => counter.count > 0);
   for (const counter of counters) {
     const where = counter.cpu === undefined ? '' : ` on CPU ${counter.cpu}`;
-    list.push([counter.severity, printable(`${counter.message}${where}: ${number(counter.count)}. ${counter.advice}`.trim())]);
+    list.push([
+      counter.severity,
+      printable(`${counter.message}${where}: ${number(counter.count)}${advice(counter.advice)}`.trim()),
+    ]);
   }
   if (counters.length === 0) list.push(['losses', 'the trace tells of none']);
   if (report.partial !== undefined) list.push(['stopped', printable(report.partial)]);
@@ -91,14 +96,18 @@ function inFull(report: Report, finding: Finding, width: number, color: Paint): 
   if (finding.evidence.length > 0) out.push('', '  Deciding lines');
   finding.evidence.forEach((item, at) => {
     out.push(`  ${color.faint(evidenceHead(report, finding, at))}`);
-    out.push(...chop(evidenceText(item.text).trimStart(), width - 6).map((piece, part) => `    ${part === 0 ? '' : '  '}${piece}`));
+    out.push(
+      ...chop(evidenceText(item.text).trimStart(), width - 6).map(
+        (piece, part) => `    ${part === 0 ? '' : '  '}${piece}`,
+      ),
+    );
   });
   return out;
 }
 
 /** Other findings, a line or two each: the sentence where there is room, else page, time and task. */
 function foldedTable(findings: Finding[], width: number, color: Paint): string[] {
-  const pagesWidth = width >= 120 ? 30 : 14;
+  const pagesWidth = width >= 120 ? 30 : 10;
   const rule = Math.max(4, ...findings.map((finding) => finding.rule.length));
   const id = Math.max(2, ...findings.map((finding) => finding.id.length));
   const when = Math.max(4, ...findings.map((finding) => time(finding.start_ns, finding.start_ticks).length));
@@ -115,7 +124,10 @@ function foldedTable(findings: Finding[], width: number, color: Paint): string[]
   ];
   const rows = findings.map((finding) => {
     const who = finding.tasks.at(-1);
-    const last = rest >= 40 ? printable(finding.message) : clip(printable(who === undefined ? '-' : task(who.comm, who.pid)), Math.max(rest, 0));
+    const last =
+      rest >= 40
+        ? printable(finding.message)
+        : clip(printable(who === undefined ? '-' : task(who.comm, who.pid)), Math.max(rest, 0));
     const severity = `${finding.severity}${finding.verdict === 'possible' ? '?' : ''}`;
     return [
       finding.id,
@@ -128,7 +140,8 @@ function foldedTable(findings: Finding[], width: number, color: Paint): string[]
     ];
   });
   const table = textTable(columns, rows);
-  if (findings.some((finding) => finding.verdict === 'possible')) table.push('  (? only possible: something the trace lacks could explain it away)');
+  if (findings.some((finding) => finding.verdict === 'possible'))
+    table.push('  (? only possible: something the trace lacks could explain it away)');
   return table;
 }
 
@@ -160,11 +173,16 @@ function notRun(report: Report, width: number, color: Paint): string[] {
   const missing = unrun(report);
   const half = partly(report);
   if (missing.length + half.length === 0) return [];
-  const out = ['', missing.length > 0 ? color.strong(`Not judged: ${counted(missing.length, 'rule')} could not run`) : 'Judged in part'];
+  const out = [
+    '',
+    missing.length > 0
+      ? color.strong(`Not judged: ${counted(missing.length, 'rule')} could not run`)
+      : 'Judged in part',
+  ];
   for (const rule of [...missing, ...half]) {
     const what = rule.status === 'partial' ? ' in part' : '';
-    const lacks = rule.missing.length > 0 ? `lacks ${rule.missing.join(', ')}. ` : '';
-    out.push(...wrap(printable(`${rule.id}${what}: ${lacks}${rule.advice}`), width, '      ', '  '));
+    const lacks = rule.missing.length > 0 ? `lacks ${rule.missing.join(', ')}` : '';
+    out.push(...wrap(printable(`${rule.id}${what}: ${lacks}${advice(rule.advice)}`), width, '      ', '  '));
   }
   return out;
 }

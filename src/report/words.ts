@@ -133,6 +133,11 @@ export function lookedAt(report: Report): string {
   ].join(', ');
 }
 
+/** Nothing found is said with what was looked at: of an empty trace it means nothing. */
+export function nothingFound(report: Report): string {
+  return `Nothing found in ${lookedAt(report)}, by the rules that ran.`;
+}
+
 export function unrun(report: Report): RuleStatus[] {
   return report.rules.filter((rule) => rule.status === 'not-run');
 }
@@ -155,15 +160,9 @@ export function verdictLine(report: Report): string {
   return `${head.charAt(0).toUpperCase()}${head.slice(1)}; ${rules}${suppressed}${cut}.`;
 }
 
-/** Names of events that the trace lost, with counts; null when it tells of no loss. */
-export function lossText(report: Report): string | null {
-  const parts = report.quality
-    .filter((counter) => counter.count > 0)
-    .map((counter) => {
-      const where = counter.cpu === undefined ? '' : ` on CPU ${counter.cpu}`;
-      return `${counter.message}${where}: ${number(counter.count)}`;
-    });
-  return parts.length === 0 ? null : parts.join('; ');
+/** Advice behind what it is about; nothing where there is none. */
+export function advice(text: string): string {
+  return text === '' ? '' : `; ${text}`;
 }
 
 /** `mono, 17.012627 to 23.912312 (6.9 s)` as words about the clock. */
@@ -187,5 +186,7 @@ export function cutText(hidden: number): string {
 
 /** The command to type again, quoted for a POSIX shell where a word needs it. */
 export function commandText(words: readonly string[]): string {
-  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`)).join(' ');
+  return words
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`))
+    .join(' ');
 }

@@ -1,0 +1,244 @@
+import {describe, expect, it} from 'vitest';
+import {REPORT_FORMS, REPORT_RENDERERS, type ReportForm} from '../../src/report/index.js';
+import type {Report} from '../../src/report/types.js';
+import * as samples from './samples.js';
+
+const plain = {color: false, width: 80};
+
+function rendered(form: ReportForm, report: Report, options: Partial<typeof plain & {limit: number}> = {}): string {
+  return [...REPORT_RENDERERS[form](report, {...plain, ...options})].join('');
+}
+
+const one = (): Report => samples.withFindings(samples.emptyReport(), [samples.earlyUnpinWithStacks()]);
+const race = (): Report => samples.withFindings(samples.emptyReport(), [samples.writebackWhilePinned()]);
+const wide = (): Report => samples.withFindings(samples.emptyReport(), [samples.manyPages()]);
+const all: [string, () => Report][] = [
+  ['one finding', one],
+  ['two CPUs', race],
+  ['512 pages', wide],
+  ['ticks', samples.ticksReport],
+  ['hostile', samples.hostileReport],
+  ['nothing found', samples.nothingFound],
+  ['104 findings', () => samples.manyFindings(100)],
+];
+const textForms = REPORT_FORMS.filter((form) => form !== 'json' && form !== 'ndjson');
+
+describe.each(all)('%s', (_, report) => {
+  it.each(REPORT_FORMS)('renders as %s, ending in a newline', (form) => {
+    const text = rendered(form, report());
+    expect(text.endsWith('\n')).toBe(true);
+    // the page's own script may say undefined
+    if (form !== 'html') expect(text).not.toMatch(/undefined|\[object|NaN/);
+  });
+
+  it.each([80, 120, 200])('fits a terminal of %i columns', (width) => {
+    for (const line of rendered('table', report(), {width}).split('\n'))
+      expect(line.length, line).toBeLessThanOrEqual(width);
+  });
+
+  it('is a mail of ASCII without tabs, at most 75 columns except quoted trace lines', () => {
+    const text = rendered('mail', report(), {limit: 0});
+    expect(text).toMatch(/^[\x20-\x7e\n]*$/);
+    for (const line of text.split('\n')) if (!line.startsWith('> ')) expect(line.length, line).toBeLessThanOrEqual(75);
+  });
+
+  it.each(textForms)('lets no control or bidi character into %s', (form) => {
+    // eslint-disable-next-line no-control-regex
+    expect(rendered(form, report())).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
+  });
+
+  it('keeps every value in JSON', () => {
+    expect(JSON.parse(rendered('json', report()))).toEqual(report());
+  });
+});
+
+describe('table', () => {
+  it('ends with one line of verdict', () => {
+    const lines = rendered('table', one()).trimEnd().split('\n');
+    expect(lines.at(-1)).toBe('1 error; all 4 rules ran.');
+    expect(lines.at(-2)).toBe('');
+  });
+
+  it('never calls a trace clean when a rule could not run, and says what was looked at', () => {
+    const text = rendered('table', samples.nothingFound(), {width: 200});
+    expect(text).toContain('Nothing found in 1,234 pages, 310 pins,');
+    expect(text).toContain('3 of 4 rules ran, 1 could not for lack of events');
+    expect(text).toContain('writeback-while-pinned: lacks __folio_start_writeback, folio_end_writeback; record');
+    expect(text).toContain('events lost on CPU 1: 1,184');
+    expect(text).not.toMatch(/clean|no problem|safe/i);
+  });
+
+  it('announces a cut, and shows all with a limit of 0', () => {
+    const report = samples.manyFindings(100);
+    expect(rendered('table', report)).toContain('84 more not shown (--limit 0 shows all)');
+    expect(rendered('table', report, {limit: 5})).toContain('99 more not shown (--limit 0 shows all)');
+    const whole = rendered('table', report, {limit: 0});
+    expect(whole).not.toContain('not shown (');
+    expect(whole).toMatch(/^ {2}F104 /m);
+  });
+
+  it('colours only when asked, and only by escape sequences of its own', () => {
+    // eslint-disable-next-line no-control-regex
+    const escape = /\u001b\[[0-9;]*m/g;
+    const coloured = rendered('table', samples.manyFindings(3), {color: true});
+    expect(coloured).toMatch(escape);
+    expect(coloured.replace(escape, '')).toBe(rendered('table', samples.manyFindings(3)));
+  });
+
+  it('quotes deciding lines with their numbers', () => {
+    const text = rendered('table', one(), {width: 200});
+    expect(text).toContain('line 3641 (unpin)');
+    expect(text).toContain('page_ref_mod_and_test: pfn=0x2fb0 flags=referenced|uptodate|owner_2|swapbacked count=2');
+  });
+
+  it('gives the reason why a finding is only possible, and folds pages to ranges', () => {
+    const text = rendered('table', wide(), {width: 200});
+    expect(text).toContain('unpin-while-dma  (only possible)');
+    expect(text).toContain('CPU 1 lost 12 events between 17.232 and 17.240: an unmap may be among them');
+    expect(text).toContain('512 pages: 0x40000-0x400ff, 0x40101-0x40191, 0x40195-0x40203');
+    expect(text).toContain('its end is not in this trace');
+  });
+
+  it('prints ticks as they are, with no durations', () => {
+    const text = rendered('table', samples.ticksReport());
+    expect(text).toContain('46021779126 to 46033001207 ticks');
+    expect(text).toContain('DMA window    pinbug.0 BIDIRECTIONAL: line 3635 to line 3648');
+  });
+});
+
+describe('mail', () => {
+  it('opens with what was found, in which input, and ends with the command', () => {
+    const lines = rendered('mail', one()).trimEnd().split('\n');
+    expect(lines.slice(0, 5)).toEqual([
+      'Report of pinscope 0.1.0 (rules 1)',
+      '',
+      'Found     1 error',
+      'Kernel    6.11 to 6.13 (signals in the trace)',
+      'Input     bugs.txt, 1.1 MB, 6,692 lines, 6,680 events',
+    ]);
+    expect(lines).toContain('sha256    8fd1070e35ddb6f689db437bd653d27b01a8482a4edba20463884ca90bbe4f7e');
+    expect(lines.at(-1)).toBe('  $ pinscope analyze bugs.txt');
+  });
+
+  it('quotes the deciding lines byte for byte', () => {
+    const report = one();
+    const lines = rendered('mail', report).split('\n');
+    for (const item of report.findings[0]?.evidence ?? []) expect(lines).toContain(`> ${item.text}`);
+  });
+
+  it('breaks a long command only where a shell takes it', () => {
+    const report = one();
+    report.command = [
+      'pinscope',
+      'analyze',
+      'a b  c.txt',
+      ...Array.from({length: 9}, (_, at) => `trace-${at}-with-a-long-name.txt`),
+    ];
+    const text = rendered('mail', report);
+    const command = text
+      .slice(text.indexOf('  $ ') + 4)
+      .replaceAll(' \\\n', ' ')
+      .trim()
+      .replace(/ {2,}trace/g, ' trace');
+    expect(command).toBe(`pinscope analyze 'a b  c.txt' ${report.command.slice(3).join(' ')}`);
+  });
+});
+
+describe('the drawing of a race', () => {
+  const drawing = (text: string): string[] => {
+    const lines = text.split('\n').map((line) => line.replace(/^ {2}/, ''));
+    const from = lines.findIndex((line) => line.startsWith('time ') && !line.includes('cpu'));
+    return lines.slice(from, lines.indexOf('', from));
+  };
+
+  it('has a column for each of two CPUs, and says what was live meanwhile', () => {
+    expect(drawing(rendered('mail', race()))).toEqual([
+      'time          CPU 0: wl/310                 CPU 1',
+      '---------     ----------------------------  ----------------------------',
+      '16.283166     pins the page',
+      '  +100 us',
+      '16.283266 D   maps it for DMA',
+      ' +15.4 ms D',
+      '16.298671 DW                                kworker/u8:1/31 starts',
+      '          DW                                  writeback',
+      '          DW                                ^^^ written back while',
+      '          DW                                    pinned',
+      '  +952 us DW',
+      '16.299623 DW                                <idle>/0 ends writeback',
+      '   +18 ms D',
+      '16.317637 D   unmaps it from DMA',
+      '  +109 us',
+      '16.317746     drops the pin',
+      '          (D: mapped for DMA, W: under writeback)',
+    ]);
+  });
+
+  it('draws the device beside the only task', () => {
+    expect(drawing(rendered('mail', one()))).toEqual([
+      'time       CPU 0: wl/309                  device pinbug.0',
+      '---------  -----------------------------  -----------------------------',
+      '17.231918  pins the page',
+      '  +314 us',
+      '17.232232  maps it for DMA                + DMA may begin',
+      ' +3.26 ms                                 |',
+      '17.235494  drops the pin                  |',
+      '           ^^^ no pin left, DMA still     |',
+      '               mapped                     |',
+      ' +3.21 ms                                 |',
+      '17.238705  unmaps it from DMA             + DMA is over',
+    ]);
+  });
+});
+
+describe('markdown', () => {
+  it('keeps every table row on one line with as many cells as its head', () => {
+    for (const [, report] of all) {
+      let cells = 0;
+      let fence = '';
+      for (const line of rendered('markdown', report()).split('\n')) {
+        const ticks = /^(`{3,})/.exec(line)?.[1];
+        if (ticks !== undefined) fence = fence === '' ? ticks : line === fence ? '' : fence;
+        if (fence !== '' || !line.startsWith('| ')) {
+          cells = 0;
+          continue;
+        }
+        const here = line.replace(/\\[\\|]/g, '').split('|').length;
+        if (cells !== 0) expect(here, line).toBe(cells);
+        cells = here;
+      }
+    }
+  });
+
+  it('puts text of a trace into code or escapes it', () => {
+    const outside = rendered('markdown', samples.hostileReport())
+      .replace(/^(`{3,})text\n[\s\S]*?\n\1$/gm, '')
+      .replace(/(`+)(?!`)[\s\S]*?(?<!`)\1(?!`)/g, '');
+    expect(outside).not.toMatch(/(?<!\\)<(?!\/?(details|summary|b|code)[ >])/);
+    expect(outside).not.toContain('@me');
+    expect(outside).not.toMatch(/#1\b/);
+  });
+
+  it('has as many folds closed as opened', () => {
+    const text = rendered('markdown', samples.manyFindings(10));
+    expect(text.match(/<details/g)?.length).toBe(text.match(/<\/details>/g)?.length);
+  });
+});
+
+describe('ndjson', () => {
+  it('holds the same content as JSON, the summary last', () => {
+    const report = samples.manyFindings(5);
+    const lines = rendered('ndjson', report, {limit: 1})
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as {type: string} & Record<string, unknown>);
+    const of = (type: string): unknown[] =>
+      lines.filter((line) => line.type === type).map(({type: _, ...rest}) => rest);
+    expect(lines[0]?.type).toBe('report');
+    expect(lines.at(-1)?.type).toBe('summary');
+    expect(of('finding')).toEqual(report.findings);
+    expect(of('input')).toEqual(report.inputs);
+    expect(of('rule')).toEqual(report.rules);
+    expect(of('near-miss')).toEqual(report.near_misses);
+    expect(of('summary')).toEqual([{...report.summary, timing: report.timing}]);
+  });
+});
