@@ -1,0 +1,49 @@
+/** Printed times of any form as `TraceEvent.t`, and what they say about the clock. */
+
+import type {EventSink} from '../src/model/event.js';
+import type {TimeBase} from '../src/model/time.js';
+import {decimal} from './bytes.js';
+
+export class Clock {
+  private ticksBase = -1;
+  private ticksBaseTime = 0;
+  private told = false;
+
+  constructor(
+    private readonly time: TimeBase,
+    private readonly sink: EventSink,
+    private readonly input: number,
+  ) {}
+
+  /** `s.ffffff`: seconds and the fraction in ns */
+  fromSeconds(seconds: number, fraction_ns: number): number {
+    return this.time.fromSeconds(seconds, fraction_ns);
+  }
+
+  /** The digits of a counting clock (x86-tsc, counter, uptime), which may outgrow a double. */
+  fromTicks(buf: Uint8Array, start: number, end: number): number {
+    this.tell('clock_unit', 'ticks');
+    // 15 digits are below 2^53
+    if (end - start <= 15 && this.ticksBase >= 0) return this.ticksBaseTime + (decimal(buf, start, end) - this.ticksBase);
+    let digits = '';
+    for (let i = start; i < end; i++) digits += String.fromCharCode(buf[i]!);
+    const t = this.time.fromInteger(BigInt(digits), 'ticks');
+    if (end - start <= 15 && this.ticksBase < 0) {
+      this.ticksBase = decimal(buf, start, end);
+      this.ticksBaseTime = t;
+    }
+    return t;
+  }
+
+  /** Latency format: the time since the buffer's start. */
+  fromRelative(seconds: number, fraction_ns: number): number {
+    this.tell('clock_origin', 'buffer start');
+    return this.time.fromSeconds(seconds, fraction_ns);
+  }
+
+  private tell(name: string, value: string): void {
+    if (this.told) return;
+    this.told = true;
+    this.sink.fact(this.input, name, value);
+  }
+}

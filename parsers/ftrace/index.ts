@@ -1,0 +1,3 @@
+/** tracefs text: `trace` and `trace_pipe`. */
+
+export {FtraceReader} from './reader.js';

@@ -1,0 +1,105 @@
+/**
+ * From chunks to whole lines, without copying what is whole already: a reader is given regions of complete lines, and
+ * only the line that a chunk boundary cuts is put together in a buffer of its own.
+ */
+
+import {LF, text} from './bytes.js';
+import {FIRST_UNRECOGNISED, UNRECOGNISED_BYTES, type ReaderCounters, type TraceReader} from './form.js';
+
+/** Longest line read, in bytes. A longer one is counted as unrecognised and skipped. */
+export const MAX_LINE = 1 << 20;
+
+export abstract class LineReader implements TraceReader {
+  abstract readonly counters: ReaderCounters;
+  /** the line that the last chunk ended in */
+  private carry = new Uint8Array(4096);
+  private carried = 0;
+  /** within a line that is too long: drop bytes up to its end */
+  private skipping = false;
+  /** bytes of the input before the next chunk */
+  private offset = 0;
+
+  /**
+   * Reads `buf[start..stop)`, which are complete lines: `buf[stop - 1]` is a newline. `offset` is the place in the input
+   * of `buf[0]`.
+   */
+  protected abstract region(buf: Uint8Array, start: number, stop: number, offset: number): void;
+
+  push(chunk: Uint8Array, length: number): void {
+    let pos = 0;
+    if (this.carried > 0 || this.skipping) {
+      const newline = chunk.indexOf(LF);
+      if (newline < 0 || newline >= length) {
+        this.keep(chunk, 0, length);
+        this.offset += length;
+        return;
+      }
+      pos = newline + 1;
+      this.finishCarried(chunk, pos);
+    }
+    const last = chunk.lastIndexOf(LF, length - 1);
+    if (last >= pos) {
+      this.region(chunk, pos, last + 1, this.offset);
+      pos = last + 1;
+    }
+    this.keep(chunk, pos, length);
+    this.offset += length;
+  }
+
+  end(): void {
+    if (this.carried === 0 && !this.skipping) return;
+    this.counters.lastLineCut = true;
+    this.finishCarried(NEWLINE, 1);
+  }
+
+  /** The rest of the carried line is `chunk[0..length)`, its newline included. */
+  private finishCarried(chunk: Uint8Array, length: number): void {
+    const offset = this.offset - this.carried;
+    this.keep(chunk, 0, length);
+    if (this.skipping) {
+      this.skipping = false;
+      this.counters.lines++;
+      this.tooLong(EMPTY, 0, 0);
+    } else {
+      const stop = this.carried;
+      this.carried = 0;
+      this.region(this.carry, 0, stop, offset);
+    }
+  }
+
+  private keep(chunk: Uint8Array, start: number, stop: number): void {
+    if (this.skipping) return;
+    const length = this.carried + stop - start;
+    // the newline is not of the line's length
+    if (length > MAX_LINE + (stop > start && chunk[stop - 1] === LF ? 1 : 0)) {
+      this.skipping = true;
+      this.carried = 0;
+      return;
+    }
+    if (length > this.carry.length) {
+      const grown = new Uint8Array(Math.max(length, 2 * this.carry.length));
+      grown.set(this.carry.subarray(0, this.carried));
+      this.carry = grown;
+    }
+    this.carry.set(chunk.subarray(start, stop), this.carried);
+    this.carried = length;
+  }
+
+  /** Counts the current line (number `counters.lines`) as not understood. */
+  protected unrecognised(buf: Uint8Array, start: number, end: number): void {
+    const counters = this.counters;
+    counters.unrecognised++;
+    if (counters.firstUnrecognised.length < FIRST_UNRECOGNISED) {
+      const stop = Math.min(end, start + UNRECOGNISED_BYTES);
+      counters.firstUnrecognised.push({line: counters.lines, text: text(buf, start, stop)});
+    }
+  }
+
+  protected tooLong(buf: Uint8Array, start: number, end: number): void {
+    this.counters.tooLong++;
+    this.unrecognised(buf, start, end);
+  }
+}
+
+const NEWLINE = Uint8Array.of(LF);
+const EMPTY = new Uint8Array(0);
