@@ -1,10 +1,14 @@
 import {defineConfig} from 'vitest/config';
 
+/** Where CI wants the counts. */
+const reportFile = process.env['PINSCOPE_TEST_REPORT'];
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // else vitest swallows what oclif prints
     disableConsoleIntercept: true,
     testTimeout: 30_000,
+    reporters: reportFile === undefined ? ['default'] : ['default', ['json', {outputFile: reportFile}]],
   },
 });
