@@ -48,7 +48,7 @@ function windowSpan(window: Finding['windows'][number]): string {
 }
 
 function orders(pages: Finding['pages']): string {
-  return [...new Set(pages.map((page) => page.order))].sort((a, b) => a - b).join(', ');
+  return [...new Set(pages.map((page) => page.order))].toSorted((a, b) => a - b).join(', ');
 }
 
 function occurrences(finding: Finding): string {

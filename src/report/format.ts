@@ -92,7 +92,7 @@ export function pageRuns(pages: readonly Pick<FindingPage, 'pfn' | 'order'>[]): 
       const first = BigInt(page.pfn);
       return {first, last: first + (1n << BigInt(Math.max(0, page.order))) - 1n};
     })
-    .sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
+    .toSorted((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
   const runs: {first: bigint; last: bigint}[] = [];
   for (const next of spans) {
     const run = runs.at(-1);

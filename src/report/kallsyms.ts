@@ -68,7 +68,7 @@ class SortedSymbols implements Kallsyms {
   private readonly names: string[];
 
   constructor(addresses: bigint[], names: string[]) {
-    const order = addresses.map((_, at) => at).sort((a, b) => compare(addresses[a] ?? 0n, addresses[b] ?? 0n));
+    const order = addresses.map((_, at) => at).toSorted((a, b) => compare(addresses[a] ?? 0n, addresses[b] ?? 0n));
     this.addresses = BigUint64Array.from(order, (at) => addresses[at] ?? 0n);
     this.names = order.map((at) => names[at] ?? '');
   }

@@ -11,7 +11,8 @@ import {shownCount, type Renderer} from './render.js';
 import type {Finding, Report, Severity} from './types.js';
 import {clockText, commandText, cutText, kernelText, lookedAt, partly, advice, unrun, verdictLine} from './words.js';
 
-const USUAL_LIMIT = 50;
+/** An issue on GitHub takes 65,536 characters, and a finding in full has about 5,000. */
+const USUAL_LIMIT = 10;
 const DRAWING_WIDTH = 90;
 const HISTORY_WIDTH = 110;
 
@@ -44,8 +45,11 @@ export const renderMarkdown: Renderer<Report> = function* (report, options) {
 
 /** A GFM table. Cells are Markdown already; a cell must not hold a newline. */
 export function table(heads: string[], rows: string[][], right: readonly number[] = []): string {
-  const line = (cells: string[]): string => `| ${cells.join(' | ')} |\n`;
-  return line(heads) + line(heads.map((_, at) => (right.includes(at) ? '--:' : '---'))) + rows.map(line).join('');
+  return row(heads) + row(heads.map((_, at) => (right.includes(at) ? '--:' : '---'))) + rows.map(row).join('');
+}
+
+function row(cells: string[]): string {
+  return `| ${cells.join(' | ')} |\n`;
 }
 
 /** A fold. The summary is HTML, the body Markdown. */

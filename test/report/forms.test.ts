@@ -144,13 +144,13 @@ describe('mail', () => {
   });
 });
 
-describe('the drawing of a race', () => {
-  const drawing = (text: string): string[] => {
-    const lines = text.split('\n').map((line) => line.replace(/^ {2}/, ''));
-    const from = lines.findIndex((line) => line.startsWith('time ') && !line.includes('cpu'));
-    return lines.slice(from, lines.indexOf('', from));
-  };
+const drawing = (text: string): string[] => {
+  const lines = text.split('\n').map((line) => line.replace(/^ {2}/, ''));
+  const from = lines.findIndex((line) => line.startsWith('time ') && !line.includes('cpu'));
+  return lines.slice(from, lines.indexOf('', from));
+};
 
+describe('the drawing of a race', () => {
   it('has a column for each of two CPUs, and says what was live meanwhile', () => {
     expect(drawing(rendered('mail', race()))).toEqual([
       'time          CPU 0: wl/310                 CPU 1',
@@ -232,7 +232,7 @@ describe('ndjson', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as {type: string} & Record<string, unknown>);
     const of = (type: string): unknown[] =>
-      lines.filter((line) => line.type === type).map(({type: _, ...rest}) => rest);
+      lines.filter((line) => line.type === type).map((line) => ({...line, type: undefined}));
     expect(lines[0]?.type).toBe('report');
     expect(lines.at(-1)?.type).toBe('summary');
     expect(of('finding')).toEqual(report.findings);

@@ -240,11 +240,16 @@ export function earlyUnpinWithStacks(): Finding {
   return finding;
 }
 
+function on(cpu: number, task: string, pid: number, evidence: Evidence): Evidence {
+  return {...evidence, cpu, task, pid};
+}
+
+function event(role: string, number: number, seconds: string, text: string): Evidence {
+  return line(role, number, seconds, '.....', text);
+}
+
 /** A page of a file written back by fsync() under a pin whose mapping the device could write; two CPUs. */
 export function writebackWhilePinned(): Finding {
-  const on = (cpu: number, task: string, pid: number, evidence: Evidence): Evidence => ({...evidence, cpu, task, pid});
-  const at = (role: string, number: number, seconds: string, text: string): Evidence =>
-    line(role, number, seconds, '.....', text);
   return {
     id: 'F2',
     rule: 'writeback-while-pinned',
@@ -276,7 +281,7 @@ export function writebackWhilePinned(): Finding {
         0,
         'wl',
         310,
-        at(
+        event(
           'pin',
           4429,
           '16.283166',
@@ -287,7 +292,7 @@ export function writebackWhilePinned(): Finding {
         0,
         'wl',
         310,
-        at(
+        event(
           'dma-map',
           4448,
           '16.283266',
@@ -298,7 +303,7 @@ export function writebackWhilePinned(): Finding {
         1,
         'kworker/u8:1',
         31,
-        at(
+        event(
           'writeback-start',
           4460,
           '16.298671',
@@ -309,7 +314,7 @@ export function writebackWhilePinned(): Finding {
         1,
         '<idle>',
         0,
-        at(
+        event(
           'writeback-end',
           4483,
           '16.299623',
@@ -320,7 +325,7 @@ export function writebackWhilePinned(): Finding {
         0,
         'wl',
         310,
-        at(
+        event(
           'dma-unmap',
           4527,
           '16.317637',
@@ -331,7 +336,7 @@ export function writebackWhilePinned(): Finding {
         0,
         'wl',
         310,
-        at(
+        event(
           'unpin',
           4534,
           '16.317746',

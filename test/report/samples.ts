@@ -36,7 +36,7 @@ export function ticksReport(): Report {
         start_ticks: '46021779126',
         end_ticks: '46033001207',
       })),
-      evidence: finding.evidence.map(({t_ns: _, ...item}) => ({...item, text: item.text.replace('17.2', '460217')})),
+      evidence: finding.evidence.map((item) => ({...item, t_ns: undefined, text: item.text.replace('17.2', '460217')})),
       history: finding.history.map((item, at) => ({...item, t_ns: null, t_ticks: String(46021779126 + at * 1000)})),
       windows: finding.windows.map((window) => ({...window, start_ns: null, end_ns: null})),
       message: 'wl/309 dropped the last pin of 4 pages while pinbug.0 still had them mapped for DMA (BIDIRECTIONAL).',

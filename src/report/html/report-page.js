@@ -100,7 +100,7 @@
     return make('label', {}, label, select);
   }
   function distinct(values) {
-    return [...new Set(values)].sort();
+    return [...new Set(values)].toSorted();
   }
   const filters = make(
     'div',

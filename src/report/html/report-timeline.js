@@ -24,6 +24,16 @@ function fill(node, props, children) {
 }
 
 // ---- the timeline
+/** A span in words. */
+function spanText(ns) {
+  const size = Math.abs(ns);
+  if (size >= 1e9) return (ns / 1e9).toFixed(3) + ' s';
+  if (size >= 1e6) return (ns / 1e6).toFixed(3) + ' ms';
+  if (size >= 1e3) return (ns / 1e3).toFixed(2) + ' us';
+  return Math.round(ns) + ' ns';
+}
+
+// oxlint-disable-next-line no-unused-vars -- report-page.js calls it
 function makeTimeline(finding) {
   const {drawing, mark} = finding;
   let width = 700; // until the page knows how wide it is drawn
@@ -54,13 +64,6 @@ function makeTimeline(finding) {
     const whole_s = ns / 1000000000n;
     const fraction = (ns % 1000000000n).toString().padStart(9, '0');
     return whole_s + '.' + fraction.slice(0, digits);
-  }
-  function length(ns) {
-    const size = Math.abs(ns);
-    if (size >= 1e9) return (ns / 1e9).toFixed(3) + ' s';
-    if (size >= 1e6) return (ns / 1e6).toFixed(3) + ' ms';
-    if (size >= 1e3) return (ns / 1e3).toFixed(2) + ' us';
-    return Math.round(ns) + ' ns';
   }
   function ticks() {
     const span = view.to - view.from;
@@ -135,7 +138,7 @@ function makeTimeline(finding) {
     const relative =
       deciding === undefined || drawing.axis === 'line'
         ? ''
-        : ' (' + (offset >= deciding.at ? '+' : '') + length(offset - deciding.at) + ' from the red line)';
+        : ' (' + (offset >= deciding.at ? '+' : '') + spanText(offset - deciding.at) + ' from the red line)';
     readout.textContent = label(offset, 9) + relative;
   }
   function zoom(factor, around) {
