@@ -1,0 +1,147 @@
+/**
+ * Puts events of tools that print out of time order (perf script, bpftrace), or of several traces, into order.
+ *
+ * A bounded heap: an event leaves it when enough later ones have come, or when every input has got past its time.
+ */
+import type {EventSink, Loss, TraceEvent} from '../model/event.js';
+
+/** Events held at most: perf is out of order by tens of events, bpftrace by what its per-CPU buffers hold. */
+export const WINDOW_EVENTS = 16_384;
+/** The same for several inputs, which advance in turn. */
+const MERGE_EVENTS = 400_000;
+
+interface Held {
+  t: number;
+  /** order of arrival, among equal times */
+  order: number;
+  event: TraceEvent | undefined;
+  loss: Loss | undefined;
+  frames: {bytes: Uint8Array}[] | undefined;
+}
+
+export class Sorter implements EventSink {
+  private readonly heap: Held[] = [];
+  private arrived = 0;
+  private lastHeld: Held | undefined;
+  private latest = -Infinity;
+  /** events that came later than the window could mend */
+  tooLate = 0;
+  private released = -Infinity;
+
+  constructor(
+    private readonly sink: EventSink,
+    private readonly inputs: number,
+  ) {}
+
+  event(ev: TraceEvent): void {
+    if (ev.t > this.latest) this.latest = ev.t;
+    if (ev.t < this.released) this.tooLate++;
+    this.lastHeld = {t: ev.t, order: this.arrived++, event: cloneEvent(ev), loss: undefined, frames: undefined};
+    this.push(this.lastHeld);
+    const limit = this.inputs > 1 ? MERGE_EVENTS : WINDOW_EVENTS;
+    while (this.heap.length > limit) this.release();
+  }
+
+  /** Every input has got past `t`: what is earlier can go. */
+  passed(t: number): void {
+    while (this.heap.length > 0 && this.heap[0]!.t < t) this.release();
+  }
+
+  loss(loss: Loss): void {
+    this.push({t: this.latest, order: this.arrived++, event: undefined, loss: {...loss}, frames: undefined});
+  }
+
+  fact(input: number, name: string, value: string): void {
+    this.sink.fact(input, name, value);
+  }
+
+  stackBegin(): boolean {
+    if (!this.lastHeld || this.lastHeld.frames) return false;
+    this.lastHeld.frames = [];
+    return true;
+  }
+
+  stackFrame(buf: Uint8Array, start: number, end: number): void {
+    this.lastHeld?.frames?.push({bytes: buf.slice(start, Math.min(end, start + 256))});
+  }
+
+  stackEnd(): void {
+    this.lastHeld = undefined;
+  }
+
+  end(): void {
+    while (this.heap.length > 0) this.release();
+  }
+
+  private release(): void {
+    const held = this.pop();
+    if (held.t > this.released) this.released = held.t;
+    if (held.loss) {
+      this.sink.loss(held.loss);
+      return;
+    }
+    const event = held.event!;
+    this.sink.event(event);
+    if (!held.frames || !this.sink.stackBegin(event.cpu, event.pid)) return;
+    for (const {bytes} of held.frames) this.sink.stackFrame(bytes, 0, bytes.length);
+    this.sink.stackEnd();
+  }
+
+  private push(held: Held): void {
+    const {heap} = this;
+    let at = heap.length;
+    heap.push(held);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!before(held, heap[parent]!)) break;
+      heap[at] = heap[parent]!;
+      at = parent;
+    }
+    heap[at] = held;
+  }
+
+  private pop(): Held {
+    const {heap} = this;
+    const top = heap[0]!;
+    const last = heap.pop()!;
+    if (heap.length === 0) return top;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
+      if (!before(heap[child]!, last)) break;
+      heap[at] = heap[child]!;
+      at = child;
+    }
+    heap[at] = last;
+    return top;
+  }
+}
+
+function before(a: Held, b: Held): boolean {
+  return a.t < b.t || (a.t === b.t && a.order < b.order);
+}
+
+/** A copy that owns its line's bytes and the used part of its lists. */
+function cloneEvent(ev: TraceEvent): TraceEvent {
+  const copy = Object.assign(Object.create(Object.getPrototypeOf(ev)) as TraceEvent, ev);
+  const line = ev.lineStart;
+  copy.buf = ev.buf.slice(line, ev.lineEnd);
+  copy.lineStart = 0;
+  copy.lineEnd -= line;
+  copy.commStart -= line;
+  copy.commEnd -= line;
+  copy.nameStart -= line;
+  copy.nameEnd -= line;
+  copy.deviceStart -= line;
+  copy.deviceEnd -= line;
+  copy.textStart -= line;
+  copy.textEnd -= line;
+  if (ev.listLength > 0 || ev.dmaLength > 0) {
+    const lists = copy as unknown as Record<string, Float64Array>;
+    for (const name of ['listPfn', 'listPtrHi', 'listPtrLo', 'listPhys', 'listLen']) lists[name] = lists[name]!.slice(0, ev.listLength);
+    for (const name of ['dmaAddrs', 'dmaLens']) lists[name] = lists[name]!.slice(0, ev.dmaLength);
+  }
+  return copy;
+}

@@ -1,0 +1,74 @@
+/**
+ * Deeds that show as several events: a probe on a GUP function and the page_ref event that follows it on the same CPU and
+ * task are one deed; so are unpin_user_pages(), the gup_put_folio() calls in it, and their page_ref events.
+ *
+ * A slot holds the last probe of each CPU and context (an interrupt's own calls must not take the interrupted task's
+ * place), until the event that completes it comes.
+ */
+import type {ReferenceKind, Reference} from './references.js';
+
+/** A probe that announces a change of the count. */
+export interface Hint {
+  from: 'grab' | 'put';
+  pid: number;
+  /** PFN of the page or folio named, -1 when its pointer could not be resolved */
+  pfn: number;
+  mayBeTail: boolean;
+  ptrHi: number;
+  ptrLo: number;
+  hasPointer: boolean;
+  kind: ReferenceKind | undefined;
+  refs: number;
+  gupFlags: number;
+  t: number;
+  cpu: number;
+  task: number;
+  context: number;
+  input: number;
+  line: number;
+  text: string;
+  stack: number;
+  /** the reference, when it was taken on the probe alone */
+  reference: Reference | undefined;
+  /** an unpin was done on the probe alone */
+  done: boolean;
+  /** the +n half of a fast pin was seen */
+  half: boolean;
+}
+
+/** unpin_user_pages() and kin: the sub-pages its gup_put_folio() calls are about. */
+export interface UnpinCall {
+  pid: number;
+  /** PFNs as far as the trace lists them */
+  pages: number[];
+  /** position of the next page not yet dropped */
+  next: number;
+  nr: number;
+  makeDirty: boolean;
+  line: number;
+}
+
+/** pin_user_pages*() running in a task. */
+export interface PinCall {
+  call: number;
+  gupFlags: number;
+  t: number;
+}
+
+const CONTEXTS = 4;
+
+export class Calls {
+  readonly hints: (Hint | undefined)[] = [];
+  readonly unpins: (UnpinCall | undefined)[] = [];
+  /** by pid */
+  readonly pins = new Map<number, PinCall>();
+  private calls = 0;
+
+  slot(cpu: number, context: number): number {
+    return (cpu + 1) * CONTEXTS + Math.max(0, context);
+  }
+
+  nextCall(): number {
+    return ++this.calls;
+  }
+}

@@ -1,0 +1,358 @@
+/**
+ * The model: events in, per-page histories of typed references out.
+ *
+ * It keeps what is true now (page table, live references, open windows) and tells listeners of every change that a
+ * verdict could turn on. It judges nothing. The deltas by kernel version are those of kernel mm/gup.c, 4.9 to 7.2
+ * (pin: +1024n, or +n and +1023n; unpin: -1024n, or -(1024n-1) and -1; large folios: +n and -n).
+ */
+import {Calls} from './calls.js';
+import {DmaTracker} from './dma-tracker.js';
+import {DmaWindows} from './dma.js';
+import {Era} from './era.js';
+import {EVENT_KINDS, EventKind as K, PageName, type EventSink, type Loss, type TraceEvent} from './event.js';
+import {Files} from './files.js';
+import {Gaps} from './gaps.js';
+import {GupTracker} from './gup-tracker.js';
+import {Identity} from './identity.js';
+import {Journal, type JournalEntry} from './journal.js';
+import {Lifetime} from './lifetime.js';
+import type {Listener} from './listener.js';
+import {PageState, PageTable, UNKNOWN_COUNT} from './page-table.js';
+import {RefCounts} from './ref-counts.js';
+import type {Deed, ReferenceKind} from './references.js';
+import {Stacks} from './stacks.js';
+import {Tasks, textOf} from './tasks.js';
+import type {TimeBase} from './time.js';
+import {WritebackTracker} from './writeback-tracker.js';
+
+/** Longest line kept as evidence, in bytes. */
+const TEXT_MAX = 2000;
+/** Most pages with a journal at a time: memory must not follow a machine's pinned memory without bound. */
+const JOURNALS_MAX = 60_000;
+
+export interface ModelOptions {
+  /** PFNs whose whole history is kept (`history --pfn`) */
+  follow?: (pfn: number) => boolean;
+}
+
+export class Model implements EventSink {
+  readonly pages = new PageTable();
+  readonly identity = new Identity();
+  readonly era = new Era();
+  readonly gaps = new Gaps();
+  readonly tasks = new Tasks();
+  readonly stacks = new Stacks();
+  readonly files = new Files();
+  readonly calls = new Calls();
+  readonly windows = new DmaWindows();
+  readonly facts = new Map<string, string>();
+  /** events by kind so far: what the trace records at all */
+  readonly seen = new Float64Array(EVENT_KINDS);
+  /** kinds known to be in the trace from a look at its head, before their first event comes */
+  readonly announced = new Uint8Array(EVENT_KINDS);
+  readonly listeners: Listener[] = [];
+  readonly losses: Loss[] = [];
+  lostEvents = 0;
+  /** the ring buffer was overwritten: each CPU's events begin somewhere in the middle */
+  overwritten = false;
+  /** CMA is known to be configured: cma_* events or migratetype 5 were seen */
+  cmaKnown = false;
+
+  readonly gup: GupTracker;
+  readonly counts: RefCounts;
+  readonly dma: DmaTracker;
+  readonly writeback: WritebackTracker;
+  readonly lifetime: Lifetime;
+
+  /** time of the event at hand, the first and the last */
+  now = 0;
+  first = NaN;
+  last = -Infinity;
+  events = 0;
+  private readonly lastOnCpu: number[] = [];
+  private openLoss: {cpu: number; from: number; why: string}[] = [];
+  private journals = 0;
+  /** journals not begun because there were too many */
+  journalsRefused = 0;
+  private stackTarget: {stack: number} | undefined;
+  private readonly stackTargets: ({stack: number} | undefined)[] = [];
+
+  constructor(
+    readonly time: TimeBase,
+    readonly options: ModelOptions = {},
+  ) {
+    this.gup = new GupTracker(this);
+    this.counts = new RefCounts(this);
+    this.dma = new DmaTracker(this);
+    this.writeback = new WritebackTracker(this);
+    this.lifetime = new Lifetime(this);
+  }
+
+  /** Whether events of a kind are in this trace, as far as known now. */
+  records(kind: number): boolean {
+    return this.seen[kind]! > 0 || this.announced[kind] === 1;
+  }
+
+  /** Takes over what a trial run over the head of the same trace found out. */
+  learnFrom(trial: Model): void {
+    if (this.era.foll === undefined && trial.era.foll !== undefined) {
+      this.era.foll = trial.era.foll;
+      this.era.told = trial.era.told;
+    }
+    this.era.rawMapcount ||= trial.era.rawMapcount;
+    this.counts.smallSeen ||= trial.counts.smallSeen;
+    this.identity.learnFrom(trial.identity);
+  }
+
+  event(ev: TraceEvent): void {
+    const {t, kind} = ev;
+    this.events++;
+    this.now = t;
+    if (t > this.last) this.last = t;
+    if (!(t >= this.first)) this.first = t;
+    if (this.openLoss.length > 0) this.closeLosses(ev.cpu, t);
+    if (this.overwritten && this.lastOnCpu[ev.cpu + 1] === undefined) {
+      this.gaps.add(-Infinity, t, `the beginning of the trace was overwritten (CPU ${ev.cpu} begins here)`);
+    }
+    this.lastOnCpu[ev.cpu + 1] = t;
+    if (kind === K.Other) return;
+    this.seen[kind]!++;
+    this.stackTargets[ev.cpu + 1] = undefined;
+    if (kind <= K.RefUnfreeze) this.counts.event(ev);
+    else this.rare(ev);
+    if (this.stackTarget !== undefined) {
+      this.stackTargets[ev.cpu + 1] = this.stackTarget;
+      this.stackTarget = undefined;
+    }
+  }
+
+  /** the folios_put_refs() call (LRU drain, munmap, exit) that runs, and how many puts of it may follow */
+  private batch: {pid: number; cpu: number; left: number} | undefined;
+
+  /** Whether a put by this event can be one of a batch rather than somebody's put_page(). */
+  inBatch(ev: TraceEvent): boolean {
+    const {batch} = this;
+    return batch !== undefined && batch.pid === ev.pid && batch.cpu === ev.cpu && batch.left > 0;
+  }
+
+  private rare(ev: TraceEvent): void {
+    if (ev.vmemmapHi !== 0) this.identity.argument(ev.vmemmapHi, ev.vmemmapLo);
+    switch (ev.kind) {
+      case K.Grab:
+        this.gup.grab(ev);
+        break;
+      case K.GrabReturn:
+        this.gup.grabReturn(ev);
+        break;
+      case K.GupPut:
+        this.gup.put(ev);
+        break;
+      case K.AddPin:
+        this.gup.addPin(ev);
+        break;
+      case K.UnpinCall:
+        this.gup.unpinCall(ev);
+        break;
+      case K.FoliosPut:
+        this.batch = {pid: ev.pid, cpu: ev.cpu, left: ev.nr};
+        break;
+      case K.PinCall:
+      case K.PinReturn:
+        this.gup.pinCall(ev);
+        break;
+      case K.WritebackStart:
+      case K.WritebackEnd:
+      case K.ClearDirtyForIo:
+      case K.MarkDirty:
+        this.writeback.event(ev);
+        break;
+      case K.PageAlloc:
+      case K.PageFree:
+      case K.PageFreeBatched:
+      case K.FolioPutLast:
+        this.lifetime.event(ev);
+        break;
+      case K.CacheAdd:
+      case K.CacheDelete:
+        this.files.event(ev, this);
+        break;
+      default:
+        if (ev.kind >= K.DmaMap && ev.kind <= K.IommuUnmap) this.dma.event(ev);
+        else if (ev.kind === K.DmaMapSgReturn) this.dma.event(ev);
+    }
+  }
+
+  loss(loss: Loss): void {
+    if (this.losses.length < 10_000) this.losses.push({...loss});
+    if (loss.count > 0) this.lostEvents += loss.count;
+    const where = loss.cpu >= 0 ? `CPU ${loss.cpu}` : 'a CPU that is not named';
+    const number = loss.count > 0 ? `${loss.count} events` : 'events';
+    if (loss.what === 'start') {
+      this.openLoss.push({cpu: loss.cpu, from: -Infinity, why: `the beginning of CPU ${loss.cpu}'s buffer was overwritten`});
+      return;
+    }
+    const from = loss.cpu >= 0 ? (this.lastOnCpu[loss.cpu + 1] ?? -Infinity) : -Infinity;
+    this.openLoss.push({cpu: loss.cpu, from, why: `${number} of ${where} were lost (line ${loss.line})`});
+  }
+
+  private closeLosses(cpu: number, t: number): void {
+    const open = this.openLoss;
+    for (let i = open.length - 1; i >= 0; i--) {
+      const loss = open[i]!;
+      // A loss that names no CPU (bpftrace) is told late and out of order: what comes within the next second may be missing too.
+      if (loss.cpu >= 0 && loss.cpu !== cpu) continue;
+      this.gaps.add(loss.from, loss.cpu >= 0 ? t : t + 1e9, loss.why);
+      open.splice(i, 1);
+    }
+  }
+
+  fact(_input: number, name: string, value: string): void {
+    if (this.facts.size < 1000) this.facts.set(name, value);
+    if (name === 'kernel' && this.era.told !== '--kernel') this.era.fromRelease(value, 'the trace header');
+    if (name === 'entries_written' || name === 'entries_in_buffer') {
+      this.overwritten = Number(this.facts.get('entries_written') ?? 0) > Number(this.facts.get('entries_in_buffer') ?? Infinity);
+    }
+    if (name === 'vmemmap_base') {
+      const base = parseHex(value);
+      if (base !== undefined) this.identity.argument(Number(base >> 32n), Number(base & 0xffffffffn));
+    }
+  }
+
+  /** Call after the last event. */
+  end(): void {
+    for (const loss of this.openLoss) this.gaps.add(loss.from, Infinity, loss.why);
+    this.openLoss = [];
+    for (const l of this.listeners) l.ended?.(this.last);
+  }
+
+  // --- identity
+
+  /** The PFN an event names, -1 when it names none that can be resolved. */
+  pfnOf(ev: TraceEvent): number {
+    if (ev.pageName === PageName.pfn) return ev.pfn;
+    if (ev.pageName === PageName.pointer) return this.identity.pfn(ev.ptrHi, ev.ptrLo);
+    return -1;
+  }
+
+  // --- what listeners and trackers need of an event later
+
+  /** The event at hand as a deed: its line is kept. Its stack is filled in when it comes. */
+  deed(ev: TraceEvent): Deed {
+    const deed: Deed = {
+      t: ev.t,
+      cpu: ev.cpu,
+      task: this.tasks.of(ev),
+      context: ev.context,
+      input: ev.input,
+      line: ev.line,
+      text: lineOf(ev),
+      stack: -1,
+    };
+    this.wantStack(deed);
+    return deed;
+  }
+
+  /** The stack that follows the event at hand is put into `target`. */
+  wantStack(target: {stack: number}): void {
+    this.stackTarget = target;
+  }
+
+  stackBegin(cpu: number, _pid: number): boolean {
+    const wanted = this.stackTargets[cpu + 1] !== undefined;
+    if (wanted) {
+      this.stacks.begin();
+      this.stackCpu = cpu;
+    }
+    return wanted;
+  }
+
+  private stackCpu = -1;
+
+  stackFrame(buf: Uint8Array, start: number, end: number): void {
+    this.stacks.frame(buf, start, end);
+  }
+
+  stackEnd(): void {
+    const target = this.stackTargets[this.stackCpu + 1];
+    const stack = this.stacks.end();
+    if (target && stack >= 0) {
+      target.stack = stack;
+      this.gup.stackKnown(target, stack);
+    }
+    this.stackTargets[this.stackCpu + 1] = undefined;
+  }
+
+  // --- journal
+
+  /** Notes a change in the journal of a row that has one, or begins one. */
+  note(row: number, ev: TraceEvent, what: number, delta: number, kind: number, partner: number): void {
+    const {pages} = this;
+    let journal = pages.journals[row];
+    if (!journal) {
+      journal = this.beginJournal(row);
+      if (!journal) return;
+    }
+    const entry: JournalEntry = {
+      what,
+      t: ev.t,
+      cpu: ev.cpu,
+      task: this.tasks.of(ev),
+      input: ev.input,
+      line: ev.line,
+      delta,
+      raw: pages.count[row] === UNKNOWN_COUNT ? NaN : pages.count[row]!,
+      pins: pages.pins[row]!,
+      kind,
+      partner,
+    };
+    journal.add(entry);
+  }
+
+  private beginJournal(row: number): Journal | undefined {
+    const followed = this.options.follow?.(this.pages.pfn[row]!) ?? false;
+    if (!followed && this.journals >= JOURNALS_MAX) {
+      this.journalsRefused++;
+      return undefined;
+    }
+    this.journals++;
+    return (this.pages.journals[row] = new Journal(followed));
+  }
+
+  /** Forgets the journal of a row that no longer matters. */
+  forget(row: number): void {
+    if (this.pages.journals[row] === undefined || this.options.follow?.(this.pages.pfn[row]!)) return;
+    this.pages.journals[row] = undefined;
+    this.journals--;
+  }
+
+  /** Whether a folio holds a reference of a kind that covers a page of it. */
+  holds(row: number, kind: ReferenceKind, pfn: number): boolean {
+    const {pages} = this;
+    if ((kind === 'pin' ? pages.pins[row]! : pages.gets[row]!) <= 0) return false;
+    if ((pages.state[row]! & PageState.large) === 0) return true;
+    for (let r = pages.references[row]; r; r = r.next) {
+      if (r.kind === kind && (r.sub < 0 || (pfn >= r.sub && pfn < r.sub + r.n))) return true;
+    }
+    return false;
+  }
+
+  /** Whether anything about a page could still decide a verdict: references, windows, writeback. */
+  matters(row: number): boolean {
+    const {pages} = this;
+    return (
+      pages.references[row] !== undefined ||
+      pages.dma[row] !== undefined ||
+      pages.writebacks[row] !== undefined ||
+      (pages.state[row]! & PageState.underWriteback) !== 0
+    );
+  }
+}
+
+/** The event's line as text, bounded. */
+export function lineOf(ev: TraceEvent): string {
+  return textOf(ev.buf, ev.lineStart, ev.lineEnd, TEXT_MAX);
+}
+
+function parseHex(text: string): bigint | undefined {
+  return /^0x[0-9a-f]{1,16}$/i.test(text) ? BigInt(text) : undefined;
+}

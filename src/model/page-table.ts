@@ -1,0 +1,212 @@
+import type {DmaLink} from './dma.js';
+import type {Journal} from './journal.js';
+import type {Reference} from './references.js';
+import type {Writeback} from './writeback.js';
+
+/**
+ * The table of pages: one row for every PFN that a trace names, in columns of typed arrays.
+ *
+ * A PFN is a place, not a page: `generation` counts the pages that lived there. A row holds what is true now; what was
+ * is in the journal (for pages that matter) or gone. Open addressing with linear probing: four times as fast as a
+ * Map<number, object>, and 60 bytes a page.
+ */
+
+/** Bits of `state`. */
+export const PageState = {
+  /** the allocation (or a free before it) was seen: everything that happened to this generation is in the trace */
+  lifeSeen: 1 << 0,
+  /** freed, and not handed out again as far as seen */
+  free: 1 << 1,
+  underWriteback: 1 << 2,
+  /** the start of this writeback was a probe; otherwise a flag seen in a page_ref event (a bound, not an instant) */
+  writebackExact: 1 << 3,
+  /** known to be of a file (filemap event) */
+  file: 1 << 4,
+  /** known to be anonymous or shmem (PG_swapbacked) */
+  swapBacked: 1 << 5,
+  /** last known: dirty; meaningless unless dirtyKnown */
+  dirty: 1 << 6,
+  dirtyKnown: 1 << 7,
+  /** a page_ref count disagreed with the replay on the last event: a race of two CPUs or a lost event */
+  mismatch: 1 << 8,
+  /** order was said (kmem, filemap) rather than inferred */
+  orderKnown: 1 << 9,
+  /** part of a compound page (PG_head seen, or order > 0 of a user page) */
+  large: 1 << 10,
+  /** had mappings (mapcount at least one) at some time in this generation */
+  wasMapped: 1 << 11,
+  /** pins that began before the trace were already derived from the first count */
+  pinsDerived: 1 << 12,
+  /** some finding names this generation */
+  reported: 1 << 13,
+  /** an unpin was seen that no pin of this generation explains: its pins may predate the trace */
+  pinsUnknown: 1 << 14,
+} as const;
+
+/** "Not known" in the count columns. */
+export const UNKNOWN_COUNT = -0x80000000;
+
+const FIRST_CAPACITY = 1 << 14;
+
+export class PageTable {
+  /** rows in use */
+  size = 0;
+  private slots = new Int32Array(FIRST_CAPACITY * 2).fill(-1);
+  private mask = FIRST_CAPACITY * 2 - 1;
+  private capacity = FIRST_CAPACITY;
+
+  pfn = new Float64Array(FIRST_CAPACITY);
+  state = new Int32Array(FIRST_CAPACITY);
+  order = new Int8Array(FIRST_CAPACITY);
+  generation = new Int32Array(FIRST_CAPACITY);
+  /** time the generation began, or the first event seen of it */
+  since = new Float64Array(FIRST_CAPACITY);
+  lastTime = new Float64Array(FIRST_CAPACITY);
+  /** replayed raw `_refcount`; UNKNOWN_COUNT */
+  expect = new Int32Array(FIRST_CAPACITY);
+  /** as last printed; UNKNOWN_COUNT */
+  count = new Int32Array(FIRST_CAPACITY);
+  /** as last printed; UNKNOWN_COUNT */
+  mapcount = new Int32Array(FIRST_CAPACITY);
+  /** PageFlag bits as last printed */
+  flags = new Int32Array(FIRST_CAPACITY);
+  /** live pins and gets on this row (a folio's are on its head), in references */
+  pins = new Int32Array(FIRST_CAPACITY);
+  gets = new Int32Array(FIRST_CAPACITY);
+  /** live pins and gets of a page (a folio's are on its head), newest first */
+  references: (Reference | undefined)[] = [];
+  /** live DMA windows over a page, newest first; on the row of the sub-page itself */
+  dma: (DmaLink | undefined)[] = [];
+  /** what lately happened to a page that matters */
+  journals: (Journal | undefined)[] = [];
+  /** the writeback a page is under */
+  writebacks: (Writeback | undefined)[] = [];
+  /** migratetype as last printed, -1 */
+  migratetype = new Int8Array(FIRST_CAPACITY);
+
+  /** The row of a PFN, or -1. */
+  find(pfn: number): number {
+    const {slots, mask, pfn: pfns} = this;
+    let i = hash(pfn) & mask;
+    for (;;) {
+      const row = slots[i]!;
+      if (row < 0) return -1;
+      if (pfns[row] === pfn) return row;
+      i = (i + 1) & mask;
+    }
+  }
+
+  /** The row of a PFN; makes one if there is none. */
+  row(pfn: number, t: number): number {
+    const {slots, mask, pfn: pfns} = this;
+    let i = hash(pfn) & mask;
+    for (;;) {
+      const row = slots[i]!;
+      if (row < 0) break;
+      if (pfns[row] === pfn) return row;
+      i = (i + 1) & mask;
+    }
+    if (this.size === this.capacity) {
+      this.grow();
+      return this.row(pfn, t);
+    }
+    const row = this.size++;
+    slots[i] = row;
+    this.pfn[row] = pfn;
+    this.reset(row, t);
+    this.dma[row] = undefined;
+    this.generation[row] = 0;
+    this.order[row] = 0;
+    return row;
+  }
+
+  /** Begins a new generation on a row: nothing of the old one is carried over. The DMA links stay (a device does not forget). */
+  reset(row: number, t: number): void {
+    this.state[row] = 0;
+    this.since[row] = t;
+    this.lastTime[row] = t;
+    this.expect[row] = UNKNOWN_COUNT;
+    this.count[row] = UNKNOWN_COUNT;
+    this.mapcount[row] = UNKNOWN_COUNT;
+    this.flags[row] = 0;
+    this.pins[row] = 0;
+    this.gets[row] = 0;
+    this.references[row] = undefined;
+    this.journals[row] = undefined;
+    this.writebacks[row] = undefined;
+    this.migratetype[row] = -1;
+  }
+
+  /**
+   * The row of the folio that holds a PFN: itself, or the head of a compound page known to reach over it.
+   * -1 when nothing is known of the PFN.
+   */
+  findFolio(pfn: number): number {
+    const own = this.find(pfn);
+    if (own >= 0 && (this.state[own]! & PageState.large) !== 0) return own;
+    const head = this.findHead(pfn);
+    return head >= 0 ? head : own;
+  }
+
+  /** The row of a compound page's head whose order reaches over a PFN that is not its head; -1. */
+  findHead(pfn: number): number {
+    if (!this.anyLarge) return -1;
+    for (let order = 1; order <= MAX_ORDER; order++) {
+      const size = 2 ** order;
+      const head = Math.floor(pfn / size) * size;
+      if (head === pfn) continue;
+      const row = this.find(head);
+      if (row >= 0 && this.order[row]! >= order && (this.state[row]! & (PageState.large | PageState.free)) === PageState.large)
+        return row;
+    }
+    return -1;
+  }
+
+  /** Whether any compound page was ever seen: most lookups of a head need not be made otherwise. */
+  anyLarge = false;
+
+  /** Marks a row as the head of a compound page of an order. */
+  setLarge(row: number, order: number, known: boolean): void {
+    this.anyLarge = true;
+    this.state[row]! |= PageState.large | (known ? PageState.orderKnown : 0);
+    if (order > this.order[row]! || known) this.order[row] = order;
+  }
+
+  private grow(): void {
+    this.capacity *= 2;
+    const {capacity} = this;
+    this.pfn = copy(this.pfn, new Float64Array(capacity));
+    this.state = copy(this.state, new Int32Array(capacity));
+    this.order = copy(this.order, new Int8Array(capacity));
+    this.generation = copy(this.generation, new Int32Array(capacity));
+    this.since = copy(this.since, new Float64Array(capacity));
+    this.lastTime = copy(this.lastTime, new Float64Array(capacity));
+    this.expect = copy(this.expect, new Int32Array(capacity));
+    this.count = copy(this.count, new Int32Array(capacity));
+    this.mapcount = copy(this.mapcount, new Int32Array(capacity));
+    this.flags = copy(this.flags, new Int32Array(capacity));
+    this.pins = copy(this.pins, new Int32Array(capacity));
+    this.gets = copy(this.gets, new Int32Array(capacity));
+    this.migratetype = copy(this.migratetype, new Int8Array(capacity));
+    this.mask = capacity * 2 - 1;
+    this.slots = new Int32Array(capacity * 2).fill(-1);
+    for (let row = 0; row < this.size; row++) {
+      let i = hash(this.pfn[row]!) & this.mask;
+      while (this.slots[i]! >= 0) i = (i + 1) & this.mask;
+      this.slots[i] = row;
+    }
+  }
+}
+
+/** MAX_PAGE_ORDER is 10 on x86; a 1 GiB hugetlb page is order 18. */
+const MAX_ORDER = 18;
+
+/** PFNs come in runs: multiply to spread them (Knuth), fold the high part of large ones in. */
+function hash(pfn: number): number {
+  return Math.imul((pfn | 0) ^ Math.floor(pfn / 0x100000000), 0x9e3779b1) >>> 8;
+}
+
+function copy<T extends {set(source: ArrayLike<number>): void}>(from: ArrayLike<number>, to: T): T {
+  to.set(from);
+  return to;
+}

@@ -1,0 +1,56 @@
+import type {TraceEvent} from './event.js';
+
+/** Most distinct (pid, comm) pairs kept; later ones share one entry that says so. */
+const TASKS_MAX = 100_000;
+
+export interface Task {
+  comm: string;
+  pid: number;
+  /** -1 unknown */
+  tgid: number;
+}
+
+/** Tasks by (pid, comm), interned: a million lines name a handful. */
+export class Tasks {
+  private readonly list: Task[] = [];
+  /** by pid: the task last seen under it (a comm changes at exec; `<...>` hides it) */
+  private readonly byPid = new Map<number, number>();
+
+  /** The index of the task that an event names. */
+  of(ev: TraceEvent): number {
+    const known = this.byPid.get(ev.pid);
+    if (known !== undefined && this.same(known, ev)) return known;
+    return this.add(ev, known);
+  }
+
+  get(index: number): Task {
+    return this.list[index] ?? UNKNOWN;
+  }
+
+  private same(index: number, ev: TraceEvent): boolean {
+    const {comm} = this.list[index]!;
+    const length = ev.commEnd - ev.commStart;
+    // Non-ASCII comms compare by their first bytes only when lengths agree; a wrong "different" costs one entry.
+    if (comm.length !== length) return false;
+    for (let i = 0; i < length; i++) if (comm.charCodeAt(i) !== ev.buf[ev.commStart + i]) return false;
+    return true;
+  }
+
+  private add(ev: TraceEvent, known: number | undefined): number {
+    const comm = textOf(ev.buf, ev.commStart, ev.commEnd, 64);
+    // `<...>` means that the kernel had forgotten the name: keep the name known for this pid.
+    if (known !== undefined && (comm === '<...>' || comm === this.list[known]!.comm)) return known;
+    if (this.list.length >= TASKS_MAX) return TASKS_MAX - 1;
+    this.list.push({comm, pid: ev.pid, tgid: ev.tgid});
+    this.byPid.set(ev.pid, this.list.length - 1);
+    return this.list.length - 1;
+  }
+}
+
+const UNKNOWN: Task = {comm: '?', pid: -1, tgid: -1};
+
+/** Bytes as text (invalid UTF-8 becomes U+FFFD), at most `max` bytes of them. */
+export function textOf(buf: Uint8Array, start: number, end: number, max: number): string {
+  const stop = Math.min(end, start + max);
+  return Buffer.prototype.utf8Slice.call(buf, start, stop);
+}

@@ -1,0 +1,12 @@
+import type {Deed} from './references.js';
+
+/** A page under writeback: from __folio_start_writeback to folio_end_writeback, or as page_ref flags show it. */
+export interface Writeback {
+  start: Deed;
+  /** the start was a probe; else the first page_ref event that printed the flag: writeback began at or before it */
+  exact: boolean;
+  /** a mapping for the writeback's own I/O was opened (TO_DEVICE): a second one is somebody else's */
+  ownMapping: boolean;
+  /** when over */
+  end: Deed | undefined;
+}

@@ -1,0 +1,51 @@
+/**
+ * What could explain a finding away. A rule asks here; it does not decide by itself what is certain.
+ */
+import {EventKind as K} from '../model/event.js';
+import type {DmaWindow, WindowOwner} from '../model/dma.js';
+import type {Model} from '../model/model.js';
+import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
+import type {Deed, Reference} from '../model/references.js';
+
+/** Times are printed in microseconds: two events on two CPUs this close cannot be ordered. */
+const TIE_NS = 1000;
+
+/** Two events on different CPUs at (nearly) one time: their order in the trace proves nothing. */
+export function tie(m: Model, a: Deed, b: Deed): string | null {
+  if (a.cpu === b.cpu && a.cpu >= 0) return null;
+  const limit = m.time.unit === 'ticks' ? 0 : TIE_NS;
+  if (Math.abs(a.t - b.t) > limit) return null;
+  return `lines ${a.line} and ${b.line} have equal times on two CPUs: their order is not known`;
+}
+
+/** Events were lost somewhere between two times. */
+export function lost(m: Model, from: number, to: number): string | null {
+  return m.gaps.within(from, to)?.why ?? null;
+}
+
+/** The mapping itself leaves something open. */
+export function mappingDoubt(window: DmaWindow, owner: WindowOwner): string | null {
+  if (owner === 'ambiguous') return 'the mapping may be the one of the page\'s own writeback';
+  if (window.iommuOnly) return 'the mapping is known from an iommu:map event only, which names no device and no direction';
+  return null;
+}
+
+/** Whether page_ref events back the probes: without them a probe that was missed leaves no mark. */
+export function countsRecorded(m: Model): boolean {
+  return m.records(K.RefModAndTest) && m.records(K.RefMod);
+}
+
+/** How a page's pins are known: from its counts, or from events that may have begun before the trace. */
+export function pinsDoubt(m: Model, row: number, pins: readonly Reference[]): string | null {
+  const {state} = m.pages;
+  if (pins.length === 0 || pins.some((p) => p.knownBy === 'count')) return 'its pin was taken before the trace began, or was not seen';
+  const small = (state[row]! & PageState.large) === 0;
+  if (small && countsRecorded(m) && m.pages.count[row] !== UNKNOWN_COUNT) return null; // the count shows every pin
+  if ((state[row]! & PageState.lifeSeen) === 0) return 'the page is older than the trace: a pin taken earlier could still hold it';
+  return null;
+}
+
+/** The first doubt, if there is any. */
+export function firstDoubt(...doubts: (string | null)[]): string | null {
+  return doubts.find((d) => d !== null) ?? null;
+}

@@ -1,0 +1,212 @@
+/**
+ * The two rules about dirtying that comes too late: after writeback cleaned the page under the pin, and after the pin.
+ *
+ * Both turn on who marks the page dirty. An ordinary write fault calls folio_mark_dirty() twice for a page of a file
+ * (page_mkwrite, then fault_dirty_shared_page(), mm/memory.c) and the munmap of a dirty PTE calls it for a page that is
+ * dirty already or was written through the page table; set_page_dirty() of a driver calls it once. A single call by the
+ * unpinning task on a page known clean is therefore the driver's.
+ */
+import type {Listener} from '../model/listener.js';
+import {PageState} from '../model/page-table.js';
+import type {Deed, Reference} from '../model/references.js';
+import {firstDoubt, lost} from './certainty.js';
+import type {Rule, RuleContext, Violation} from './types.js';
+
+/** A second marking of the page by the same task this soon after is the other half of one write fault. */
+const FAULT_NS = 1_000_000;
+/** Functions of a write fault or a write(): where stacks are traced they settle it. */
+const ORDINARY = ['handle_mm_fault', '__handle_mm_fault', 'do_wp_page', 'wp_page_shared', 'do_shared_fault', 'generic_perform_write', 'iomap_file_buffered_write', 'unmap_page_range', 'zap_pte_range'];
+
+export const dirtyAfterWriteback: Rule = {
+  meta: {
+    id: 'dirty-after-writeback',
+    title: 'of a file was written by the device and marked dirty at unpin, after writeback had cleaned it under that pin',
+    severity: 'error',
+    needs: ['pins', 'unpins', 'writeback', 'dirty', 'dma-map'],
+    helpedBy: [],
+    meaning:
+      'The file system cleaned the page, dropped what it keeps for dirty pages (buffers, reservations, delayed allocation), ' +
+      'and then finds it dirty again without having been asked through page_mkwrite(). ext4 says "does not have buffers ' +
+      'attached"; data can be lost on copy-on-write file systems.',
+    proof: 'The pin, a device-writable mapping under it, the writeback within it, and the dirtying by the unpinning task before the unpin.',
+    lookAlikes: ['A write fault of the program itself meanwhile (two markings, or a fault in the stack): the file system is told.'],
+    kernelDoc: 'Documentation/core-api/pin_user_pages.rst, case 1 (file-backed pages); fs/ext4/inode.c ext4_writepages',
+  },
+  judge: (context) => new LateDirty(context, 'dirty-after-writeback'),
+};
+
+export const dirtyAfterUnpin: Rule = {
+  meta: {
+    id: 'dirty-after-unpin',
+    title: 'was marked dirty for its pin\'s own data only after that pin was dropped',
+    severity: 'warning',
+    needs: ['pins', 'unpins', 'dirty'],
+    helpedBy: [{need: 'writeback', misses: 'whether the page was clean: only late marking of clean pages matters'}],
+    meaning:
+      'Between unpin and set_page_dirty() nothing keeps the page: it can be reclaimed or truncated as clean and the device\'s ' +
+      'data is lost. unpin_user_pages_dirty_lock() does both in the right order.',
+    proof: 'The write pin (or a device-writable mapping), its unpin, and the one marking of the clean page by the same task after it.',
+    lookAlikes: ['A write fault or write() by the program; a later pin\'s own dirtying; a page that was dirty all along.'],
+    kernelDoc: 'Documentation/core-api/pin_user_pages.rst (set_page_dirty_lock before unpin)',
+  },
+  judge: (context) => new LateDirty(context, 'dirty-after-unpin'),
+};
+
+interface Watched {
+  pin: Reference;
+  unpin: Deed;
+  device: number;
+  generation: number;
+}
+
+/** A marking that may be half of a fault: told when nothing explains it. */
+interface Candidate {
+  row: number;
+  mark: Deed;
+  watched: Watched | undefined;
+}
+
+const WATCHED_MAX = 200_000;
+
+class LateDirty implements Listener {
+  private readonly m;
+  /** rows whose write pin was dropped while the page was clean (dirty-after-unpin) */
+  private readonly unpinned = new Map<number, Watched>();
+  private readonly candidates = new Map<number, Candidate>();
+
+  constructor(
+    private readonly context: RuleContext,
+    private readonly rule: 'dirty-after-writeback' | 'dirty-after-unpin',
+  ) {
+    this.m = context.model;
+  }
+
+  dirtied(row: number, mark: Deed): void {
+    const {m} = this;
+    const waiting = this.candidates.get(row);
+    if (waiting) {
+      // Twice by one task: a write fault. It also settles what comes after.
+      this.candidates.delete(row);
+      if (waiting.mark.task === mark.task && mark.t - waiting.mark.t <= FAULT_NS) {
+        this.unpinned.delete(row);
+        return;
+      }
+      this.tell(waiting);
+    }
+    const state = m.pages.state[row]!;
+    const clean = (state & (PageState.dirty | PageState.dirtyKnown)) === PageState.dirtyKnown;
+    if (this.rule === 'dirty-after-unpin') {
+      const watched = this.unpinned.get(row);
+      if (!watched) return;
+      if (watched.generation !== m.pages.generation[row] || watched.unpin.task !== mark.task) {
+        if (watched.unpin.task !== mark.task) this.unpinned.delete(row);
+        return;
+      }
+      this.unpinned.delete(row);
+      if (clean) this.candidates.set(row, {row, mark, watched});
+      return;
+    }
+    if (!clean || m.pages.writebacks[row] !== undefined) return;
+    for (let r = m.pages.references[row]; r; r = r.next) {
+      if (r.kind === 'pin' && r.cleanedAt >= 0) {
+        this.candidates.set(row, {row, mark, watched: undefined});
+        return;
+      }
+    }
+  }
+
+  dropped(drop: Parameters<NonNullable<Listener['dropped']>>[0]): void {
+    if (drop.kind !== 'pin') return;
+    const {m} = this;
+    const {row} = drop;
+    if (this.rule === 'dirty-after-writeback') {
+      const candidate = this.candidates.get(row);
+      if (!candidate) return;
+      this.candidates.delete(row);
+      // The unpinning task marked it on its way to the unpin: unpin_user_pages_dirty_lock(), bio_dirty_fn(), or by hand.
+      if (candidate.mark.task !== drop.deed.task) return;
+      const pin = drop.from.find((f) => f.reference.cleanedAt >= 0)?.reference;
+      if (!pin || !pin.deviceWrote || candidate.mark.t < pin.cleanedAt) return;
+      this.tell({...candidate, watched: {pin, unpin: drop.deed, device: pin.device, generation: m.pages.generation[row]!}});
+      return;
+    }
+    const waiting = this.candidates.get(row);
+    if (waiting) this.settle(waiting);
+    if (m.pages.pins[row]! > 0 || (m.pages.state[row]! & PageState.swapBacked) !== 0) return;
+    const pin = drop.from[0]?.reference;
+    if (!pin) return;
+    const writes = pin.deviceWrote || (pin.gupFlags >= 0 && m.era.isWrite(pin.gupFlags));
+    const state = m.pages.state[row]!;
+    const clean = (state & (PageState.dirty | PageState.dirtyKnown)) === PageState.dirtyKnown;
+    // Clean because it was cleaned under this pin: what the device wrote is in it, and nobody has said so yet.
+    if (!writes || !clean || pin.cleanedAt < 0) return;
+    if (this.unpinned.size < WATCHED_MAX) {
+      this.unpinned.set(row, {pin, unpin: drop.deed, device: pin.device, generation: m.pages.generation[row]!});
+    }
+  }
+
+  taken(row: number, reference: Reference): void {
+    if (reference.kind === 'pin') this.unpinned.delete(row);
+  }
+
+  freed(row: number): void {
+    this.unpinned.delete(row);
+    const waiting = this.candidates.get(row);
+    if (waiting) this.settle(waiting);
+  }
+
+  ended(): void {
+    for (const waiting of [...this.candidates.values()]) this.settle(waiting);
+  }
+
+  private settle(candidate: Candidate): void {
+    this.candidates.delete(candidate.row);
+    if (candidate.watched) this.tell(candidate);
+  }
+
+  private tell({row, mark, watched}: Candidate): void {
+    if (!watched) return;
+    const {m} = this;
+    const {pages} = m;
+    if (m.stacks.get(mark.stack).some((frame) => ORDINARY.some((f) => frame.startsWith(f)))) return;
+    const {pin, unpin, device} = watched;
+    const late = this.rule === 'dirty-after-unpin';
+    const reason = firstDoubt(
+      lost(m, pin.t, mark.t),
+      pin.knownBy === 'count' ? 'its pin was taken before the trace began, or was not seen' : null,
+    );
+    const violation: Violation = {
+      rule: this.rule,
+      severity: late ? 'warning' : 'error',
+      verdict: reason ? 'possible' : 'sure',
+      reason,
+      pfn: pages.pfn[row]!,
+      order: pages.order[row]!,
+      row,
+      generation: watched.generation,
+      start: mark.t,
+      end: late ? mark.t : unpin.t,
+      deed: `${unpin.task}.${pin.task}.${device}`,
+      args: {distance: late ? mark.t - unpin.t : mark.t - pin.cleanedAt, facts: {}},
+      tasks: [
+        ...(pin.task >= 0 ? [{role: 'pin', task: pin.task}] : []),
+        {role: 'dirty', task: mark.task},
+      ],
+      stacks: [
+        {role: 'pin', stack: pin.stack},
+        {role: 'dirty', stack: mark.stack},
+      ],
+      device,
+      evidence: [
+        ...(pin.line > 0 ? [{role: 'pin', deed: pin}] : []),
+        ...(pin.cleaned ? [{role: 'writeback-start', deed: pin.cleaned}] : []),
+        {role: 'dirty', deed: mark},
+        {role: 'unpin', deed: unpin},
+      ].sort((a, b) => a.deed.t - b.deed.t),
+      countsBefore: null,
+      countsAfter: null,
+      at: mark.t,
+    };
+    this.context.report(violation);
+  }
+}

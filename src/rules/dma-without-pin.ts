@@ -1,0 +1,73 @@
+import type {Listener} from '../model/listener.js';
+import {countsRecorded, firstDoubt, lost} from './certainty.js';
+import {liveLinks} from './live-windows.js';
+import type {Rule, RuleContext} from './types.js';
+import {directionName} from './unpin-while-dma.js';
+
+export const dmaWithoutPin: Rule = {
+  meta: {
+    id: 'dma-without-pin',
+    title: 'was DMA-mapped by the task that holds it by get_user_pages only',
+    severity: 'note',
+    needs: ['gets', 'dma-map', 'gup-flags'],
+    helpedBy: [],
+    meaning:
+      'The device reaches the data of a user page that is held by a plain reference. Since 5.6 such users are to pin ' +
+      '(FOLL_PIN), so that writeback and fork can know of it.',
+    proof: 'The get (FOLL_GET) and the map of the same task, with no pin on the page.',
+    lookAlikes: [
+      'Users that still rightly take plain references: NFS direct I/O, ceph, vmsplice, zero-copy send (kernel-facts by version).',
+      'Direct I/O before 6.5, which took plain references: silent on such kernels.',
+    ],
+    kernelDoc: 'Documentation/core-api/pin_user_pages.rst, case 1, 2 and 5',
+  },
+
+  judge(context: RuleContext): Listener {
+    const m = context.model;
+    return {
+      dmaOpened(window) {
+        if (window.iommuOnly || m.era.foll !== 'new') return;
+        for (const run of window.runs) {
+          for (const {pfn, page, link} of liveLinks(m, run.pfn, Math.min(run.pages, 1024))) {
+            if (link.window !== window || link.owner !== 'get') continue;
+            const folio = m.pages.findFolio(pfn);
+            let get = m.pages.references[folio];
+            while (get && get.kind !== 'get') get = get.next;
+            if (!get || get.task !== window.open.task || (get.gupFlags >= 0 && m.era.isRemote(get.gupFlags))) continue;
+            const reason = firstDoubt(
+              countsRecorded(m) ? null : 'puts leave no event here: the reference may have been dropped before',
+              lost(m, get.t, window.open.t),
+            );
+            context.report({
+              rule: 'dma-without-pin',
+              severity: 'note',
+              verdict: reason ? 'possible' : 'sure',
+              reason,
+              pfn,
+              order: 0,
+              row: folio,
+              generation: m.pages.generation[page]!,
+              start: window.open.t,
+              end: window.open.t,
+              deed: `${get.task}.${window.device}`,
+              args: {facts: {direction: directionName(window.dir)}},
+              tasks: [{role: 'get', task: get.task}],
+              stacks: [
+                {role: 'get', stack: get.stack},
+                {role: 'dma-map', stack: window.open.stack},
+              ],
+              device: window.device,
+              evidence: [
+                {role: 'get', deed: get},
+                {role: 'dma-map', deed: window.open},
+              ],
+              countsBefore: null,
+              countsAfter: null,
+              at: window.open.t,
+            });
+          }
+        }
+      },
+    };
+  },
+};

@@ -1,0 +1,98 @@
+import type {DmaLink, DmaWindow} from '../model/dma.js';
+import type {Listener} from '../model/listener.js';
+import type {Deed, Reference} from '../model/references.js';
+import {countsRecorded, firstDoubt, lost, mappingDoubt, tie} from './certainty.js';
+import {liveLinks, WaitingForUnmap} from './live-windows.js';
+import type {Rule, RuleContext, Violation} from './types.js';
+import {directionName} from './unpin-while-dma.js';
+
+export const freeWhileDma: Rule = {
+  meta: {
+    id: 'free-while-dma',
+    title: 'was freed, or handed out again, while a mapping made under a pin or get of it was live',
+    severity: 'error',
+    needs: ['free', 'dma-map', 'dma-unmap', 'pins'],
+    helpedBy: [],
+    meaning:
+      'The page went back to the allocator while a device could still reach it. Its next owner shares it with the device: ' +
+      'the classic silent corruption. It is most often the consequence of an unpin or put that came too soon.',
+    proof: 'The map while the page was pinned (or held by get_user_pages), the free, and the unmap that comes after it.',
+    lookAlikes: [
+      'Mappings that were never made under a pin or get: a driver\'s own buffers, page cache read-in, the page\'s writeback.',
+      'A device that is never seen to unmap: silent, its mappings have no end to compare with.',
+    ],
+    kernelDoc: 'Documentation/core-api/dma-api-howto.rst (the buffer belongs to the device until it is unmapped)',
+  },
+
+  judge(context: RuleContext): Listener {
+    const m = context.model;
+    const waiting = new WaitingForUnmap(m, context.report);
+    // Who held the page when it was mapped: by then dropped, and needed for the message.
+    const holders = new WeakMap<DmaWindow, Reference>();
+
+    function violation(row: number, deed: Deed, seen: boolean, link: DmaLink): Violation {
+      const {window, owner} = link;
+      const holder = holders.get(window);
+      const reason = firstDoubt(
+        mappingDoubt(window, owner),
+        owner === 'get' && !countsRecorded(m) ? 'puts leave no event here: the reference may have been dropped before the mapping was made' : null,
+        lost(m, window.open.t, deed.t),
+      );
+      return {
+        rule: 'free-while-dma',
+        severity: 'error',
+        verdict: reason ? 'possible' : 'sure',
+        reason,
+        pfn: m.pages.pfn[row]!,
+        order: 0,
+        row,
+        generation: m.pages.generation[row]!,
+        start: deed.t,
+        end: NaN,
+        deed: `${deed.task}.${window.device}`,
+        args: {facts: {direction: directionName(window.dir), reused: !seen, owner}},
+        tasks: [...(holder ? [{role: owner === 'get' ? 'get' : 'pin', task: holder.task}] : []), {role: 'free', task: deed.task}],
+        stacks: [
+          {role: owner === 'get' ? 'get' : 'pin', stack: holder?.stack ?? -1},
+          {role: 'free', stack: deed.stack},
+        ],
+        device: window.device,
+        evidence: [
+          ...(holder && holder.line > 0 ? [{role: holder.kind as string, deed: holder}] : []),
+          {role: 'dma-map', deed: window.open},
+          {role: seen ? 'free' : 'alloc', deed},
+        ],
+        countsBefore: null,
+        countsAfter: null,
+        at: deed.t,
+      };
+    }
+
+    return {
+      dmaOpened(window) {
+        for (const run of window.runs) {
+          const folio = m.pages.findFolio(run.pfn);
+          const holder = folio >= 0 ? m.pages.references[folio] : undefined;
+          if (holder) {
+            holders.set(window, holder);
+            return;
+          }
+        }
+      },
+      freed(row, deed, seen) {
+        for (const {link} of liveLinks(m, m.pages.pfn[row]!, 1)) {
+          if (link.owner === 'none' || link.owner === 'writeback') continue;
+          waiting.add(link.window, violation(row, deed, seen, link), (v, w) => {
+            v.evidence.push({role: 'dma-unmap', deed: w.close!});
+            v.args.distance = w.close!.t - deed.t;
+            for (const s of v.stacks) if (s.role === 'free') s.stack = deed.stack;
+            v.reason ??= firstDoubt(tie(m, deed, w.close!), lost(m, deed.t, w.close!.t));
+            if (v.reason) v.verdict = 'possible';
+          });
+        }
+      },
+      dmaClosed: (window) => waiting.closed(window),
+      ended: () => waiting.ended(),
+    };
+  },
+};

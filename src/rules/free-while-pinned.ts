@@ -1,0 +1,68 @@
+import type {Listener} from '../model/listener.js';
+import {PageState} from '../model/page-table.js';
+import {countsRecorded, firstDoubt, lost} from './certainty.js';
+import type {Rule, RuleContext} from './types.js';
+
+export const freeWhilePinned: Rule = {
+  meta: {
+    id: 'free-while-pinned',
+    title: 'was freed while it held a pin',
+    severity: 'error',
+    needs: ['free', 'pins', 'unpins'],
+    helpedBy: [{need: 'counts', misses: 'whether a probe on the unpin was merely missed'}],
+    meaning:
+      'A small folio cannot be freed while pinned (each pin is 1024 references), but a large one can: its pin count is apart ' +
+      'from its reference count, so one put too many frees it under the pin.',
+    proof: 'The pin of a large folio (typed by a probe), no unpin of it, and the free.',
+    lookAlikes: ['A small folio freed with a pin outstanding: the unpin\'s event is missing, not the unpin.'],
+    kernelDoc: 'include/linux/mm_types.h (_pincount); Documentation/core-api/pin_user_pages.rst',
+  },
+
+  judge(context: RuleContext): Listener {
+    const m = context.model;
+    return {
+      freed(row, deed, seen) {
+        const {pages} = m;
+        if (!seen || (pages.state[row]! & PageState.large) === 0) return;
+        for (let r = pages.references[row]; r; r = r.next) {
+          if (r.kind !== 'pin' || r.knownBy === 'count') continue;
+          const reason = firstDoubt(
+            lost(m, r.t, deed.t),
+            countsRecorded(m) ? null : 'no page_ref events back the probes: the probe on its unpin may have been missed',
+            r.ioDoneOutsideTask ? 'its I/O ended in an interrupt, where a probe on the unpin can be missed' : null,
+          );
+          context.report({
+            rule: 'free-while-pinned',
+            severity: 'error',
+            verdict: reason ? 'possible' : 'sure',
+            reason,
+            pfn: r.sub >= 0 ? r.sub : pages.pfn[row]!,
+            order: r.sub >= 0 ? 0 : pages.order[row]!,
+            row,
+            generation: pages.generation[row]!,
+            start: deed.t,
+            end: deed.t,
+            deed: `${r.task}.${deed.task}`,
+            args: {distance: deed.t - r.t, facts: {pages: r.n}},
+            tasks: [
+              {role: 'pin', task: r.task},
+              {role: 'free', task: deed.task},
+            ],
+            stacks: [
+              {role: 'pin', stack: r.stack},
+              {role: 'free', stack: deed.stack},
+            ],
+            device: -1,
+            evidence: [
+              {role: 'pin', deed: r},
+              {role: 'free', deed},
+            ],
+            countsBefore: {raw: null, pins: pages.pins[row]!},
+            countsAfter: {raw: 0, pins: pages.pins[row]!},
+            at: deed.t,
+          });
+        }
+      },
+    };
+  },
+};

@@ -1,0 +1,129 @@
+import {PageFlag} from '../model/event.js';
+import type {Listener} from '../model/listener.js';
+import type {Model} from '../model/model.js';
+import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
+import {BIAS} from '../model/ref-counts.js';
+import type {Deed, Reference} from '../model/references.js';
+import {countsRecorded, firstDoubt, lost} from './certainty.js';
+import type {Rule, RuleContext, Violation} from './types.js';
+
+/** A page whose last event is this close to the end of the trace may have its drop just after it. */
+const SETTLED_NS = 1_000_000;
+
+export const pinLeak: Rule = {
+  meta: {
+    id: 'pin-leak',
+    title: 'still holds a pin although the trace shows its owner\'s end',
+    severity: 'error; note for a pin merely held at the end of the trace, or whose owner\'s end the trace cannot show',
+    needs: ['pins', 'unpins', 'time'],
+    helpedBy: [{need: 'counts', misses: 'the end of the owner (mapcount gone to none): pins still held are then notes'}],
+    meaning: 'Nobody is left who could unpin the page: it stays allocated, cannot be migrated, and its memory is lost until reboot.',
+    proof: 'The pin, the last mapping going away, and a count that holds nothing but the pin until the end of the trace.',
+    lookAlikes: [
+      'Long-term pins (io_uring fixed buffers, RDMA, VFIO) outlive the mapping by design: a note.',
+      'Trace ended before the drop; a drop that a missed probe hid, where only probes were recorded: a note.',
+    ],
+    kernelDoc: 'Documentation/core-api/pin_user_pages.rst; /proc/vmstat nr_foll_pin_acquired, nr_foll_pin_released',
+  },
+  judge: (context) => judge(context, 'pin'),
+};
+
+export const getLeak: Rule = {
+  meta: {
+    id: 'get-leak',
+    title: 'still holds a get_user_pages reference although the trace shows its owner\'s end',
+    severity: 'warning; else note',
+    needs: ['gets', 'counts', 'puts', 'time'],
+    helpedBy: [],
+    meaning: 'The reference was never put: the page stays allocated after its last mapping is gone.',
+    proof: 'The get (a probe with FOLL_GET), the last mapping going away, and a count that stays above what the page itself needs.',
+    lookAlikes: ['References of LRU batches, which are drained later: a page not yet on the LRU is only possible.'],
+    kernelDoc: 'Documentation/core-api/pin_user_pages.rst',
+  },
+  judge: (context) => judge(context, 'get'),
+};
+
+function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
+  const m = context.model;
+  /** the last change of the count of pages that hold something: the deed that leaves the reference alone */
+  const lastChange = new Map<number, Deed>();
+  return {
+    counted(row, deed, delta) {
+      const {pages} = m;
+      if ((kind === 'pin' ? pages.pins[row]! : pages.gets[row]!) <= 0 || delta >= 0 || !unmapped(m, row)) return;
+      if (lastChange.size < 500_000) lastChange.set(row, deed());
+    },
+    ended(t) {
+      const {pages} = m;
+      for (let row = 0; row < pages.size; row++) {
+        for (let r = pages.references[row]; r; r = r.next) if (r.kind === kind) context.report(violation(row, r, t));
+      }
+    },
+  };
+
+  function violation(row: number, reference: Reference, end: number): Violation {
+    const {pages} = m;
+    const owner = ownerEnd(row, reference, end);
+    const last = lastChange.get(row);
+    const {leak} = owner;
+    return {
+      rule: kind === 'pin' ? 'pin-leak' : 'get-leak',
+      severity: leak ? (kind === 'pin' ? 'error' : 'warning') : 'note',
+      verdict: owner.reason ? 'possible' : 'sure',
+      reason: owner.reason,
+      pfn: reference.sub >= 0 ? reference.sub : pages.pfn[row]!,
+      order: reference.sub < 0 && pages.state[row]! & PageState.large ? pages.order[row]! : 0,
+      row,
+      generation: pages.generation[row]!,
+      start: reference.t,
+      end: NaN,
+      deed: `${reference.task}.${reference.call}.${reference.stack}.${leak}`,
+      args: {
+        distance: end - reference.t,
+        facts: {leak, longterm: owner.longterm, pages: reference.n, before: reference.knownBy === 'count'},
+      },
+      tasks: reference.task >= 0 ? [{role: kind, task: reference.task}] : [],
+      stacks: [{role: kind, stack: reference.stack}],
+      device: -1,
+      evidence: [
+        ...(reference.line > 0 ? [{role: kind, deed: reference}] : []),
+        ...(leak && last ? [{role: 'end-of-owner', deed: last}] : []),
+      ],
+      countsBefore: null,
+      countsAfter: {raw: pages.count[row] === UNKNOWN_COUNT ? null : pages.count[row]!, pins: pages.pins[row]!},
+      at: reference.t,
+    };
+  }
+
+  /** Whether the end of the reference's owner was seen, and what is left in doubt. */
+  function ownerEnd(row: number, reference: Reference, end: number): {leak: boolean; longterm: boolean; reason: string | null} {
+    const {pages} = m;
+    const longterm = reference.gupFlags >= 0 ? m.era.isLongterm(reference.gupFlags) : undefined;
+    const note = (reason: string | null) => ({leak: false, longterm: longterm === true, reason});
+    if (reference.knownBy === 'count') return note('it was taken before the trace began, or was not seen');
+    if (!countsRecorded(m)) return note('page_ref events were not recorded: the end of its owner, or a drop whose probe was missed, cannot be seen');
+    if (longterm === true || pages.state[row]! & PageState.reported) return note(null);
+    const large = (pages.state[row]! & PageState.large) !== 0;
+    // A large folio prints the mapcount of its head page alone, which says nothing of the folio: its count must tell.
+    if (!large && (!unmapped(m, row) || (pages.state[row]! & PageState.wasMapped) === 0)) return note(null);
+    const count = pages.count[row]!;
+    const held = pages.state[row]! & PageState.large ? pages.pins[row]! : BIAS * pages.pins[row]!;
+    const basis = Math.max(0, m.counts.basis(row));
+    const alone = kind === 'pin' ? count - held === basis : count - held > basis;
+    if (!alone) return note(null);
+    if (m.time.unit === 'ns' && end - pages.lastTime[row]! < SETTLED_NS) return note('the trace ends right after its last mapping went');
+    const reason = firstDoubt(
+      lost(m, reference.t, end),
+      longterm === undefined && kind === 'pin' ? 'whether the pin is long-term, and may outlive the mapping, is not known: no flags were traced' : null,
+      kind === 'get' && (pages.flags[row]! & PageFlag.lru) === 0 ? 'the page is not on the LRU: a batch may hold the reference' : null,
+    );
+    return {leak: true, longterm: false, reason};
+  }
+}
+
+/** Whether the last count printed says that nobody maps the page. */
+function unmapped(m: Model, row: number): boolean {
+  const mapcount = m.pages.mapcount[row]!;
+  if (mapcount === UNKNOWN_COUNT) return false;
+  return m.era.rawMapcount ? mapcount === -1 : mapcount === 0;
+}

@@ -1,0 +1,66 @@
+/** What the rules about DMA share: the live windows under a page, and findings that wait for a window's end. */
+import type {DmaLink, DmaWindow} from '../model/dma.js';
+import {EventKind as K} from '../model/event.js';
+import type {Model} from '../model/model.js';
+import type {Violation} from './types.js';
+
+/** Live windows on pages [first, first + n) that were opened for the page that lives there now. */
+export function* liveLinks(m: Model, first: number, n: number): Iterable<{pfn: number; page: number; link: DmaLink}> {
+  const {pages} = m;
+  for (let i = 0; i < n; i++) {
+    const page = pages.find(first + i);
+    if (page < 0) continue;
+    for (let link = pages.dma[page]; link; link = link.next) {
+      if (link.generation === pages.generation[page]) yield {pfn: first + i, page, link};
+    }
+  }
+}
+
+/** A violation whose window is still open: its end and its certainty come with the unmap. */
+interface Waiting {
+  violation: Violation;
+  finish(violation: Violation, window: DmaWindow): void;
+}
+
+export class WaitingForUnmap {
+  private readonly waiting = new Map<DmaWindow, Waiting[]>();
+
+  constructor(
+    private readonly m: Model,
+    private readonly report: (violation: Violation) => void,
+  ) {}
+
+  add(window: DmaWindow, violation: Violation, finish: (violation: Violation, window: DmaWindow) => void): void {
+    violation.journal = this.m.pages.journals[violation.row];
+    const list = this.waiting.get(window);
+    if (list) list.push({violation, finish});
+    else this.waiting.set(window, [{violation, finish}]);
+  }
+
+  closed(window: DmaWindow): void {
+    const list = this.waiting.get(window);
+    if (!list) return;
+    this.waiting.delete(window);
+    for (const {violation, finish} of list) {
+      violation.end = window.close!.t;
+      finish(violation, window);
+      this.report(violation);
+    }
+  }
+
+  /** Windows whose unmap never came: possible at most, and nothing where the device is never seen to unmap. */
+  ended(): void {
+    const {m} = this;
+    for (const [window, list] of this.waiting) {
+      const device = m.dma.devices[window.device];
+      if (!window.iommuOnly && (device === undefined || device.unmaps === 0)) continue;
+      if (window.iommuOnly && !m.records(K.IommuUnmap)) continue;
+      for (const {violation} of list) {
+        violation.verdict = 'possible';
+        violation.reason ??= 'the unmap of the mapping was not seen';
+        this.report(violation);
+      }
+    }
+    this.waiting.clear();
+  }
+}

@@ -1,0 +1,69 @@
+import type {Listener} from '../model/listener.js';
+import type {Deed, Reference} from '../model/references.js';
+import {firstDoubt, lost} from './certainty.js';
+import type {Rule, RuleContext} from './types.js';
+
+export const longPin: Rule = {
+  meta: {
+    id: 'long-pin',
+    title: 'held a pin longer than --long-pin without FOLL_LONGTERM',
+    severity: 'note',
+    needs: ['pins', 'unpins', 'time'],
+    helpedBy: [{need: 'gup-flags', misses: 'whether a pin was long-term by design'}],
+    meaning:
+      'A pin without FOLL_LONGTERM is meant to last for one I/O. Held for long it blocks migration, compaction and CMA, and ' +
+      'was not checked for the places (CMA, ZONE_MOVABLE, fsdax) that long-term pins must leave.',
+    proof: 'The pin, its flags, and the unpin (or the end of the trace) later than the threshold.',
+    lookAlikes: ['Pins with FOLL_LONGTERM: io_uring fixed buffers, RDMA, VFIO.'],
+    kernelDoc: 'Documentation/core-api/pin_user_pages.rst (FOLL_LONGTERM)',
+  },
+
+  judge(context: RuleContext): Listener {
+    const m = context.model;
+
+    function tell(pin: Reference, end: number, drop: Deed | undefined): void {
+      const held = end - pin.t;
+      if (m.time.unit === 'ticks' || !(held > context.longPin_ns) || pin.knownBy === 'count') return;
+      const longterm = pin.gupFlags >= 0 ? m.era.isLongterm(pin.gupFlags) : undefined;
+      if (longterm) return;
+      const reason = firstDoubt(
+        longterm === undefined ? 'its flags were not traced: it may be a long-term pin' : null,
+        lost(m, pin.t, end),
+      );
+      context.report({
+        rule: 'long-pin',
+        severity: 'note',
+        verdict: reason ? 'possible' : 'sure',
+        reason,
+        pfn: pin.sub >= 0 ? pin.sub : m.pages.pfn[pin.row]!,
+        order: pin.sub >= 0 ? 0 : m.pages.order[pin.row]!,
+        row: pin.row,
+        generation: m.pages.generation[pin.row]!,
+        start: pin.t,
+        end: drop ? end : NaN,
+        deed: `${pin.task}.${pin.stack}`,
+        args: {distance: held, facts: {dropped: drop !== undefined}},
+        tasks: [{role: 'pin', task: pin.task}, ...(drop ? [{role: 'unpin', task: drop.task}] : [])],
+        stacks: [{role: 'pin', stack: pin.stack}],
+        device: -1,
+        evidence: [{role: 'pin', deed: pin}, ...(drop ? [{role: 'unpin', deed: drop}] : [])],
+        countsBefore: null,
+        countsAfter: null,
+        at: pin.t,
+      });
+    }
+
+    return {
+      dropped(drop) {
+        if (drop.kind !== 'pin') return;
+        for (const {reference} of drop.from) tell(reference, drop.deed.t, drop.deed);
+      },
+      ended(t) {
+        const {pages} = m;
+        for (let row = 0; row < pages.size; row++) {
+          for (let r = pages.references[row]; r; r = r.next) if (r.kind === 'pin') tell(r, t, undefined);
+        }
+      },
+    };
+  },
+};

@@ -1,0 +1,117 @@
+import {Context} from '../model/event.js';
+import type {Listener} from '../model/listener.js';
+import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
+import {BIAS} from '../model/ref-counts.js';
+import type {Deed, Reference} from '../model/references.js';
+import {firstDoubt, lost} from './certainty.js';
+import type {Rule, RuleContext} from './types.js';
+
+export const putOnPin: Rule = {
+  meta: {
+    id: 'put-on-pin',
+    title: 'had a pin dropped with put_page()',
+    severity: 'error',
+    needs: ['pins', 'counts', 'puts'],
+    helpedBy: [],
+    meaning:
+      'pin_user_pages() adds 1024 to the count of a small folio, put_page() takes 1 away: 1023 references stay behind, the ' +
+      'page can never be freed and looks pinned for ever. A large folio\'s count balances, but its pin count stays up, and the ' +
+      'folio may be freed pinned.',
+    proof:
+      'The pin, and a count that cannot be otherwise: with every mapping gone a small page that holds n pins has fewer than ' +
+      '1024 n references. For a large folio, its free while a pin (typed by a probe) was never unpinned.',
+    lookAlikes: [
+      'put_page() of another reference while the pin lives on.',
+      'A leaked pin: then the count stays at a multiple of 1024, not one below it.',
+      'A kprobe that was missed on a large folio, in an interrupt: possible only.',
+    ],
+    kernelDoc: 'Documentation/core-api/pin_user_pages.rst ("unpin_user_page() must be called"); include/linux/mm.h GUP_PIN_COUNTING_BIAS',
+  },
+
+  judge(context: RuleContext): Listener {
+    const m = context.model;
+    /** by row: the first plain put, by a task that pinned the page, since its latest pin */
+    const suspects = new Map<number, Deed>();
+
+    function tell(row: number, pin: Reference, deed: Deed, residue: number, reason: string | null): void {
+      const {pages} = m;
+      pages.state[row]! |= PageState.reported;
+      const put = suspects.get(row);
+      context.report({
+        rule: 'put-on-pin',
+        severity: 'error',
+        verdict: reason ? 'possible' : 'sure',
+        reason,
+        pfn: pin.sub >= 0 ? pin.sub : pages.pfn[row]!,
+        order: pages.state[row]! & PageState.large && pin.sub < 0 ? pages.order[row]! : 0,
+        row,
+        generation: pages.generation[row]!,
+        start: put?.t ?? deed.t,
+        end: deed.t,
+        deed: `${put?.task ?? deed.task}.${pin.task}`,
+        args: {facts: {residue, large: (pages.state[row]! & PageState.large) !== 0, pages: pin.n}},
+        tasks: [
+          ...(pin.task >= 0 ? [{role: 'pin', task: pin.task}] : []),
+          {role: 'put', task: (put ?? deed).task},
+        ],
+        stacks: [
+          {role: 'pin', stack: pin.stack},
+          {role: 'put', stack: put?.stack ?? -1},
+        ],
+        device: -1,
+        evidence: [
+          ...(pin.line > 0 ? [{role: 'pin', deed: pin}] : []),
+          ...(put ? [{role: 'put', deed: put}] : []),
+          {role: put && put.line === deed.line ? 'count' : 'count-left', deed},
+        ],
+        countsBefore: null,
+        countsAfter: {raw: pages.count[row] === UNKNOWN_COUNT ? null : pages.count[row]!, pins: pages.pins[row]!},
+        at: put?.t ?? deed.t,
+      });
+    }
+
+    function pinOf(row: number): Reference | undefined {
+      for (let r = m.pages.references[row]; r; r = r.next) if (r.kind === 'pin') return r;
+      return undefined;
+    }
+
+    return {
+      taken(row, reference) {
+        if (reference.kind === 'pin') suspects.delete(row);
+      },
+      counted(row, deed, delta, inBatch) {
+        const {pages} = m;
+        if (delta >= 0 || pages.pins[row]! <= 0 || pages.state[row]! & (PageState.large | PageState.reported)) return;
+        const pin = pinOf(row)!;
+        let here: Deed | undefined;
+        if (delta === -1 && !suspects.has(row) && !inBatch) {
+          here = deed();
+          if (here.context === Context.task && here.task === pin.task) suspects.set(row, here);
+          if (suspects.size > 100_000) suspects.clear();
+        }
+        const count = pages.count[row]!;
+        if (count === UNKNOWN_COUNT || count < 0 || count - BIAS * pages.pins[row]! >= 0) return;
+        if (pin.knownBy === 'count') return;
+        const left = count - BIAS * pages.pins[row]!;
+        // A transient below zero can be another CPU's unpin whose event comes next; a put too many is minus a few.
+        if (left < -8) return;
+        tell(row, pin, here ?? deed(), left + BIAS, lost(m, pin.t, m.now));
+      },
+      dropped(drop) {
+        if (drop.kind === 'pin' && m.pages.pins[drop.row] === 0) suspects.delete(drop.row);
+      },
+      freed(row, deed, seen) {
+        const {pages} = m;
+        suspects.delete(row);
+        if (!seen || (pages.state[row]! & PageState.large) === 0 || !m.counts.complete()) return;
+        const pin = pinOf(row);
+        if (!pin || pin.knownBy === 'count') return;
+        const reason = firstDoubt(
+          lost(m, pin.t, deed.t),
+          pin.ioDoneOutsideTask ? 'its I/O ended in an interrupt, where a probe on the unpin can be missed' : null,
+        );
+        tell(row, pin, deed, 0, reason);
+      },
+    };
+  },
+};

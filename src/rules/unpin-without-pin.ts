@@ -1,0 +1,107 @@
+import {Context} from '../model/event.js';
+import type {Listener} from '../model/listener.js';
+import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
+import {BIAS} from '../model/ref-counts.js';
+import {countsRecorded, lost} from './certainty.js';
+import type {Rule, RuleContext} from './types.js';
+
+export const unpinWithoutPin: Rule = {
+  meta: {
+    id: 'unpin-without-pin',
+    title: 'had more unpins than pins, or an unpin of a plain reference',
+    severity: 'error',
+    needs: ['unpins'],
+    helpedBy: [
+      {need: 'counts', misses: 'unpins of pages older than the trace, which a negative count proves'},
+      {need: 'pins', misses: 'excess unpins where no count is printed'},
+    ],
+    meaning:
+      'unpin_user_page() takes 1024 from the count of a small folio. Without a pin to match, the count goes far below zero ' +
+      '(or eats another user\'s pin, and that one\'s own unpin goes below zero later).',
+    proof:
+      'A negative count right after the unpin; or, where no counts are recorded, a page whose whole life is in the trace and ' +
+      'has fewer pins than unpins.',
+    lookAlikes: [
+      'Pins from before the trace began: a page that is not seen from its allocation, with no count, is left alone.',
+      'A page_ref value filter that hides fast pins (+1, +1023) and shows their unpins.',
+    ],
+    kernelDoc: 'Documentation/core-api/pin_user_pages.rst; mm/gup.c sanity_check_pinned_pages()',
+  },
+
+  judge(context: RuleContext): Listener {
+    const m = context.model;
+    /** rows of which a pin was seen in this generation */
+    const pinnedHere = new Set<number>();
+    return {
+      dropped(drop) {
+        if (drop.kind !== 'pin') return;
+        const {pages} = m;
+        const {row} = drop;
+        const state = pages.state[row]!;
+        const large = (state & PageState.large) !== 0;
+        let reason: string | null = null;
+        let negative = false;
+        if (!large && drop.rawAfter !== UNKNOWN_COUNT) {
+          if (drop.rawAfter >= 0) return;
+          negative = true;
+        } else {
+          if (drop.unmatched === 0) return;
+          const life = (state & PageState.lifeSeen) !== 0;
+          if (!life && pages.pins[row] === 0 && (state & PageState.pinsDerived) === 0 && !pinnedHere.has(row)) return;
+          if (!m.gup.takesSeen) return;
+          if (!life) reason = 'the page is older than the trace: its pin may be too';
+          else if (drop.deed.context !== Context.task && drop.deed.context !== Context.unknown) {
+            reason = 'the unpin is in an interrupt and no page_ref events back the probes';
+          } else if (large && !countsRecorded(m)) reason = 'a pin of a large folio may have come by a function that was not probed';
+          reason ??= lost(m, pages.since[row]!, drop.deed.t);
+        }
+        const get = getOf(row);
+        const raw = drop.rawAfter === UNKNOWN_COUNT ? null : drop.rawAfter;
+        context.report({
+          rule: 'unpin-without-pin',
+          severity: 'error',
+          verdict: reason ? 'possible' : 'sure',
+          reason,
+          pfn: drop.subKnown ? drop.sub : pages.pfn[row]!,
+          order: !drop.subKnown && large ? pages.order[row]! : 0,
+          row,
+          generation: pages.generation[row]!,
+          start: drop.deed.t,
+          end: drop.deed.t,
+          deed: `${drop.deed.task}.${get !== undefined}`,
+          args: {facts: {negative, onGet: get !== undefined, count: raw ?? '', unmatched: drop.unmatched}},
+          tasks: [
+            ...(get && get.task >= 0 ? [{role: 'get', task: get.task}] : []),
+            {role: 'unpin', task: drop.deed.task},
+          ],
+          stacks: [
+            {role: 'get', stack: get?.stack ?? -1},
+            {role: 'unpin', stack: drop.deed.stack},
+          ],
+          device: -1,
+          evidence: [
+            ...(get && get.line > 0 ? [{role: 'get', deed: get}] : []),
+            ...(drop.probe ? [{role: 'unpin', deed: {...drop.deed, ...drop.probe}}] : []),
+            {role: 'unpin', deed: drop.deed},
+          ],
+          countsBefore: {raw: raw === null ? null : raw + (large ? 1 : BIAS) * drop.n, pins: pages.pins[row]! + drop.n - drop.unmatched},
+          countsAfter: {raw, pins: pages.pins[row]!},
+          at: drop.deed.t,
+        });
+      },
+      taken(row, reference) {
+        if (reference.kind !== 'pin') return;
+        if (pinnedHere.size > 500_000) pinnedHere.clear();
+        pinnedHere.add(row);
+      },
+      freed(row) {
+        pinnedHere.delete(row);
+      },
+    };
+
+    function getOf(row: number) {
+      for (let r = m.pages.references[row]; r; r = r.next) if (r.kind === 'get') return r;
+      return undefined;
+    }
+  },
+};

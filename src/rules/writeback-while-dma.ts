@@ -1,0 +1,68 @@
+import type {Listener} from '../model/listener.js';
+import {UNKNOWN_COUNT} from '../model/page-table.js';
+import {countsRecorded, firstDoubt, lost} from './certainty.js';
+import type {Rule, RuleContext} from './types.js';
+import {directionName} from './unpin-while-dma.js';
+import {watchWriteback} from './writeback.js';
+
+export const writebackWhileDma: Rule = {
+  meta: {
+    id: 'writeback-while-dma',
+    title: 'of a file went under writeback while a device-writable mapping made under plain get_user_pages references was live',
+    severity: 'warning',
+    needs: ['gets', 'writeback', 'dma-map'],
+    helpedBy: [],
+    meaning:
+      'The same hazard as writeback-while-pinned, under plain references: the device may change the page while the file ' +
+      'system writes it out and takes it for clean.',
+    proof: 'The get, the device-writable map under it, and the start of writeback before the unmap.',
+    lookAlikes: ['Mappings TO_DEVICE; pages that are anonymous; direct I/O writes (the device reads).'],
+    kernelDoc: 'Documentation/core-api/pin_user_pages.rst',
+  },
+
+  judge(context: RuleContext): Listener {
+    const m = context.model;
+    return watchWriteback(m, 'get', (held) => {
+      const {row, writeback, reference, writable} = held;
+      if (!writable || (held.swapBacked && !held.file) || m.pages.pins[row]! > 0) return;
+      const start = Math.max(writeback.start.t, writable.open.t);
+      const reason = firstDoubt(
+        lost(m, reference.t, start),
+        countsRecorded(m) ? null : 'puts leave no event here: the reference may have been dropped before the mapping was made',
+      );
+      context.report({
+        rule: 'writeback-while-dma',
+        severity: 'warning',
+        verdict: reason ? 'possible' : 'sure',
+        reason,
+        pfn: m.pages.pfn[row]!,
+        order: m.pages.order[row]!,
+        row,
+        generation: m.pages.generation[row]!,
+        start,
+        end: writeback.end?.t ?? NaN,
+        deed: `${reference.task}.${writable.device}`,
+        args: {facts: {direction: directionName(writable.dir)}},
+        tasks: [
+          ...(reference.task >= 0 ? [{role: 'get', task: reference.task}] : []),
+          {role: 'writeback', task: writeback.start.task},
+        ],
+        stacks: [
+          {role: 'get', stack: reference.stack},
+          {role: 'writeback', stack: writeback.start.stack},
+        ],
+        device: writable.device,
+        evidence: [
+          ...(reference.line > 0 ? [{role: 'get', deed: reference}] : []),
+          {role: 'dma-map', deed: writable.open},
+          {role: 'writeback-start', deed: writeback.start},
+          ...(writable.close ? [{role: 'dma-unmap', deed: writable.close}] : []),
+          ...(writeback.end ? [{role: 'writeback-end', deed: writeback.end}] : []),
+        ].sort((a, b) => a.deed.t - b.deed.t),
+        countsBefore: null,
+        countsAfter: {raw: held.countAtStart === UNKNOWN_COUNT ? null : held.countAtStart, pins: held.pinsAtStart},
+        at: start,
+      });
+    });
+  },
+};

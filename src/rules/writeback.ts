@@ -1,0 +1,99 @@
+/** What the rules about writeback share: pages under writeback that are held, and who may write them meanwhile. */
+import type {DmaWindow} from '../model/dma.js';
+import {DmaDir} from '../model/event.js';
+import type {Listener} from '../model/listener.js';
+import type {Model} from '../model/model.js';
+import {PageState} from '../model/page-table.js';
+import type {Reference, ReferenceKind} from '../model/references.js';
+import type {Writeback} from '../model/writeback.js';
+import {liveLinks} from './live-windows.js';
+
+/** A page that is under writeback while somebody holds it. */
+export interface HeldWriteback {
+  row: number;
+  writeback: Writeback;
+  /** the reference that decides: the first with a device-writable mapping, else the first */
+  reference: Reference;
+  /** all that were held at some time within */
+  references: Reference[];
+  /** a device-writable mapping of the reference that was live within the writeback */
+  writable: DmaWindow | undefined;
+  /** a mapping of the reference through which the device only reads */
+  readable: DmaWindow | undefined;
+  /** taken after the writeback had begun */
+  late: boolean;
+  countAtStart: number;
+  pinsAtStart: number;
+  swapBacked: boolean;
+  file: boolean;
+}
+
+/** Follows writebacks of pages that hold a reference of `kind`, and gives each when it is over. */
+export function watchWriteback(m: Model, kind: ReferenceKind, over: (held: HeldWriteback) => void): Listener {
+  const open = new Map<number, HeldWriteback>();
+
+  function begin(row: number, writeback: Writeback, late: boolean): void {
+    const {pages} = m;
+    const references: Reference[] = [];
+    for (let r = pages.references[row]; r; r = r.next) if (r.kind === kind) references.push(r);
+    const first = references[references.length - 1];
+    if (!first) return;
+    const state = pages.state[row]!;
+    const held: HeldWriteback = {
+      row,
+      writeback,
+      reference: first,
+      references,
+      writable: undefined,
+      readable: undefined,
+      late,
+      countAtStart: pages.count[row]!,
+      pinsAtStart: pages.pins[row]!,
+      swapBacked: (state & PageState.swapBacked) !== 0,
+      file: (state & PageState.file) !== 0,
+    };
+    open.set(row, held);
+    for (const {link} of liveLinks(m, pages.pfn[row]!, 2 ** pages.order[row]!)) if (link.owner === kind) see(held, link.window);
+  }
+
+  function see(held: HeldWriteback, window: DmaWindow): void {
+    if (window.iommuOnly) return;
+    if (window.dir === DmaDir.toDevice) held.readable ??= window;
+    else if (window.deviceWrites) held.writable ??= window;
+  }
+
+  return {
+    writebackStarted(row, writeback) {
+      if (m.pages.references[row]) begin(row, writeback, false);
+    },
+    taken(row, reference) {
+      if (reference.kind !== kind) return;
+      const writeback = m.pages.writebacks[row];
+      if (!writeback) return;
+      const held = open.get(row);
+      if (held) held.references.push(reference);
+      else begin(row, writeback, true);
+    },
+    dmaOpened(window) {
+      if (open.size === 0) return;
+      for (const run of window.runs) {
+        for (let i = 0; i < run.pages && i < 1024; i++) {
+          const folio = m.pages.findFolio(run.pfn + i);
+          const held = folio >= 0 ? open.get(folio) : undefined;
+          if (!held) continue;
+          for (const {link} of liveLinks(m, run.pfn + i, 1)) if (link.window === window && link.owner === kind) see(held, window);
+        }
+      }
+    },
+    writebackEnded(row) {
+      const held = open.get(row);
+      if (!held) return;
+      open.delete(row);
+      over(held);
+    },
+    ended() {
+      for (const held of open.values()) over(held);
+      open.clear();
+    },
+  };
+}
