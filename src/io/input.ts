@@ -7,7 +7,7 @@ import type {ByteSource} from './byte-source.js';
 import {openRaw, unreadable} from './raw.js';
 import type {RawSource} from './raw.js';
 import {UserError} from './user-error.js';
-import {gunzipSource, nativeZstdSource} from './zlib-source.js';
+import {gunzipSource} from './gzip.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz';
 
@@ -188,7 +188,7 @@ async function decompressed(compression: Compression, raw: ByteSource): Promise<
     case 'gzip':
       return gunzipSource(raw);
     case 'zstd':
-      return nativeZstdSource(raw) ?? (await import('./zstd.js')).fzstdSource(raw);
+      return (await import('./zstd.js')).zstdSource(raw);
     case 'xz':
       return (await import('./xz.js')).xzSource(raw);
   }

@@ -1,5 +1,6 @@
 /**
- * zstd for Node before 22.15, through fzstd.
+ * zstd through fzstd. (node:zlib has it since 22.15, but in 22 and 24 it stops after the first of several frames without
+ * a word, and 22 does not notice that a frame was cut.)
  *
  * fzstd hands out whatever a push makes at once and takes any window a frame asks for, so hostile input could make it
  * take gigabytes. This walks the frames itself (RFC 8878, 3.1), refuses windows as large as the zstd tool refuses
@@ -40,11 +41,11 @@ function windowBytes(header: Uint8Array): number {
   return size + (sizeBytes === 2 ? 256 : 0);
 }
 
-export function fzstdSource(raw: ByteSource): ByteSource {
-  return new FzstdSource(raw);
+export function zstdSource(raw: ByteSource): ByteSource {
+  return new ZstdSource(raw);
 }
 
-class FzstdSource implements ByteSource {
+class ZstdSource implements ByteSource {
   private failure: string | undefined;
   private ended = false;
   private chunk: Uint8Array = new Uint8Array(0);

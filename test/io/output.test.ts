@@ -136,10 +136,11 @@ describe('what is no plain file', () => {
     const reader = spawn('cat', [at('fifo')]);
     let got = '';
     reader.stdout.on('data', (chunk: Buffer) => (got += chunk.toString()));
+    const closed = new Promise((done) => reader.on('close', done));
     const output = await openOutput(at('fifo'));
     await output.write('through\n');
     await output.commit();
-    await new Promise((done) => reader.on('close', done));
+    await closed;
     expect(got).toBe('through\n');
     expect(lstatSync(at('fifo')).isFIFO()).toBe(true);
   });

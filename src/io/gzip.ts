@@ -1,27 +1,19 @@
 /**
- * gzip, and zstd where this Node has it, through node:zlib's streams. They run on another thread, hold one chunk at a
- * time, and stop when nobody takes it, so that a decompression bomb costs time but no memory.
+ * gzip through node:zlib's stream. It runs on another thread, holds one chunk at a time, and stops when nobody takes
+ * it, so that a decompression bomb costs time but no memory.
  */
-import type {Transform} from 'node:stream';
+import type {Gunzip} from 'node:zlib';
 import {createGunzip} from 'node:zlib';
-import * as zlib from 'node:zlib';
 import {CHUNK_BYTES} from './byte-source.js';
 import type {ByteSource} from './byte-source.js';
 import {systemCode} from './user-error.js';
 
 /** gzip with all its members (`cat a.gz b.gz`, pigz, bgzip). */
 export function gunzipSource(raw: ByteSource): ByteSource {
-  return new ZlibSource(raw, createGunzip({chunkSize: CHUNK_BYTES}), 'gzip');
+  return new GunzipSource(raw);
 }
 
-/** zstd by node:zlib, which has it since 22.15; undefined where it has not. */
-export function nativeZstdSource(raw: ByteSource): ByteSource | undefined {
-  // @types/node of the oldest Node we support does not know it
-  const create = (zlib as {createZstdDecompress?: (options: {chunkSize: number}) => Transform}).createZstdDecompress;
-  return create === undefined ? undefined : new ZlibSource(raw, create({chunkSize: CHUNK_BYTES}), 'zstd');
-}
-
-class ZlibSource implements ByteSource {
+class GunzipSource implements ByteSource {
   private failure: string | undefined;
   private ended = false;
   /** wakes next() when there is something to read, or nothing more to come */
@@ -32,25 +24,16 @@ class ZlibSource implements ByteSource {
   private gone: () => void = () => undefined;
   private fed = false;
 
-  constructor(
-    private readonly raw: ByteSource,
-    private readonly stream: Transform,
-    private readonly name: string,
-  ) {
-    stream.on('readable', () => this.wake());
-    stream.on('end', () => this.finish(undefined));
-    stream.on('error', (error) => this.finish(this.words(error)));
+  private readonly stream: Gunzip = createGunzip({chunkSize: CHUNK_BYTES});
+
+  constructor(private readonly raw: ByteSource) {
+    this.stream.on('readable', () => this.wake());
+    this.stream.on('end', () => this.finish(undefined));
+    this.stream.on('error', (error) => this.finish(words(error)));
   }
 
   get cut(): string | undefined {
     return this.raw.cut ?? this.failure;
-  }
-
-  private words(error: Error): string {
-    if (systemCode(error) === 'Z_BUF_ERROR' || /unexpected end/i.test(error.message)) {
-      return `the ${this.name} data end in the middle`;
-    }
-    return `the ${this.name} data are damaged (${error.message})`;
   }
 
   private finish(failure: string | undefined): void {
@@ -98,4 +81,9 @@ class ZlibSource implements ByteSource {
     this.stream.destroy();
     this.raw.close();
   }
+}
+
+function words(error: Error): string {
+  if (systemCode(error) === 'Z_BUF_ERROR') return 'the gzip data end in the middle';
+  return `the gzip data are damaged (${error.message})`;
 }
