@@ -1,0 +1,510 @@
+/**
+ * The parts that every recording script has in common: options, checks, kprobes, header facts, and the guard that
+ * undoes everything however the script ends. POSIX sh, with what busybox and coreutils both have.
+ *
+ * What the scripts must never do: write `>` to kprobe_events (it would delete everybody's probes), touch the
+ * top-level trace buffer, or leave a probe or an instance behind.
+ */
+import {GROUPS, RULE_NEEDS, type Group} from './groups.js';
+import type {Choice, RecordOptions} from './options.js';
+import type {Probe} from './probes.js';
+
+/** One of these must be there for a group to count as recorded; `page_ref_mod` stands for the seven page_ref events. */
+const EVIDENCE: Record<Group, readonly string[]> = {
+  take: ['try_grab_folio', 'try_grab_folio_fast', 'try_grab_page', 'try_grab_compound_head', 'page_ref_mod'],
+  drop: ['gup_put_folio', 'put_compound_head', 'page_ref_mod'],
+  get: ['try_grab_folio', 'try_grab_folio_fast', 'try_grab_page', 'try_grab_compound_head', 'page_ref_mod'],
+  refs: ['page_ref_mod'],
+  dma: ['dma_map_page', 'dma_map_phys', 'dma_map_page_attrs'],
+  iommu: ['map'],
+  writeback: ['__folio_start_writeback', '__test_set_page_writeback', 'page_ref_mod'],
+  dirty: ['folio_mark_dirty', 'set_page_dirty'],
+  life: ['mm_page_free'],
+  file: ['mm_filemap_add_to_page_cache'],
+  owner: ['io_uring_register'],
+};
+
+/** What to say of a group that is missing. */
+const MISSING: Record<Group, string> = {
+  take: 'no function that takes pins could be probed',
+  drop: 'no function that drops pins could be probed',
+  get: 'no function that takes references could be probed',
+  refs: 'page_ref events need a kernel built with CONFIG_DEBUG_PAGE_REF',
+  dma: 'neither dma events nor the DMA functions are there',
+  iommu: 'no iommu events',
+  writeback: 'no writeback function could be probed',
+  dirty: 'folio_mark_dirty could not be probed',
+  life: 'no kmem events',
+  file: 'no filemap events',
+  owner: 'no io_uring events',
+};
+
+/** A word that is safe between single quotes in sh. */
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function probeLine(probe: Probe): string {
+  // maxactive 64: a return probe that finds no free slot is missed, and counted in kprobe_profile
+  const kind = probe.isReturn ? 'r64' : 'p';
+  return [probe.group, probe.when ?? 'always', kind, probe.event, probe.func, probe.args].join(' ');
+}
+
+/** `probes` and `tracepoints` print the candidates, one a line. */
+export function tables(choice: Choice): string {
+  return `# group, condition, kind, event, function, arguments
+probes() {
+  cat <<'TABLE'
+${choice.probes.map(probeLine).join('\n')}
+TABLE
+}
+
+# group, system/event
+tracepoints() {
+  cat <<'TABLE'
+${choice.tracepoints.map(({group, event}) => `${group} ${event}`).join('\n')}
+TABLE
+}
+`;
+}
+
+/** \`judge\` says which rules the recording can serve. */
+export function judgement(options: RecordOptions, choice: Choice): string {
+  const groups = GROUPS.filter((group) => choice.groups.includes(group));
+  const lines = options.rules.map((rule) => {
+    const needs = RULE_NEEDS[rule]?.needs ?? [];
+    return `  rule ${rule} ${quote(needs.join(' '))}`;
+  });
+  return `# Which groups are there, and which rules that is enough for.
+judge() {
+  groups=
+${groups.map((group) => `  if got_any ${EVIDENCE[group].join(' ')}; then groups="$groups ${group}"; else lacks ${quote(MISSING[group])}; fi`).join('\n')}
+  can=
+${lines.join('\n')}
+  say "can judge:\${can:- nothing}"
+  [ -z "$cannot" ] || say "cannot:$cannot"
+  [ -n "$can" ]
+}
+
+got_any() {
+  for event in "$@"; do
+    case " $got " in *" $event "*) return 0 ;; esac
+  done
+  return 1
+}
+
+lacks() {
+  fact missing "$1"
+  say "not recorded: $1"
+}
+
+# rule ID GROUPS
+rule() {
+  for group in $2; do
+    case " $groups " in
+      *" $group "*) ;;
+      *)
+        cannot="$cannot $1 ($group)"
+        fact rule "$1 no $group"
+        return
+        ;;
+    esac
+  done
+  can="$can $1"
+  if [ -n "$pids" ]; then fact rule "$1 partial pid-filter"; else fact rule "$1 yes"; fi
+}
+`;
+}
+
+export interface Frame {
+  /** how the file is named in messages: `perf`, `tracefs` */
+  tool: string;
+  /** ends of default output name */
+  extension: string;
+  /** limit of the trace, in MiB */
+  limit: number;
+}
+
+/** Options, messages, checks. */
+export function head(options: RecordOptions, frame: Frame): string {
+  const pids = options.pids.join(' ');
+  return `#!/bin/sh
+# Records page references, DMA and writeback of this machine for pinscope (version ${options.version}), with ${frame.tool}.
+# Needs root, and no Node. Everything it changes it puts back, also on Ctrl-C, a failure, or when it is killed.
+#
+#   sh THIS-SCRIPT [-o FILE] [-d SECONDS] [-m MEBIBYTES] [-b KIB] [COMMAND...]
+#
+#   -o  the trace (default pinscope-trace.${frame.extension}); an existing file is not touched
+#   -d  stop after so many seconds; without it: when the command ends, or at Ctrl-C
+#   -m  stop before the trace is larger than this (default ${frame.limit})
+#   -b  trace buffer for each CPU (default: 16384, less where memory is short)
+#   -c  only remove what earlier recordings of this script left behind, if they were killed beyond repair
+#
+# The trace holds addresses of the kernel, names and numbers of processes, and inode numbers; no data.
+
+set -u
+umask 077
+
+out=pinscope-trace.${frame.extension}
+seconds=${options.seconds ?? ''}
+limit=${frame.limit}
+buffer=
+pids=${quote(pids)}
+stacks=${options.stacks ? '1' : ''}
+clean_only=
+
+say() { printf 'pinscope-record: %s\\n' "$*" >&2; }
+die() {
+  say "$*"
+  exit 2
+}
+fact() { printf '# pinscope-record: %s=%s\\n' "$1" "$2" >>"$out"; }
+is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; }
+number() { is_number "$2" || die "$1 needs a whole number"; }
+
+while [ $# -gt 0 ]; do
+  case $1 in
+    -o | -d | -m | -b)
+      [ $# -ge 2 ] || die "$1 needs a value"
+      case $1 in
+        -o) out=$2 ;;
+        -d) number "$1" "$2"; seconds=$2 ;;
+        -m) number "$1" "$2"; limit=$2 ;;
+        -b) number "$1" "$2"; buffer=$2 ;;
+      esac
+      shift 2
+      ;;
+    -c) clean_only=1; shift ;;
+    -h | --help) sed -n '2,/^$/s/^# \\{0,1\\}//p' "$0"; exit 0 ;;
+    --) shift; break ;;
+    -*) die "unknown option $1; -h lists them" ;;
+    *) break ;;
+  esac
+done
+case $out in /* | ./* | ../*) ;; *) out=./$out ;; esac
+`;
+}
+
+/** Checks of the machine. Sets \`tracefs\`, \`cpus\`, \`buffer\`. */
+export const CHECKS = String.raw`
+# ---- may it run here?
+
+[ "$(id -u)" = 0 ] || die 'only root can trace the kernel: run it with sudo'
+case $(cat /sys/kernel/security/lockdown 2>/dev/null) in
+  *'[confidentiality]'*) die 'the kernel is locked down (confidentiality): tracing is off until it is booted without that' ;;
+esac
+
+mounted=
+tracefs=
+for dir in /sys/kernel/tracing /sys/kernel/debug/tracing; do
+  if [ -f "$dir/trace_clock" ]; then tracefs=$dir; break; fi
+done
+if [ -z "$tracefs" ]; then
+  mount -t tracefs nodev /sys/kernel/tracing 2>/dev/null || die 'tracefs cannot be mounted: is CONFIG_TRACING in this kernel?'
+  mounted=/sys/kernel/tracing
+  tracefs=$mounted
+fi
+unmount() { [ -z "$mounted" ] || umount "$mounted" 2>/dev/null; }
+give_up() {
+  unmount
+  die "$*"
+}
+[ -d "$tracefs/instances" ] || give_up 'this kernel has no trace instances (older than 3.10?)'
+[ -f "$tracefs/kprobe_events" ] || give_up 'this kernel has no kprobe events (CONFIG_KPROBE_EVENTS)'
+# shellcheck disable=SC2016 # the dollar is the kernel's
+grep -q '\$arg' "$tracefs/README" 2>/dev/null || give_up 'probes of this kernel cannot name arguments ($argN, 4.20 and later)'
+
+# Removes the probes of a group. Each by name: other people's probes are none of our business.
+remove_probes() {
+  sed -n "s/^[pr][0-9]*:\($1\/[^ ]*\) .*/-:\1/p" "$tracefs/kprobe_events" | while read -r line; do
+    printf '%s\n' "$line" >>"$tracefs/kprobe_events"
+  done
+}
+
+remove_instance() {
+  [ -d "$1" ] || return 0
+  printf 0 >"$1/tracing_on"
+  printf 0 >"$1/events/enable"
+  tries=0
+  until rmdir "$1" 2>/dev/null; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || return 1
+    sleep 0.1 2>/dev/null || sleep 1
+  done
+}
+
+# What a recording left that was killed together with its guard: a number in the name is no longer a process.
+sweep() {
+  for dir in "$tracefs"/instances/pinscope-*; do
+    [ -d "$dir" ] || continue
+    if ! kill -0 "${"$"}{dir##*-}" 2>/dev/null; then
+      remove_instance "$dir" && say "removed ${"$"}{dir##*/}, left by an earlier recording"
+    fi
+  done
+  sed -n 's/^[pr][0-9]*:pinscope_\([0-9]*\)\/.*/\1/p' "$tracefs/kprobe_events" | sort -u | while read -r pid; do
+    if ! kill -0 "$pid" 2>/dev/null; then
+      remove_probes "pinscope_$pid"
+      say "removed probes of pinscope_$pid, left by an earlier recording"
+    fi
+  done
+}
+sweep
+if [ -n "$clean_only" ]; then
+  unmount
+  exit 0
+fi
+
+[ ! -e "$out" ] || give_up "$out exists: give another name with -o"
+(: >"$out") 2>/dev/null || give_up "$out cannot be written"
+
+# Half of the free space at most, whatever was asked.
+free=$(df -Pk "$out" 2>/dev/null | awk 'NR == 2 {print int($4 / 1024)}')
+if is_number "$free" && [ "$((free / 2))" -lt "$limit" ]; then
+  limit=$((free / 2))
+  say "only $free MiB are free there: the trace ends at $limit MiB"
+fi
+[ "$limit" -ge 1 ] || { rm -f "$out"; give_up 'no room for a trace'; }
+
+cpus=$(grep -c '^processor' /proc/cpuinfo)
+[ "$cpus" -ge 1 ] || cpus=1
+if [ -z "$buffer" ]; then
+  # a twentieth of the available memory over all CPUs, 16 MiB each at most
+  buffer=$(awk -v cpus="$cpus" '$1 == "MemAvailable:" {kib = int($2 / 20 / cpus)} END {
+    if (kib > 16384) kib = 16384
+    if (kib < 1024) kib = 1024
+    print kib
+  }' /proc/meminfo)
+fi
+page_size=$(awk '$1 == "KernelPageSize:" {print $2 * 1024; exit}' /proc/self/smaps)
+`;
+
+/** The guard, the instance and the probes. Sets \`inst\`, \`group\`, \`work\`, \`got\`. */
+export const SETUP = String.raw`
+# ---- what is changed, and the guard that puts it back
+
+inst=$tracefs/instances/pinscope-$$
+group=pinscope_$$
+work=$(mktemp -d "${"$"}{TMPDIR:-/tmp}/pinscope-record.XXXXXX") || give_up 'no temporary directory'
+ended=
+got=
+cannot=
+
+clean() {
+  for name in tool command reader sleeper; do
+    [ ! -s "$work/$name" ] || kill "$(cat "$work/$name")" 2>/dev/null
+  done
+  remove_instance "$inst"
+  remove_probes "$group"
+  unmount
+  rm -rf "$work"
+}
+
+# The guard holds the reading end of a pipe whose writing end only this shell has. The pipe ends when this shell does,
+# even by kill -9; then the guard cleans up. It is the only place that does.
+mkfifo "$work/alive" || { rm -rf "$work"; give_up 'no pipe in the temporary directory'; }
+(
+  trap '' INT TERM HUP QUIT
+  cat "$work/alive" >/dev/null
+  if [ -e "$work/finished" ]; then
+    clean 2>/dev/null
+  else
+    clean 2>/dev/null
+    trim
+    fact end killed
+  fi
+) &
+guard=$!
+exec 3<&0 9>"$work/alive"
+
+# quit STATUS: ends the script; the guard cleans up first.
+quit() {
+  : >"$work/finished"
+  exec 9>&-
+  wait "$guard"
+  exit "$1"
+}
+fail() {
+  say "$*"
+  rm -f "$out"
+  quit 2
+}
+trap 'ended=interrupted' INT
+trap 'ended=terminated' TERM
+trap 'ended=hangup' HUP
+trap 'ended=${"$"}{ended:-limit}' USR1
+trap 'ended=${"$"}{ended:-duration}' USR2
+
+mkdir "$inst" 2>/dev/null || fail "no trace instance can be made in $tracefs/instances"
+
+# define KIND EVENT FUNCTION ARGUMENTS: true if the kernel took the probe
+define() {
+  printf '%s\n' "$1:$group/$2 $3 $4" >>"$tracefs/kprobe_events"
+  [ -d "$tracefs/events/$group/$2" ]
+} 2>/dev/null
+
+undefine() { printf '%s\n' "-:$group/$1" >>"$tracefs/kprobe_events"; } 2>/dev/null
+
+# probeable FUNCTION [ARGUMENTS]
+probeable() {
+  define p look "$1" "${"$"}{2-}" || return 1
+  undefine look
+}
+
+has_event() { [ -d "$tracefs/events/$1" ]; }
+
+# try_grab_folio takes a struct page and returns a folio, or takes a folio and returns an int, by kernel. Type
+# information (BTF) names its first parameter where probes can use it (6.5 and later); else the slow path
+# try_grab_page(), which went away in the same change, tells.
+grab_takes=
+holds() {
+  case $1 in
+    always) return 0 ;;
+    no_dma_events) ! has_event dma ;;
+    without:*) ! got_any "${"$"}{1#without:}" ;;
+    grab_takes_*)
+      if [ -z "$grab_takes" ]; then
+        if probeable try_grab_folio 'x=folio'; then grab_takes=folio
+        elif probeable try_grab_folio 'x=page' || probeable try_grab_page; then grab_takes=page
+        else grab_takes=folio
+        fi
+        fact try_grab_folio_takes "$grab_takes"
+      fi
+      [ "$1" = "grab_takes_$grab_takes" ]
+      ;;
+  esac
+}
+
+# Reads a variable of the kernel by way of a probe on a function that nobody misses: reading /proc/version calls it.
+kernel_variable() {
+  for func in version_proc_show uptime_proc_show loadavg_proc_show; do
+    define p variable "$func" "value=@$1:x64" || continue
+    printf 1 >"$inst/events/$group/variable/enable"
+    cat /proc/version /proc/uptime /proc/loadavg >/dev/null
+    printf 0 >"$inst/events/$group/variable/enable"
+    value=$(sed -n 's/.* variable: .* value=\(0x[0-9a-f]*\).*/\1/p' "$inst/trace" | head -n 1)
+    : >"$inst/trace"
+    undefine variable
+    [ -z "$value" ] || { printf '%s\n' "$value"; return 0; }
+  done
+  return 1
+}
+
+header() {
+  printf '# tracer: nop\n#\n' >>"$out"
+  fact version 1
+  fact tool "$tool"
+  fact kernel "$(uname -r)"
+  fact machine "$(uname -m)"
+  fact cpus "$cpus"
+  fact page_size "$page_size"
+  # Where the probe does not tell (other architectures), plain pointers do: page= of kmem events says then where struct
+  # pages start. Not otherwise: with them off, 6.1 prints names of flags empty.
+  if vmemmap=$(kernel_variable vmemmap_base); then fact vmemmap_base "$vmemmap"
+  elif [ -f "$inst/options/hash-ptr" ]; then printf 0 >"$inst/options/hash-ptr"
+  fi
+  [ -z "$pids" ] || fact pid_filter "$pids"
+}
+
+# Defines the probes; leaves their group and name in $work/events, one "GROUP SYSTEM/EVENT" a line.
+choose_events() {
+  : >"$work/events"
+  probes >"$work/probes"
+  while read -r need when kind event func args; do
+    holds "$when" || continue
+    if define "$kind" "$event" "$func" "$args"; then
+      got="$got $event"
+      printf '%s %s\n' "$need" "$group/$event" >>"$work/events"
+      fact probe "$kind:$group/$event $func $args"
+    fi
+  done <"$work/probes"
+  tracepoints >"$work/tracepoints"
+  while read -r need event; do
+    has_event "$event" || continue
+    got="$got ${"$"}{event#*/}"
+    printf '%s %s\n' "$need" "$event" >>"$work/events"
+    fact event "$event"
+  done <"$work/tracepoints"
+}
+`;
+
+/** Running the command and waiting. */
+export const RUN = String.raw`
+# ---- running
+
+# Runs the command (its input is ours), or sleeps; leaves its status in $work/status.
+run_command() {
+  if [ $# -gt 0 ]; then
+    (
+      # shellcheck disable=SC2016 # expanded by the inner shell
+      sh -c 'echo $$ >"$0"; exec "$@"' "$work/command" "$@" <&3 3<&- 9>&-
+      echo $? >"$work/status"
+    ) 9>&- &
+    waited=$!
+    if [ -n "$seconds" ]; then
+      (
+        # shellcheck disable=SC2016
+        sh -c 'echo $$ >"$0"; exec sleep "$1"' "$work/sleeper" "$seconds"
+        while [ -d "$work" ] && kill -USR2 $$; do sleep 1; done
+      ) 3<&- 9>&- 2>/dev/null &
+    fi
+    say "recording to $out until the command ends"
+  else
+    sleep "${"$"}{seconds:-2000000000}" 3<&- 9>&- &
+    waited=$!
+    echo "$waited" >"$work/sleeper"
+    if [ -n "$seconds" ]; then say "recording to $out for $seconds s"; else say "recording to $out: Ctrl-C ends it"; fi
+  fi
+}
+
+# Comes back when the command has ended, the time is over, the limit is reached, or a signal came.
+wait_for_end() {
+  while [ -z "$ended" ]; do
+    wait "$waited"
+    if [ -s "$work/status" ]; then ended='command'
+    elif [ -z "$ended" ] && ! kill -0 "$waited" 2>/dev/null; then ended='duration'
+    fi
+  done
+  case $ended in
+    interrupted | terminated | hangup)
+      [ ! -s "$work/command" ] || kill "$(cat "$work/command")" 2>/dev/null
+      ;;
+    limit) say "the trace reached its limit of $limit MiB: recording stopped" ;;
+  esac
+}
+
+# Limits are kept by the kernel (RLIMIT_FSIZE); a line cut by that is taken off again.
+trim() {
+  [ -s "$out" ] || return 0
+  [ -n "$(tail -c 1 "$out")" ] || return 0
+  size=$(wc -c <"$out")
+  cut=$(tail -n 1 "$out" | wc -c)
+  dd if=/dev/null of="$out" bs=1 seek="$((size - cut))" 2>/dev/null
+}
+
+# Hits and misses of our probes (kprobe_profile): a probe that was missed leaves no mark in the trace.
+profile() {
+  missed=0
+  # shellcheck disable=SC2034
+  while read -r event hits misses rest; do
+    case " $got " in *" $event "*) ;; *) continue ;; esac
+    fact probe_hits "$event $hits"
+    if [ "${"$"}{misses:-0}" != 0 ]; then
+      fact probe_missed "$event $misses"
+      missed=$((missed + misses))
+    fi
+  done <"$tracefs/kprobe_profile"
+  [ "$missed" = 0 ] || say "$missed probe hits were missed (nested in other probes); the trace says which"
+}
+
+finish() {
+  fact end "$ended"
+  status=0
+  if [ -s "$work/status" ]; then
+    status=$(cat "$work/status")
+    fact command_status "$status"
+  fi
+  say "$(wc -c <"$out" | awk '{printf "%.1f MiB", $1 / 1048576}') in $out; ended by $ended"
+  say "next: pinscope analyze $out"
+  quit "$status"
+}
+`;

@@ -1,0 +1,128 @@
+/** Recording with nothing but tracefs: an own instance, read through trace_pipe into a text file. */
+import {CHECKS, head, judgement, RUN, SETUP, tables} from './frame.js';
+import type {Choice, RecordOptions} from './options.js';
+
+const BACKEND = String.raw`
+# ---- the recorder: tracefs alone
+
+tool=tracefs
+# groups whose events get a kernel stack with --stacks; of page_ref only changes as large as a pin
+stacked='take drop get dma writeback'
+
+set_option() { [ ! -f "$inst/options/$1" ] || printf '%s' "$2" >"$inst/options/$1"; }
+
+prepare_instance() {
+  printf mono >"$inst/trace_clock" || fail 'the kernel refuses the clock mono'
+  printf '%s' "$buffer" >"$inst/buffer_size_kb" || fail "no memory for buffers of $buffer KiB: give less with -b"
+  set_option irq-info 1
+  set_option record-tgid 1
+  for pid in $pids; do
+    [ -d "/proc/$pid" ] || fail "there is no process $pid"
+    set_option event-fork 1
+    for task in /proc/"$pid"/task/*; do printf '%s\n' "${"$"}{task##*/}" >>"$inst/set_event_pid"; done
+  done
+}
+
+# stats NAME: one fact for each CPU
+stats() {
+  for cpu in "$inst"/per_cpu/cpu*; do
+    fact "$1" "${"$"}{cpu##*/} $(tr '\n' ' ' <"$cpu/stats")"
+  done
+}
+
+# The reader must not record itself: every page it fills would make new events. Its own page-cache work is left out,
+# by task; what interrupts do while it runs is not its work and stays (common_flags: 0x8 hardirq, 0x10 softirq). With page_ref
+# events everything stays, for a count that is replayed has to be seen whole.
+reader_filter() {
+  case " $got " in *' page_ref_mod '*) return ;; esac
+  case $1 in
+    life | file | dirty)
+      printf '%s' "common_pid != $reader || common_flags & 0x18" >"$inst/events/$2/filter"
+      ;;
+  esac
+}
+
+start_recorder() {
+  # Not to a file but to its end: the header is there already. The shell tells us when the limit stops cat.
+  (
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    sh -c 'trap "" INT HUP QUIT
+      ulimit -c 0
+      ulimit -f "$1" # in units of 512 bytes
+      echo $$ >"$2"
+      exec cat "$3"' sh "$((limit * 2048))" "$work/reader" "$inst/trace_pipe" >>"$out"
+    echo $? >"$work/reader.status"
+    while [ -d "$work" ] && [ ! -e "$work/finished" ] && kill -USR1 $$; do sleep 1; done
+  ) 3<&- 9>&- 2>/dev/null &
+  tries=0
+  until [ -s "$work/reader" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || fail 'the reader of the trace does not start'
+    sleep 0.1 2>/dev/null || sleep 1
+  done
+  reader=$(cat "$work/reader")
+  stats stats_before
+  # trace_pipe ends after tracing was switched off only if it has read something: give it that
+  printf 'pinscope-record: start' >"$inst/trace_marker"
+  while read -r need event; do
+    reader_filter "$need" "$event"
+    if [ -n "$stacks" ]; then
+      # a condition, if one that always holds, puts the stack behind its event instead of before it
+      case " $stacked " in *" $need "*) [ "$event" != "${"$"}{event%_ret}" ] ||
+        printf 'stacktrace if common_pid >= 0' >"$inst/events/$event/trigger" ;;
+      esac
+      case $event in page_ref/*) printf 'stacktrace if val > 1000 || val < -1000' >"$inst/events/$event/trigger" ;; esac
+    fi
+    printf 1 >"$inst/events/$event/enable"
+  done <"$work/events" 2>/dev/null
+}
+
+stop_recorder() {
+  trap 'ended=interrupted; quitting=1' INT TERM HUP
+  quitting=
+  printf 0 >"$inst/tracing_on"
+  # the rest of the buffer is read, then cat ends
+  while [ ! -s "$work/reader.status" ] && [ -z "$quitting" ]; do
+    sleep 0.1 2>/dev/null || sleep 1
+  done
+  read_status=$(cat "$work/reader.status" 2>/dev/null)
+  case $read_status in
+    0) ;;
+    '') ended='interrupted while reading the rest' ;;
+    153) ended=limit ;; # SIGXFSZ
+    *) ended="reader failed with status $read_status" ;;
+  esac
+  trim
+  stats stats_after
+  # events overwritten or dropped before they could be read
+  lost=$(cat "$inst"/per_cpu/cpu*/stats | awk '/^(overrun|dropped events):/ {n += $NF} END {print n + 0}')
+  fact lost "$lost"
+  [ "$lost" = 0 ] || say "$lost events were lost: record with larger buffers (-b) or for fewer rules"
+  profile
+}
+
+prepare_instance
+header
+fact clock mono
+fact buffer_kib_per_cpu "$buffer"
+choose_events
+judge || fail 'nothing can be judged with what this kernel offers'
+start_recorder
+run_command "$@"
+wait_for_end
+stop_recorder
+finish
+`;
+
+/** The whole script. */
+export function tracefsScript(options: RecordOptions, choice: Choice): string {
+  return [
+    head(options, {tool: 'tracefs', extension: 'txt', limit: 2048}),
+    tables(choice),
+    judgement(options, choice),
+    CHECKS,
+    RUN,
+    SETUP,
+    BACKEND,
+  ].join('\n');
+}

@@ -1,0 +1,22 @@
+#!/bin/sh
+# First process of a test guest: mounts, loads modules, runs the task, packs /out onto the results' disk, powers off.
+/bin/busybox --install -s /bin
+export PATH=/bin HOME=/tmp
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs tmp /tmp
+mount -t tmpfs out /out
+echo 1 >/proc/sys/kernel/printk
+echo "guest: $(uname -r)"
+while read -r module; do insmod "/lib/$module" || echo "guest: insmod $module failed"; done </lib/modules.order
+insmod /lib/pinbad.ko || echo 'guest: no pinbad'
+mdev -s 2>/dev/null
+i=0
+while [ ! -b /dev/nvme0n1 ] && [ $i -lt 50 ]; do sleep 0.2; i=$((i + 1)); done
+mount -t ext4 /dev/nvme0n1 /mnt || echo 'guest: no disk'
+[ ! -b /dev/vdb ] || mount -t ext4 -o ro /dev/vdb /tools
+cd /task && { /bin/sh /task/scenario.sh; echo "guest: scenario ended with $?"; } 2>&1 | tee /out/scenario.log
+umount /mnt
+tar -C /out -cf /dev/vda . && sync && echo 'guest: done'
+poweroff -f
