@@ -196,10 +196,10 @@ async function decompressed(compression: Compression, raw: ByteSource): Promise<
 
 /**
  * Opens a path or `-`. Throws UserError when it cannot be opened, cannot be read at all, or is empty; what goes wrong
- * after the first bytes ends up in `cut`.
+ * after the first bytes ends up in `cut`. `stop` ends the waiting for a pipe that gives nothing.
  */
-export async function openInput(path: string): Promise<Input> {
-  const raw = await openRaw(path);
+export async function openInput(path: string, stop?: AbortSignal): Promise<Input> {
+  const raw = openRaw(path, stop);
   const metered = new MeteredSource(raw);
   try {
     const head = await metered.head(6);
@@ -228,7 +228,7 @@ function nothingIn(path: string, cut: string | undefined): UserError {
  * Opens all traces of a command line: the paths given, or standard input when there is none and it is no terminal.
  * The same file twice (under any name) is an error: its events would count double.
  */
-export async function openInputs(paths: readonly string[]): Promise<Input[]> {
+export async function openInputs(paths: readonly string[], stop?: AbortSignal): Promise<Input[]> {
   const wanted = paths.length > 0 ? paths : ['-'];
   if (paths.length === 0 && process.stdin.isTTY) {
     throw new UserError('no trace given', {next: 'name a file, or pipe one in: pinscope analyze TRACE'});
@@ -238,7 +238,7 @@ export async function openInputs(paths: readonly string[]): Promise<Input[]> {
   const seen = new Map<string, string>();
   try {
     for (const path of wanted) {
-      const input = await openInput(path);
+      const input = await openInput(path, stop);
       inputs.push(input);
       if (input.identity === null) continue;
       const earlier = seen.get(input.identity);

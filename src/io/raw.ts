@@ -2,15 +2,15 @@
  * Bytes as they are on disk or in a pipe, before any decompression.
  *
  * A plain file is read with readSync into one reused buffer, the quickest way there is; between two reads the event
- * loop gets its turn often enough for signals and progress. All that can block (pipes, terminals, FIFOs, tracefs files,
- * whose size reads as 0) is read asynchronously, so that Ctrl-C still works while nothing comes.
+ * loop gets its turn often enough for signals and progress. All that can wait (pipes, terminals, FIFOs, tracefs files,
+ * whose size reads as 0) is opened non-blocking: a read that waits on Node's threads could not be given up, and would
+ * keep the process from ending.
  */
 import type {Stats} from 'node:fs';
-import {close, closeSync, fstatSync, open, read, readSync} from 'node:fs';
+import {closeSync, constants, fstatSync, openSync, readSync} from 'node:fs';
 import {Socket} from 'node:net';
 import type {Readable} from 'node:stream';
-import {setImmediate as nextTurn} from 'node:timers/promises';
-import {promisify} from 'node:util';
+import {setImmediate as nextTurn, setTimeout as pause} from 'node:timers/promises';
 import {CHUNK_BYTES} from './byte-source.js';
 import type {ByteSource} from './byte-source.js';
 import {UserError, systemCode} from './user-error.js';
@@ -55,14 +55,16 @@ export function unreadable(name: string, error: unknown): UserError {
   return new UserError(systemWords(error), {where: name, next, cause: error});
 }
 
-/** Opens a path, or `-` for standard input. Throws UserError for what cannot be opened, and for directories. */
-export async function openRaw(path: string): Promise<RawSource> {
+/**
+ * Opens a path, or `-` for standard input. Throws UserError for what cannot be opened, and for directories. `stop` ends
+ * the waiting for a pipe that gives nothing.
+ */
+export function openRaw(path: string, stop?: AbortSignal): RawSource {
   const name = path === '-' ? 'standard input' : path;
   let fd = 0;
   let stat: Stats;
   try {
-    // not openSync: the open of a FIFO waits for its writer
-    if (path !== '-') fd = await promisify(open)(path, 'r');
+    if (path !== '-') fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     stat = fstatSync(fd);
   } catch (error) {
     throw unreadable(name, error);
@@ -72,9 +74,20 @@ export async function openRaw(path: string): Promise<RawSource> {
     throw new UserError('is a directory', {where: name, next: 'name the trace files in it'});
   }
   if (stat.isFile() && stat.size > 0) return new FileSource(fd, stat, path === '-');
-  if (path === '-') return new StreamSource(process.stdin);
-  if (stat.isFIFO() || stat.isSocket()) return new StreamSource(new Socket({fd, readable: true, writable: false}));
-  return new SlowFileSource(fd);
+  if (path === '-') return stat.isFile() ? new WaitingSource(reopened(), stop) : new StreamSource(process.stdin, stop);
+  if (stat.isFIFO() || stat.isSocket()) {
+    return new StreamSource(new Socket({fd, readable: true, writable: false}), stop);
+  }
+  return new WaitingSource(fd, stop);
+}
+
+/** Standard input once more, non-blocking: `< trace_pipe`. */
+function reopened(): number {
+  try {
+    return openSync('/proc/self/fd/0', constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch {
+    return 0;
+  }
 }
 
 /** A plain file, read synchronously. */
@@ -137,34 +150,60 @@ class FileSource implements RawSource {
   }
 }
 
-/** A file of unknown length whose reads may block: tracefs and procfs files, devices. */
-class SlowFileSource implements RawSource {
+/** Time in ms between two looks at a file that has nothing to give yet. */
+const PAUSE_MS = 25;
+
+/** A file of unknown length, whose reads may have to wait: tracefs and procfs files, devices. */
+class WaitingSource implements RawSource {
   bytes = 0;
   cut: string | undefined;
   readonly size = null;
   readonly identity = null;
   private readonly buffer = new Uint8Array(CHUNK_BYTES);
   private ended = false;
+  private closed = false;
 
-  constructor(private readonly fd: number) {}
+  constructor(
+    private readonly fd: number,
+    private readonly stop: AbortSignal | undefined,
+  ) {}
 
   async next(): Promise<Uint8Array | null> {
-    if (this.ended) return null;
-    try {
-      const {bytesRead} = await promisify(read)(this.fd, this.buffer, 0, CHUNK_BYTES, null);
-      this.bytes += bytesRead;
-      if (bytesRead > 0) return this.buffer.subarray(0, bytesRead);
-    } catch (error) {
-      this.cut = `read error after ${this.bytes} bytes: ${systemWords(error)}`;
+    // the event loop's turn: such files may be endless
+    await nextTurn();
+    while (!this.ended && !this.closed) {
+      if (this.stop?.aborted === true) {
+        this.cut = stopped(this.stop);
+        break;
+      }
+      try {
+        const got = readSync(this.fd, this.buffer, 0, CHUNK_BYTES, null);
+        this.bytes += got;
+        if (got > 0) return this.buffer.subarray(0, got);
+        this.ended = true;
+      } catch (error) {
+        if (systemCode(error) === 'EAGAIN') {
+          await pause(PAUSE_MS);
+          continue;
+        }
+        this.cut = `read error after ${this.bytes} bytes: ${systemWords(error)}`;
+        this.ended = true;
+      }
     }
     this.ended = true;
     return null;
   }
 
   close(): void {
-    this.ended = true;
-    close(this.fd, () => undefined);
+    if (this.closed) return;
+    this.closed = true;
+    if (this.fd !== 0) closeSync(this.fd);
   }
+}
+
+/** Why a source ended that was told to. */
+function stopped(stop: AbortSignal): string {
+  return `reading was stopped (${String(stop.reason)})`;
 }
 
 /** A pipe, a FIFO, a socket or a terminal. */
@@ -175,24 +214,39 @@ class StreamSource implements RawSource {
   readonly identity = null;
   private readonly chunks: AsyncIterator<Uint8Array>;
 
-  constructor(private readonly stream: Readable) {
+  constructor(
+    private readonly stream: Readable,
+    private readonly stop: AbortSignal | undefined,
+  ) {
     this.chunks = stream.iterator({destroyOnReturn: false}) as AsyncIterator<Uint8Array>;
+    stop?.addEventListener('abort', this.onStop, {once: true});
   }
+
+  /** Wakes a next() that waits. */
+  private readonly onStop = (): void => {
+    this.stream.destroy();
+  };
 
   async next(): Promise<Uint8Array | null> {
     if (this.cut !== undefined) return null;
     try {
       const step = await this.chunks.next();
-      if (step.done === true) return null;
-      this.bytes += step.value.length;
-      return step.value;
+      if (step.done !== true) {
+        this.bytes += step.value.length;
+        return step.value;
+      }
+      if (this.stop?.aborted === true) this.cut = stopped(this.stop);
     } catch (error) {
-      this.cut = `read error after ${this.bytes} bytes: ${systemWords(error)}`;
-      return null;
+      this.cut =
+        this.stop?.aborted === true
+          ? stopped(this.stop)
+          : `read error after ${this.bytes} bytes: ${systemWords(error)}`;
     }
+    return null;
   }
 
   close(): void {
+    this.stop?.removeEventListener('abort', this.onStop);
     this.stream.destroy();
   }
 }

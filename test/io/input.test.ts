@@ -1,6 +1,16 @@
 import {execFileSync, spawn} from 'node:child_process';
 import {createHash} from 'node:crypto';
-import {appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync} from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
@@ -183,5 +193,50 @@ describe('a pipe', () => {
     expect((await readAll(input)).toString()).toBe('first\nsecond\n');
     input.close();
     writer.kill();
+  });
+
+  it('that gives nothing can be stopped', async () => {
+    execFileSync('mkfifo', [at('idle')]);
+    const writer = spawn('bash', ['-c', '(echo first; exec sleep 60) > "$0"', at('idle')]);
+    const stop = new AbortController();
+    const input = await openInput(at('idle'), stop.signal);
+    setTimeout(() => stop.abort('SIGINT'), 50);
+    expect((await readAll(input)).toString()).toBe('first\n');
+    expect(input.cut).toBe('reading was stopped (SIGINT)');
+    input.close();
+    writer.kill();
+  });
+
+  it('that nobody writes to can be stopped before the first byte', async () => {
+    execFileSync('mkfifo', [at('forgotten')]);
+    const stop = new AbortController();
+    setTimeout(() => stop.abort('SIGTERM'), 50);
+    const error = await failure(openInput(at('forgotten'), stop.signal));
+    expect(error.message).toBe('nothing could be read: reading was stopped (SIGTERM)');
+  });
+});
+
+/** Only root may read it, and not in every container. */
+const canReadKernelLog = ((): boolean => {
+  try {
+    closeSync(openSync('/dev/kmsg', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+describe('a file that waits for more, as trace_pipe does', () => {
+  it.skipIf(!canReadKernelLog)('can be stopped, and does not keep the process from ending', () => {
+    const script = `
+      const {openInput} = await import(${JSON.stringify(path.resolve('src/io/input.ts'))});
+      const stop = new AbortController();
+      setTimeout(() => stop.abort('SIGINT'), 500);
+      const input = await openInput('/dev/kmsg', stop.signal);
+      while ((await input.next()) !== null);
+      console.log(input.cut);
+      process.exit(0);`;
+    const args = ['--import', 'tsx', '--input-type=module', '-e', script];
+    expect(execFileSync(process.execPath, args, {timeout: 10_000}).toString()).toBe('reading was stopped (SIGINT)\n');
   });
 });
