@@ -140,6 +140,14 @@ export function decoded(counts: Counts | null): string {
   return `${raw}${pins} + ${counted(others, 'reference')}`;
 }
 
+/** The same with `refs` for references, in a column: `1026 = 1 pin + 2 refs`, `2 refs`. */
+export function decodedBrief(counts: Counts | null): string {
+  if (counts === null) return '';
+  const others = counts.refs === null ? '? refs' : counted(counts.refs - counts.pins, 'ref');
+  const parts = counts.pins === 0 ? others : `${counted(counts.pins, 'pin')} + ${others}`;
+  return counts.raw === null || (counts.pins === 0 && counts.raw === counts.refs) ? parts : `${counts.raw} = ${parts}`;
+}
+
 /** The same in the width of a table cell: `1027: 1p+3`, `?: 2p+?`. */
 export function decodedShort(counts: Counts | null): string {
   if (counts === null) return '';

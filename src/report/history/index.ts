@@ -1,0 +1,121 @@
+/** `pinscope history` in its output forms. */
+import {ascii, htmlText, markdownBlock, markdownCode, markdownText, printable, untabbed} from '../clean.js';
+import {factLines} from '../finding-text.js';
+import {bytes, counted, number, wrap} from '../format.js';
+import {continued, MAIL_WIDTH} from '../mail.js';
+import {fold, table} from '../markdown.js';
+import {paint} from '../paint.js';
+import {shownCount, type Renderer, type RenderOptions} from '../render.js';
+import {clockText, commandText, cutText, kernelText} from '../words.js';
+import {absentText, generationTitle, lifeLines} from './lines.js';
+import type {HistoryReport, PageHistory} from './types.js';
+
+export const HISTORY_FORMS = ['table', 'mail', 'markdown', 'json'] as const;
+export type HistoryForm = (typeof HISTORY_FORMS)[number];
+
+/** Pages shown unless --limit says otherwise. */
+const USUAL_LIMIT = 10;
+
+const renderTable: Renderer<HistoryReport> = function* (report, options) {
+  const width = Math.max(76, Math.min(options.width, 200));
+  const color = paint(options.color);
+  for (const line of factLines(opening(report), width, '')) yield `${line}\n`;
+  const {pages, hidden} = cut(report, options);
+  for (const page of pages) {
+    for (const at of page.generations.keys()) {
+      yield '\n';
+      for (const line of wrap(generationTitle(page, at), width, '  ', '')) yield `${color.strong(line)}\n`;
+      yield* generationLines(page, at, width);
+    }
+  }
+  yield* closing(report, hidden, width);
+};
+
+const renderMail: Renderer<HistoryReport> = function* (report, options) {
+  const {pages, hidden} = cut(report, options);
+  const text = function* (): Iterable<string> {
+    yield* factLines(opening(report), MAIL_WIDTH, '').map((line) => `${line}\n`);
+    for (const page of pages) {
+      for (const at of page.generations.keys()) {
+        yield '\n';
+        for (const line of wrap(ascii(generationTitle(page, at)), MAIL_WIDTH)) yield `${line}\n`;
+        yield '\n';
+        yield* generationLines(page, at, MAIL_WIDTH);
+      }
+    }
+    yield* closing(report, hidden, MAIL_WIDTH);
+    yield `\nTo repeat it:\n\n${continued(report.command).join('\n')}\n`;
+  };
+  for (const piece of text()) {
+    for (const line of piece.replace(/\n$/, '').split('\n')) yield `${ascii(untabbed(line)).trimEnd()}\n`;
+  }
+};
+
+const renderMarkdown: Renderer<HistoryReport> = function* (report, options) {
+  yield `## pinscope: ${counted(report.pages.length, 'page')} in detail\n\n`;
+  yield table(
+    ['', ''],
+    opening(report).map(([label, text]) => [label, markdownCode(text, true)]),
+  );
+  const {pages, hidden} = cut(report, options);
+  for (const page of pages) {
+    for (const at of page.generations.keys()) {
+      const body = markdownBlock([...generationLines(page, at, 110)].map((line) => line.trimEnd()));
+      yield `\n${fold(htmlText(generationTitle(page, at)), body, pages.length === 1)}`;
+    }
+  }
+  if (hidden > 0) yield `\n${markdownText(cutText(hidden))}\n`;
+  const absent = absentText(report);
+  if (absent !== null) yield `\n${markdownText(absent)}\n`;
+  yield `\nTo repeat it:\n\n${markdownBlock([commandText(report.command)])}`;
+};
+
+const renderJson: Renderer<HistoryReport> = function* (report) {
+  const {pages, ...rest} = report;
+  yield `${JSON.stringify(rest, null, 2).slice(0, -2)},\n  "pages": [`;
+  for (const [at, page] of pages.entries()) {
+    yield `${at === 0 ? '' : ','}\n    ${JSON.stringify(page, null, 2).replaceAll('\n', '\n    ')}`;
+  }
+  yield `${pages.length === 0 ? '' : '\n  '}]\n}\n`;
+};
+
+export const HISTORY_RENDERERS: Record<HistoryForm, Renderer<HistoryReport>> = {
+  table: renderTable,
+  mail: renderMail,
+  markdown: renderMarkdown,
+  json: renderJson,
+};
+
+function cut(report: HistoryReport, options: RenderOptions): {pages: PageHistory[]; hidden: number} {
+  const shown = shownCount(options, USUAL_LIMIT, report.pages.length);
+  return {pages: report.pages.slice(0, shown), hidden: report.pages.length - shown};
+}
+
+function opening(report: HistoryReport): [string, string][] {
+  const list: [string, string][] = [];
+  for (const input of report.inputs) {
+    const name = input.path === '-' ? 'standard input' : input.path;
+    list.push(['input', `${name}: ${input.format}, ${bytes(input.bytes)}, ${counted(input.lines, 'line')}`]);
+    list.push(['sha256', input.sha256]);
+  }
+  list.push(['clock', clockText(report)], ['kernel', kernelText(report)]);
+  for (const counter of report.quality) {
+    if (counter.count === 0) continue;
+    const where = counter.cpu === undefined ? '' : ` on CPU ${counter.cpu}`;
+    list.push([counter.severity, `${counter.message}${where}: ${number(counter.count)}`]);
+  }
+  return list.map(([label, text]) => [label, printable(text)]);
+}
+
+function* generationLines(page: PageHistory, at: number, width: number): Iterable<string> {
+  const generation = page.generations[at];
+  if (generation === undefined) return;
+  for (const line of lifeLines(generation, width, '  ')) yield `${line}\n`;
+}
+
+function* closing(report: HistoryReport, hidden: number, width: number): Iterable<string> {
+  if (hidden > 0) yield `\n${cutText(hidden)}\n`;
+  const absent = absentText(report);
+  if (absent !== null) for (const line of ['', ...wrap(absent, width)]) yield `${line}\n`;
+  if (report.partial !== undefined) yield `\n${printable(report.partial)}\n`;
+}

@@ -1,0 +1,189 @@
+/** A page's life as lines of text, for every form that is text. */
+import {ascii, printable} from '../clean.js';
+import {change} from '../finding-text.js';
+import {between, clip, counted, decodedBrief, duration, number, task, time, wrap} from '../format.js';
+import {stackLines, trimmed} from '../stacks.js';
+import type {Window} from '../types.js';
+import {folded, type Fold} from './fold.js';
+import type {Generation, HistoryReport, LifeEntry, PageHistory} from './types.js';
+
+/** Most bars drawn beside a life; windows beyond them are listed only. */
+const MOST_BARS = 6;
+/** Of a task's name, where the line has room and where it has not. */
+const MOST_TASK = {wide: 23, narrow: 16};
+/** Frames shown under a pin, a get or their dropping. */
+const MOST_FRAMES = 8;
+
+/** `pfn 0x2fb0, generation 3 of 5: allocated at 17.231549, freed at 17.239191 (7.64 ms later); F1`. */
+export function generationTitle(page: PageHistory, at: number): string {
+  const generation = page.generations[at];
+  if (generation === undefined) return `pfn ${page.pfn}`;
+  const start = time(generation.start_ns, generation.start_ticks);
+  const end = time(generation.end_ns, generation.end_ticks);
+  const born = {
+    alloc: `allocated at ${start}`,
+    'before-trace': `alive when the trace begins, first seen at ${start}`,
+    unknown: `another page since ${start}, its allocation is not in the trace`,
+  }[generation.born];
+  const length = between(generation.start_ns, generation.end_ns);
+  const later = length === null ? '' : ` (${length} later)`;
+  const died = {
+    free: `freed at ${end}${later}`,
+    reused: `handed out again with no free seen, last seen at ${end}${later}`,
+    alive: `alive at the end of the trace, last seen at ${end}${later}`,
+  }[generation.died ?? 'alive'];
+  const which = page.generations.length === 1 ? '' : `, generation ${at + 1} of ${page.generations.length}`;
+  const order = generation.order === 0 ? '' : `, folio of ${counted(2 ** generation.order, 'page')}`;
+  const file =
+    generation.file === undefined
+      ? ''
+      : `, file: device ${generation.file.dev}, inode ${generation.file.ino}, page index ${generation.file.index}`;
+  const findings = generation.findings.length === 0 ? '' : `; ${generation.findings.join(', ')}`;
+  return printable(`pfn ${page.pfn}${which}${order}: ${born}, ${died}${file}${findings}`);
+}
+
+/** The life itself: bars of what was open, time, CPU, task, change, count decodedBrief, line; notes under their entry. */
+export function lifeLines(generation: Generation, width: number, indent: string): string[] {
+  const windows = generation.windows.filter((window) => window.kind === 'dma' || window.kind === 'writeback');
+  const barred = windows.slice(0, MOST_BARS);
+  const items = folded(generation.entries);
+  const most = width > 80 ? MOST_TASK.wide : MOST_TASK.narrow;
+  const rows = items.map((item) => ('pattern' in item ? foldRow(item, most) : entryRow(item, most)));
+  const barsWidth = Math.max(barred.length, 0);
+  const heads = [barred.map(letter).join(''), 'time', 'cpu', 'task', 'change', 'line', 'count'];
+  const cells = rows.map((row, at) => [bars(barred, items[at]), ...row.cells]);
+  const widths = heads.map((head, at) =>
+    Math.max(head.length, at === 0 ? barsWidth : 0, ...cells.map((row) => row[at]?.length ?? 0)),
+  );
+  const line = (row: string[]): string =>
+    `${indent}${row
+      .map((cell, at) => (at === 2 || at === 5 ? cell.padStart(widths[at] ?? 0) : cell.padEnd(widths[at] ?? 0)))
+      .filter((_, at) => at > 0 || barsWidth > 0)
+      .join('  ')}`.trimEnd();
+  const out = [line(heads)];
+  rows.forEach((row, at) => {
+    const text = line(cells[at] ?? []);
+    if (text.length <= width) out.push(text);
+    // the decoded count is the last column: where it does not fit it goes below
+    else
+      out.push(
+        line((cells[at] ?? []).slice(0, 6)),
+        ...under(cells[at], widths, `count ${row.cells[5] ?? ''}`, width, indent, barsWidth),
+      );
+    for (const note of row.notes) out.push(...under(cells[at], widths, note, width, indent, barsWidth));
+  });
+  return [...out, ...legend(windows, barred, width, indent)];
+}
+
+/** A line under an entry, at its time column, with the bars running on. */
+function under(
+  row: string[] | undefined,
+  widths: number[],
+  note: string,
+  width: number,
+  indent: string,
+  bar: number,
+): string[] {
+  const going = (row?.[0] ?? '').replaceAll('+', '|');
+  const left = bar > 0 ? `${indent}${going.padEnd(widths[0] ?? 0)}  ` : indent;
+  const pad = ' '.repeat((widths[1] ?? 0) + 2);
+  return wrap(note, width, `${left}${pad}  `, `${left}${pad}`);
+}
+
+function letter(window: Window): string {
+  return window.kind === 'dma' ? 'D' : 'W';
+}
+
+/** One character a window: where it begins or ends `+`, between `|`. */
+function bars(windows: Window[], item: LifeEntry | Fold | undefined): string {
+  if (item === undefined) return '';
+  const entry = 'pattern' in item ? item.pattern[0] : item;
+  if (entry === undefined) return '';
+  return windows
+    .map((window) => {
+      if (window.line === entry.line || window.end_line === entry.line) return '+';
+      return isOpen(window, entry) ? '|' : ' ';
+    })
+    .join('');
+}
+
+function isOpen(window: Window, entry: LifeEntry): boolean {
+  if (window.start_ns !== null && entry.t_ns !== null) {
+    const at = BigInt(entry.t_ns);
+    return at >= BigInt(window.start_ns) && (window.end_ns === null ? window.open : at <= BigInt(window.end_ns));
+  }
+  return entry.line >= window.line && (window.end_line === null ? window.open : entry.line <= window.end_line);
+}
+
+function legend(windows: Window[], barred: Window[], width: number, indent: string): string[] {
+  if (windows.length === 0) return [];
+  const out = [''];
+  windows.forEach((window, at) => {
+    const column = at < barred.length ? `${letter(window)}${at + 1}` : letter(window);
+    const length = between(window.start_ns, window.end_ns);
+    const from = window.start_ns === null ? `line ${window.line}` : time(window.start_ns);
+    const to =
+      window.end_ns === null ? (window.end_line === null ? '?' : `line ${window.end_line}`) : time(window.end_ns);
+    const end = window.open ? 'its end is not in this trace' : `to ${to}${length === null ? '' : ` (${length})`}`;
+    out.push(...wrap(`${column}: ${ascii(window.label)}, ${from} ${end}`, width, `${indent}    `, indent));
+  });
+  return out;
+}
+
+interface Row {
+  cells: string[];
+  notes: string[];
+}
+
+function entryRow(entry: LifeEntry, most: number): Row {
+  const words: string[] = [];
+  if (entry.note !== null) words.push(entry.note);
+  if (entry.pair !== null) {
+    const {line, distance_ns, how} = entry.pair;
+    const far = distance_ns === null ? '' : `, ${duration(distance_ns)} apart`;
+    words.push(`with line ${line}${far} (${how})`);
+  }
+  if (entry.known_by !== null && entry.kind !== null) words.push(`${entry.kind} known by ${entry.known_by}`);
+  const notes = words.length === 0 ? [] : [ascii(words.join('; '))];
+  if (entry.frames !== undefined && entry.frames.length > 0) {
+    for (const stack of trimmed([{role: '', frames: entry.frames}], MOST_FRAMES))
+      notes.push(...stackLines(stack).map((line) => ascii(line)));
+  }
+  return {
+    cells: [
+      time(entry.t_ns, entry.t_ticks),
+      entry.cpu === null ? '' : String(entry.cpu),
+      clip(ascii(task(entry.task, entry.pid)), most),
+      entry.what === 'gap' ? '~~ gap ~~' : ascii(change(entry)),
+      entry.line > 0 ? String(entry.line) : '',
+      decodedBrief(entry.counts),
+    ],
+    notes,
+  };
+}
+
+function foldRow(fold: Fold, most: number): Row {
+  const first = fold.pattern[0];
+  if (first === undefined) return {cells: ['', '', '', '', '', ''], notes: []};
+  const deeds = fold.pattern.map((entry) => ascii(change(entry))).join(', ');
+  const until = time(fold.last.t_ns, fold.last.t_ticks);
+  return {
+    cells: [
+      time(first.t_ns, first.t_ticks),
+      '',
+      clip(ascii(task(first.task, first.pid)), most),
+      `${number(fold.times)} times:`,
+      String(first.line),
+      decodedBrief(fold.last.counts),
+    ],
+    notes: [`${deeds}; until ${until}, line ${fold.last.line}`],
+  };
+}
+
+/** Pages asked for that the trace does not name. */
+export function absentText(report: HistoryReport): string | null {
+  if (report.absent.length === 0) return null;
+  const shown = report.absent.slice(0, 8).join(', ');
+  const rest = report.absent.length - 8;
+  return `No event of this trace names ${shown}${rest > 0 ? ` and ${number(rest)} more` : ''}.`;
+}

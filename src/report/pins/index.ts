@@ -1,0 +1,188 @@
+/** `pinscope pins` in its output forms. */
+import {ascii, htmlText, markdownBlock, markdownCode, printable, untabbed} from '../clean.js';
+import {factLines} from '../finding-text.js';
+import {bytes, clip, counted, duration, number, task, time, wrap} from '../format.js';
+import {continued, MAIL_WIDTH} from '../mail.js';
+import {fold, table as markdownTable} from '../markdown.js';
+import {paint, type Paint} from '../paint.js';
+import {shownCount, type Renderer, type RenderOptions} from '../render.js';
+import {trimmed, stackLines} from '../stacks.js';
+import {textTable} from '../text-table.js';
+import {clockText, commandText, cutText, kernelText} from '../words.js';
+import {histogram, livePlot} from './plot.js';
+import type {Distribution, HeldPin, Holder, PinsReport} from './types.js';
+
+export const PINS_FORMS = ['table', 'mail', 'markdown', 'json'] as const;
+export type PinsForm = (typeof PINS_FORMS)[number];
+
+/** Rows of each list unless --limit says otherwise. */
+const USUAL_LIMIT = 10;
+
+const renderTable: Renderer<PinsReport> = function* (report, options) {
+  const width = Math.max(76, Math.min(options.width, 200));
+  for (const line of allLines(report, options, width, paint(options.color))) yield `${line}\n`;
+};
+
+const renderMail: Renderer<PinsReport> = function* (report, options) {
+  const lines = allLines(report, options, MAIL_WIDTH, paint(false));
+  for (const line of [...lines, '', 'To repeat it:', '', ...continued(report.command)]) {
+    yield `${clip(ascii(untabbed(line)).trimEnd(), MAIL_WIDTH)}\n`;
+  }
+};
+
+const renderMarkdown: Renderer<PinsReport> = function* (report, options) {
+  yield `## pinscope: ${counted(report.totals.pins, 'pin')} of ${counted(report.totals.pages, 'page')}\n\n`;
+  yield markdownTable(
+    ['', ''],
+    facts(report).map(([label, text]) => [label, markdownCode(text, true)]),
+  );
+  for (const {title, lines} of sections(report, options, 110)) {
+    yield `\n${fold(htmlText(title), markdownBlock(lines), true)}`;
+  }
+  yield `\nTo repeat it:\n\n${markdownBlock([commandText(report.command)])}`;
+};
+
+const renderJson: Renderer<PinsReport> = function* (report) {
+  yield `${JSON.stringify(report, null, 2)}\n`;
+};
+
+export const PINS_RENDERERS: Record<PinsForm, Renderer<PinsReport>> = {
+  table: renderTable,
+  mail: renderMail,
+  markdown: renderMarkdown,
+  json: renderJson,
+};
+
+interface Section {
+  title: string;
+  lines: string[];
+}
+
+function allLines(report: PinsReport, options: RenderOptions, width: number, color: Paint): string[] {
+  const out = factLines(facts(report), width, '');
+  for (const {title, lines} of sections(report, options, width)) out.push('', color.strong(title), ...lines);
+  if (report.partial !== undefined) out.push('', printable(report.partial));
+  return out;
+}
+
+function facts(report: PinsReport): [string, string][] {
+  const list: [string, string][] = [];
+  for (const input of report.inputs) {
+    const name = input.path === '-' ? 'standard input' : input.path;
+    list.push(['input', `${name}: ${input.format}, ${bytes(input.bytes)}, ${counted(input.lines, 'line')}`]);
+  }
+  list.push(['clock', clockText(report)], ['kernel', kernelText(report)]);
+  for (const counter of report.quality) {
+    if (counter.count === 0) continue;
+    const where = counter.cpu === undefined ? '' : ` on CPU ${counter.cpu}`;
+    list.push([counter.severity, `${counter.message}${where}: ${number(counter.count)}`]);
+  }
+  const {pins, pages, unpins, from_before, held_at_end, longterm, longterm_in_cma} = report.totals;
+  list.push(['pins', `${number(pins)} taken on ${counted(pages, 'page')}, ${number(unpins)} dropped`]);
+  if (from_before > 0) list.push(['', `${counted(from_before, 'drop')} of pins from before the trace`]);
+  if (held_at_end > 0) list.push(['', `${number(held_at_end)} still held at the end of the trace`]);
+  if (longterm > 0) list.push(['long-term', `${number(longterm)}, ${number(longterm_in_cma)} of them in CMA`]);
+  return list.map(([label, text]) => [label, printable(text)]);
+}
+
+function sections(report: PinsReport, options: RenderOptions, width: number): Section[] {
+  const list: Section[] = [];
+  if (report.live !== null && report.live.most.length > 0) {
+    const {peak, peak_ns} = report.live;
+    const title = `Live pins over time: at most ${number(peak)}, at ${time(peak_ns)}`;
+    list.push({title, lines: livePlot(report.live, width - 2).map((line) => `  ${line}`)});
+  }
+  if (report.tasks.length > 0) list.push({title: 'Who pins, by task', lines: taskTable(report.tasks, options, width)});
+  if (report.stacks.length > 0) {
+    list.push({title: 'Who pins, by call stack', lines: stackList(report.stacks, options, width)});
+  }
+  if (report.hold !== null) list.push({title: 'Time held, ns', lines: spread(report.hold, width)});
+  for (const {device, times} of report.unmap_to_unpin) {
+    list.push({title: printable(`Time from unmap to unpin on ${device}, ns`), lines: spread(times, width)});
+  }
+  if (report.longest.length > 0) list.push({title: 'Held longest', lines: heldTable(report.longest, options, width)});
+  if (report.longterm.length > 0) {
+    list.push({title: 'Long-term pins (FOLL_LONGTERM)', lines: heldTable(report.longterm, options, width)});
+  }
+  return list;
+}
+
+function spread(times: Distribution, width: number): string[] {
+  const {count, min_ns, p50_ns, p90_ns, p99_ns, max_ns} = times;
+  const numbers = `${counted(count, 'pin')}: least ${duration(min_ns)}, median ${duration(p50_ns)}, 90 % ${duration(p90_ns)}, 99 % ${duration(p99_ns)}, most ${duration(max_ns)}`;
+  return [...wrap(numbers, width, '    ', '  '), ...histogram(times, width - 2).map((line) => `  ${line}`)];
+}
+
+function holdCells(hold: Distribution | null): string[] {
+  return hold === null ? ['-', '-', '-'] : [hold.p50_ns, hold.p99_ns, hold.max_ns].map((ns) => duration(ns));
+}
+
+function taskTable(holders: Holder[], options: RenderOptions, width: number): string[] {
+  const shown = shownCount(options, USUAL_LIMIT, holders.length);
+  const rows = holders
+    .slice(0, shown)
+    .map((holder) => [
+      clip(printable(holder.task === null ? '-' : task(holder.task.comm, holder.task.pid)), Math.min(30, width - 52)),
+      number(holder.pins),
+      number(holder.pages),
+      number(holder.held_at_end),
+      ...holdCells(holder.hold),
+    ]);
+  const heads = ['pins', 'pages', 'held', 'median', '99 %', 'longest'].map((head) => ({head, right: true}));
+  return [...textTable([{head: 'task'}, ...heads], rows), ...cutLine(holders.length - shown)];
+}
+
+function stackList(holders: Holder[], options: RenderOptions, width: number): string[] {
+  const shown = shownCount(options, USUAL_LIMIT, holders.length);
+  const stacks = trimmed(holders.slice(0, shown).map((holder) => ({role: '', frames: framesOf(holder)})));
+  const out: string[] = [];
+  holders.slice(0, shown).forEach((holder, at) => {
+    const held = holder.held_at_end > 0 ? `, ${number(holder.held_at_end)} still held` : '';
+    const hold =
+      holder.hold === null
+        ? ''
+        : `, held ${duration(holder.hold.p50_ns)} at median, ${duration(holder.hold.max_ns)} at most`;
+    const head = `${counted(holder.pins, 'pin')} of ${counted(holder.pages, 'page')}${held}${hold}`;
+    out.push(...wrap(head, width, '    ', '  '));
+    const stack = stacks[at];
+    if (stack !== undefined) out.push(...stackLines(stack).map((line) => `    ${printable(line)}`));
+  });
+  return [...out, ...cutLine(holders.length - shown)];
+}
+
+function heldTable(pins: HeldPin[], options: RenderOptions, width: number): string[] {
+  const shown = shownCount(options, USUAL_LIMIT, pins.length);
+  const cma = pins.some((pin) => pin.cma === true);
+  const rows = pins
+    .slice(0, shown)
+    .map((pin) => [
+      pin.order > 0 ? `${pin.pfn} (order ${pin.order})` : pin.pfn,
+      pin.held_ns === null ? '-' : duration(pin.held_ns),
+      time(pin.start_ns),
+      pin.end_ns === null ? 'held' : time(pin.end_ns),
+      clip(
+        printable(pin.task === null ? '-' : task(pin.task.comm, pin.task.pid)),
+        Math.min(24, width - (cma ? 61 : 56)),
+      ),
+      String(pin.line),
+      ...(cma ? [pin.cma === true ? 'CMA' : ''] : []),
+    ]);
+  const columns = [
+    {head: 'pfn'},
+    {head: 'held', right: true},
+    {head: 'from'},
+    {head: 'to'},
+    {head: 'task'},
+    {head: 'line', right: true},
+    ...(cma ? [{head: ''}] : []),
+  ];
+  return [...textTable(columns, rows), ...cutLine(pins.length - shown)];
+}
+
+function cutLine(hidden: number): string[] {
+  return hidden > 0 ? [`  ${cutText(hidden)}`] : [];
+}
+
+function framesOf(holder: Holder): string[] {
+  return holder.stack === null || holder.stack.length === 0 ? ['(no stack)'] : holder.stack;
+}
