@@ -67,12 +67,20 @@ export function skipHex(buf: Uint8Array, pos: number, end: number): number {
 /** Decimal digits from `pos`, stopping at the first other byte; 0 when there is none. Exact below 2^53. */
 export function decimal(buf: Uint8Array, pos: number, end: number): number {
   let value = 0;
+  // nine digits fit 32 bits
+  const short = pos + 9 < end ? pos + 9 : end;
+  for (; pos < short; pos++) {
+    const digit = buf[pos]! - DIGIT_0;
+    if (digit < 0 || digit > 9) return value;
+    value = (value * 10 + digit) | 0;
+  }
+  let long: number = value;
   for (; pos < end; pos++) {
     const digit = buf[pos]! - DIGIT_0;
     if (digit < 0 || digit > 9) break;
-    value = value * 10 + digit;
+    long = long * 10 + digit;
   }
-  return value;
+  return long;
 }
 
 /** Hexadecimal digits (without `0x`) from `pos`, stopping at the first other byte. Exact below 2^53. */

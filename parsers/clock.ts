@@ -8,6 +8,9 @@ export class Clock {
   private ticksBase = -1;
   private ticksBaseTime = 0;
   private told = false;
+  // a fraction first: V8 then computes with them as doubles, where integers would overflow after two seconds
+  private firstSeconds = 0.5;
+  private firstTime = 0.5;
 
   constructor(
     private readonly time: TimeBase,
@@ -17,7 +20,11 @@ export class Clock {
 
   /** `s.ffffff`: seconds and the fraction in ns */
   fromSeconds(seconds: number, fraction_ns: number): number {
-    return this.time.fromSeconds(seconds, fraction_ns);
+    if (this.firstSeconds === 0.5) {
+      this.firstTime = this.time.fromSeconds(seconds, 0);
+      this.firstSeconds = seconds;
+    }
+    return (seconds - this.firstSeconds) * 1e9 + (this.firstTime + fraction_ns);
   }
 
   /** The digits of a counting clock (x86-tsc, counter, uptime), which may outgrow a double. */
@@ -38,7 +45,7 @@ export class Clock {
   /** Latency format: the time since the buffer's start. */
   fromRelative(seconds: number, fraction_ns: number): number {
     this.tell('clock_origin', 'buffer start');
-    return this.time.fromSeconds(seconds, fraction_ns);
+    return this.fromSeconds(seconds, fraction_ns);
   }
 
   private tell(name: string, value: string): void {

@@ -18,6 +18,8 @@ export abstract class LineReader implements TraceReader {
   private skipping = false;
   /** bytes of the input before the next chunk */
   private offset = 0;
+  private pushed: Uint8Array | undefined;
+  private pushedPlain: Uint8Array = new Uint8Array(0);
 
   /**
    * Reads `buf[start..stop)`, which are complete lines: `buf[stop - 1]` is a newline. `offset` is the place in the input
@@ -25,7 +27,8 @@ export abstract class LineReader implements TraceReader {
    */
   protected abstract region(buf: Uint8Array, start: number, stop: number, offset: number): void;
 
-  push(chunk: Uint8Array, length: number): void {
+  push(bytes: Uint8Array, length: number): void {
+    const chunk = this.plain(bytes);
     let pos = 0;
     if (this.carried > 0 || this.skipping) {
       const newline = chunk.indexOf(LF);
@@ -44,6 +47,15 @@ export abstract class LineReader implements TraceReader {
     }
     this.keep(chunk, pos, length);
     this.offset += length;
+  }
+
+  /** A Buffer has another hidden class than a Uint8Array; scanners that meet both run at half the speed. */
+  private plain(bytes: Uint8Array): Uint8Array {
+    if (this.pushed !== bytes) {
+      this.pushed = bytes;
+      this.pushedPlain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    return this.pushedPlain;
   }
 
   end(): void {

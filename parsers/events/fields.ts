@@ -180,8 +180,9 @@ export class Fields {
  * `ARRAY[..]` and of the `fields` option, `width` bytes an element.
  */
 export class Elements {
-  hi = 0;
-  lo = 0;
+  // a fraction first, for V8: halves of pointers outgrow a small integer
+  hi = 0.5;
+  lo = 0.5;
   private buf: Uint8Array = new Uint8Array(0);
   private pos = 0;
   private stop = 0;

@@ -99,6 +99,9 @@ export class EventTable {
   private readonly slots = new Int32Array(MASK + 1).fill(-1);
   private readonly overflow = new EventEntry('(more names)', EMPTY);
   private readonly head = new ProbeHead();
+  /** the function whose probe the last payload was, and where its arguments began; undefined for any other payload */
+  lastProbe: ProbeSpec | undefined;
+  lastProbeArgs = 0;
 
   /** The entry of the event called `[start, end)`; `hash` is `hashBytes` of it. */
   entry(buf: Uint8Array, start: number, end: number, hash: number): EventEntry {
@@ -131,6 +134,7 @@ export class EventTable {
   decode(entry: EventEntry, buf: Uint8Array, start: number, end: number, ev: TraceEvent): void {
     while (start < end && buf[start] === SPACE) start++;
     const ctx = this.context;
+    this.lastProbe = undefined;
     if (start < end && buf[start] === LPAREN && this.decodeProbe(entry, buf, start, end, ev)) return;
     if (start < end && buf[start] === UNDERSCORE && isFieldDumpOfProbe(buf, start, end)) {
       const spec = entry.probeByName;
@@ -188,8 +192,11 @@ export class EventTable {
       }
       spec = entry.lastProbe;
     } else spec = entry.probeByName;
-    if (spec) decodeProbe(spec, head.isReturn, buf, head.argsStart, end, ev, this.context);
-    else ev.kind = E.Other;
+    if (spec) {
+      this.lastProbe = spec;
+      this.lastProbeArgs = head.argsStart;
+      decodeProbe(spec, head.isReturn, buf, head.argsStart, end, ev, this.context);
+    } else ev.kind = E.Other;
     return true;
   }
 }

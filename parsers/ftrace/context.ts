@@ -260,7 +260,8 @@ export class LineContext {
 const LETTER_u = 117;
 const LETTER_s = 115;
 
-function isFlag(c: number): boolean {
+/** A character of the flags column. */
+export function isFlag(c: number): boolean {
   return c === DOT || (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || isDigit(c) || c === 35;
 }
 

@@ -12,36 +12,123 @@ import {HEX, LF, MINUS, PIPE, SPACE} from '../bytes.js';
 import type {DecodeContext} from '../events/context.js';
 
 /** The little-endian word of four characters. */
-export function word(text: string): number {
-  return (
-    text.charCodeAt(0) | (text.charCodeAt(1) << 8) | (text.charCodeAt(2) << 16) | (text.charCodeAt(3) << 24)
-  );
+function word(text: string): number {
+  return text.charCodeAt(0) | (text.charCodeAt(1) << 8) | (text.charCodeAt(2) << 16) | (text.charCodeAt(3) << 24);
 }
 
+const ZEROS = word('0000');
+const PFN_ = word('pfn=');
+const FLAG = word('flag');
+const COUN = word('coun');
+const MAPC = word('mapc');
+const OUNT = word('ount');
+const MAPP = word('mapp');
+const ING_ = word('ing=');
+const _MT_ = word(' mt=');
+const VAL_ = word('val=');
+const RET_ = word('ret=');
+
 /**
- * The words below are written out as numbers because a `switch` is only quick on literals; `word('refe')` and so on, as
- * a test checks.
+ * The flags' names as words, found by their first one. A table, not a `switch`: which flags a trace has differs from
+ * line to line, and code that meets a branch for the first time is compiled again.
  */
-export const WORDS = {
-  ZEROS: 0x30303030,
-  PFN_: 0x3d6e6670,
-  FLAG: 0x67616c66,
-  COUN: 0x6e756f63,
-  MAPC: 0x6370616d,
-  OUNT: 0x746e756f,
-  MAPP: 0x7070616d,
-  ING_: 0x3d676e69,
-  _MT_: 0x3d746d20,
-  VAL_: 0x3d6c6176,
-  RET_: 0x3d746572,
-} as const;
+class FlagWords {
+  /** first entry by a hash of the first word, 0 for none; entries of one hash are chained */
+  readonly heads = new Uint8Array(64);
+  readonly next: Uint8Array;
+  readonly first: Int32Array;
+  readonly second: Int32Array;
+  readonly third: Int32Array;
+  readonly secondMask: Int32Array;
+  readonly thirdMask: Int32Array;
+  readonly length: Uint8Array;
+  readonly flag: Int32Array;
+
+  constructor(names: Record<string, number>) {
+    const entries: [string, number][] = [];
+    for (const [name, flag] of Object.entries(names)) {
+      // `lru` is shorter than a word: with what may follow it
+      if (name.length >= 4) entries.push([name, flag]);
+      else entries.push([`${name}|`, flag], [`${name} `, flag]);
+    }
+    const n = entries.length + 1;
+    this.next = new Uint8Array(n);
+    this.first = new Int32Array(n);
+    this.second = new Int32Array(n);
+    this.third = new Int32Array(n);
+    this.secondMask = new Int32Array(n);
+    this.thirdMask = new Int32Array(n);
+    this.length = new Uint8Array(n);
+    this.flag = new Int32Array(n);
+    entries.forEach(([name, flag], i) => {
+      const at = i + 1;
+      const padded = name.padEnd(12, '\0');
+      this.first[at] = word(padded);
+      this.second[at] = word(padded.slice(4));
+      this.third[at] = word(padded.slice(8));
+      this.secondMask[at] = mask(name.length - 4);
+      this.thirdMask[at] = mask(name.length - 8);
+      this.length[at] = name.replace(/[| ]$/, '').length;
+      this.flag[at] = flag;
+      const slot = FlagWords.slot(this.first[at]!);
+      this.next[at] = this.heads[slot]!;
+      this.heads[slot] = at;
+    });
+  }
+
+  static slot(first: number): number {
+    return (first ^ (first >>> 9) ^ (first >>> 18)) & 63;
+  }
+
+  /** The entry of the name at `pos`, or 0. */
+  at(view: DataView, pos: number): number {
+    const first = view.getInt32(pos, true);
+    const second = view.getInt32(pos + 4, true);
+    const third = view.getInt32(pos + 8, true);
+    let at = this.heads[FlagWords.slot(first)]!;
+    while (
+      at !== 0 &&
+      (first ^ this.first[at]!) |
+        ((second ^ this.second[at]!) & this.secondMask[at]!) |
+        ((third ^ this.third[at]!) & this.thirdMask[at]!)
+    ) {
+      at = this.next[at]!;
+    }
+    return at;
+  }
+}
+
+/** A mask over the first `bytes` bytes of a word. */
+function mask(bytes: number): number {
+  if (bytes <= 0) return 0;
+  return bytes >= 4 ? -1 : (1 << (8 * bytes)) - 1;
+}
+
+const {unknownLayout: _, ...NAMED_FLAGS} = PageFlag;
+const flagWords = new FlagWords({
+  ...NAMED_FLAGS,
+  none: 0,
+  error: 0,
+  owner_priv_1: 0,
+  owner_2: 0,
+  arch_1: 0,
+  arch_2: 0,
+  arch_3: 0,
+  private_2: 0,
+  mappedtodisk: 0,
+  uncached: 0,
+  hwpoison: 0,
+  young: 0,
+  idle: 0,
+  dropbehind: 0,
+});
 
 const EQUALS_CHAR = 61;
 const LETTER_0 = 48;
 
 /**
  * Reads the payload that begins at `pos` and ends with a newline. Sets the page_ref fields but not the kind. Answers the
- * position after the newline, or -1 when the text is not exactly this form. `view` is over `buf` and at least 1 KiB
+ * newline's position, or -1 when the text is not exactly this form. `view` is over `buf` and at least 1 KiB
  * longer than `pos`.
  */
 export function pageRefLine(
@@ -52,7 +139,7 @@ export function pageRefLine(
   ctx: DecodeContext,
 ): number {
   // pfn=0x602c
-  if (view.getInt32(pos, true) !== WORDS.PFN_ || buf[pos + 4] !== LETTER_0 || buf[pos + 5] !== 120) return -1;
+  if (view.getInt32(pos, true) !== PFN_ || buf[pos + 4] !== LETTER_0 || buf[pos + 5] !== 120) return -1;
   pos += 6;
   let digit = HEX[buf[pos]!]!;
   if (digit < 0) return -1;
@@ -65,84 +152,15 @@ export function pageRefLine(
   if (buf[pos] !== SPACE) return -1;
 
   // flags=referenced|uptodate|lru
-  if (view.getInt32(pos + 1, true) !== WORDS.FLAG || buf[pos + 5] !== 115 || buf[pos + 6] !== EQUALS_CHAR) return -1;
+  if (view.getInt32(pos + 1, true) !== FLAG || buf[pos + 5] !== 115 || buf[pos + 6] !== EQUALS_CHAR) return -1;
   pos += 7;
   let flags = 0;
   limit = pos + 400;
   for (;;) {
-    switch (view.getInt32(pos, true)) {
-      case 0x65666572: // refe renced
-        if (view.getInt32(pos + 4, true) !== 0x636e6572 || buf[pos + 8] !== 101 || buf[pos + 9] !== 100) return -1;
-        flags |= PageFlag.referenced;
-        pos += 10;
-        break;
-      case 0x6f747075: // upto date
-        if (view.getInt32(pos + 4, true) !== 0x65746164) return -1;
-        flags |= PageFlag.uptodate;
-        pos += 8;
-        break;
-      case 0x7c75726c: // lru|
-      case 0x2075726c: // lru_
-        flags |= PageFlag.lru;
-        pos += 3;
-        break;
-      case 0x656e776f: // owne r_2 r_priv_1
-        if (view.getInt32(pos + 3, true) === 0x325f7265) pos += 7;
-        else if (view.getInt32(pos + 4, true) === 0x72705f72 && view.getInt32(pos + 8, true) === 0x315f7669) pos += 12;
-        else return -1;
-        break;
-      case 0x70617773: // swap backed cache
-        if (view.getInt32(pos + 4, true) === 0x6b636162 && buf[pos + 8] === 101 && buf[pos + 9] === 100) {
-          flags |= PageFlag.swapbacked;
-          pos += 10;
-        } else if (view.getInt32(pos + 4, true) === 0x68636163 && buf[pos + 8] === 101) {
-          flags |= PageFlag.swapcache;
-          pos += 9;
-        } else return -1;
-        break;
-      case 0x656e6f6e: // none
-        pos += 4;
-        break;
-      case 0x69746361: // acti ve
-        if (buf[pos + 4] !== 118 || buf[pos + 5] !== 101) return -1;
-        flags |= PageFlag.active;
-        pos += 6;
-        break;
-      case 0x74726964: // dirt y
-        if (buf[pos + 4] !== 121) return -1;
-        flags |= PageFlag.dirty;
-        pos += 5;
-        break;
-      case 0x6b636f6c: // lock ed
-        if (buf[pos + 4] !== 101 || buf[pos + 5] !== 100) return -1;
-        flags |= PageFlag.locked;
-        pos += 6;
-        break;
-      case 0x74697277: // writ eback
-        if (view.getInt32(pos + 4, true) !== 0x63616265 || buf[pos + 8] !== 107) return -1;
-        flags |= PageFlag.writeback;
-        pos += 9;
-        break;
-      case 0x76697270: // priv ate ate_2
-        if (view.getInt32(pos + 3, true) !== 0x65746176) return -1;
-        pos += 7;
-        if (buf[pos] === 95) {
-          if (buf[pos + 1] !== 50) return -1;
-          pos += 2;
-        } else flags |= PageFlag.private;
-        break;
-      case 0x64616568: // head
-        flags |= PageFlag.head;
-        pos += 4;
-        break;
-      case 0x6b726f77: // work ingset
-        if (view.getInt32(pos + 4, true) !== 0x73676e69 || buf[pos + 8] !== 101 || buf[pos + 9] !== 116) return -1;
-        flags |= PageFlag.workingset;
-        pos += 10;
-        break;
-      default:
-        return -1;
-    }
+    const at = flagWords.at(view, pos);
+    if (at === 0) return -1;
+    flags |= flagWords.flag[at]!;
+    pos += flagWords.length[at]!;
     if (buf[pos] === PIPE) pos++;
     else if (buf[pos] === SPACE) break;
     else return -1;
@@ -150,10 +168,10 @@ export function pageRefLine(
   }
 
   // count=1 mapcount=0
-  if (view.getInt32(pos + 1, true) !== WORDS.COUN || buf[pos + 5] !== 116 || buf[pos + 6] !== EQUALS_CHAR) return -1;
+  if (view.getInt32(pos + 1, true) !== COUN || buf[pos + 5] !== 116 || buf[pos + 6] !== EQUALS_CHAR) return -1;
   pos += 7;
-  let negative = buf[pos] === MINUS;
-  if (negative) pos++;
+  let negative = buf[pos] === MINUS ? 1 : 0;
+  pos += negative;
   let value = buf[pos]! - 48;
   if (value >>> 0 > 9) return -1;
   limit = pos + 9;
@@ -163,12 +181,12 @@ export function pageRefLine(
     value = value * 10 + d;
   }
   if (buf[pos] !== SPACE) return -1;
-  ev.count = negative ? -value : value;
-  if (view.getInt32(pos + 1, true) !== WORDS.MAPC || view.getInt32(pos + 5, true) !== WORDS.OUNT) return -1;
+  ev.count = (value ^ -negative) + negative;
+  if (view.getInt32(pos + 1, true) !== MAPC || view.getInt32(pos + 5, true) !== OUNT) return -1;
   if (buf[pos + 9] !== EQUALS_CHAR) return -1;
   pos += 10;
-  negative = buf[pos] === MINUS;
-  if (negative) pos++;
+  negative = buf[pos] === MINUS ? 1 : 0;
+  pos += negative;
   value = buf[pos]! - 48;
   if (value >>> 0 > 9) return -1;
   limit = pos + 9;
@@ -177,12 +195,12 @@ export function pageRefLine(
     value = value * 10 + d;
   }
   if (buf[pos] !== SPACE) return -1;
-  ev.mapcount = negative ? -value : value;
+  ev.mapcount = (value ^ -negative) + negative;
 
   // mapping=0000000080e8c0cc: hashed, so that the high half is zeros
-  if (view.getInt32(pos + 1, true) !== WORDS.MAPP || view.getInt32(pos + 5, true) !== WORDS.ING_) return -1;
+  if (view.getInt32(pos + 1, true) !== MAPP || view.getInt32(pos + 5, true) !== ING_) return -1;
   pos += 9;
-  if (view.getInt32(pos, true) !== WORDS.ZEROS || view.getInt32(pos + 4, true) !== WORDS.ZEROS) return -1;
+  if (view.getInt32(pos, true) !== ZEROS || view.getInt32(pos + 4, true) !== ZEROS) return -1;
   pos += 8;
   const a = HEX[buf[pos]!]!;
   const b = HEX[buf[pos + 1]!]!;
@@ -197,12 +215,12 @@ export function pageRefLine(
   pos += 8;
 
   // mt=1 val=-1024
-  if (view.getInt32(pos, true) !== WORDS._MT_) return -1;
+  if (view.getInt32(pos, true) !== _MT_) return -1;
   const mt = buf[pos + 4]! - 48;
-  if (mt >>> 0 > 9 || buf[pos + 5] !== SPACE || view.getInt32(pos + 6, true) !== WORDS.VAL_) return -1;
+  if (mt >>> 0 > 9 || buf[pos + 5] !== SPACE || view.getInt32(pos + 6, true) !== VAL_) return -1;
   pos += 10;
-  negative = buf[pos] === MINUS;
-  if (negative) pos++;
+  negative = buf[pos] === MINUS ? 1 : 0;
+  pos += negative;
   value = buf[pos]! - 48;
   if (value >>> 0 > 9) return -1;
   limit = pos + 9;
@@ -210,16 +228,16 @@ export function pageRefLine(
     if (pos >= limit) return -1;
     value = value * 10 + d;
   }
-  const val = negative ? -value : value;
+  const val = (value ^ -negative) + negative;
 
   // ret=0, of four of the seven events
   let hasRet = 0;
   let ret = 0;
   if (buf[pos] === SPACE) {
-    if (view.getInt32(pos + 1, true) !== WORDS.RET_) return -1;
+    if (view.getInt32(pos + 1, true) !== RET_) return -1;
     pos += 5;
-    negative = buf[pos] === MINUS;
-    if (negative) pos++;
+    negative = buf[pos] === MINUS ? 1 : 0;
+    pos += negative;
     ret = buf[pos]! - 48;
     if (ret >>> 0 > 9) return -1;
     limit = pos + 9;
@@ -227,7 +245,7 @@ export function pageRefLine(
       if (pos >= limit) return -1;
       ret = ret * 10 + d;
     }
-    if (negative) ret = -ret;
+    ret = (ret ^ -negative) + negative;
     hasRet = 1;
   }
   if (buf[pos] !== LF) return -1;
@@ -247,5 +265,5 @@ export function pageRefLine(
   ev.val = val;
   ev.ret = ret;
   ev.hasRet = hasRet;
-  return pos + 1;
+  return pos;
 }

@@ -23,9 +23,10 @@ import {Clock} from '../clock.js';
 import {EventTable, type EventEntry} from '../events/table.js';
 import {ReaderCounters, type OpenOptions} from '../form.js';
 import {LineReader, MAX_LINE} from '../lines.js';
-import {LineContext, TimeForm} from './context.js';
+import {contextOf, isFlag, LineContext, TimeForm} from './context.js';
 import {headerLine, lossLine} from './header.js';
 import {pageRefLine} from './page-ref-line.js';
+import {Templates, templateOf} from './templates.js';
 
 const CPU_COLON = new TextEncoder().encode('CPU:');
 const KERNEL_STACK = new TextEncoder().encode('<stack trace>');
@@ -64,12 +65,18 @@ export class FtraceReader extends LineReader {
   private sameLength = 0;
   private sameTail = 0;
   private sameFlags = 0;
-  private flagsWord = 0;
-  private flagsFifth = 0;
+  // the same for flags, blanks and seconds
+  private readonly rest = new Int32Array(MAX_SAME / 4);
+  private restLength = 0;
+  private restTail = 0;
+  private seconds = 0;
   private sameCommStart = 0;
   private sameCommEnd = 0;
 
+  private readonly templates = new Templates();
   private viewed: Uint8Array | undefined;
+  /** the same bytes as a Buffer, whose indexOf is five times that of a Uint8Array */
+  private finder: Buffer = Buffer.alloc(0);
   private view: DataView = new DataView(new ArrayBuffer(0));
 
   constructor(
@@ -101,6 +108,7 @@ export class FtraceReader extends LineReader {
     if (this.viewed !== buf) {
       this.viewed = buf;
       this.view = new DataView(buf.buffer, buf.byteOffset, buf.byteLength);
+      this.finder = Buffer.from(buf.buffer, buf.byteOffset, buf.byteLength);
     }
     this.ev.buf = buf;
     const quickEnd = buf.length - MARGIN;
@@ -113,7 +121,7 @@ export class FtraceReader extends LineReader {
           continue;
         }
       }
-      const newline = buf.indexOf(LF, start);
+      const newline = this.finder.indexOf(LF, start);
       this.line(buf, start, newline, offset);
       start = newline + 1;
     }
@@ -131,52 +139,50 @@ export class FtraceReader extends LineReader {
     const words = length >> 2;
     for (let i = 0; i < words; i++) if (view.getInt32(start + 4 * i, true) !== same[i]) return -1;
     if (view.getInt32(start + length - 4, true) !== this.sameTail) return -1;
-    let pos = start + length;
-    if (this.sameFlags > 0) {
-      // the flags change more often than the task
-      const flags = view.getInt32(pos, true);
-      if (flags !== this.flagsWord || buf[pos + 4] !== this.flagsFifth) return -1;
-      pos += this.sameFlags;
-    }
-    if (buf[pos] !== SPACE) return -1;
-    while (buf[++pos] === SPACE);
-    let seconds = buf[pos]! - 48;
-    if (seconds >>> 0 > 9) return -1;
-    const longest = pos + 12;
-    let digit: number;
-    while ((digit = buf[++pos]! - 48) >>> 0 <= 9) {
-      if (pos >= longest) return -1;
-      seconds = seconds * 10 + digit;
-    }
-    if (buf[pos] !== DOT) return -1;
-    const a = buf[pos + 1]! - 48;
-    const b = buf[pos + 2]! - 48;
-    const c = buf[pos + 3]! - 48;
-    const d = buf[pos + 4]! - 48;
-    const e = buf[pos + 5]! - 48;
-    const f = buf[pos + 6]! - 48;
+    const dot = this.secondsEnd(buf, view, start + length);
+    if (dot < 0) return -1;
+    const a = buf[dot + 1]! - 48;
+    const b = buf[dot + 2]! - 48;
+    const c = buf[dot + 3]! - 48;
+    const d = buf[dot + 4]! - 48;
+    const e = buf[dot + 5]! - 48;
+    const f = buf[dot + 6]! - 48;
     if (a >>> 0 > 9 || b >>> 0 > 9 || c >>> 0 > 9 || d >>> 0 > 9 || e >>> 0 > 9 || f >>> 0 > 9) return -1;
-    if (buf[pos + 7] !== COLON || buf[pos + 8] !== SPACE) return -1;
+    if (buf[dot + 7] !== COLON || buf[dot + 8] !== SPACE) return -1;
     const us = a * 100000 + b * 10000 + c * 1000 + d * 100 + e * 10 + f;
-    pos += 9;
+    const name = dot + 9;
 
     const ev = this.ev;
-    const kind = pageRefName(buf, view, pos);
+    const kind = pageRefName(buf, view, name);
     if (kind > 0) {
-      const nameEnd = pos + NAME_LENGTH[kind]!;
-      const next = pageRefLine(buf, view, nameEnd + 2, ev, this.table.context);
-      if (next < 0) return -1;
+      const nameEnd = name + NAME_LENGTH[kind]!;
+      const newline = pageRefLine(buf, view, nameEnd + 2, ev, this.table.context);
+      if (newline < 0) return -1;
       const entry = this.pageRefEntries[kind - 1]!;
       entry.count++;
-      this.place(start, next - 1, offset, seconds, us * 1000);
       ev.kind = entry.kind;
-      ev.nameStart = pos;
+      ev.nameStart = name;
       ev.nameEnd = nameEnd;
+      this.place(start, newline, offset, us);
       this.sink.event(ev);
-      return next;
+      return newline + 1;
     }
 
-    const nameStart = pos;
+    const template = this.templates.at(view, name);
+    if (template !== undefined) {
+      const newline = template.read(buf, view, name, ev);
+      if (newline > 0) {
+        const entry = template.entry;
+        entry.count++;
+        ev.nameStart = name;
+        ev.nameEnd = name + entry.bytes.length;
+        this.place(start, newline, offset, us);
+        this.sink.event(ev);
+        return newline + 1;
+      }
+    }
+
+    let pos = name;
     let hash = 0;
     let char: number;
     while ((char = buf[pos]!) !== COLON) {
@@ -184,20 +190,70 @@ export class FtraceReader extends LineReader {
       hash = hashStep(hash, char);
       pos++;
     }
-    if (buf[pos + 1] !== SPACE) return -1;
-    const entry = this.table.entry(buf, nameStart, pos, hash);
+    if (buf[pos + 1] !== SPACE || pos === name) return -1;
+    const entry = this.table.entry(buf, name, pos, hash);
     entry.count++;
-    const newline = buf.indexOf(LF, pos);
+    const newline = this.finder.indexOf(LF, pos);
     const end = buf[newline - 1] === CR ? newline - 1 : newline;
-    this.place(start, end, offset, seconds, us * 1000);
-    ev.nameStart = nameStart;
+    this.place(start, end, offset, us);
+    ev.nameStart = name;
     ev.nameEnd = pos;
     this.payload(entry, buf, pos + 2, end);
+    // at a newline without CR: a template ends there
+    if (ev.kind !== EventKind.Other && end === newline) this.learn(entry, buf, view, name, end);
     return newline + 1;
   }
 
+  /** If the event was a probe, the lines that follow of it may be read by a template. */
+  private learn(entry: EventEntry, buf: Uint8Array, view: DataView, name: number, end: number): void {
+    const probe = this.table.lastProbe;
+    if (!probe) return;
+    const template = templateOf(entry, probe, this.ev.kind, buf, name, this.table.lastProbeArgs, end);
+    if (template) this.templates.put(view, name, template);
+  }
+
+  /**
+   * Flags, blanks and seconds, which begin at `pos`: mostly those of the line before. Answers the position of the
+   * decimal point, or -1; sets the seconds and the context.
+   */
+  private secondsEnd(buf: Uint8Array, view: DataView, pos: number): number {
+    const rest = this.rest;
+    const length = this.restLength;
+    if (length > 0) {
+      const dot = pos + length;
+      let i = 0;
+      for (const words = length >> 2; i < words; i++) if (view.getInt32(pos + 4 * i, true) !== rest[i]) break;
+      // the tail takes in the decimal point
+      if (i === length >> 2 && view.getInt32(dot - 3, true) === this.restTail) return dot;
+    }
+    const start = pos;
+    if (this.sameFlags > 0) {
+      for (let i = 0; i < this.sameFlags; i++) if (!isFlag(buf[pos + i]!)) return -1;
+      this.ev.context = contextOf(buf[pos + 2]!);
+      pos += this.sameFlags;
+    }
+    if (buf[pos] !== SPACE) return -1;
+    while (buf[pos] === SPACE) pos++;
+    const first = pos;
+    let seconds = 0;
+    let digit: number;
+    while ((digit = buf[pos]! - 48) >>> 0 <= 9) {
+      seconds = seconds * 10 + digit;
+      pos++;
+    }
+    if (pos === first || pos > first + 12 || buf[pos] !== DOT) return -1;
+    this.seconds = seconds;
+    this.restLength = 0;
+    if (pos - start >= 4 && pos - start <= MAX_SAME) {
+      this.restLength = pos - start;
+      for (let i = 0; i < (pos - start) >> 2; i++) rest[i] = view.getInt32(start + 4 * i, true);
+      this.restTail = view.getInt32(pos - 3, true);
+    }
+    return pos;
+  }
+
   /** Ends what the line before began, and fills in the columns of a line that begins like it. */
-  private place(start: number, end: number, offset: number, seconds: number, fraction_ns: number): void {
+  private place(start: number, end: number, offset: number, us: number): void {
     if (this.after !== After.nothing) this.endStack();
     const ev = this.ev;
     const counters = this.counters;
@@ -208,7 +264,7 @@ export class FtraceReader extends LineReader {
     ev.lineEnd = end;
     ev.commStart = start + this.sameCommStart;
     ev.commEnd = start + this.sameCommEnd;
-    ev.t = this.clock.fromSeconds(seconds, fraction_ns);
+    ev.t = this.clock.fromSeconds(this.seconds, us * 1000);
     counters.time(ev.t, ev.cpu);
   }
 
@@ -347,14 +403,14 @@ export class FtraceReader extends LineReader {
     if (columns.timeForm !== TimeForm.seconds || columns.columnsEnd === 0) return;
     const length = columns.columnsEnd - start;
     const flags = columns.flagsEnd - columns.flagsStart;
-    if (length < 8 || length > MAX_SAME || start + length + 8 > buf.length || flags > 5) return;
+    if (length < 8 || length > MAX_SAME || start + length + 8 > buf.length || flags > 8) return;
     const view = this.view;
     for (let i = 0; i < length >> 2; i++) this.same[i] = view.getInt32(start + 4 * i, true);
     this.sameTail = view.getInt32(start + length - 4, true);
     this.sameLength = length;
     this.sameFlags = flags;
-    this.flagsWord = view.getInt32(start + length, true);
-    this.flagsFifth = buf[start + length + 4]!;
+    // the context of this line is its own: what the next one compares with is read there
+    this.restLength = 0;
     this.sameCommStart = columns.commStart - start;
     this.sameCommEnd = columns.commEnd - start;
   }

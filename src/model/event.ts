@@ -268,6 +268,16 @@ export class TraceEvent {
   readonly dmaAddrs = new Float64Array(LIST_MAX);
   readonly dmaLens = new Float64Array(LIST_MAX);
 
+  constructor() {
+    // V8 represents a field by what it held first. One that starts as a small integer and holds a time or half a pointer
+    // later gives the event another hidden class then, and every function that touches events is compiled again.
+    this.offset = this.t = this.pfn = this.ptrHi = this.ptrLo = this.vmemmapHi = this.vmemmapLo = 0.5;
+    this.mappingHi = this.mappingLo = this.val = this.ret = this.gupFlags = this.nr = this.start = 0.5;
+    this.devId = this.ino = this.ofs = this.index = this.dmaAddr = this.size = this.phys = this.sector = 0.5;
+    this.offset = this.t = 0;
+    this.clearPayload();
+  }
+
   /** Puts every payload field back to "not printed"; the context fields are written by every line anyway. */
   clearPayload(): void {
     this.deviceStart = this.deviceEnd = this.textStart = this.textEnd = 0;

@@ -1,0 +1,25 @@
+/** What bpftrace prints, as text and with `-f json`. */
+
+import type {Form} from '../form.js';
+import {BpftraceJsonReader} from './json-reader.js';
+import {sniffJson, sniffText} from './sniff.js';
+import {BpftraceReader} from './text-reader.js';
+
+/** Events of different CPUs arrive in the order in which bpftrace emptied their buffers. */
+const ordered = false;
+
+export const bpftrace: Form = {
+  id: 'bpftrace',
+  title: 'bpftrace output',
+  ordered,
+  sniff: sniffText,
+  open: (sink, options) => new BpftraceReader(sink, options),
+};
+
+export const bpftraceJson: Form = {
+  id: 'bpftrace-json',
+  title: 'bpftrace -f json output',
+  ordered,
+  sniff: sniffJson,
+  open: (sink, options) => new BpftraceJsonReader(sink, options),
+};

@@ -1,0 +1,199 @@
+/**
+ * The lines that a bpftrace program prints, from text output or out of the `printf` records of `-f json`.
+ *
+ *     Attaching 26 probes...
+ *     START vmemmap=0xfffffadcc0000000                                   printed by the program for its page frame numbers
+ *     59699823801 cpu=1 pid=393 tid=393 comm=sleep mm_page_free pfn=0xd58b order=0
+ *                                                                        kstack begins with a newline
+ *     <TAB>ffffffff9bef9486 __alloc_pages+598                            kstack(perf)
+ *             __alloc_pages+598                                          kstack, or in another program's mode
+ *     Lost 8 events
+ *     @pins[wl, 398]: 5
+ */
+
+import {EventKind, TraceEvent, type EventSink} from '../../src/model/event.js';
+import {ascii, find, hashBytes, isDigit, PLUS, skipHex, skipSpaces, SPACE, startsWith, TAB, text} from '../bytes.js';
+import {EventTable, type EventEntry} from '../events/table.js';
+import {MAX_CPU, ReaderCounters, type OpenOptions} from '../form.js';
+import {decodePayload, payloadOf, type Payload} from './events.js';
+import {LinePrefix} from './prefix.js';
+import {isOutput, MapOutput} from './output.js';
+
+/** What an indented line belongs to. */
+const After = {nothing: 0, event: 1, stack: 2, skippedStack: 3} as const;
+
+const START = ascii('START');
+const VMEMMAP = ascii('vmemmap=');
+const LOST = /^(?:WARNING: )?Lost (\d{1,15}) events?\b/;
+
+export class BpftraceLines {
+  readonly counters: ReaderCounters;
+  private readonly table = new EventTable();
+  private readonly payloads = new Map<EventEntry, Payload>();
+  private readonly ev = new TraceEvent();
+  private readonly prefix = new LinePrefix();
+  private readonly maps = new MapOutput();
+  private after: number = After.nothing;
+  /** whether the program prints times; its first event line decides */
+  private timed: boolean | undefined;
+
+  constructor(
+    private readonly sink: EventSink,
+    private readonly options: OpenOptions,
+  ) {
+    this.counters = new ReaderCounters(this.table);
+    this.ev.input = options.input;
+    this.table.context.setKernel(options.kernel);
+  }
+
+  /**
+   * Reads the line `buf[start..end)`. `recordStart` to `recordEnd` is what stands in the input as that line: the same, or
+   * the JSON record it came in. False if it is not understood.
+   */
+  line(buf: Uint8Array, start: number, end: number, recordStart: number, recordEnd: number, offset: number): boolean {
+    if (start === end) {
+      // kstack and ustack begin with a newline: what follows a kernel stack is not part of it
+      if (this.after === After.stack) this.endStack(After.skippedStack);
+      return true;
+    }
+    const first = buf[start]!;
+    if ((first === TAB || first === SPACE) && this.after !== After.nothing && this.frame(buf, start, end)) return true;
+    if (this.maps.continues(buf, start, end)) return true;
+    if (this.event(buf, start, end, recordStart, recordEnd, offset)) return true;
+    this.endStack(After.nothing);
+    return this.note(buf, start, end) || this.maps.begins(buf, start, end) || isOutput(buf, start, end);
+  }
+
+  end(): void {
+    this.endStack(After.nothing);
+  }
+
+  /** Events that the tool could not hand over: it does not say of which CPU. */
+  lost(count: number): void {
+    this.sink.loss({input: this.options.input, line: this.counters.lines, cpu: -1, count, what: 'lost'});
+  }
+
+  /** Whether the line begins an event, for JSON records that do not end with a newline. */
+  looksLikeEvent(buf: Uint8Array, start: number, end: number): boolean {
+    const {prefix} = this;
+    if (!prefix.parse(buf, start, end)) return false;
+    return prefix.hasTime || prefix.pairs > 0 || this.payload(this.entry(buf)).read !== 'nothing';
+  }
+
+  private event(
+    buf: Uint8Array,
+    start: number,
+    end: number,
+    recordStart: number,
+    recordEnd: number,
+    offset: number,
+  ): boolean {
+    const {prefix, ev, counters} = this;
+    if (!prefix.parse(buf, start, end)) return false;
+    const entry = this.entry(buf);
+    const payload = this.payload(entry);
+    // Free text has a last word too: an unknown name needs the schema's pairs before it, a known one anything beside it.
+    const alone = !prefix.hasTime && prefix.body >= end;
+    if (payload.read === 'nothing' ? prefix.pairs === 0 || alone : prefix.pairs === 0 && alone) return false;
+    // One newline in a task's name is enough to begin a line with anything: it does not forge an event's time.
+    if (this.timed === true && !prefix.hasTime) return false;
+    this.endStack(After.event);
+    entry.count++;
+    counters.events++;
+    ev.line = counters.lines;
+    ev.offset = offset;
+    ev.buf = buf;
+    ev.lineStart = recordStart;
+    ev.lineEnd = recordEnd;
+    ev.commStart = prefix.commStart;
+    ev.commEnd = prefix.commEnd;
+    ev.cpu = prefix.cpu <= MAX_CPU ? prefix.cpu : -1;
+    ev.pid = prefix.pid;
+    ev.tgid = prefix.tgid;
+    ev.nameStart = prefix.nameStart;
+    ev.nameEnd = prefix.nameEnd;
+    ev.t = this.time();
+    counters.time(ev.t, ev.cpu);
+    decodePayload(this.table, entry, payload, buf, prefix.body, end, ev);
+    if (ev.kind === EventKind.Other) this.after = After.skippedStack;
+    else this.sink.event(ev);
+    return true;
+  }
+
+  private entry(buf: Uint8Array): EventEntry {
+    const {nameStart, nameEnd} = this.prefix;
+    return this.table.entry(buf, nameStart, nameEnd, hashBytes(buf, nameStart, nameEnd));
+  }
+
+  private payload(entry: EventEntry): Payload {
+    let payload = this.payloads.get(entry);
+    if (!payload) this.payloads.set(entry, (payload = payloadOf(entry)));
+    return payload;
+  }
+
+  /** Time of the line at hand. A program that prints no times leaves the order of its lines, which counts instead. */
+  private time(): number {
+    const {prefix} = this;
+    const {time, input} = this.options;
+    if (this.timed === undefined) {
+      this.timed = prefix.hasTime;
+      if (!this.timed) {
+        this.sink.fact(input, 'clock', 'line order');
+        this.sink.fact(input, 'clock_unit', 'ticks');
+      } else this.sink.fact(input, 'clock', 'nsecs');
+    }
+    if (this.timed) return time.fromSeconds(prefix.seconds, prefix.fraction_ns);
+    return time.fromInteger(BigInt(this.counters.events), 'ticks');
+  }
+
+  /** A frame of a kernel stack. False if the indented line is none. */
+  private frame(buf: Uint8Array, start: number, end: number): boolean {
+    let pos = start;
+    while (pos < end && (buf[pos] === TAB || buf[pos] === SPACE)) pos++;
+    if (pos - start < 4 && buf[start] !== TAB) return false;
+    const addressEnd = skipHex(buf, startsWith(buf, pos, end, HEX_PREFIX) ? pos + 2 : pos, end);
+    const hasAddress = addressEnd - pos >= 8 && (addressEnd === end || buf[addressEnd] === SPACE);
+    if (hasAddress) {
+      // `ffffffff812e1078 __alloc_pages_noprof+616`: the name says it better
+      const symbol = skipSpaces(buf, addressEnd, end);
+      if (symbol < end) pos = symbol;
+    } else if (!hasOffset(buf, pos, end)) return false;
+    if (this.after === After.event) {
+      this.after = this.sink.stackBegin(this.ev.cpu, this.ev.pid) ? After.stack : After.skippedStack;
+    }
+    if (this.after === After.stack) this.sink.stackFrame(buf, pos, end);
+    return true;
+  }
+
+  private endStack(next: number): void {
+    if (this.after === After.stack) this.sink.stackEnd();
+    this.after = next;
+  }
+
+  /** Lines that say something about the trace. */
+  private note(buf: Uint8Array, start: number, end: number): boolean {
+    if (startsWith(buf, start, end, START)) {
+      const at = find(buf, start, end, VMEMMAP);
+      if (at < 0) return true;
+      const value = at + VMEMMAP.length;
+      const digits = startsWith(buf, value, end, HEX_PREFIX) ? value + 2 : value;
+      const stop = skipHex(buf, digits, end);
+      if (stop > digits && stop - digits <= 16)
+        this.sink.fact(this.options.input, 'vmemmap_base', `0x${text(buf, digits, stop)}`);
+      return true;
+    }
+    const m = end - start < 200 ? LOST.exec(text(buf, start, end)) : null;
+    if (!m) return false;
+    this.lost(Number(m[1]));
+    return true;
+  }
+}
+
+const HEX_PREFIX = ascii('0x');
+
+/** `symbol+598`, `symbol+0x256 [module]` */
+function hasOffset(buf: Uint8Array, start: number, end: number): boolean {
+  let pos = start;
+  while (pos < end && buf[pos] !== PLUS && buf[pos] !== SPACE) pos++;
+  return pos > start && pos + 1 < end && buf[pos] === PLUS && isDigit(buf[pos + 1]!);
+}

@@ -1,0 +1,34 @@
+/** bpftrace's text output, line by line. */
+
+import type {EventSink} from '../../src/model/event.js';
+import {CR, LF} from '../bytes.js';
+import type {OpenOptions, ReaderCounters} from '../form.js';
+import {LineReader, MAX_LINE} from '../lines.js';
+import {BpftraceLines} from './lines.js';
+
+export class BpftraceReader extends LineReader {
+  readonly counters: ReaderCounters;
+  private readonly lines: BpftraceLines;
+
+  constructor(sink: EventSink, options: OpenOptions) {
+    super();
+    this.lines = new BpftraceLines(sink, options);
+    this.counters = this.lines.counters;
+  }
+
+  override end(): void {
+    super.end();
+    this.lines.end();
+  }
+
+  protected region(buf: Uint8Array, start: number, stop: number, offset: number): void {
+    while (start < stop) {
+      this.counters.lines++;
+      const newline = buf.indexOf(LF, start);
+      const end = newline > start && buf[newline - 1] === CR ? newline - 1 : newline;
+      if (end - start > MAX_LINE) this.tooLong(buf, start, end);
+      else if (!this.lines.line(buf, start, end, start, end, offset + start)) this.unrecognised(buf, start, end);
+      start = newline + 1;
+    }
+  }
+}
