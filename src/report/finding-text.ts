@@ -117,6 +117,34 @@ export function historyLines(entries: readonly HistoryEntry[], width: number, in
   return lines;
 }
 
+/** A run of deciding lines in the same role: the first ones to show, and the numbers of those like them. */
+export interface EvidenceRun {
+  shown: number[];
+  rest: number[];
+}
+
+/**
+ * Deciding lines for a form that is read, not checked from: with more than `most` lines, each run of lines in one role
+ * (the same deed on many pages) is its first two, and the numbers of the others.
+ */
+export function evidenceRuns(finding: Finding, most: number): EvidenceRun[] {
+  const runs: {role: string; at: number[]}[] = [];
+  for (const [at, item] of finding.evidence.entries()) {
+    const run = runs.at(-1);
+    if (run !== undefined && run.role === item.role) run.at.push(at);
+    else runs.push({role: item.role, at: [at]});
+  }
+  const keep = finding.evidence.length <= most ? finding.evidence.length : 2;
+  return runs.map(({at}) => ({shown: at.slice(0, keep), rest: at.slice(keep)}));
+}
+
+/** `4 more lines like these: 3642, 3643, 3644, 3645`. */
+export function restText(finding: Finding, rest: number[]): string {
+  const numbers = rest.slice(0, 8).map((at) => String(finding.evidence[at]?.line ?? '?'));
+  const more = rest.length > 8 ? ', ...' : '';
+  return `${counted(rest.length, 'more line')} like this: ${numbers.join(', ')}${more}`;
+}
+
 /** `line 3641 of trace.txt, drops the pin` and the line itself. */
 export function evidenceHead(report: Report, finding: Finding, at: number): string {
   const item = finding.evidence[at];

@@ -15,6 +15,8 @@ interface Step {
   cpu: number | null;
   who: string;
   text: string;
+  /** lines that this step stands for: the same deed on several pages, or seen by a probe and a tracepoint */
+  lines: number;
   deciding: boolean;
 }
 
@@ -47,10 +49,11 @@ export function drawRace(finding: Finding, width: number): string[] {
 
 function stepsOf(finding: Finding): Step[] {
   const deciding = decidingEvidence(finding);
-  return finding.evidence.map((evidence, index) => {
+  const steps: Step[] = [];
+  for (const [index, evidence] of finding.evidence.entries()) {
     const entry = entryOf(finding, evidence);
     const ns = evidence.t_ns ?? entry?.t_ns ?? null;
-    return {
+    const step: Step = {
       evidence,
       time: time(ns, entry?.t_ticks),
       ns: ns === null ? null : BigInt(ns),
@@ -60,9 +63,22 @@ function stepsOf(finding: Finding): Step[] {
           ? task(entry?.task ?? null, entry?.pid ?? null)
           : task(evidence.task, evidence.pid ?? null),
       text: deed(evidence.role),
+      lines: 1,
       deciding: index === deciding,
     };
-  });
+    const last = steps.at(-1);
+    if (last !== undefined && sameDeed(last, step)) {
+      last.lines++;
+      last.deciding ||= step.deciding;
+    } else steps.push(step);
+  }
+  for (const step of steps) if (step.lines > 1) step.text += ` (${step.lines} lines)`;
+  return steps;
+}
+
+/** Two lines in a row that are one step of the drawing. */
+function sameDeed(one: Step, other: Step): boolean {
+  return one.evidence.role === other.evidence.role && one.cpu === other.cpu && one.who === other.who;
 }
 
 function distinct<T>(values: T[]): T[] {

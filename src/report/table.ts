@@ -1,6 +1,15 @@
 /** `--to table`: the terminal. Plain ASCII layout, colour only where it means something, the important first. */
 import {printable} from './clean.js';
-import {evidenceHead, evidenceText, factLines, facts, historyLines, stackBlock} from './finding-text.js';
+import {
+  evidenceHead,
+  evidenceRuns,
+  evidenceText,
+  restText,
+  factLines,
+  facts,
+  historyLines,
+  stackBlock,
+} from './finding-text.js';
 import {bytes, chop, clip, counted, duration, frames, number, pageList, task, time, wrap} from './format.js';
 import {paint, type Paint} from './paint.js';
 import {drawRace} from './race.js';
@@ -10,6 +19,8 @@ import type {Finding, Report} from './types.js';
 import {nothingFound, clockText, cutText, kernelText, lookedAt, partly, advice, unrun, verdictLine} from './words.js';
 
 const USUAL_LIMIT = 20;
+/** Up to so many deciding lines are all printed; JSON and mail have every one. */
+const MOST_LINES = 8;
 /** Up to so many findings are all shown in full. */
 const ALL_IN_FULL = 3;
 
@@ -94,14 +105,14 @@ function inFull(report: Report, finding: Finding, width: number, color: Paint): 
     out.push('', `  History of pfn ${first.pfn} (p: pins)`, ...historyLines(finding.history, width, '  '));
   }
   if (finding.evidence.length > 0) out.push('', '  Deciding lines');
-  finding.evidence.forEach((item, at) => {
-    out.push(`  ${color.faint(evidenceHead(report, finding, at))}`);
-    out.push(
-      ...chop(evidenceText(item.text).trimStart(), width - 6).map(
-        (piece, part) => `    ${part === 0 ? '' : '  '}${piece}`,
-      ),
-    );
-  });
+  for (const run of evidenceRuns(finding, MOST_LINES)) {
+    for (const at of run.shown) {
+      out.push(`  ${color.faint(evidenceHead(report, finding, at))}`);
+      const text = evidenceText(finding.evidence[at]?.text ?? '').trimStart();
+      out.push(...chop(text, width - 6).map((piece, part) => `    ${part === 0 ? '' : '  '}${piece}`));
+    }
+    if (run.rest.length > 0) out.push(...wrap(restText(finding, run.rest), width, '      ', '    '));
+  }
   return out;
 }
 

@@ -67,9 +67,14 @@ export function mark(rule: string): string {
   return MARKS[rule] ?? 'here';
 }
 
-/** Index of the evidence that the drawing points at: the last with the rule's best role, else the last of all. */
-export function decidingEvidence(finding: Pick<Finding, 'rule' | 'evidence'>): number {
+/**
+ * Index of the evidence that the drawing points at: of the lines with the rule's best role the one at the finding's
+ * start, where its violation begins; else the last of them; else the last line of all.
+ */
+export function decidingEvidence(finding: Pick<Finding, 'rule' | 'evidence' | 'start_ns'>): number {
   for (const role of DECIDING[finding.rule] ?? []) {
+    const begins = finding.evidence.findLastIndex((item) => item.role === role && item.t_ns === finding.start_ns);
+    if (begins >= 0 && finding.start_ns !== null) return begins;
     const at = finding.evidence.findLastIndex((item) => item.role === role);
     if (at >= 0) return at;
   }
