@@ -2,16 +2,25 @@ import * as Flags from '@oclif/core/flags';
 import {TraceCommand} from '../src/cli/base.js';
 
 export default class Analyze extends TraceCommand {
-  static override summary = 'Read traces, rebuild every page\'s reference history, report findings';
+  static override summary = "Read traces, rebuild every page's reference history, report findings";
   static override description =
     'Reads kernel traces (ftrace, trace-cmd report, perf script, bpftrace, dmesg, mail), rebuilds the typed references of every page ' +
     'in them, and reports pages that were unpinned while DMA was in flight, written back while pinned, and their kin.\n\n' +
     'Exit status: 0 nothing at or above --fail-on, 1 a finding is, 2 usage or unreadable input, 3 lossy input under --strict.';
   static override examples = [
     {description: 'Look at a trace', command: '<%= config.bin %> <%= command.id %> trace.txt'},
-    {description: 'From a pipe, as a plain-text report for a mail', command: 'gzip -dc trace.gz | <%= config.bin %> <%= command.id %> --to mail -'},
-    {description: 'One rule, one device, as JSON', command: '<%= config.bin %> <%= command.id %> --rule unpin-while-dma --device 0000:03:00.0 --json trace.txt'},
-    {description: 'In a script: fail only on what is certain', command: '<%= config.bin %> <%= command.id %> --fail-on error:sure --quiet trace.txt'},
+    {
+      description: 'From a pipe, as a plain-text report for a mail',
+      command: 'gzip -dc trace.gz | <%= config.bin %> <%= command.id %> --to mail -',
+    },
+    {
+      description: 'One rule, one device, as JSON',
+      command: '<%= config.bin %> <%= command.id %> --rule unpin-while-dma --device 0000:03:00.0 --json trace.txt',
+    },
+    {
+      description: 'In a script: fail only on what is certain',
+      command: '<%= config.bin %> <%= command.id %> --fail-on error:sure --quiet trace.txt',
+    },
   ];
   static override flags = {
     kallsyms: Flags.string({summary: 'symbols for bare addresses in stacks', helpValue: 'FILE', helpGroup: 'OUTPUT'}),

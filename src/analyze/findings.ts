@@ -94,19 +94,22 @@ export class Findings {
     group.lastAt = v.at;
     if (v.start < group.start) group.start = v.start;
     if (!(v.end <= group.end)) group.end = v.end; // NaN, an open end, wins
-    const key = `${v.pfn}.${v.order}`;
-    const page = group.pages.get(key);
-    if (page) {
-      page.occurrences++;
-      if (v.start < page.start) page.start = v.start;
-      if (!(v.end <= page.end)) page.end = v.end;
-    } else if (group.pages.size < PAGES_MAX) {
-      const {pfn, order, row, generation, start, end} = v;
-      group.pages.set(key, {pfn, order, row, generation, start, end, occurrences: 1});
-    }
+    for (let i = 0; i < (v.span ?? 1); i++) this.addPage(group, v, v.pfn + i);
     if (group.evidence.length < EVIDENCE_MAX) {
       for (const e of v.evidence) if (!group.evidence.some((g) => same(g, e))) group.evidence.push(e);
     }
+  }
+
+  private addPage(group: Group, v: Violation, pfn: number): void {
+    const {order, row, generation, start, end} = v;
+    const key = `${pfn}.${order}`;
+    const page = group.pages.get(key);
+    if (page) {
+      page.occurrences++;
+      if (start < page.start) page.start = start;
+      if (!(end <= page.end)) page.end = end;
+    } else if (group.pages.size < PAGES_MAX)
+      group.pages.set(key, {pfn, order, row, generation, start, end, occurrences: 1});
   }
 
   /** The findings that `keep` lets through, in order of importance, numbered, naming their kin. */
@@ -140,14 +143,27 @@ export class Findings {
       severity: v.severity,
       verdict: v.verdict,
       reason: v.reason,
-      pages: pages.map((p): FindingPage => ({pfn: hex(p.pfn), order: p.order, ...pageTimes(m, p), occurrences: p.occurrences})),
+      pages: pages.map((p): FindingPage => ({
+        pfn: hex(p.pfn),
+        order: p.order,
+        ...pageTimes(m, p),
+        occurrences: p.occurrences,
+      })),
       ...timesOf(m, group.start, group.end),
       occurrences: group.occurrences,
       related: [],
       tasks: distinctTasks(m, v),
       stacks: v.stacks.filter((s) => s.stack >= 0).map((s) => ({role: s.role, frames: m.stacks.get(s.stack)})),
       ...(device === undefined ? {} : {device}),
-      ...(file ? {file: {dev: `${Math.floor(file.dev / 2 ** 20)}:${file.dev % 2 ** 20}`, ino: String(file.ino), index: String(file.index)}} : {}),
+      ...(file
+        ? {
+            file: {
+              dev: `${Math.floor(file.dev / 2 ** 20)}:${file.dev % 2 ** 20}`,
+              ino: String(file.ino),
+              index: String(file.index),
+            },
+          }
+        : {}),
       message: messageOf(v, {
         pages: pagesText(pages),
         task: (role) => taskText(m, v, role),
@@ -175,7 +191,9 @@ export class Findings {
         text: deed.text,
         ...(timed && Number.isFinite(deed.t) ? {t_ns: String(m.time.absolute(deed.t))} : {}),
         ...(deed.cpu >= 0 ? {cpu: deed.cpu} : {}),
-        ...('task' in deed && deed.task >= 0 ? {task: m.tasks.get(deed.task).comm, pid: m.tasks.get(deed.task).pid} : {}),
+        ...('task' in deed && deed.task >= 0
+          ? {task: m.tasks.get(deed.task).comm, pid: m.tasks.get(deed.task).pid}
+          : {}),
       }));
   }
 }
@@ -198,7 +216,8 @@ function hex(pfn: number): string {
 /** `PFN 0x2fb0`, `PFN 0x600-0x7ff (order 9)`, `4 pages (PFN 0x2f7c, 0x2fae...)` */
 function pagesText(pages: readonly Page[]): string {
   const [first] = pages;
-  if (pages.length === 1) return first!.order > 0 ? `folio at PFN ${hex(first!.pfn)} (order ${first!.order})` : `PFN ${hex(first!.pfn)}`;
+  if (pages.length === 1)
+    return first!.order > 0 ? `folio at PFN ${hex(first!.pfn)} (order ${first!.order})` : `PFN ${hex(first!.pfn)}`;
   return `${pages.length} pages (PFN ${pages
     .slice(0, 2)
     .map((p) => hex(p.pfn))
@@ -238,7 +257,8 @@ function relate(kept: readonly {group: Group; finding: Finding}[]): void {
   for (const list of byPage.values()) {
     for (const a of list) {
       for (const b of list) {
-        if (a !== b && a.rule !== b.rule && !a.related.includes(b.id) && a.related.length < RELATED_MAX) a.related.push(b.id);
+        if (a !== b && a.rule !== b.rule && !a.related.includes(b.id) && a.related.length < RELATED_MAX)
+          a.related.push(b.id);
       }
     }
   }

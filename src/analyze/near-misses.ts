@@ -58,7 +58,16 @@ export class NearMisses implements Listener {
     const pin = drop.from[0]?.reference;
     if (m.pages.pins[row] === 0) this.lastUnmap.delete(row);
     if (unmap && pin && unmap.generation === generation && unmap.opened >= pin.t && deed.t >= unmap.t) {
-      this.add('unpin-while-dma', 'DMA unmap to unpin', unmap.device, deed.stack, deed.t - unmap.t, row, deed.input, deed.line);
+      this.add(
+        'unpin-while-dma',
+        'DMA unmap to unpin',
+        unmap.device,
+        deed.stack,
+        deed.t - unmap.t,
+        row,
+        deed.input,
+        deed.line,
+      );
     }
     if (m.pages.pins[row] === 0) {
       if (this.lastUnpin.size > PENDING_MAX) this.lastUnpin.clear();
@@ -72,10 +81,28 @@ export class NearMisses implements Listener {
     this.lastUnpin.delete(row);
     const {start} = writeback;
     if (unpin.generation !== this.m.pages.generation[row] || this.m.pages.pins[row]! > 0 || !writeback.exact) return;
-    this.add('writeback-while-pinned', 'unpin to writeback', -1, unpin.stack.stack, start.t - unpin.t, row, start.input, start.line);
+    this.add(
+      'writeback-while-pinned',
+      'unpin to writeback',
+      -1,
+      unpin.stack.stack,
+      start.t - unpin.t,
+      row,
+      start.input,
+      start.line,
+    );
   }
 
-  private add(rule: string, what: string, device: number, stack: number, distance: number, row: number, input: number, line: number): void {
+  private add(
+    rule: string,
+    what: string,
+    device: number,
+    stack: number,
+    distance: number,
+    row: number,
+    input: number,
+    line: number,
+  ): void {
     const key = `${rule}.${device}.${stack}`;
     let group = this.groups.get(key);
     if (!group) {

@@ -83,7 +83,10 @@ function applyOptions(model: Model, options: ReadOptions): void {
   if (vmemmap !== undefined) model.identity.setBase(Number(vmemmap >> 32n), Number(vmemmap & 0xffffffffn), 'option');
 }
 
-async function detectForm(input: Input, options: ReadOptions): Promise<{form: Form; evidence: string[]; head: Uint8Array}> {
+async function detectForm(
+  input: Input,
+  options: ReadOptions,
+): Promise<{form: Form; evidence: string[]; head: Uint8Array}> {
   const {detect} = await import('../../parsers/detect.js');
   const head = await input.peek(LOOKAHEAD_BYTES, PATIENCE_MS);
   const found = detect(head, options.from);
@@ -102,7 +105,11 @@ function lookAhead(model: Model, form: Form, head: Uint8Array, options: ReadOpti
 }
 
 /** Feeds the readers, the one that is furthest behind first. Answers why it stopped early, if it did. */
-async function pump(read: readonly ReadInput[], sorter: Sorter | undefined, options: ReadOptions): Promise<string | undefined> {
+async function pump(
+  read: readonly ReadInput[],
+  sorter: Sorter | undefined,
+  options: ReadOptions,
+): Promise<string | undefined> {
   const open = new Set(read);
   while (open.size > 0) {
     if (options.signal?.aborted) {

@@ -108,7 +108,12 @@ export function clockOf({model: m}: Reading): Report['clock'] {
   return {
     name: null,
     unit,
-    known_by: unit === 'ticks' ? 'integer times: a counting clock (counter, uptime, x86-tsc)' : unit === 'ns' ? 'times in seconds or nanoseconds' : 'no events',
+    known_by:
+      unit === 'ticks'
+        ? 'integer times: a counting clock (counter, uptime, x86-tsc)'
+        : unit === 'ns'
+          ? 'times in seconds or nanoseconds'
+          : 'no events',
   };
 }
 

@@ -11,7 +11,8 @@ export function selector(options: {selection: Selection; severity: Severity}): (
     reaches(f.severity, severity) &&
     (s.pfn.length === 0 || f.pages.some((p) => touches(s.pfn, p))) &&
     (s.time === undefined || inTime(s.time, f)) &&
-    (s.pid.length === 0 || f.tasks.some((t) => within(s.pid, t.pid) || (t.tgid !== undefined && within(s.pid, t.tgid)))) &&
+    (s.pid.length === 0 ||
+      f.tasks.some((t) => within(s.pid, t.pid) || (t.tgid !== undefined && within(s.pid, t.tgid)))) &&
     (s.comm.length === 0 || f.tasks.some((t) => s.comm.includes(t.comm))) &&
     (s.cpu.length === 0 || f.evidence.some((e) => e.cpu !== undefined && within(s.cpu, e.cpu))) &&
     (s.device.length === 0 || (f.device !== undefined && s.device.includes(f.device))) &&

@@ -140,7 +140,8 @@ function cloneEvent(ev: TraceEvent): TraceEvent {
   copy.textEnd -= line;
   if (ev.listLength > 0 || ev.dmaLength > 0) {
     const lists = copy as unknown as Record<string, Float64Array>;
-    for (const name of ['listPfn', 'listPtrHi', 'listPtrLo', 'listPhys', 'listLen']) lists[name] = lists[name]!.slice(0, ev.listLength);
+    for (const name of ['listPfn', 'listPtrHi', 'listPtrLo', 'listPhys', 'listLen'])
+      lists[name] = lists[name]!.slice(0, ev.listLength);
     for (const name of ['dmaAddrs', 'dmaLens']) lists[name] = lists[name]!.slice(0, ev.dmaLength);
   }
   return copy;

@@ -51,7 +51,9 @@ export async function runAnalyze(options: TraceOptions, version: string): Promis
 }
 
 function unwritableOr(error: unknown, file: string | undefined): unknown {
-  return error !== null && typeof error === 'object' && 'syscall' in error && error.syscall === 'write' ? unwritable(file ?? 'standard output', error) : error;
+  return error !== null && typeof error === 'object' && 'syscall' in error && error.syscall === 'write'
+    ? unwritable(file ?? 'standard output', error)
+    : error;
 }
 
 function sayNothingJudged(inputs: number): void {
@@ -66,7 +68,10 @@ function checkRules(rules: readonly string[]): void {
   for (const rule of rules) {
     if (known.includes(rule)) continue;
     const meant = nearest(rule, known);
-    throw new UserError(`there is no rule '${rule}'`, {where: '--rule', next: meant ? `did you mean ${meant}? (see pinscope rules)` : 'see pinscope rules'});
+    throw new UserError(`there is no rule '${rule}'`, {
+      where: '--rule',
+      next: meant ? `did you mean ${meant}? (see pinscope rules)` : 'see pinscope rules',
+    });
   }
 }
 

@@ -46,6 +46,8 @@ export interface UnpinCall {
   nr: number;
   makeDirty: boolean;
   line: number;
+  /** its pages were unpinned by its own list, because no gup_put_folio or page_ref event was known to be recorded */
+  applied: boolean;
 }
 
 /** pin_user_pages*() running in a task. */

@@ -24,7 +24,10 @@ export class DmaTracker {
   failedMaps = 0;
   private readonly deviceIndex = new Map<string, number>();
   /** dma_map_page_attrs() calls whose return has not come, by slot */
-  private readonly entries = new Map<number, {device: number; dir: number; size: number; pfn: number; offset: number; deed: Deed}>();
+  private readonly entries = new Map<
+    number,
+    {device: number; dir: number; size: number; pfn: number; offset: number; deed: Deed}
+  >();
   /** iommu:map events that may belong to a dma_map_* event still to come, by slot */
   private readonly recentIommu = new Map<number, {iova: number; window: DmaWindow}[]>();
   private readonly iommu = new Map<number, DmaWindow>();
@@ -110,7 +113,14 @@ export class DmaTracker {
       return;
     }
     const deed = m.deed(ev);
-    this.entries.set(this.slot(ev), {device: this.device(ev), dir: ev.dir, size: ev.size, pfn, offset: ev.pageOffset, deed});
+    this.entries.set(this.slot(ev), {
+      device: this.device(ev),
+      dir: ev.dir,
+      size: ev.size,
+      pfn,
+      offset: ev.pageOffset,
+      deed,
+    });
     if (this.entries.size > 10_000) this.entries.clear();
   }
 
@@ -127,10 +137,22 @@ export class DmaTracker {
     this.claimIommu(ev, ev.dmaAddr, entry.size);
     // Address and device of the entry, time of the return: the mapping exists from here on.
     const deed: Deed = {...entry.deed, t: ev.t};
-    if (ev.dmaAddr % 2 ** this.pageShift === entry.offset % 2 ** this.pageShift && ev.dmaAddr === this.physOf(entry.pfn) + entry.offset) {
+    if (
+      ev.dmaAddr % 2 ** this.pageShift === entry.offset % 2 ** this.pageShift &&
+      ev.dmaAddr === this.physOf(entry.pfn) + entry.offset
+    ) {
       this.directAddresses++;
     }
-    const window = new DmaWindow(entry.device, entry.dir, ev.dmaAddr, entry.size, [this.run(entry.pfn, entry.offset, entry.size)], deed, false, false);
+    const window = new DmaWindow(
+      entry.device,
+      entry.dir,
+      ev.dmaAddr,
+      entry.size,
+      [this.run(entry.pfn, entry.offset, entry.size)],
+      deed,
+      false,
+      false,
+    );
     m.windows.add(addressKey(ev.dmaAddr, entry.dir), window);
     this.attach(ev, window);
   }
@@ -198,7 +220,16 @@ export class DmaTracker {
     if (ev.phys < 0) return;
     const pfn = Math.floor(ev.phys / 2 ** this.pageShift);
     const deed = this.m.deed(ev);
-    const window = new DmaWindow(-1, DmaDir.unknown, ev.dmaAddr, ev.size, [this.run(pfn, 0, ev.size)], deed, true, false);
+    const window = new DmaWindow(
+      -1,
+      DmaDir.unknown,
+      ev.dmaAddr,
+      ev.size,
+      [this.run(pfn, 0, ev.size)],
+      deed,
+      true,
+      false,
+    );
     this.iommu.set(ev.dmaAddr, window);
     this.attach(ev, window);
     const slot = this.slot(ev);
@@ -367,7 +398,8 @@ export class DmaTracker {
       const page = first + i === pages.pfn[row] ? row : pages.find(first + i);
       if (page < 0) continue;
       for (let link = pages.dma[page]; link; link = link.next) {
-        if ((link.owner === 'pin' || link.owner === 'get') && link.window.deviceWrites && !link.window.iommuOnly) return true;
+        if ((link.owner === 'pin' || link.owner === 'get') && link.window.deviceWrites && !link.window.iommuOnly)
+          return true;
       }
     }
     return false;

@@ -72,7 +72,15 @@ export class GupTracker {
     if (row < 0) return;
     hint.done = true;
     const {t, cpu, task, context, input, line, text, stack} = hint;
-    this.dropNow(row, hint.kind, hint.refs, {t, cpu, task, context, input, line, text, stack}, undefined, -1, undefined);
+    this.dropNow(
+      row,
+      hint.kind,
+      hint.refs,
+      {t, cpu, task, context, input, line, text, stack},
+      undefined,
+      -1,
+      undefined,
+    );
   }
 
   put(ev: TraceEvent): void {
@@ -81,6 +89,11 @@ export class GupTracker {
     const kind = ev.hasFlags !== 0 ? m.era.kindOf(ev.gupFlags) : 'pin';
     const hint = this.hint(ev, 'put', kind);
     if (kind === undefined || hint.pfn < 0) return;
+    const call = m.calls.unpins[m.calls.slot(ev.cpu, ev.context)];
+    if (call?.applied && call.pid === ev.pid) {
+      hint.done = true; // the first gup_put_folio of a trace, inside a call that was taken for all there is
+      return;
+    }
     if (!this.refsRecorded()) this.dropByProbe(hint, ev);
   }
 
@@ -109,10 +122,12 @@ export class GupTracker {
       nr: Math.max(ev.nr, pages.length),
       makeDirty: ev.makeDirty === 1,
       line: ev.line,
+      applied: false,
     };
     m.calls.unpins[slot] = call;
     if (m.records(K.GupPut) || this.refsRecorded()) return;
-    // Nothing else shows the drops: take the call's own list, as far as it goes.
+    // Nothing else shows the drops (as far as known): take the call's own list, as far as it goes.
+    call.applied = true;
     const deed = m.deed(ev);
     for (const pfn of pages) {
       const row = m.pages.findFolio(pfn);
@@ -300,7 +315,20 @@ export class GupTracker {
     const {row, delta, deed} = waiting;
     const frames = m.stacks.get(stack).map(symbolOf);
     if (delta > 0 && frames.some(isPinFunction)) {
-      const reference = new Reference('pin', delta, 'stack', row, -1, deed.t, deed.cpu, deed.task, deed.context, deed.input, deed.line, deed.text);
+      const reference = new Reference(
+        'pin',
+        delta,
+        'stack',
+        row,
+        -1,
+        deed.t,
+        deed.cpu,
+        deed.task,
+        deed.context,
+        deed.input,
+        deed.line,
+        deed.text,
+      );
       reference.stack = stack;
       this.hold(row, reference);
     } else if (delta < 0 && frames.some(isUnpinFunction)) {
@@ -320,7 +348,20 @@ export class GupTracker {
     hint: Hint | undefined,
   ): Reference {
     const {m} = this;
-    const reference = new Reference(kind, n, knownBy, row, sub, ev.t, ev.cpu, m.tasks.of(ev), ev.context, ev.input, ev.line, lineOf(ev));
+    const reference = new Reference(
+      kind,
+      n,
+      knownBy,
+      row,
+      sub,
+      ev.t,
+      ev.cpu,
+      m.tasks.of(ev),
+      ev.context,
+      ev.input,
+      ev.line,
+      lineOf(ev),
+    );
     if (hint) {
       reference.gupFlags = hint.gupFlags;
       reference.stack = hint.stack;
@@ -358,7 +399,8 @@ export class GupTracker {
 
   /** Pins that are gone although no event showed it: the oldest. */
   lose(row: number, n: number): void {
-    for (const {reference, n: some} of chooseReferences(this.m, row, 'pin', n, undefined, -1).from) this.reduce(reference, some);
+    for (const {reference, n: some} of chooseReferences(this.m, row, 'pin', n, undefined, -1).from)
+      this.reduce(reference, some);
   }
 
   /** A grab that failed after all. */
@@ -474,9 +516,13 @@ function orderFor(pages: number): number {
 
 /** Functions that take pins and nothing else (mm/gup.c, lib/iov_iter.c of 6.5 and later). */
 function isPinFunction(symbol: string): boolean {
-  return symbol.startsWith('pin_user_pages') || symbol === 'iov_iter_extract_pages' || symbol.startsWith('memfd_pin_folios');
+  return (
+    symbol.startsWith('pin_user_pages') || symbol === 'iov_iter_extract_pages' || symbol.startsWith('memfd_pin_folios')
+  );
 }
 
 function isUnpinFunction(symbol: string): boolean {
-  return symbol.startsWith('unpin_user_') || symbol.startsWith('unpin_folio') || symbol.startsWith('__bio_release_pages');
+  return (
+    symbol.startsWith('unpin_user_') || symbol.startsWith('unpin_folio') || symbol.startsWith('__bio_release_pages')
+  );
 }

@@ -58,7 +58,8 @@ export class Identity {
     }
     this.contradicted++;
     // A true base is aligned; a pair of two different pages gives a crooked one.
-    if (baseLo % GIB !== 0 || this.source === 'option' || this.source === 'argument' || this.source === 'calibrated') return;
+    if (baseLo % GIB !== 0 || this.source === 'option' || this.source === 'argument' || this.source === 'calibrated')
+      return;
     this.setBase(baseHi, baseLo, 'calibrated');
   }
 

@@ -55,6 +55,8 @@ export class Model implements EventSink {
   lostEvents = 0;
   /** the ring buffer was overwritten: each CPU's events begin somewhere in the middle */
   overwritten = false;
+  /** rows whose every change listeners want to hear of (`counted`), although they hold nothing */
+  readonly watched = new Set<number>();
   /** CMA is known to be configured: cma_* events or migratetype 5 were seen */
   cmaKnown = false;
 
@@ -188,7 +190,11 @@ export class Model implements EventSink {
     const where = loss.cpu >= 0 ? `CPU ${loss.cpu}` : 'a CPU that is not named';
     const number = loss.count > 0 ? `${loss.count} events` : 'events';
     if (loss.what === 'start') {
-      this.openLoss.push({cpu: loss.cpu, from: -Infinity, why: `the beginning of CPU ${loss.cpu}'s buffer was overwritten`});
+      this.openLoss.push({
+        cpu: loss.cpu,
+        from: -Infinity,
+        why: `the beginning of CPU ${loss.cpu}'s buffer was overwritten`,
+      });
       return;
     }
     const from = loss.cpu >= 0 ? (this.lastOnCpu[loss.cpu + 1] ?? -Infinity) : -Infinity;
@@ -210,7 +216,8 @@ export class Model implements EventSink {
     if (this.facts.size < 1000) this.facts.set(name, value);
     if (name === 'kernel' && this.era.told !== '--kernel') this.era.fromRelease(value, 'the trace header');
     if (name === 'entries_written' || name === 'entries_in_buffer') {
-      this.overwritten = Number(this.facts.get('entries_written') ?? 0) > Number(this.facts.get('entries_in_buffer') ?? Infinity);
+      this.overwritten =
+        Number(this.facts.get('entries_written') ?? 0) > Number(this.facts.get('entries_in_buffer') ?? Infinity);
     }
     if (name === 'vmemmap_base') {
       const base = parseHex(value);

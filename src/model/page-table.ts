@@ -156,7 +156,11 @@ export class PageTable {
       const head = Math.floor(pfn / size) * size;
       if (head === pfn) continue;
       const row = this.find(head);
-      if (row >= 0 && this.order[row]! >= order && (this.state[row]! & (PageState.large | PageState.free)) === PageState.large)
+      if (
+        row >= 0 &&
+        this.order[row]! >= order &&
+        (this.state[row]! & (PageState.large | PageState.free)) === PageState.large
+      )
         return row;
     }
     return -1;

@@ -28,7 +28,9 @@ export function chooseReferences(
   if (candidates.length > 1) {
     const task = deed && !inInterrupt(deed.context) ? deed.task : -1;
     const rank = (r: Reference): number =>
-      (sub >= 0 && r.sub >= 0 && (sub < r.sub || sub >= r.sub + r.n) ? 4 : 0) + (task >= 0 && r.task === task ? 0 : 2) + (r.n === n ? 0 : 1);
+      (sub >= 0 && r.sub >= 0 && (sub < r.sub || sub >= r.sub + r.n) ? 4 : 0) +
+      (task >= 0 && r.task === task ? 0 : 2) +
+      (r.n === n ? 0 : 1);
     candidates.sort((a, b) => rank(a) - rank(b) || a.t - b.t);
     const best = rank(candidates[0]!);
     how = best < 2 && task >= 0 ? 'same task' : 'the oldest';

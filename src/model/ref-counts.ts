@@ -56,7 +56,8 @@ export class RefCounts {
 
     if (ev.pageFlags !== 0) {
       pages.flags[row] = ev.pageFlags;
-      if ((ev.pageFlags & PageFlag.head) !== 0 && (pages.state[row]! & PageState.large) === 0) pages.setLarge(row, 1, false);
+      if ((ev.pageFlags & PageFlag.head) !== 0 && (pages.state[row]! & PageState.large) === 0)
+        pages.setLarge(row, 1, false);
     } else pages.flags[row] = 0;
     if (ev.hasMapcount !== 0) {
       pages.mapcount[row] = ev.mapcount;
@@ -90,7 +91,7 @@ export class RefCounts {
       }
     }
     if (pages.gets[row]! > 0 && !told) m.gup.putByCount(ev, row, delta);
-    if (pages.references[row] !== undefined) {
+    if (pages.references[row] !== undefined || (m.watched.size > 0 && m.watched.has(row))) {
       const listeners = m.listeners;
       for (let i = 0; i < listeners.length; i++) listeners[i]!.counted?.(row, () => m.deed(ev), delta, m.inBatch(ev));
     }
@@ -105,7 +106,14 @@ export class RefCounts {
     pages.count[row] = ev.hasCount !== 0 ? ev.count : absolute;
     pages.state[row]! &= ~PageState.mismatch;
     if (pages.journals[row] !== undefined) {
-      m.note(row, ev, kind === K.RefFreeze ? What.freeze : kind === K.RefUnfreeze ? What.unfreeze : What.set, NaN, 0, 0);
+      m.note(
+        row,
+        ev,
+        kind === K.RefFreeze ? What.freeze : kind === K.RefUnfreeze ? What.unfreeze : What.set,
+        NaN,
+        0,
+        0,
+      );
     }
   }
 
@@ -136,7 +144,14 @@ export class RefCounts {
     this.disagree(ev, row, expected, printed, delta, previous);
   }
 
-  private disagree(ev: TraceEvent, row: number, expected: number, printed: number, delta: number, previous: number): void {
+  private disagree(
+    ev: TraceEvent,
+    row: number,
+    expected: number,
+    printed: number,
+    delta: number,
+    previous: number,
+  ): void {
     const {m} = this;
     const {pages} = m;
     if ((pages.state[row]! & PageState.mismatch) === 0) {

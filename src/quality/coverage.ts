@@ -25,7 +25,8 @@ const refs = (m: Model): boolean => m.seen[K.RefMod]! > 0 || m.seen[K.RefModAndT
 export const SOURCES: Record<Need, Source> = {
   pins: {
     has: (m) => m.gup.takenPins > 0 || m.seen[K.Grab]! > 0 || m.seen[K.AddPin]! > 0 || (refs(m) && m.counts.smallSeen),
-    events: 'page_ref:page_ref_mod, page_ref:page_ref_mod_unless; or kprobes on try_grab_folio, try_grab_folio_fast, try_grab_page',
+    events:
+      'page_ref:page_ref_mod, page_ref:page_ref_mod_unless; or kprobes on try_grab_folio, try_grab_folio_fast, try_grab_page',
     advice: 'record how pins are taken: all seven page_ref events (CONFIG_DEBUG_PAGE_REF), or probes on try_grab_*',
   },
   unpins: {
@@ -50,12 +51,15 @@ export const SOURCES: Record<Need, Source> = {
   },
   'dma-map': {
     has: any(K.DmaMap, K.DmaMapSg, K.DmaMapEntry, K.DmaMapSgEntry, K.DmaMapSgItem, K.IommuMap),
-    events: 'dma:dma_map_page (dma_map_phys), dma:dma_map_sg; before 6.12 kprobes on dma_map_page_attrs, dma_map_sg_attrs',
-    advice: 'enable dma:dma_map_* (6.12 and later) or probe dma_map_page_attrs (with its return), dma_map_sg_attrs and dma_map_sgtable',
+    events:
+      'dma:dma_map_page (dma_map_phys), dma:dma_map_sg; before 6.12 kprobes on dma_map_page_attrs, dma_map_sg_attrs',
+    advice:
+      'enable dma:dma_map_* (6.12 and later) or probe dma_map_page_attrs (with its return), dma_map_sg_attrs and dma_map_sgtable',
   },
   'dma-unmap': {
     has: any(K.DmaUnmap, K.DmaUnmapSg, K.DmaUnmapSgEntry, K.DmaUnmapSgItem, K.IommuUnmap),
-    events: 'dma:dma_unmap_page (dma_unmap_phys), dma:dma_unmap_sg; before 6.12 kprobes on dma_unmap_page_attrs, dma_unmap_sg_attrs',
+    events:
+      'dma:dma_unmap_page (dma_unmap_phys), dma:dma_unmap_sg; before 6.12 kprobes on dma_unmap_page_attrs, dma_unmap_sg_attrs',
     advice: 'enable dma:dma_unmap_* (6.12 and later) or probe dma_unmap_page_attrs and dma_unmap_sg_attrs',
   },
   writeback: {

@@ -25,8 +25,9 @@ export function lost(m: Model, from: number, to: number): string | null {
 
 /** The mapping itself leaves something open. */
 export function mappingDoubt(window: DmaWindow, owner: WindowOwner): string | null {
-  if (owner === 'ambiguous') return 'the mapping may be the one of the page\'s own writeback';
-  if (window.iommuOnly) return 'the mapping is known from an iommu:map event only, which names no device and no direction';
+  if (owner === 'ambiguous') return "the mapping may be the one of the page's own writeback";
+  if (window.iommuOnly)
+    return 'the mapping is known from an iommu:map event only, which names no device and no direction';
   return null;
 }
 
@@ -38,10 +39,12 @@ export function countsRecorded(m: Model): boolean {
 /** How a page's pins are known: from its counts, or from events that may have begun before the trace. */
 export function pinsDoubt(m: Model, row: number, pins: readonly Reference[]): string | null {
   const {state} = m.pages;
-  if (pins.length === 0 || pins.some((p) => p.knownBy === 'count')) return 'its pin was taken before the trace began, or was not seen';
+  if (pins.length === 0 || pins.some((p) => p.knownBy === 'count'))
+    return 'its pin was taken before the trace began, or was not seen';
   const small = (state[row]! & PageState.large) === 0;
   if (small && countsRecorded(m) && m.pages.count[row] !== UNKNOWN_COUNT) return null; // the count shows every pin
-  if ((state[row]! & PageState.lifeSeen) === 0) return 'the page is older than the trace: a pin taken earlier could still hold it';
+  if ((state[row]! & PageState.lifeSeen) === 0)
+    return 'the page is older than the trace: a pin taken earlier could still hold it';
   return null;
 }
 

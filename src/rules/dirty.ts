@@ -15,12 +15,23 @@ import type {Rule, RuleContext, Violation} from './types.js';
 /** A second marking of the page by the same task this soon after is the other half of one write fault. */
 const FAULT_NS = 1_000_000;
 /** Functions of a write fault or a write(): where stacks are traced they settle it. */
-const ORDINARY = ['handle_mm_fault', '__handle_mm_fault', 'do_wp_page', 'wp_page_shared', 'do_shared_fault', 'generic_perform_write', 'iomap_file_buffered_write', 'unmap_page_range', 'zap_pte_range'];
+const ORDINARY = [
+  'handle_mm_fault',
+  '__handle_mm_fault',
+  'do_wp_page',
+  'wp_page_shared',
+  'do_shared_fault',
+  'generic_perform_write',
+  'iomap_file_buffered_write',
+  'unmap_page_range',
+  'zap_pte_range',
+];
 
 export const dirtyAfterWriteback: Rule = {
   meta: {
     id: 'dirty-after-writeback',
-    title: 'of a file was written by the device and marked dirty at unpin, after writeback had cleaned it under that pin',
+    title:
+      'of a file was written by the device and marked dirty at unpin, after writeback had cleaned it under that pin',
     severity: 'error',
     needs: ['pins', 'unpins', 'writeback', 'dirty', 'dma-map'],
     helpedBy: [],
@@ -28,8 +39,11 @@ export const dirtyAfterWriteback: Rule = {
       'The file system cleaned the page, dropped what it keeps for dirty pages (buffers, reservations, delayed allocation), ' +
       'and then finds it dirty again without having been asked through page_mkwrite(). ext4 says "does not have buffers ' +
       'attached"; data can be lost on copy-on-write file systems.',
-    proof: 'The pin, a device-writable mapping under it, the writeback within it, and the dirtying by the unpinning task before the unpin.',
-    lookAlikes: ['A write fault of the program itself meanwhile (two markings, or a fault in the stack): the file system is told.'],
+    proof:
+      'The pin, a device-writable mapping under it, the writeback within it, and the dirtying by the unpinning task before the unpin.',
+    lookAlikes: [
+      'A write fault of the program itself meanwhile (two markings, or a fault in the stack): the file system is told.',
+    ],
     kernelDoc: 'Documentation/core-api/pin_user_pages.rst, case 1 (file-backed pages); fs/ext4/inode.c ext4_writepages',
   },
   judge: (context) => new LateDirty(context, 'dirty-after-writeback'),
@@ -38,15 +52,18 @@ export const dirtyAfterWriteback: Rule = {
 export const dirtyAfterUnpin: Rule = {
   meta: {
     id: 'dirty-after-unpin',
-    title: 'was marked dirty for its pin\'s own data only after that pin was dropped',
+    title: "was marked dirty for its pin's own data only after that pin was dropped",
     severity: 'warning',
     needs: ['pins', 'unpins', 'dirty'],
     helpedBy: [{need: 'writeback', misses: 'whether the page was clean: only late marking of clean pages matters'}],
     meaning:
-      'Between unpin and set_page_dirty() nothing keeps the page: it can be reclaimed or truncated as clean and the device\'s ' +
+      "Between unpin and set_page_dirty() nothing keeps the page: it can be reclaimed or truncated as clean and the device's " +
       'data is lost. unpin_user_pages_dirty_lock() does both in the right order.',
-    proof: 'The write pin (or a device-writable mapping), its unpin, and the one marking of the clean page by the same task after it.',
-    lookAlikes: ['A write fault or write() by the program; a later pin\'s own dirtying; a page that was dirty all along.'],
+    proof:
+      'The write pin (or a device-writable mapping), its unpin, and the one marking of the clean page by the same task after it.',
+    lookAlikes: [
+      "A write fault or write() by the program; a later pin's own dirtying; a page that was dirty all along.",
+    ],
     kernelDoc: 'Documentation/core-api/pin_user_pages.rst (set_page_dirty_lock before unpin)',
   },
   judge: (context) => new LateDirty(context, 'dirty-after-unpin'),
@@ -127,7 +144,10 @@ class LateDirty implements Listener {
       if (candidate.mark.task !== drop.deed.task) return;
       const pin = drop.from.find((f) => f.reference.cleanedAt >= 0)?.reference;
       if (!pin || !pin.deviceWrote || candidate.mark.t < pin.cleanedAt) return;
-      this.tell({...candidate, watched: {pin, unpin: drop.deed, device: pin.device, generation: m.pages.generation[row]!}});
+      this.tell({
+        ...candidate,
+        watched: {pin, unpin: drop.deed, device: pin.device, generation: m.pages.generation[row]!},
+      });
       return;
     }
     const waiting = this.candidates.get(row);
@@ -188,10 +208,7 @@ class LateDirty implements Listener {
       end: late ? mark.t : unpin.t,
       deed: `${unpin.task}.${pin.task}.${device}`,
       args: {distance: late ? mark.t - unpin.t : mark.t - pin.cleanedAt, facts: {}},
-      tasks: [
-        ...(pin.task >= 0 ? [{role: 'pin', task: pin.task}] : []),
-        {role: 'dirty', task: mark.task},
-      ],
+      tasks: [...(pin.task >= 0 ? [{role: 'pin', task: pin.task}] : []), {role: 'dirty', task: mark.task}],
       stacks: [
         {role: 'pin', stack: pin.stack},
         {role: 'dirty', stack: mark.stack},

@@ -1,5 +1,6 @@
 import type {DmaLink, DmaWindow} from '../model/dma.js';
 import type {Listener} from '../model/listener.js';
+import {PageState} from '../model/page-table.js';
 import type {Deed, Reference} from '../model/references.js';
 import {countsRecorded, firstDoubt, lost, mappingDoubt, tie} from './certainty.js';
 import {liveLinks, WaitingForUnmap} from './live-windows.js';
@@ -16,9 +17,10 @@ export const freeWhileDma: Rule = {
     meaning:
       'The page went back to the allocator while a device could still reach it. Its next owner shares it with the device: ' +
       'the classic silent corruption. It is most often the consequence of an unpin or put that came too soon.',
-    proof: 'The map while the page was pinned (or held by get_user_pages), the free, and the unmap that comes after it.',
+    proof:
+      'The map while the page was pinned (or held by get_user_pages), the free, and the unmap that comes after it.',
     lookAlikes: [
-      'Mappings that were never made under a pin or get: a driver\'s own buffers, page cache read-in, the page\'s writeback.',
+      "Mappings that were never made under a pin or get: a driver's own buffers, page cache read-in, the page's writeback.",
       'A device that is never seen to unmap: silent, its mappings have no end to compare with.',
     ],
     kernelDoc: 'Documentation/core-api/dma-api-howto.rst (the buffer belongs to the device until it is unmapped)',
@@ -35,7 +37,9 @@ export const freeWhileDma: Rule = {
       const holder = holders.get(window);
       const reason = firstDoubt(
         mappingDoubt(window, owner),
-        owner === 'get' && !countsRecorded(m) ? 'puts leave no event here: the reference may have been dropped before the mapping was made' : null,
+        owner === 'get' && !countsRecorded(m)
+          ? 'puts leave no event here: the reference may have been dropped before the mapping was made'
+          : null,
         lost(m, window.open.t, deed.t),
       );
       return {
@@ -51,7 +55,10 @@ export const freeWhileDma: Rule = {
         end: NaN,
         deed: `${deed.task}.${window.device}`,
         args: {facts: {direction: directionName(window.dir), reused: !seen, owner}},
-        tasks: [...(holder ? [{role: owner === 'get' ? 'get' : 'pin', task: holder.task}] : []), {role: 'free', task: deed.task}],
+        tasks: [
+          ...(holder ? [{role: owner === 'get' ? 'get' : 'pin', task: holder.task}] : []),
+          {role: 'free', task: deed.task},
+        ],
         stacks: [
           {role: owner === 'get' ? 'get' : 'pin', stack: holder?.stack ?? -1},
           {role: 'free', stack: deed.stack},
@@ -65,6 +72,17 @@ export const freeWhileDma: Rule = {
         countsBefore: null,
         countsAfter: null,
         at: deed.t,
+      };
+    }
+
+    /** What the unmap adds. */
+    function closed(v: Violation, deed: Deed): (v: Violation, window: DmaWindow) => void {
+      return (_, window) => {
+        v.evidence.push({role: 'dma-unmap', deed: window.close!});
+        v.args.distance = window.close!.t - deed.t;
+        for (const s of v.stacks) if (s.role === 'free') s.stack = deed.stack;
+        v.reason ??= firstDoubt(tie(m, deed, window.close!), lost(m, deed.t, window.close!.t));
+        if (v.reason) v.verdict = 'possible';
       };
     }
 
@@ -82,13 +100,37 @@ export const freeWhileDma: Rule = {
       freed(row, deed, seen) {
         for (const {link} of liveLinks(m, m.pages.pfn[row]!, 1)) {
           if (link.owner === 'none' || link.owner === 'writeback') continue;
-          waiting.add(link.window, violation(row, deed, seen, link), (v, w) => {
-            v.evidence.push({role: 'dma-unmap', deed: w.close!});
-            v.args.distance = w.close!.t - deed.t;
-            for (const s of v.stacks) if (s.role === 'free') s.stack = deed.stack;
-            v.reason ??= firstDoubt(tie(m, deed, w.close!), lost(m, deed.t, w.close!.t));
-            if (v.reason) v.verdict = 'possible';
-          });
+          const v = violation(row, deed, seen, link);
+          waiting.add(link.window, v, closed(v, deed));
+        }
+      },
+      dropped(drop) {
+        const {pages} = m;
+        if (drop.kind !== 'pin' || (pages.state[drop.row]! & PageState.large) === 0 || pages.pins[drop.row]! > 0) return;
+        for (const {link} of liveLinks(m, drop.sub, drop.subPages)) {
+          if (link.owner === 'pin' && m.watched.size < 10_000) m.watched.add(drop.row);
+        }
+      },
+      /**
+       * Part of a large folio is unmapped from its owner: its sub-pages are nobody's from here on, although the folio
+       * itself is freed only when it is split (deferred split queue, mm/huge_memory.c). No event shows that.
+       */
+      counted(row, deed, delta, inBatch) {
+        const {pages} = m;
+        if (!m.watched.has(row)) return;
+        if (pages.pins[row]! > 0) m.watched.delete(row);
+        if (!inBatch || delta >= 0 || pages.pins[row]! > 0 || pages.count[row]! <= 0) return;
+        m.watched.delete(row);
+        const links = [...liveLinks(m, pages.pfn[row]!, 2 ** pages.order[row]!)].filter(({link}) => link.owner === 'pin');
+        if (links.length === 0 || links.length > -delta) return;
+        const dropped = deed();
+        for (const {page, link} of links) {
+          const v = violation(page, dropped, true, link);
+          v.verdict = 'possible';
+          v.reason = 'the folio is still held by its other pages: this part of it was unmapped by its owner, and is freed when it is split';
+          v.row = row;
+          v.generation = pages.generation[row]!;
+          waiting.add(link.window, v, closed(v, dropped));
         }
       },
       dmaClosed: (window) => waiting.closed(window),

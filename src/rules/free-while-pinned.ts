@@ -14,7 +14,7 @@ export const freeWhilePinned: Rule = {
       'A small folio cannot be freed while pinned (each pin is 1024 references), but a large one can: its pin count is apart ' +
       'from its reference count, so one put too many frees it under the pin.',
     proof: 'The pin of a large folio (typed by a probe), no unpin of it, and the free.',
-    lookAlikes: ['A small folio freed with a pin outstanding: the unpin\'s event is missing, not the unpin.'],
+    lookAlikes: ["A small folio freed with a pin outstanding: the unpin's event is missing, not the unpin."],
     kernelDoc: 'include/linux/mm_types.h (_pincount); Documentation/core-api/pin_user_pages.rst',
   },
 
@@ -28,7 +28,9 @@ export const freeWhilePinned: Rule = {
           if (r.kind !== 'pin' || r.knownBy === 'count') continue;
           const reason = firstDoubt(
             lost(m, r.t, deed.t),
-            countsRecorded(m) ? null : 'no page_ref events back the probes: the probe on its unpin may have been missed',
+            countsRecorded(m)
+              ? null
+              : 'no page_ref events back the probes: the probe on its unpin may have been missed',
             r.ioDoneOutsideTask ? 'its I/O ended in an interrupt, where a probe on the unpin can be missed' : null,
           );
           context.report({
@@ -38,6 +40,7 @@ export const freeWhilePinned: Rule = {
             reason,
             pfn: r.sub >= 0 ? r.sub : pages.pfn[row]!,
             order: r.sub >= 0 ? 0 : pages.order[row]!,
+            span: r.sub >= 0 ? r.n : 1,
             row,
             generation: pages.generation[row]!,
             start: deed.t,

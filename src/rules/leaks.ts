@@ -13,12 +13,16 @@ const SETTLED_NS = 1_000_000;
 export const pinLeak: Rule = {
   meta: {
     id: 'pin-leak',
-    title: 'still holds a pin although the trace shows its owner\'s end',
-    severity: 'error; note for a pin merely held at the end of the trace, or whose owner\'s end the trace cannot show',
+    title: "still holds a pin although the trace shows its owner's end",
+    severity: "error; note for a pin merely held at the end of the trace, or whose owner's end the trace cannot show",
     needs: ['pins', 'unpins', 'time'],
-    helpedBy: [{need: 'counts', misses: 'the end of the owner (mapcount gone to none): pins still held are then notes'}],
-    meaning: 'Nobody is left who could unpin the page: it stays allocated, cannot be migrated, and its memory is lost until reboot.',
-    proof: 'The pin, the last mapping going away, and a count that holds nothing but the pin until the end of the trace.',
+    helpedBy: [
+      {need: 'counts', misses: 'the end of the owner (mapcount gone to none): pins still held are then notes'},
+    ],
+    meaning:
+      'Nobody is left who could unpin the page: it stays allocated, cannot be migrated, and its memory is lost until reboot.',
+    proof:
+      'The pin, the last mapping going away, and a count that holds nothing but the pin until the end of the trace.',
     lookAlikes: [
       'Long-term pins (io_uring fixed buffers, RDMA, VFIO) outlive the mapping by design: a note.',
       'Trace ended before the drop; a drop that a missed probe hid, where only probes were recorded: a note.',
@@ -31,12 +35,13 @@ export const pinLeak: Rule = {
 export const getLeak: Rule = {
   meta: {
     id: 'get-leak',
-    title: 'still holds a get_user_pages reference although the trace shows its owner\'s end',
+    title: "still holds a get_user_pages reference although the trace shows its owner's end",
     severity: 'warning; else note',
     needs: ['gets', 'counts', 'puts', 'time'],
     helpedBy: [],
     meaning: 'The reference was never put: the page stays allocated after its last mapping is gone.',
-    proof: 'The get (a probe with FOLL_GET), the last mapping going away, and a count that stays above what the page itself needs.',
+    proof:
+      'The get (a probe with FOLL_GET), the last mapping going away, and a count that stays above what the page itself needs.',
     lookAlikes: ['References of LRU batches, which are drained later: a page not yet on the LRU is only possible.'],
     kernelDoc: 'Documentation/core-api/pin_user_pages.rst',
   },
@@ -73,6 +78,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       reason: owner.reason,
       pfn: reference.sub >= 0 ? reference.sub : pages.pfn[row]!,
       order: reference.sub < 0 && pages.state[row]! & PageState.large ? pages.order[row]! : 0,
+      span: reference.sub >= 0 && pages.state[row]! & PageState.large ? reference.n : 1,
       row,
       generation: pages.generation[row]!,
       start: reference.t,
@@ -96,12 +102,19 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
   }
 
   /** Whether the end of the reference's owner was seen, and what is left in doubt. */
-  function ownerEnd(row: number, reference: Reference, end: number): {leak: boolean; longterm: boolean; reason: string | null} {
+  function ownerEnd(
+    row: number,
+    reference: Reference,
+    end: number,
+  ): {leak: boolean; longterm: boolean; reason: string | null} {
     const {pages} = m;
     const longterm = reference.gupFlags >= 0 ? m.era.isLongterm(reference.gupFlags) : undefined;
     const note = (reason: string | null) => ({leak: false, longterm: longterm === true, reason});
     if (reference.knownBy === 'count') return note('it was taken before the trace began, or was not seen');
-    if (!countsRecorded(m)) return note('page_ref events were not recorded: the end of its owner, or a drop whose probe was missed, cannot be seen');
+    if (!countsRecorded(m))
+      return note(
+        'page_ref events were not recorded: the end of its owner, or a drop whose probe was missed, cannot be seen',
+      );
     if (longterm === true || pages.state[row]! & PageState.reported) return note(null);
     const large = (pages.state[row]! & PageState.large) !== 0;
     // A large folio prints the mapcount of its head page alone, which says nothing of the folio: its count must tell.
@@ -111,11 +124,16 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     const basis = Math.max(0, m.counts.basis(row));
     const alone = kind === 'pin' ? count - held === basis : count - held > basis;
     if (!alone) return note(null);
-    if (m.time.unit === 'ns' && end - pages.lastTime[row]! < SETTLED_NS) return note('the trace ends right after its last mapping went');
+    if (m.time.unit === 'ns' && end - pages.lastTime[row]! < SETTLED_NS)
+      return note('the trace ends right after its last mapping went');
     const reason = firstDoubt(
       lost(m, reference.t, end),
-      longterm === undefined && kind === 'pin' ? 'whether the pin is long-term, and may outlive the mapping, is not known: no flags were traced' : null,
-      kind === 'get' && (pages.flags[row]! & PageFlag.lru) === 0 ? 'the page is not on the LRU: a batch may hold the reference' : null,
+      longterm === undefined && kind === 'pin'
+        ? 'whether the pin is long-term, and may outlive the mapping, is not known: no flags were traced'
+        : null,
+      kind === 'get' && (pages.flags[row]! & PageFlag.lru) === 0
+        ? 'the page is not on the LRU: a batch may hold the reference'
+        : null,
     );
     return {leak: true, longterm: false, reason};
   }

@@ -1,4 +1,5 @@
 import type {Listener} from '../model/listener.js';
+import {PageState} from '../model/page-table.js';
 import type {Deed, Reference} from '../model/references.js';
 import {firstDoubt, lost} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
@@ -37,6 +38,7 @@ export const longPin: Rule = {
         reason,
         pfn: pin.sub >= 0 ? pin.sub : m.pages.pfn[pin.row]!,
         order: pin.sub >= 0 ? 0 : m.pages.order[pin.row]!,
+        span: pin.sub >= 0 && m.pages.state[pin.row]! & PageState.large ? Math.max(1, pin.n) : 1,
         row: pin.row,
         generation: m.pages.generation[pin.row]!,
         start: pin.t,

@@ -16,7 +16,8 @@ export const longtermPinInCma: Rule = {
     meaning:
       'FOLL_LONGTERM must migrate pages out of CMA blocks before it answers; a page left there makes later cma_alloc() fail ' +
       'for as long as it is pinned.',
-    proof: 'A pin with FOLL_LONGTERM, mt=4 in the page\'s own page_ref events, and the successful return of the pin call.',
+    proof:
+      "A pin with FOLL_LONGTERM, mt=4 in the page's own page_ref events, and the successful return of the pin call.",
     lookAlikes: [
       'Pins taken and undone while the kernel migrates: not findings.',
       'mt=4 on a kernel without CONFIG_CMA means "isolate": possible only, unless CMA shows in the trace.',

@@ -43,11 +43,14 @@ const MESSAGES: Record<RuleId, Message> = {
       : `${n.pages}: a pin of ${n.task('pin')} was dropped with put_page(): ${fact(v, 'residue')} of its 1024 references stay behind and the page can never be freed`,
   'unpin-without-pin': (v, n) =>
     `${n.pages}: ${n.task('unpin')} unpinned it ` +
-    (fact(v, 'onGet') === 'true' ? 'although it held a plain get_user_pages reference, no pin' : 'once more than it was pinned') +
+    (fact(v, 'onGet') === 'true'
+      ? 'although it held a plain get_user_pages reference, no pin'
+      : 'once more than it was pinned') +
     (fact(v, 'negative') === 'true' ? `; its count fell to ${fact(v, 'count')}` : ''),
   'pin-leak': (v, n) => `${n.pages}: ${held(v, n, 'pin')}`,
   'get-leak': (v, n) => `${n.pages}: ${held(v, n, 'get_user_pages reference')}`,
-  'free-while-pinned': (v, n) => `${n.pages}: freed by ${n.task('free')} while ${n.task('pin')} still held ${fact(v, 'pages')} pins of the folio`,
+  'free-while-pinned': (v, n) =>
+    `${n.pages}: freed by ${n.task('free')} while ${n.task('pin')} still held ${fact(v, 'pages')} pins of the folio`,
   'dma-without-pin': (v, n) =>
     `${n.pages}: mapped for DMA on ${n.device} (${fact(v, 'direction')}) by ${n.task('get')}, which holds it by get_user_pages only`,
   'longterm-pin-in-cma': (_v, n) => `${n.pages}: pinned long-term by ${n.task('pin')} in a CMA block`,
@@ -75,7 +78,8 @@ function writeback(v: Violation, n: MessageNames): string {
 }
 
 function held(v: Violation, n: MessageNames, what: string): string {
-  if (fact(v, 'leak') === 'true') return `a ${what} of ${n.task(what === 'pin' ? 'pin' : 'get')} was never dropped, although the page's last mapping is gone`;
+  if (fact(v, 'leak') === 'true')
+    return `a ${what} of ${n.task(what === 'pin' ? 'pin' : 'get')} was never dropped, although the page's last mapping is gone`;
   if (fact(v, 'before') === 'true') return `a ${what} from before the trace is still held at its end`;
   return `a ${fact(v, 'longterm') === 'true' ? 'long-term ' : ''}${what} of ${n.task(what === 'pin' ? 'pin' : 'get')} is still held at the end of the trace`;
 }

@@ -15,7 +15,7 @@ export const putOnPin: Rule = {
     helpedBy: [],
     meaning:
       'pin_user_pages() adds 1024 to the count of a small folio, put_page() takes 1 away: 1023 references stay behind, the ' +
-      'page can never be freed and looks pinned for ever. A large folio\'s count balances, but its pin count stays up, and the ' +
+      "page can never be freed and looks pinned for ever. A large folio's count balances, but its pin count stays up, and the " +
       'folio may be freed pinned.',
     proof:
       'The pin, and a count that cannot be otherwise: with every mapping gone a small page that holds n pins has fewer than ' +
@@ -25,7 +25,8 @@ export const putOnPin: Rule = {
       'A leaked pin: then the count stays at a multiple of 1024, not one below it.',
       'A kprobe that was missed on a large folio, in an interrupt: possible only.',
     ],
-    kernelDoc: 'Documentation/core-api/pin_user_pages.rst ("unpin_user_page() must be called"); include/linux/mm.h GUP_PIN_COUNTING_BIAS',
+    kernelDoc:
+      'Documentation/core-api/pin_user_pages.rst ("unpin_user_page() must be called"); include/linux/mm.h GUP_PIN_COUNTING_BIAS',
   },
 
   judge(context: RuleContext): Listener {
@@ -44,16 +45,14 @@ export const putOnPin: Rule = {
         reason,
         pfn: pin.sub >= 0 ? pin.sub : pages.pfn[row]!,
         order: pages.state[row]! & PageState.large && pin.sub < 0 ? pages.order[row]! : 0,
+        span: pin.sub >= 0 && pages.state[row]! & PageState.large ? pin.n : 1,
         row,
         generation: pages.generation[row]!,
         start: put?.t ?? deed.t,
         end: deed.t,
         deed: `${put?.task ?? deed.task}.${pin.task}`,
         args: {facts: {residue, large: (pages.state[row]! & PageState.large) !== 0, pages: pin.n}},
-        tasks: [
-          ...(pin.task >= 0 ? [{role: 'pin', task: pin.task}] : []),
-          {role: 'put', task: (put ?? deed).task},
-        ],
+        tasks: [...(pin.task >= 0 ? [{role: 'pin', task: pin.task}] : []), {role: 'put', task: (put ?? deed).task}],
         stacks: [
           {role: 'pin', stack: pin.stack},
           {role: 'put', stack: put?.stack ?? -1},

@@ -14,7 +14,8 @@ export const putWhileDma: Rule = {
     meaning:
       'The same mistake as unpin-while-dma in the API of before 5.6, and of callers that still take plain references: ' +
       'put_page() comes before the device is done.',
-    proof: 'The get (a probe with FOLL_GET), the map under it, the put after which the count leaves no room for the get, and the unmap.',
+    proof:
+      'The get (a probe with FOLL_GET), the map under it, the put after which the count leaves no room for the get, and the unmap.',
     lookAlikes: [
       'get_page() and put_page() by others during the I/O: as long as the count leaves room for the get, nothing is said.',
       'A pin on the same page still protects it.',
@@ -48,7 +49,10 @@ export const putWhileDma: Rule = {
               end: NaN,
               deed: `${drop.deed.task}.${window.device}.${get?.task ?? -1}`,
               args: {facts: {direction: directionName(window.dir)}},
-              tasks: [...(get && get.task >= 0 ? [{role: 'get', task: get.task}] : []), {role: 'put', task: drop.deed.task}],
+              tasks: [
+                ...(get && get.task >= 0 ? [{role: 'get', task: get.task}] : []),
+                {role: 'put', task: drop.deed.task},
+              ],
               stacks: [
                 {role: 'get', stack: get?.stack ?? -1},
                 {role: 'put', stack: drop.deed.stack},

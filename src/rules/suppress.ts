@@ -36,7 +36,9 @@ export class Suppressions {
 
   /** Whether an entry covers the finding; the first that does counts it. */
   suppresses(finding: Finding): boolean {
-    const entry = this.list.find(({conditions}) => KEYS.every((key) => conditions[key] === undefined || holds(key, conditions[key], finding)));
+    const entry = this.list.find(({conditions}) =>
+      KEYS.every((key) => conditions[key] === undefined || holds(key, conditions[key], finding)),
+    );
     if (!entry) return false;
     entry.hits++;
     this.suppressed++;
@@ -74,6 +76,8 @@ function holds(key: Key, value: string, finding: Finding): boolean {
     case 'device':
       return finding.device === value;
     case 'frame':
-      return finding.stacks.some((s) => s.frames.some((f) => f === value || f.startsWith(`${value}+`) || f.startsWith(`${value} `)));
+      return finding.stacks.some((s) =>
+        s.frames.some((f) => f === value || f.startsWith(`${value}+`) || f.startsWith(`${value} `)),
+      );
   }
 }

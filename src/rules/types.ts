@@ -62,6 +62,8 @@ export interface Violation {
   reason: string | null;
   pfn: number;
   order: number;
+  /** how many pages from `pfn` on, where it is sub-pages of a large folio; 1 when left out */
+  span?: number;
   /** row and generation of the folio, to relate findings of one deed */
   row: number;
   generation: number;

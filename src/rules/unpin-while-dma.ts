@@ -10,7 +10,7 @@ import type {Rule, RuleContext, Violation} from './types.js';
 export const unpinWhileDma: Rule = {
   meta: {
     id: 'unpin-while-dma',
-    title: 'had its last pin dropped while a DMA mapping that belongs to the pin\'s own I/O was live',
+    title: "had its last pin dropped while a DMA mapping that belongs to the pin's own I/O was live",
     severity: 'error; warning while a get_user_pages reference on it is still held',
     needs: ['unpins', 'pins', 'dma-map', 'dma-unmap'],
     helpedBy: [],
@@ -23,7 +23,7 @@ export const unpinWhileDma: Rule = {
       'the unpin, each on its line.',
     lookAlikes: [
       'Another pin still holds the page: no finding; it counts as a near miss.',
-      'The mapping is the page\'s own writeback (TO_DEVICE, PG_writeback set): PG_writeback protects it, not the pin.',
+      "The mapping is the page's own writeback (TO_DEVICE, PG_writeback set): PG_writeback protects it, not the pin.",
       'A driver that skips dma_unmap because dma_need_unmap() is false: such devices are never seen to unmap and stay silent.',
       'IOMMU users (VFIO, iommufd) that keep mapping and pin in step by locks of their own: reported as possible only.',
     ],
@@ -78,17 +78,26 @@ export const unpinWhileDma: Rule = {
           ...(drop.probe ? [{role: 'unpin', deed: {...drop.deed, ...drop.probe}}] : []),
           {role: 'unpin', deed: drop.deed},
         ],
-        countsBefore: {raw: raw === null ? null : raw + (small ? BIAS : 1) * drop.n, pins: m.pages.pins[drop.row]! + drop.n},
+        countsBefore: {
+          raw: raw === null ? null : raw + (small ? BIAS : 1) * drop.n,
+          pins: m.pages.pins[drop.row]! + drop.n,
+        },
         countsAfter: {raw, pins: m.pages.pins[drop.row]!},
         at: drop.deed.t,
       };
+    }
+
+    /** The pin is older than the trace, or its taking is not recorded: a mapping seen since then may be its own. */
+    function unseenPin(drop: Drop): boolean {
+      if (drop.from.some((f) => f.reference.knownBy === 'count')) return true;
+      return drop.unmatched > 0 && (m.pages.state[drop.row]! & PageState.lifeSeen) === 0;
     }
 
     return {
       dropped(drop) {
         if (drop.kind !== 'pin') return;
         for (const {pfn, page, link} of liveLinks(m, drop.sub, drop.subPages)) {
-          if (link.owner !== 'pin' && link.owner !== 'ambiguous') continue;
+          if (link.owner !== 'pin' && link.owner !== 'ambiguous' && !(link.owner === 'none' && unseenPin(drop))) continue;
           if (m.holds(drop.row, 'pin', pfn)) continue;
           const {window} = link;
           waiting.add(window, violation(drop, pfn, page, link), (v, w) => finish(drop, v, w));

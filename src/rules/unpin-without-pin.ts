@@ -17,7 +17,7 @@ export const unpinWithoutPin: Rule = {
     ],
     meaning:
       'unpin_user_page() takes 1024 from the count of a small folio. Without a pin to match, the count goes far below zero ' +
-      '(or eats another user\'s pin, and that one\'s own unpin goes below zero later).',
+      "(or eats another user's pin, and that one's own unpin goes below zero later).",
     proof:
       'A negative count right after the unpin; or, where no counts are recorded, a page whose whole life is in the trace and ' +
       'has fewer pins than unpins.',
@@ -52,7 +52,8 @@ export const unpinWithoutPin: Rule = {
           if (!life) reason = 'the page is older than the trace: its pin may be too';
           else if (drop.deed.context !== Context.task && drop.deed.context !== Context.unknown) {
             reason = 'the unpin is in an interrupt and no page_ref events back the probes';
-          } else if (large && !countsRecorded(m)) reason = 'a pin of a large folio may have come by a function that was not probed';
+          } else if (large && !countsRecorded(m))
+            reason = 'a pin of a large folio may have come by a function that was not probed';
           reason ??= lost(m, pages.since[row]!, drop.deed.t);
         }
         const get = getOf(row);
@@ -64,6 +65,7 @@ export const unpinWithoutPin: Rule = {
           reason,
           pfn: drop.subKnown ? drop.sub : pages.pfn[row]!,
           order: !drop.subKnown && large ? pages.order[row]! : 0,
+          span: large && drop.subKnown ? drop.n : 1,
           row,
           generation: pages.generation[row]!,
           start: drop.deed.t,
@@ -84,7 +86,10 @@ export const unpinWithoutPin: Rule = {
             ...(drop.probe ? [{role: 'unpin', deed: {...drop.deed, ...drop.probe}}] : []),
             {role: 'unpin', deed: drop.deed},
           ],
-          countsBefore: {raw: raw === null ? null : raw + (large ? 1 : BIAS) * drop.n, pins: pages.pins[row]! + drop.n - drop.unmatched},
+          countsBefore: {
+            raw: raw === null ? null : raw + (large ? 1 : BIAS) * drop.n,
+            pins: pages.pins[row]! + drop.n - drop.unmatched,
+          },
           countsAfter: {raw, pins: pages.pins[row]!},
           at: drop.deed.t,
         });

@@ -8,7 +8,8 @@ import {watchWriteback} from './writeback.js';
 export const writebackWhileDma: Rule = {
   meta: {
     id: 'writeback-while-dma',
-    title: 'of a file went under writeback while a device-writable mapping made under plain get_user_pages references was live',
+    title:
+      'of a file went under writeback while a device-writable mapping made under plain get_user_pages references was live',
     severity: 'warning',
     needs: ['gets', 'writeback', 'dma-map'],
     helpedBy: [],
@@ -28,7 +29,9 @@ export const writebackWhileDma: Rule = {
       const start = Math.max(writeback.start.t, writable.open.t);
       const reason = firstDoubt(
         lost(m, reference.t, start),
-        countsRecorded(m) ? null : 'puts leave no event here: the reference may have been dropped before the mapping was made',
+        countsRecorded(m)
+          ? null
+          : 'puts leave no event here: the reference may have been dropped before the mapping was made',
       );
       context.report({
         rule: 'writeback-while-dma',

@@ -11,30 +11,36 @@ export const writebackWhilePinned: Rule = {
   meta: {
     id: 'writeback-while-pinned',
     title: 'of a file went under writeback while it held a pin',
-    severity: 'error with a device-writable mapping live inside the writeback; warning for a write pin without one in view; note otherwise',
+    severity:
+      'error with a device-writable mapping live inside the writeback; warning for a write pin without one in view; note otherwise',
     needs: ['pins', 'writeback'],
     helpedBy: [
-      {need: 'dma-map', misses: 'whether a device could write the page meanwhile: severity rests on the pin\'s flags alone'},
+      {
+        need: 'dma-map',
+        misses: "whether a device could write the page meanwhile: severity rests on the pin's flags alone",
+      },
       {need: 'gup-flags', misses: 'whether the pin was taken for writing, where no mapping tells'},
     ],
     meaning:
       'The file system wrote the page out, and cleaned it, while a device could change it behind its back: folio_mkclean() ' +
       'write-protects page tables, not DMA. What reaches the disk may be torn, a checksum over it (btrfs, DIF/DIX, NFS, SMB) ' +
       'may not match, and what the device wrote after the cleaning is dirty data that the file system was not told of.',
-    proof: 'The pin, the start of writeback while it was held, and a mapping that lets the device write, live at some time within.',
+    proof:
+      'The pin, the start of writeback while it was held, and a mapping that lets the device write, live at some time within.',
     lookAlikes: [
       'The device only reads (TO_DEVICE), or the pin was taken for reading: harmless, a note.',
       'An anonymous page: written to swap only, and reclaim skips pinned pages (6.5, 6.1-stable): a note.',
       'Writeback of another file, or before the pin, or after the unpin.',
     ],
-    kernelDoc: 'Documentation/core-api/pin_user_pages.rst; J. Kara, "Writeback of pinned pages" (20230209121046.25360-1-jack@suse.cz)',
+    kernelDoc:
+      'Documentation/core-api/pin_user_pages.rst; J. Kara, "Writeback of pinned pages" (20230209121046.25360-1-jack@suse.cz)',
   },
 
   judge(context: RuleContext): Listener {
     const m = context.model;
     return watchWriteback(m, 'pin', (held) => {
       const {row, writeback, reference, writable, readable} = held;
-      const start = held.late ? reference.t : writeback.start.t;
+      const start = Math.max(writeback.start.t, reference.t);
       const intent = intentOf(held);
       const [severity, doubt] = severityOf(held, intent);
       const reason = firstDoubt(

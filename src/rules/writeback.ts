@@ -53,7 +53,8 @@ export function watchWriteback(m: Model, kind: ReferenceKind, over: (held: HeldW
       file: (state & PageState.file) !== 0,
     };
     open.set(row, held);
-    for (const {link} of liveLinks(m, pages.pfn[row]!, 2 ** pages.order[row]!)) if (link.owner === kind) see(held, link.window);
+    for (const {link} of liveLinks(m, pages.pfn[row]!, 2 ** pages.order[row]!))
+      if (link.owner === kind) see(held, link.window);
   }
 
   function see(held: HeldWriteback, window: DmaWindow): void {
@@ -81,7 +82,8 @@ export function watchWriteback(m: Model, kind: ReferenceKind, over: (held: HeldW
           const folio = m.pages.findFolio(run.pfn + i);
           const held = folio >= 0 ? open.get(folio) : undefined;
           if (!held) continue;
-          for (const {link} of liveLinks(m, run.pfn + i, 1)) if (link.window === window && link.owner === kind) see(held, window);
+          for (const {link} of liveLinks(m, run.pfn + i, 1))
+            if (link.window === window && link.owner === kind) see(held, window);
         }
       }
     },
