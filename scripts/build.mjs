@@ -3,13 +3,15 @@
  * that a command imports dynamically. Everything is bundled, because a start that resolves two hundred small files
  * costs more than most traces; types are checked elsewhere (npm run check:types).
  */
-import {copyFile, mkdir, readFile, readdir, rm, writeFile} from 'node:fs/promises';
+import {copyFile, readFile, readdir, rename, rm, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {build} from 'esbuild';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 const out = path.join(root, 'dist');
+/** Built beside its place and then moved there: a pinscope that is started meanwhile finds the old one whole. */
+const fresh = path.join(root, `dist.${process.pid}.tmp`);
 
 /** What may be part of a start that only prints help: bytes of JavaScript reached by static imports. */
 const START_LIMIT_BYTES = 700_000;
@@ -29,14 +31,10 @@ const commandTable = {
   },
 };
 
-const {version} = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
-
-await rm(out, {recursive: true, force: true});
-await mkdir(out, {recursive: true});
 const result = await build({
   absWorkingDir: root,
   entryPoints: {main: 'src/cli/main.ts', commands: 'pinscope:commands'},
-  outdir: out,
+  outdir: fresh,
   bundle: true,
   splitting: true,
   format: 'esm',
@@ -46,7 +44,7 @@ const result = await build({
   minifyWhitespace: true,
   legalComments: 'none', // the licences of what is bundled are written out whole, below
   metafile: true,
-  define: {PINSCOPE_VERSION: JSON.stringify(version), 'process.env.NODE_ENV': '"production"'},
+  define: {'process.env.NODE_ENV': '"production"'},
   // oclif and its friends are CommonJS and call require() for Node's own modules
   banner: {
     js: "import {createRequire as pinscopeRequire} from 'node:module';const require=pinscopeRequire(import.meta.url);",
@@ -59,7 +57,7 @@ const result = await build({
 
 // the HTML report's page: read when it is asked for, from beside the bundle
 for (const name of ['report-page.css', 'report-page.js', 'report-timeline.js']) {
-  await copyFile(path.join(root, 'src/report/html', name), path.join(out, name));
+  await copyFile(path.join(root, 'src/report/html', name), path.join(fresh, name));
 }
 
 const start = startBytes(result.metafile);
@@ -70,12 +68,19 @@ if (start > START_LIMIT_BYTES) {
   );
   process.exitCode = 1;
 }
-await writeFile(path.join(out, 'THIRD-PARTY-LICENSES.txt'), await licences(result.metafile));
+await writeFile(path.join(fresh, 'THIRD-PARTY-LICENSES.txt'), await licences(result.metafile));
+const old = `${fresh}.old`;
+await rename(out, old).catch((error) => {
+  if (error.code !== 'ENOENT') throw error;
+});
+await rename(fresh, out);
+await rm(old, {recursive: true, force: true});
 
 /** Bytes of main.js, commands.js and all chunks they import statically. */
 function startBytes(metafile) {
   const seen = new Set();
-  const queue = ['dist/main.js', 'dist/commands.js'];
+  const built = path.basename(fresh);
+  const queue = [`${built}/main.js`, `${built}/commands.js`];
   let bytes = 0;
   while (queue.length > 0) {
     const file = queue.pop();
