@@ -3,7 +3,7 @@
  * nobody keeps. What the columns before an event say is in context.ts; payloads are decoded in events/.
  */
 
-import {EventKind, TraceEvent, type EventSink} from '../../src/model/event.js';
+import {EventKind, type EventSink} from '../../src/model/event.js';
 import {
   COLON,
   CR,
@@ -19,10 +19,9 @@ import {
   SPACE,
   startsWith,
 } from '../bytes.js';
-import {Clock} from '../clock.js';
-import {EventTable, type EventEntry} from '../events/table.js';
-import {ReaderCounters, type OpenOptions} from '../form.js';
-import {LineReader, MAX_LINE} from '../lines.js';
+import {After, EventLineReader} from '../event-lines.js';
+import type {EventEntry} from '../events/table.js';
+import {MAX_CPU, type OpenOptions} from '../form.js';
 import {contextOf, isFlag, LineContext, TimeForm} from './context.js';
 import {headerLine, lossLine} from './header.js';
 import {pageRefLine} from './page-ref-line.js';
@@ -37,26 +36,8 @@ const MARGIN = 1024;
 /** Longest column block that is compared with the line before's. */
 const MAX_SAME = 64;
 
-/** What lines without columns of their own belong to. */
-const After = {
-  /** nothing: such a line is not understood */
-  nothing: 0,
-  /** a stack block whose frames are wanted */
-  stack: 1,
-  /** a stack block that nobody wants */
-  skippedStack: 2,
-  /** an event that may print several lines: a marker, a trace_printk */
-  text: 3,
-} as const;
-
-export class FtraceReader extends LineReader {
-  readonly counters: ReaderCounters;
-  private readonly table = new EventTable();
-  private readonly ev = new TraceEvent();
+export class FtraceReader extends EventLineReader {
   private readonly columns = new LineContext();
-  private readonly clock: Clock;
-  private after: number = After.nothing;
-
   private readonly pageRefEntries: EventEntry[];
 
   // the columns up to the flags of the last line in the kernel's layout, to know them again
@@ -75,19 +56,10 @@ export class FtraceReader extends LineReader {
 
   private readonly templates = new Templates();
   private viewed: Uint8Array | undefined;
-  /** the same bytes as a Buffer, whose indexOf is five times that of a Uint8Array */
-  private finder: Buffer = Buffer.alloc(0);
   private view: DataView = new DataView(new ArrayBuffer(0));
 
-  constructor(
-    private readonly sink: EventSink,
-    private readonly options: OpenOptions,
-  ) {
-    super();
-    this.counters = new ReaderCounters(this.table);
-    this.clock = new Clock(options.time, sink, options.input);
-    this.ev.input = options.input;
-    this.table.context.setKernel(options.kernel);
+  constructor(sink: EventSink, options: OpenOptions) {
+    super(sink, options);
     this.pageRefEntries = [
       'page_ref_set',
       'page_ref_mod',
@@ -99,18 +71,12 @@ export class FtraceReader extends LineReader {
     ].map((name) => this.table.named(name));
   }
 
-  override end(): void {
-    super.end();
-    this.endStack();
-  }
-
-  protected region(buf: Uint8Array, start: number, stop: number, offset: number): void {
+  protected override region(buf: Uint8Array, start: number, stop: number, offset: number): void {
+    this.look(buf);
     if (this.viewed !== buf) {
       this.viewed = buf;
       this.view = new DataView(buf.buffer, buf.byteOffset, buf.byteLength);
-      this.finder = Buffer.from(buf.buffer, buf.byteOffset, buf.byteLength);
     }
-    this.ev.buf = buf;
     const quickEnd = buf.length - MARGIN;
     while (start < stop) {
       this.counters.lines++;
@@ -164,6 +130,7 @@ export class FtraceReader extends LineReader {
       ev.nameStart = name;
       ev.nameEnd = nameEnd;
       this.place(start, newline, offset, us);
+      this.given[ev.cpu & MAX_CPU] = 1;
       this.sink.event(ev);
       return newline + 1;
     }
@@ -177,6 +144,7 @@ export class FtraceReader extends LineReader {
         ev.nameStart = name;
         ev.nameEnd = name + entry.bytes.length;
         this.place(start, newline, offset, us);
+        this.given[ev.cpu & MAX_CPU] = 1;
         this.sink.event(ev);
         return newline + 1;
       }
@@ -268,23 +236,8 @@ export class FtraceReader extends LineReader {
     counters.time(ev.t, ev.cpu);
   }
 
-  private payload(entry: EventEntry, buf: Uint8Array, start: number, end: number): void {
-    const ev = this.ev;
-    this.table.decode(entry, buf, start, end, ev);
-    if (ev.kind === EventKind.Other) return;
-    if (ev.kind === EventKind.Marker) this.after = After.text;
-    this.sink.event(ev);
-  }
-
-  /** Any line, `buf[start..newline)`. */
-  private line(buf: Uint8Array, start: number, newline: number, offset: number): void {
-    const end = newline > start && buf[newline - 1] === CR ? newline - 1 : newline;
-    if (end - start > MAX_LINE) this.tooLong(buf, start, end);
-    else if (!this.special(buf, start, end)) this.event(buf, start, end, offset);
-  }
-
   /** Lines without the columns of an event. False if the line is none of them. */
-  private special(buf: Uint8Array, start: number, end: number): boolean {
+  protected special(buf: Uint8Array, start: number, end: number): boolean {
     const first = start < end ? buf[start]! : LF;
     const input = this.options.input;
     if (first === LF) return true;
@@ -321,12 +274,7 @@ export class FtraceReader extends LineReader {
     this.sink.stackFrame(buf, start, end);
   }
 
-  private endStack(): void {
-    if (this.after === After.stack) this.sink.stackEnd();
-    this.after = After.nothing;
-  }
-
-  private event(buf: Uint8Array, start: number, end: number, offset: number): void {
+  protected eventLine(buf: Uint8Array, start: number, end: number, offset: number): void {
     const columns = this.columns;
     if (!columns.parse(buf, start, end)) {
       if (this.after === After.text) return;
@@ -356,7 +304,8 @@ export class FtraceReader extends LineReader {
       const kernel = startsWith(buf, body, end, KERNEL_STACK);
       if (kernel || startsWith(buf, body, end, USER_STACK)) {
         // frames of user space say nothing about pages
-        this.after = kernel && this.sink.stackBegin(ev.cpu, ev.pid) ? After.stack : After.skippedStack;
+        if (kernel) this.beginStack(ev.cpu, ev.pid);
+        else this.after = After.skippedStack;
         return;
       }
     }
@@ -373,10 +322,14 @@ export class FtraceReader extends LineReader {
       // `try_grab_folio <-follow_page_pte` of the function tracer
       this.functionLines ??= this.table.named('(function)');
       this.functionLines.count++;
+      ev.kind = EventKind.Other;
+      this.give();
     } else {
       // printk-msg-only, trace_marker_raw: text without a name
       this.textLines ??= this.table.named('(text)');
       this.textLines.count++;
+      ev.kind = EventKind.Other;
+      this.give();
       this.after = After.text;
     }
   }
