@@ -2,7 +2,7 @@
  * Errors in words: what, where, what to do next, on one line of standard error.
  */
 import {existsSync} from 'node:fs';
-import {unwritable} from '../io/output.js';
+import {unwritable} from '../io/system-error.js';
 import {UserError, systemCode} from '../io/user-error.js';
 import {ExitCode} from './exit.js';
 import {nearest} from './values.js';

@@ -4,8 +4,9 @@
 import {createHash} from 'node:crypto';
 import type {Hash} from 'node:crypto';
 import type {ByteSource} from './byte-source.js';
-import {openRaw, unreadable} from './raw.js';
+import {openRaw} from './raw.js';
 import type {RawSource} from './raw.js';
+import {unreadable} from './system-error.js';
 import {UserError} from './user-error.js';
 import {gunzipSource} from './gzip.js';
 

@@ -7,8 +7,10 @@ import {lstat, open, realpath, rename, stat, unlink} from 'node:fs/promises';
 import type {FileHandle} from 'node:fs/promises';
 import path from 'node:path';
 import type {Writable} from 'node:stream';
-import {systemWords} from './raw.js';
+import {unwritable} from './system-error.js';
 import {UserError, systemCode} from './user-error.js';
+
+export {unwritable};
 
 export interface Output {
   /** Writes all of it, waiting while a reader is slow. Throws UserError when the disk is full and the like. */
@@ -38,27 +40,6 @@ export async function openOutput(file: string | undefined): Promise<Output> {
 
 const STDOUT_NAMES = new Set(['/dev/stdout', '/dev/fd/1', '/proc/self/fd/1']);
 const STDERR_NAMES = new Set(['/dev/stderr', '/dev/fd/2', '/proc/self/fd/2']);
-
-/** The error for what goes wrong when writing to `name`. */
-export function unwritable(name: string, error: unknown): UserError {
-  if (error instanceof UserError) return error;
-  const next: Record<string, string> = {
-    ENOSPC: 'make room or choose another place; no part of the output was kept',
-    EDQUOT: 'make room or choose another place; no part of the output was kept',
-    ENOENT: 'make the directory first',
-    EACCES: 'choose a place you may write to',
-    EROFS: 'choose a place you may write to',
-  };
-  const words: Record<string, string> = {
-    ENOSPC: 'no space left on the device',
-    EDQUOT: 'the disk quota is used up',
-    ENOENT: 'the directory does not exist',
-    EROFS: 'the file system is read-only',
-  };
-  const code = systemCode(error) ?? '';
-  const what = words[code] ?? systemWords(error);
-  return new UserError(`cannot write: ${what}`, {where: name, next: next[code] ?? '', cause: error});
-}
 
 /** Standard output and standard error. */
 class StreamOutput implements Output {

@@ -13,6 +13,7 @@ import type {Readable} from 'node:stream';
 import {setImmediate as nextTurn, setTimeout as pause} from 'node:timers/promises';
 import {CHUNK_BYTES} from './byte-source.js';
 import type {ByteSource} from './byte-source.js';
+import {systemWords, unreadable} from './system-error.js';
 import {UserError, systemCode} from './user-error.js';
 
 /** Longest time in ms that synchronous reading keeps the event loop from signals and timers. */
@@ -25,34 +26,6 @@ export interface RawSource extends ByteSource {
   readonly size: number | null;
   /** `dev:ino` of a plain file; null for anything else. */
   readonly identity: string | null;
-}
-
-/** Words for a system error; the rest stay as Node says them. */
-const WORDS: Record<string, [what: string, next: string]> = {
-  ENOENT: ['no such file', 'check the path'],
-  ENOTDIR: ['no such file: a part of the path is not a directory', 'check the path'],
-  EACCES: ['permission denied', 'run it as a user who may read the file, or copy the file'],
-  EPERM: ['permission denied', 'run it as a user who may read the file, or copy the file'],
-  ELOOP: ['too many symbolic links', 'check the path'],
-  ENAMETOOLONG: ['the name is too long', 'check the path'],
-  EMFILE: ['too many open files in this process', 'give fewer traces at once, or raise the limit with ulimit -n'],
-  ENFILE: ['too many open files on this machine', 'close some, then try again'],
-  EIO: ['the device reports a read error', 'copy what can be read, for example with dd conv=noerror'],
-  ENXIO: ['no such device', 'check the path'],
-};
-
-/** `no such file`: what a system error means. */
-export function systemWords(error: unknown): string {
-  const code = systemCode(error) ?? '';
-  const words = WORDS[code]?.[0];
-  if (words !== undefined) return words;
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** The error for a trace that cannot be opened or read at all. */
-export function unreadable(name: string, error: unknown): UserError {
-  const next = WORDS[systemCode(error) ?? '']?.[1] ?? '';
-  return new UserError(systemWords(error), {where: name, next, cause: error});
 }
 
 /**
