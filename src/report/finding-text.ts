@@ -23,10 +23,8 @@ export function facts(finding: Finding, mostRuns: number): [string, string][] {
     list.push(['file', printable(`device ${dev}, inode ${ino}, page index ${index}`)]);
   }
   const {before, after} = finding.counts;
-  if (before !== null || after !== null) {
-    list.push(['count before', decoded(before)]);
-    list.push(['count after', decoded(after)]);
-  }
+  if (before !== null) list.push(['count before', decoded(before)]);
+  if (after !== null) list.push(['count after', decoded(after)]);
   for (const window of finding.windows) {
     if (window.kind !== 'dma' && window.kind !== 'writeback') continue;
     const label = window.label === window.kind ? '' : `${printable(window.label)}: `;
@@ -123,19 +121,27 @@ export interface EvidenceRun {
   rest: number[];
 }
 
+/** A finding with more deciding lines than this is a deed on several pages, or done several times. */
+const MANY_LINES = 8;
+/** Most runs shown: a deed done again and again has as many as times. */
+const MOST_RUNS = 8;
+
 /**
- * Deciding lines for a form that is read, not checked from: with more than `most` lines, each run of lines in one role
- * (the same deed on many pages) is its first two, and the numbers of the others.
+ * Deciding lines for people: where there are many, each run of lines in one role (the same deed on several pages) is
+ * its first two, and the numbers of the others; what follows after some runs is only counted. JSON has every line.
  */
-export function evidenceRuns(finding: Finding, most: number): EvidenceRun[] {
+export function evidenceRuns(finding: Finding): {runs: EvidenceRun[]; left: number} {
   const runs: {role: string; at: number[]}[] = [];
   for (const [at, item] of finding.evidence.entries()) {
     const run = runs.at(-1);
     if (run !== undefined && run.role === item.role) run.at.push(at);
     else runs.push({role: item.role, at: [at]});
   }
-  const keep = finding.evidence.length <= most ? finding.evidence.length : 2;
-  return runs.map(({at}) => ({shown: at.slice(0, keep), rest: at.slice(keep)}));
+  if (finding.evidence.length <= MANY_LINES) return {runs: runs.map(({at}) => ({shown: at, rest: []})), left: 0};
+  return {
+    runs: runs.slice(0, MOST_RUNS).map(({at}) => ({shown: at.slice(0, 2), rest: at.slice(2)})),
+    left: runs.slice(MOST_RUNS).reduce((sum, {at}) => sum + at.length, 0),
+  };
 }
 
 /** `4 more lines like these: 3642, 3643, 3644, 3645`. */
@@ -143,6 +149,11 @@ export function restText(finding: Finding, rest: number[]): string {
   const numbers = rest.slice(0, 8).map((at) => String(finding.evidence[at]?.line ?? '?'));
   const more = rest.length > 8 ? ', ...' : '';
   return `${counted(rest.length, 'more line')} like this: ${numbers.join(', ')}${more}`;
+}
+
+/** `12 more lines, of the same deed done again (--to json has them)`. */
+export function leftText(left: number): string {
+  return `${counted(left, 'more line')}, of the same deed done again (--to json has them all)`;
 }
 
 /** `line 3641 of trace.txt, drops the pin` and the line itself. */

@@ -4,11 +4,20 @@
  * only this mail can check the claim, and `pinscope analyze --from mail` reads the quoted lines back.
  */
 import {ascii, untabbed} from './clean.js';
-import {evidenceHead, factLines, facts, historyLines, stackBlock} from './finding-text.js';
+import {
+  evidenceHead,
+  evidenceRuns,
+  leftText,
+  restText,
+  factLines,
+  facts,
+  historyLines,
+  stackBlock,
+} from './finding-text.js';
 import {bytes, chop, counted, duration, number, wrap} from './format.js';
 import {drawRace} from './race.js';
 import {shownCount, type Renderer} from './render.js';
-import type {Finding, Report} from './types.js';
+import type {Finding, Report, ReportInput} from './types.js';
 import {
   clockText,
   commandText,
@@ -53,10 +62,7 @@ function opening(report: Report): string[] {
       `${name}, ${bytes(input.bytes)}, ${counted(input.lines, 'line')}, ${counted(input.events, 'event')}`,
     ]);
     list.push(['sha256', input.sha256]);
-    list.push([
-      'Recorded',
-      `${input.format}${input.compression === 'none' ? '' : ` (${input.compression})`}: ${input.evidence.join('; ')}`,
-    ]);
+    list.push(['Recorded', recordedText(input)]);
     if (input.cut !== undefined) list.push(['Cut', input.cut]);
     if (input.unrecognised.count > 0) list.push(['Not read', counted(input.unrecognised.count, 'line')]);
   }
@@ -70,6 +76,11 @@ function opening(report: Report): string[] {
   list.push(['Seen', lookedAt(report)]);
   if (report.partial !== undefined) list.push(['Stopped', report.partial]);
   return [`Report of pinscope ${report.tool.version} (rules ${report.rules_version})`, '', ...mailFacts(list)];
+}
+
+function recordedText(input: ReportInput): string {
+  const packed = input.compression === 'none' ? '' : ` (${input.compression})`;
+  return `${input.format}${packed}${input.evidence.length === 0 ? '' : `: ${input.evidence.join('; ')}`}`;
 }
 
 /** Facts as a block, with words longer than a line (a hash, a path) broken rather than left for the mailer to break. */
@@ -101,9 +112,18 @@ function findingLines(report: Report, finding: Finding): string[] {
   }
   const folded = fold(out, '  ');
   if (finding.evidence.length > 0) folded.push('', 'The lines that decide it:');
-  finding.evidence.forEach((item, at) => {
-    folded.push('', ...fold([`  ${ascii(evidenceHead(report, finding, at))}:`]), `> ${item.text}`);
-  });
+  const {runs, left} = evidenceRuns(finding);
+  for (const run of runs) {
+    for (const at of run.shown) {
+      folded.push(
+        '',
+        ...fold([`  ${ascii(evidenceHead(report, finding, at))}:`]),
+        `> ${finding.evidence[at]?.text ?? ''}`,
+      );
+    }
+    if (run.rest.length > 0) folded.push('', ...wrap(ascii(restText(finding, run.rest)), MAIL_WIDTH, '    ', '  '));
+  }
+  if (left > 0) folded.push('', ...wrap(leftText(left), MAIL_WIDTH, '    ', '  '));
   return folded;
 }
 

@@ -4,7 +4,7 @@
  * neither turns `@name` or `#1` into links; sentences that quote it are escaped.
  */
 import {htmlText, markdownBlock, markdownCode, markdownText, untabbed} from './clean.js';
-import {evidenceHead, facts, historyLines, stackBlock} from './finding-text.js';
+import {evidenceHead, evidenceRuns, leftText, restText, facts, historyLines, stackBlock} from './finding-text.js';
 import {bytes, counted, duration, number} from './format.js';
 import {drawRace} from './race.js';
 import {shownCount, type Renderer} from './render.js';
@@ -101,10 +101,15 @@ function details(report: Report, finding: Finding, open: boolean): string {
   const race = drawRace(finding, DRAWING_WIDTH);
   if (race.length > 0) parts.push(markdownBlock(race));
   if (finding.evidence.length > 0) {
-    const lines = finding.evidence.flatMap((item, at) => [
-      `# ${evidenceHead(report, finding, at)}`,
-      untabbed(item.text),
+    const {runs, left} = evidenceRuns(finding);
+    const lines = runs.flatMap((run) => [
+      ...run.shown.flatMap((at) => [
+        `# ${evidenceHead(report, finding, at)}`,
+        untabbed(finding.evidence[at]?.text ?? ''),
+      ]),
+      ...(run.rest.length > 0 ? [`# ${restText(finding, run.rest)}`] : []),
     ]);
+    if (left > 0) lines.push(`# ${leftText(left)}`);
     parts.push('The lines that decide it:\n', markdownBlock(lines));
   }
   const first = finding.pages[0];

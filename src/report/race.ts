@@ -22,8 +22,22 @@ interface Step {
 
 /** Lines of ASCII of at most `width` columns; none when fewer than two events are known. */
 export function drawRace(finding: Finding, width: number): string[] {
-  const steps = stepsOf(finding);
-  if (steps.length < 2) return [];
+  const all = stepsOf(finding);
+  if (all.length < 2) return [];
+  const steps = firstTime(all);
+  const lines = drawn(finding, steps, width);
+  if (steps.length < all.length) lines.push('(the first time; the same was done again later)');
+  return lines;
+}
+
+/** A deed done several times is drawn once: up to where, after the violation, it begins anew. */
+function firstTime(steps: Step[]): Step[] {
+  const deciding = steps.findIndex((step) => step.deciding);
+  const anew = steps.findIndex((step, at) => at > deciding && step.evidence.role === steps[0]?.evidence.role);
+  return deciding < 0 || anew < 0 ? steps : steps.slice(0, anew);
+}
+
+function drawn(finding: Finding, steps: Step[], width: number): string[] {
   const cpus = distinct(steps.map((step) => step.cpu).filter((cpu) => cpu !== null));
   const tasks = distinct(steps.map((step) => step.who).filter((who) => who !== '-'));
   if (cpus.length >= 2)

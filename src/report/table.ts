@@ -4,6 +4,7 @@ import {
   evidenceHead,
   evidenceRuns,
   evidenceText,
+  leftText,
   restText,
   factLines,
   facts,
@@ -19,8 +20,6 @@ import type {Finding, Report} from './types.js';
 import {nothingFound, clockText, cutText, kernelText, lookedAt, partly, advice, unrun, verdictLine} from './words.js';
 
 const USUAL_LIMIT = 20;
-/** Up to so many deciding lines are all printed; JSON and mail have every one. */
-const MOST_LINES = 8;
 /** Up to so many findings are all shown in full. */
 const ALL_IN_FULL = 3;
 
@@ -105,7 +104,8 @@ function inFull(report: Report, finding: Finding, width: number, color: Paint): 
     out.push('', `  History of pfn ${first.pfn} (p: pins)`, ...historyLines(finding.history, width, '  '));
   }
   if (finding.evidence.length > 0) out.push('', '  Deciding lines');
-  for (const run of evidenceRuns(finding, MOST_LINES)) {
+  const {runs, left} = evidenceRuns(finding);
+  for (const run of runs) {
     for (const at of run.shown) {
       out.push(`  ${color.faint(evidenceHead(report, finding, at))}`);
       const text = evidenceText(finding.evidence[at]?.text ?? '').trimStart();
@@ -113,6 +113,7 @@ function inFull(report: Report, finding: Finding, width: number, color: Paint): 
     }
     if (run.rest.length > 0) out.push(...wrap(restText(finding, run.rest), width, '      ', '    '));
   }
+  if (left > 0) out.push(...wrap(leftText(left), width, '    ', '  '));
   return out;
 }
 

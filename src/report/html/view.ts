@@ -189,7 +189,10 @@ function drawingOf(finding: Finding, deciding: number): Drawing | null {
     const ends = axis === 'time' ? [window.start_ns, window.end_ns] : [window.line, window.end_line];
     for (const end of ends) if (end !== null) points.push(BigInt(end));
   }
-  for (const item of finding.evidence) {
+  // a deed done again later would squeeze the first time, which is drawn, into a few pixels
+  const deciding_ns = finding.evidence[deciding]?.t_ns;
+  if (axis === 'time' && deciding_ns !== undefined) points.push(BigInt(deciding_ns));
+  for (const item of points.length > 1 ? [] : finding.evidence) {
     if (axis === 'line') points.push(BigInt(item.line));
     else if (item.t_ns !== undefined) points.push(BigInt(item.t_ns));
   }
@@ -226,7 +229,8 @@ function drawingOf(finding: Finding, deciding: number): Drawing | null {
   }
   for (const [at, item] of finding.evidence.entries()) {
     const where = offset(drawing, item.t_ns ?? null, item.line);
-    if (where !== null) drawing.moments.push({at: where, label: printable(item.role), deciding: at === deciding});
+    if (where !== null && where >= 0 && where <= drawing.to)
+      drawing.moments.push({at: where, label: printable(item.role), deciding: at === deciding});
   }
   return drawing;
 }
