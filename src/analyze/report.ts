@@ -81,7 +81,7 @@ function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, opt
     span,
     kernel: {
       release: m.facts.get('kernel') ?? null,
-      known_by: m.facts.has('kernel') ? 'the trace header' : m.era.told,
+      known_by: m.facts.has('kernel') ? 'the trace header' : m.era.told === '--kernel' ? '--kernel' : 'not in the trace',
       signals: kernelSignals(reading),
     },
     quality,

@@ -131,10 +131,12 @@ export class Model implements EventSink {
   /** the folios_put_refs() call (LRU drain, munmap, exit) that runs, and how many puts of it may follow */
   private batch: {pid: number; cpu: number; left: number} | undefined;
 
-  /** Whether a put by this event can be one of a batch rather than somebody's put_page(). */
+  /** Whether a put by this event can be one of a batch rather than somebody's put_page(). Each put uses up one. */
   inBatch(ev: TraceEvent): boolean {
     const {batch} = this;
-    return batch !== undefined && batch.pid === ev.pid && batch.cpu === ev.cpu && batch.left > 0;
+    if (batch === undefined || batch.pid !== ev.pid || batch.cpu !== ev.cpu || ev.kind !== K.RefModAndTest) return false;
+    if (--batch.left <= 0) this.batch = undefined;
+    return true;
   }
 
   private rare(ev: TraceEvent): void {

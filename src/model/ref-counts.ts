@@ -75,6 +75,7 @@ export class RefCounts {
     }
 
     if (delta < BIAS - 1 && delta > 1 - BIAS) this.smallSeen = true;
+    const inBatch = m.inBatch(ev);
     this.replay(ev, row, delta, previous);
     if (ev.pageFlags !== 0) m.writeback.flags(ev, row);
 
@@ -93,7 +94,7 @@ export class RefCounts {
     if (pages.gets[row]! > 0 && !told) m.gup.putByCount(ev, row, delta);
     if (pages.references[row] !== undefined || (m.watched.size > 0 && m.watched.has(row))) {
       const listeners = m.listeners;
-      for (let i = 0; i < listeners.length; i++) listeners[i]!.counted?.(row, () => m.deed(ev), delta, m.inBatch(ev));
+      for (let i = 0; i < listeners.length; i++) listeners[i]!.counted?.(row, () => m.deed(ev), delta, inBatch);
     }
     if (kind === K.RefModAndTest && ev.hasRet !== 0 && ev.ret === 1) m.lifetime.lastReferenceGone(ev, row);
   }

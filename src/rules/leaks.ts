@@ -61,6 +61,8 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     ended(t) {
       const {pages} = m;
       for (let row = 0; row < pages.size; row++) {
+        // What a put on a pin or an excess unpin left behind is told in that finding.
+        if ((pages.state[row]! & PageState.reported) !== 0) continue;
         for (let r = pages.references[row]; r; r = r.next) if (r.kind === kind) context.report(violation(row, r, t));
       }
     },
@@ -115,7 +117,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       return note(
         'page_ref events were not recorded: the end of its owner, or a drop whose probe was missed, cannot be seen',
       );
-    if (longterm === true || pages.state[row]! & PageState.reported) return note(null);
+    if (longterm === true) return note(null);
     const large = (pages.state[row]! & PageState.large) !== 0;
     // A large folio prints the mapcount of its head page alone, which says nothing of the folio: its count must tell.
     if (!large && (!unmapped(m, row) || (pages.state[row]! & PageState.wasMapped) === 0)) return note(null);

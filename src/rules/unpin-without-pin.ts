@@ -56,6 +56,7 @@ export const unpinWithoutPin: Rule = {
             reason = 'a pin of a large folio may have come by a function that was not probed';
           reason ??= lost(m, pages.since[row]!, drop.deed.t);
         }
+        if (negative) pages.state[row]! |= PageState.reported;
         const get = getOf(row);
         const raw = drop.rawAfter === UNKNOWN_COUNT ? null : drop.rawAfter;
         context.report({
