@@ -6,6 +6,7 @@ const reportFile = process.env['PINSCOPE_TEST_REPORT'];
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: './test/build.ts',
     // else vitest swallows what oclif prints
     disableConsoleIntercept: true,
     testTimeout: 30_000,
