@@ -84,6 +84,7 @@ function stepsOf(finding: Finding): Step[] {
     if (last !== undefined && sameDeed(last, step)) {
       last.lines++;
       last.deciding ||= step.deciding;
+      if (last.time === '-') last.time = step.time;
     } else steps.push(step);
   }
   for (const step of steps) if (step.lines > 1) step.text += ` (${step.lines} lines)`;
