@@ -155,6 +155,12 @@ export class RefCounts {
   ): void {
     const {m} = this;
     const {pages} = m;
+    if (!this.complete()) {
+      // A trace that leaves out some of the page_ref events (a filter, a subset): no loss, and the printed count is all there is.
+      pages.expect[row] = printed;
+      this.resync(row, printed - delta);
+      return;
+    }
     if ((pages.state[row]! & PageState.mismatch) === 0) {
       // The other CPU's change is printed here, and its event follows: keep the replay.
       pages.state[row]! |= PageState.mismatch;
@@ -163,8 +169,6 @@ export class RefCounts {
     }
     pages.state[row]! &= ~PageState.mismatch;
     pages.expect[row] = printed;
-    // Where a trace leaves out some of the page_ref events the replay cannot hold; that is no loss.
-    if (!this.complete()) return;
     this.mismatches++;
     if (this.mismatches <= MISMATCH_GAPS) {
       m.gaps.add(previous, ev.t, `counts of PFN 0x${ev.pfn.toString(16)} do not add up: events are missing`);
