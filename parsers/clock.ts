@@ -31,7 +31,8 @@ export class Clock {
   fromTicks(buf: Uint8Array, start: number, end: number): number {
     this.tell('clock_unit', 'ticks');
     // 15 digits are below 2^53
-    if (end - start <= 15 && this.ticksBase >= 0) return this.ticksBaseTime + (decimal(buf, start, end) - this.ticksBase);
+    if (end - start <= 15 && this.ticksBase >= 0)
+      return this.ticksBaseTime + (decimal(buf, start, end) - this.ticksBase);
     let digits = '';
     for (let i = start; i < end; i++) digits += String.fromCharCode(buf[i]!);
     const t = this.time.fromInteger(BigInt(digits), 'ticks');

@@ -1,19 +1,75 @@
-/** Which form an input has (interim: ftrace text only). */
-import type {Form, FormId} from './form.js';
-import {FtraceReader} from './ftrace/index.js';
+/**
+ * Which form an input has, told from its first bytes and never from its name. Three outcomes are kept apart: a form that
+ * is read; a form that is known but cannot be read (binary, without arguments, damaged), with what to do about it; no form.
+ */
+
+import type {Form, FormId, Sniff} from './form.js';
+import {forms} from './registry.js';
 
 export type Detection =
   | {outcome: 'read'; form: Form; evidence: string[]}
   | {outcome: 'refused' | 'unknown'; message: string; advice: string; line?: number};
 
-const ftrace: Form = {
-  id: 'ftrace',
-  title: 'ftrace text',
-  ordered: true,
-  sniff: () => ({verdict: 'yes', score: 1, evidence: []}),
-  open: (sink, options) => new FtraceReader(sink, options),
-};
+const BINARY = new Set<FormId>(['trace-dat', 'perf-data']);
 
-export function detect(_head: Uint8Array, _from: FormId | undefined): Detection {
-  return {outcome: 'read', form: ftrace, evidence: []};
+/**
+ * `head`: the first bytes, decompressed; the whole input if it is short. `from`: the form the user insists on, right or
+ * wrong; only a binary file cannot be read as text.
+ */
+export function detect(head: Uint8Array, from?: FormId): Detection {
+  if (head.length === 0) {
+    return {
+      outcome: 'unknown',
+      message: 'the input is empty',
+      advice: 'Was anything recorded? `pinscope record` records a trace.',
+    };
+  }
+  const forced = from && forms.find((form) => form.id === from);
+  if (forced) {
+    const sniff = forced.sniff(head);
+    if (sniff.verdict === 'refused' && BINARY.has(forced.id)) return refusal(forced, sniff);
+    const said = sniff.verdict === 'yes' ? sniff.evidence : ['nothing in the first lines speaks for it'];
+    return {outcome: 'read', form: forced, evidence: [`--from ${forced.id}`, ...said]};
+  }
+  let best: {form: Form; sniff: Sniff} | undefined;
+  for (const form of forms) {
+    const sniff = form.sniff(head);
+    if (sniff.verdict !== 'no' && (!best || sniff.score > best.sniff.score)) best = {form, sniff};
+  }
+  if (!best) return unknown(head);
+  if (best.sniff.verdict === 'refused') return refusal(best.form, best.sniff);
+  return {outcome: 'read', form: best.form, evidence: best.sniff.evidence};
+}
+
+function refusal(form: Form, sniff: Sniff): Detection {
+  const {damagedAt} = sniff;
+  return {
+    outcome: 'refused',
+    message:
+      damagedAt === undefined
+        ? `this is ${form.title}: ${sniff.evidence.join('; ')}`
+        : `this is ${form.title}, but damaged at line ${damagedAt}: ${sniff.evidence.join('; ')}`,
+    advice: sniff.advice ?? '',
+    ...(damagedAt === undefined ? {} : {line: damagedAt}),
+  };
+}
+
+function unknown(head: Uint8Array): Detection {
+  // text has no NUL bytes, and few other control characters
+  let control = 0;
+  const look = Math.min(head.length, 4096);
+  for (let i = 0; i < look; i++) {
+    const c = head[i]!;
+    if (c < 9 || (c > 13 && c < 27)) control++;
+  }
+  const binary = control > look / 50;
+  return {
+    outcome: 'unknown',
+    message: binary
+      ? 'this is binary, and no form of trace that is known'
+      : 'no known form of trace in the first lines',
+    advice:
+      'Read are: ftrace text, trace-cmd report, perf script, bpftrace output (text and -f json), an ftrace dump in dmesg, ' +
+      'and mails that quote them. --from FORM insists on one.',
+  };
 }

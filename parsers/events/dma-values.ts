@@ -1,7 +1,7 @@
 /** Values that DMA events and DMA probes share. */
 
 import {DmaDir} from '../../src/model/event.js';
-import {isDigit, number} from '../bytes.js';
+import {decimalHigh32, decimalLow32, isDigit, number} from '../bytes.js';
 
 /**
  * A direction by name (`FROM_DEVICE`, `DMA_TO_DEVICE`) or number (enum dma_data_direction: probes, `-R`).
@@ -37,7 +37,7 @@ const F_LOWER = 102;
 export function isAllOnes(buf: Uint8Array, start: number, end: number): boolean {
   if (end - start > 2 && buf[start + 1] === 120) start += 2;
   const digits = end - start;
-  if (digits === 20) return number(buf, start, end) === 18446744073709551615;
+  if (digits === 20) return decimalHigh32(buf, start, end) === 0xffffffff && decimalLow32(buf, start, end) === 0xffffffff;
   if (digits !== 16 && digits !== 8) return false;
   for (let i = start; i < end; i++) if ((buf[i]! | 32) !== F_LOWER) return false;
   return true;

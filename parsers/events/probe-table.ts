@@ -138,7 +138,9 @@ export function probeOfEventName(name: string): ProbeSpec | undefined {
   for (const base of bases) {
     for (const stem of [base, base.replace(/_\d+$/, '')]) {
       const spec =
-        probeOfSymbol(stem) ?? probeOfSymbol(stem.replace(RETURN_MARK, '')) ?? probeOfSymbol(stem.replace(/_entry$/, ''));
+        probeOfSymbol(stem) ??
+        probeOfSymbol(stem.replace(RETURN_MARK, '')) ??
+        probeOfSymbol(stem.replace(/_entry$/, ''));
       if (spec) return spec;
     }
   }

@@ -76,7 +76,10 @@ export class EventEntry {
   lastProbe: ProbeSpec | undefined;
 
   /** `name` as printed; `subsystem` (`kmem:` of perf) does not tell the decoder apart */
-  constructor(readonly name: string, bytes: Uint8Array) {
+  constructor(
+    readonly name: string,
+    bytes: Uint8Array,
+  ) {
     this.bytes = bytes;
     const colon = name.lastIndexOf(':');
     const bare = colon >= 0 ? name.slice(colon + 1) : name;

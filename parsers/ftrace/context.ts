@@ -71,21 +71,26 @@ export class LineContext {
 
   /** Reads the columns of `buf[start..end)`. False if the line does not begin with them. */
   parse(buf: Uint8Array, start: number, end: number): boolean {
+    if (this.parseInPlace(buf, start, end)) return true;
     const commStart = skipSpaces(buf, start, end);
-    // The kernel's own layout: what is before the dash in its column is the comm, whatever it looks like.
-    const dash = start + COMM_WIDTH;
-    if (dash + 1 < end && buf[dash] === MINUS && isDigit(buf[dash + 1]!) && commStart <= dash) {
-      if (this.afterDash(buf, start, dash, end)) return true;
-    }
-    const short = start + LATENCY_COMM_WIDTH;
-    if (short + 1 < end && buf[short] === MINUS && isDigit(buf[short + 1]!) && commStart <= short) {
-      if (this.afterDash(buf, start, short, end)) return true;
-    }
     // Re-indented text: the last dash within a comm's length that the columns follow.
     for (let at = Math.min(commStart + COMM_WIDTH, end - 2); at >= commStart; at--) {
       if (buf[at] === MINUS && isDigit(buf[at + 1]!) && this.afterDash(buf, commStart, at, end)) return true;
     }
     return this.verbose(buf, start, end);
+  }
+
+  /**
+   * The same where the dash before the pid stands in the column that the kernel and trace-cmd put it in: then what is
+   * before it is the comm, whatever it looks like.
+   */
+  parseInPlace(buf: Uint8Array, start: number, end: number): boolean {
+    return this.dashAt(buf, start, start + COMM_WIDTH, end) || this.dashAt(buf, start, start + LATENCY_COMM_WIDTH, end);
+  }
+
+  private dashAt(buf: Uint8Array, start: number, dash: number, end: number): boolean {
+    if (dash + 1 >= end || buf[dash] !== MINUS || !isDigit(buf[dash + 1]!)) return false;
+    return this.afterDash(buf, start, dash, end);
   }
 
   private afterDash(buf: Uint8Array, start: number, dash: number, end: number): boolean {
@@ -167,7 +172,8 @@ export class LineContext {
     }
     if (buf[stop] !== DOT) return false;
     const fractionEnd = skipDigits(buf, stop + 1, end);
-    if (fractionEnd === stop + 1 || fractionEnd - stop > 10 || fractionEnd >= end || buf[fractionEnd] !== COLON) return false;
+    if (fractionEnd === stop + 1 || fractionEnd - stop > 10 || fractionEnd >= end || buf[fractionEnd] !== COLON)
+      return false;
     if (fractionEnd + 1 < end && buf[fractionEnd + 1] !== SPACE) return false;
     this.timeForm = TimeForm.seconds;
     this.seconds = decimal(buf, pos, stop);
@@ -184,23 +190,20 @@ export class LineContext {
     this.flagsStart = this.flagsEnd = 0;
     this.context = Context.unknown;
     pos = cpuEnd;
-    if (pos < end && buf[pos] !== SPACE) {
-      pos = this.flags(buf, pos, end);
+    // the flags touch the CPU, or (trace-cmd 3.3) stand apart
+    const apart = skipSpaces(buf, pos, end);
+    if (apart < end && !isDigit(buf[apart]!)) {
+      pos = this.flags(buf, apart, end);
       if (pos < 0) return false;
     }
     pos = skipSpaces(buf, pos, end);
+    // trace-cmd report -l prints the time itself, counting clocks have no unit
+    if (this.time(buf, pos, end)) return true;
     const stop = skipDigits(buf, pos, end);
-    if (stop === pos || stop >= end) return false;
-    if (buf[stop] === COLON) {
-      if (stop + 1 < end && buf[stop + 1] !== SPACE) return false;
-      this.timeForm = TimeForm.ticks;
-      this.ticksStart = pos;
-      this.ticksEnd = stop;
-      this.body = Math.min(stop + 2, end);
-      return true;
-    }
+    if (stop === pos) return false;
     // `us`, a mark of one character, a colon
-    if (stop + 3 >= end || buf[stop] !== LETTER_u || buf[stop + 1] !== LETTER_s || buf[stop + 3] !== COLON) return false;
+    if (stop + 3 >= end || buf[stop] !== LETTER_u || buf[stop + 1] !== LETTER_s || buf[stop + 3] !== COLON)
+      return false;
     this.timeForm = TimeForm.relative;
     const us = decimal(buf, pos, stop);
     this.seconds = Math.floor(us / 1e6);
@@ -245,7 +248,8 @@ export class LineContext {
     this.pid = pid;
     this.tgid = -1;
     this.cpu = cpu;
-    this.context = flags & 0x40 ? Context.nmi : flags & 0x08 ? Context.hardirq : flags & 0x10 ? Context.softirq : Context.task;
+    this.context =
+      flags & 0x40 ? Context.nmi : flags & 0x08 ? Context.hardirq : flags & 0x10 ? Context.softirq : Context.task;
     this.columnsEnd = 0;
     this.flagsStart = this.flagsEnd = 0;
     // the bracket holds the clock itself in µs, the ms columns the distance from the buffer's start

@@ -1,3 +1,15 @@
 /** tracefs text: `trace` and `trace_pipe`. */
 
-export {FtraceReader} from './reader.js';
+import type {Form} from '../form.js';
+import {FtraceReader} from './reader.js';
+import {sniffFtrace} from './sniff.js';
+
+export const ftrace: Form = {
+  id: 'ftrace',
+  title: 'ftrace text (tracefs trace or trace_pipe)',
+  ordered: true,
+  sniff: sniffFtrace,
+  open: (sink, options) => new FtraceReader(sink, options),
+};
+
+export {FtraceReader};

@@ -131,13 +131,7 @@ const LETTER_0 = 48;
  * newline's position, or -1 when the text is not exactly this form. `view` is over `buf` and at least 1 KiB
  * longer than `pos`.
  */
-export function pageRefLine(
-  buf: Uint8Array,
-  view: DataView,
-  pos: number,
-  ev: TraceEvent,
-  ctx: DecodeContext,
-): number {
+export function pageRefLine(buf: Uint8Array, view: DataView, pos: number, ev: TraceEvent, ctx: DecodeContext): number {
   // pfn=0x602c
   if (view.getInt32(pos, true) !== PFN_ || buf[pos + 4] !== LETTER_0 || buf[pos + 5] !== 120) return -1;
   pos += 6;

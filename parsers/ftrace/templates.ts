@@ -218,7 +218,8 @@ export function templateOf(
     const group = target === Target.folio ? Target.page : target === Target.nr ? Target.refs : target;
     if (target === undefined || seen.has(group!)) return undefined;
     seen.add(group!);
-    if (target === Target.ret && (spec.returns !== ReturnShape.plain || kind === EventKind.GrabReturn)) return undefined;
+    if (target === Target.ret && (spec.returns !== ReturnShape.plain || kind === EventKind.GrabReturn))
+      return undefined;
     let value = equals + 1;
     pos = value;
     while (pos < end && buf[pos] !== SPACE) pos++;

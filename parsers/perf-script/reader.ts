@@ -1,0 +1,144 @@
+/**
+ * The text of `perf script`: events as in columns.ts, call chains of TAB-indented frames that a blank line ends, LOST
+ * records, and `# ` header lines of `perf script --header`. Events may be some lines out of time order.
+ *
+ *     perf612     386 [001]    18.371710:              page_ref:page_ref_mod_unless: pfn=0x8e39 flags=0x2011c count=3 ...
+ *     	ffffffff8133b2d3 __page_ref_mod_unless+0x43 ([kernel.kallsyms])
+ *     	    7f6a7ed1638f write+0x4f (/lib/x86_64-linux-gnu/libc.so.6)
+ */
+
+import {EventKind, type EventSink} from '../../src/model/event.js';
+import {
+  COLON,
+  decimal,
+  find,
+  HASH,
+  hashBytes,
+  HEX,
+  LBRACKET,
+  LPAREN,
+  SPACE,
+  skipHex,
+  skipSpaces,
+  startsWith,
+  TAB,
+  text,
+} from '../bytes.js';
+import {After, EventLineReader} from '../event-lines.js';
+import {FlagPrinter} from '../events/page-flags.js';
+import type {OpenOptions} from '../form.js';
+import {PerfColumns} from './columns.js';
+
+const LOST = new TextEncoder().encode('PERF_RECORD_LOST');
+const LOST_COUNT = new TextEncoder().encode(' lost ');
+const OS_RELEASE = /^# os release : (\S+)/;
+const CPUS = /^# nrcpus online : (\d+)/;
+const CLOCK = /^# clockid: (\S+)/;
+const MAX_COMMENT = 1000;
+
+export class PerfScriptReader extends EventLineReader {
+  private readonly columns = new PerfColumns();
+
+  constructor(sink: EventSink, options: OpenOptions) {
+    super(sink, options);
+    this.table.context.printer = FlagPrinter.libtraceevent;
+  }
+
+  protected special(buf: Uint8Array, start: number, end: number): boolean {
+    if (start === end) {
+      // ends a call chain
+      this.endStack();
+      return true;
+    }
+    const first = buf[start];
+    if (first === TAB) return this.frame(buf, start + 1, end);
+    if (first === HASH && !this.columns.parse(buf, start, end)) {
+      this.comment(buf, start, end);
+      return true;
+    }
+    return false;
+  }
+
+  private comment(buf: Uint8Array, start: number, end: number): void {
+    const line = text(buf, start, Math.min(end, start + MAX_COMMENT));
+    const {input} = this.options;
+    let m: RegExpExecArray | null;
+    if ((m = OS_RELEASE.exec(line))) {
+      this.sink.fact(input, 'kernel', m[1]!);
+      this.table.context.setKernel(m[1]);
+    } else if ((m = CPUS.exec(line))) this.sink.fact(input, 'cpus', m[1]!);
+    else if ((m = CLOCK.exec(line))) this.sink.fact(input, 'clock', m[1]!);
+  }
+
+  /** `ffffffff8133b2d3 __page_ref_mod_unless+0x43 ([kernel.kallsyms])` after the TAB and blanks */
+  private frame(buf: Uint8Array, pos: number, end: number): boolean {
+    pos = skipSpaces(buf, pos, end);
+    const ipEnd = skipHex(buf, pos, end);
+    if (ipEnd === pos) return false;
+    const {ev} = this;
+    if (this.after === After.nothing) this.beginStack(ev.cpu, ev.pid);
+    if (this.after !== After.stack) return true;
+    // frames of user space say nothing about pages: kernel addresses have all 16 digits and the top bit
+    if (ipEnd - pos < 16 || HEX[buf[pos]!]! < 8) return true;
+    const symbol = skipSpaces(buf, ipEnd, end);
+    if (symbol >= end || buf[symbol] === LBRACKET || buf[symbol] === LPAREN) {
+      this.sink.stackFrame(buf, pos, ipEnd);
+      return true;
+    }
+    let stop = symbol;
+    while (stop < end && buf[stop] !== SPACE) stop++;
+    this.sink.stackFrame(buf, symbol, stop);
+    return true;
+  }
+
+  protected eventLine(buf: Uint8Array, start: number, end: number, offset: number): void {
+    const columns = this.columns;
+    this.endStack();
+    if (!columns.parse(buf, start, end)) {
+      this.unrecognised(buf, start, end);
+      return;
+    }
+    const ev = this.ev;
+    const counters = this.counters;
+    const body = columns.body;
+    if (startsWith(buf, body, end, LOST)) {
+      const count = find(buf, body, end, LOST_COUNT);
+      this.sink.loss({
+        input: this.options.input,
+        line: counters.lines,
+        cpu: columns.cpu,
+        count: count < 0 ? -1 : decimal(buf, count + LOST_COUNT.length, end),
+        what: 'lost',
+      });
+      this.after = After.skippedStack;
+      return;
+    }
+    counters.events++;
+    ev.line = counters.lines;
+    ev.offset = offset + start;
+    ev.lineStart = start;
+    ev.lineEnd = end;
+    ev.commStart = columns.commStart;
+    ev.commEnd = columns.commEnd;
+    ev.pid = columns.pid;
+    ev.tgid = columns.tgid;
+    ev.cpu = columns.cpu;
+    ev.context = -1;
+    ev.t = this.clock.fromSeconds(columns.seconds, columns.fraction_ns);
+    counters.time(ev.t, ev.cpu);
+    // `page_ref:page_ref_mod: `: colons within, a blank after the last
+    let pos = body;
+    while (pos < end && buf[pos]! > SPACE && !(buf[pos] === COLON && (pos + 1 >= end || buf[pos + 1] === SPACE))) pos++;
+    if (pos === body || pos >= end || buf[pos] !== COLON) {
+      this.table.named('(text)').count++;
+      ev.kind = EventKind.Other;
+      this.give();
+      return;
+    }
+    const entry = this.table.entry(buf, body, pos, hashBytes(buf, body, pos));
+    entry.count++;
+    ev.nameStart = body;
+    ev.nameEnd = pos;
+    this.payload(entry, buf, Math.min(pos + 2, end), end);
+  }
+}

@@ -1,0 +1,12 @@
+/**
+ * Every line form, in the order in which ties are decided. Adding a form: its folder, and its line here.
+ */
+
+import {perfData, traceDat} from './binary.js';
+import {bpftrace, bpftraceJson} from './bpftrace/index.js';
+import type {Form} from './form.js';
+import {ftrace} from './ftrace/index.js';
+import {perfScript} from './perf-script/index.js';
+import {traceCmd} from './trace-cmd/index.js';
+
+export const forms: readonly Form[] = [traceDat, perfData, ftrace, traceCmd, perfScript, bpftraceJson, bpftrace];
