@@ -10,14 +10,7 @@ import {
   writebackWhilePinned,
 } from './sample-findings.js';
 
-export {
-  earlyUnpin,
-  earlyUnpinWithStacks,
-  emptyReport,
-  manyPages,
-  withFindings,
-  writebackWhilePinned,
-} from './sample-findings.js';
+export {earlyUnpinWithStacks, emptyReport, manyPages, withFindings, writebackWhilePinned} from './sample-findings.js';
 
 /** On a clock that counts, times in ns are null and no duration is known. */
 export function ticksReport(): Report {

@@ -1,0 +1,98 @@
+/**
+ * The man page and the completions for bash and zsh, made from the commands' own help: a flag that exists is in them, one
+ * that does not is not. `node scripts/shell-docs.mjs [FOLDER]` writes pinscope.1, pinscope.bash and _pinscope there.
+ */
+import {mkdir, readFile, readdir, writeFile} from 'node:fs/promises';
+import path from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {tsImport} from 'tsx/esm/api';
+import {manPage} from './shell-docs/man.mjs';
+import {bashCompletion, zshCompletion} from './shell-docs/completion.mjs';
+
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
+
+/** What the three are made from: commands with their texts, arguments and flags, and the words that flags take. */
+export async function readProgram() {
+  const pjson = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
+  const load = (file) => tsImport(path.join(root, file), import.meta.url);
+  const {INPUT_FORMS, OUTPUT_FORMS} = await load('src/cli/flags.ts');
+  const {RULES} = await load('src/rules/registry.ts');
+  const rules = RULES.map((rule) => rule.meta.id);
+  const severities = ['error', 'warning', 'note'];
+  const commands = [];
+  for (const file of (await readdir(path.join(root, 'commands'))).sort()) {
+    if (file.endsWith('.ts'))
+      commands.push(describe(path.basename(file, '.ts'), (await load(`commands/${file}`)).default));
+  }
+  return {
+    name: pjson.oclif.bin,
+    version: pjson.version,
+    summary: pjson.description,
+    commands,
+    words: {
+      from: INPUT_FORMS,
+      to: OUTPUT_FORMS,
+      color: ['auto', 'always', 'never'],
+      severity: severities,
+      'fail-on': severities.flatMap((severity) => [severity, `${severity}:sure`]),
+      rule: rules,
+    },
+    rules,
+    /** flags whose value is a file */
+    files: ['output', 'suppress', 'kallsyms'],
+  };
+}
+
+/** `<%= config.bin %>` and `<%= command.id %>` in examples, as oclif's help fills them in. */
+function filled(text, id) {
+  return text.replaceAll('<%= config.bin %>', 'pinscope').replaceAll('<%= command.id %>', id);
+}
+
+function describe(id, command) {
+  const flags = Object.entries({...command.baseFlags, ...command.flags})
+    .filter(([, flag]) => flag.hidden !== true)
+    .map(([name, flag]) => ({
+      name,
+      char: flag.char,
+      text: flag.summary ?? flag.description ?? '',
+      value: flag.type === 'option' ? (flag.helpValue ?? 'VALUE') : undefined,
+      group: flag.helpGroup ?? 'OTHER',
+      default: typeof flag.default === 'string' ? flag.default : undefined,
+      multiple: flag.multiple === true,
+      options: flag.options,
+    }));
+  return {
+    id,
+    summary: filled(command.summary ?? '', id),
+    description: filled(command.description ?? '', id),
+    args: Object.entries(command.args ?? {}).map(([name, arg]) => ({
+      name: name.toUpperCase(),
+      text: arg.description ?? '',
+      required: arg.required === true,
+      multiple: arg.multiple === true,
+      options: arg.options,
+    })),
+    flags,
+    examples: (command.examples ?? []).map((example) =>
+      typeof example === 'string'
+        ? {text: '', command: filled(example, id)}
+        : {text: filled(example.description, id), command: filled(example.command, id)},
+    ),
+  };
+}
+
+/** The three texts by file name. */
+export async function shellDocs() {
+  const program = await readProgram();
+  return {
+    'pinscope.1': manPage(program),
+    'pinscope.bash': bashCompletion(program),
+    _pinscope: zshCompletion(program),
+  };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const out = path.resolve(process.argv[2] ?? path.join(root, 'dist', 'shell'));
+  await mkdir(out, {recursive: true});
+  for (const [name, text] of Object.entries(await shellDocs())) await writeFile(path.join(out, name), text);
+}
