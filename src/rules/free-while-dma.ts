@@ -31,6 +31,8 @@ export const freeWhileDma: Rule = {
     const waiting = new WaitingForUnmap(m, context.report);
     // Who held the page when it was mapped: by then dropped, and needed for the message.
     const holders = new WeakMap<DmaWindow, Reference>();
+    /** watched large folios whose one mapping was split into one a page */
+    const mappedByPages = new Set<number>();
 
     function violation(row: number, deed: Deed, seen: boolean, link: DmaLink): Violation {
       const {window, owner} = link;
@@ -119,8 +121,11 @@ export const freeWhileDma: Rule = {
         const {pages} = m;
         if (!m.watched.has(row)) return;
         if (pages.pins[row]! > 0) m.watched.delete(row);
-        if (!inBatch || delta >= 0 || pages.pins[row]! > 0 || pages.count[row]! <= 0) return;
+        // __split_huge_pmd_locked() takes a reference for each further page before a part can be unmapped.
+        if (delta === 2 ** pages.order[row]! - 1) mappedByPages.add(row);
+        if ((!inBatch && !mappedByPages.has(row)) || delta >= 0 || pages.pins[row]! > 0 || pages.count[row]! <= 0) return;
         m.watched.delete(row);
+        mappedByPages.delete(row);
         const links = [...liveLinks(m, pages.pfn[row]!, 2 ** pages.order[row]!)].filter(({link}) => link.owner === 'pin');
         if (links.length === 0 || links.length > -delta) return;
         const dropped = deed();
