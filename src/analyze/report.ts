@@ -1,14 +1,13 @@
 /** The main job: traces in, typed report out. */
 import {coverage} from '../quality/coverage.js';
-import {qualityOf} from '../quality/counters.js';
 import type {Finding, Report, Severity, Summary} from '../report/types.js';
 import {RULES, RULES_VERSION} from '../rules/registry.js';
 import type {Suppressions} from '../rules/suppress.js';
 import type {RuleContext} from '../rules/types.js';
+import {basisOf, endingOf} from './basis.js';
 import {Findings} from './findings.js';
 import {NearMisses} from './near-misses.js';
 import {type Reading, readTraces, type ReadOptions} from './read.js';
-import {timesOf} from './times.js';
 
 export interface AnalyzeOptions extends ReadOptions {
   /** rule ids to report; empty for all */
@@ -46,11 +45,11 @@ export async function analyze(options: AnalyzeOptions): Promise<Report> {
 }
 
 function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, options: AnalyzeOptions): Report {
-  const {model: m, inputs, seconds} = reading;
+  const {model: m} = reading;
   const findings = found.build((f) => options.selected(f, reading) && !options.suppressions?.suppresses(f));
-  const quality = qualityOf(reading);
+  const basis = basisOf(reading, options);
   if (found.dropped > 0) {
-    quality.push({
+    basis.quality.push({
       id: 'findings-not-kept',
       severity: 'warning',
       count: found.dropped,
@@ -58,73 +57,16 @@ function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, opt
       advice: 'restrict with --rule, --pfn or --time',
     });
   }
-  const span = timesOf(m, m.first, m.last);
-  const bytes = inputs.reduce((sum, i) => sum + i.input.bytesRead, 0);
-  const time = Math.max(seconds, 1e-6);
   return {
     schema: 'pinscope.report/1',
-    tool: {name: 'pinscope', version: options.version},
-    command: options.command,
-    inputs: inputs.map(({input, form, reader, evidence}) => ({
-      path: input.path,
-      format: form.id,
-      evidence,
-      compression: input.compression,
-      bytes: input.bytesRead,
-      lines: reader.counters.lines,
-      events: reader.counters.events,
-      unrecognised: {count: reader.counters.unrecognised, first: reader.counters.firstUnrecognised},
-      sha256: input.sha256,
-      ...(input.cut === undefined ? {} : {cut: input.cut}),
-    })),
-    clock: clockOf(reading),
-    span,
-    kernel: {
-      release: m.facts.get('kernel') ?? null,
-      known_by: m.facts.has('kernel') ? 'the trace header' : m.era.told === '--kernel' ? '--kernel' : 'not in the trace',
-      signals: kernelSignals(reading),
-    },
-    quality,
+    ...basis,
     rules_version: RULES_VERSION,
     rules: coverage(m).filter((r) => options.rules.length === 0 || options.rules.includes(r.id)),
     summary: summaryOf(reading, findings, options),
     findings,
     near_misses: nearMisses.result(),
-    timing: {
-      seconds: Math.round(time * 1000) / 1000,
-      events_per_second: Math.round(m.events / time),
-      bytes_per_second: Math.round(bytes / time),
-      peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
-    },
-    ...(reading.partial === undefined ? {} : {partial: reading.partial}),
+    ...endingOf(reading),
   };
-}
-
-/** What is known of the trace's clock. */
-export function clockOf({model: m}: Reading): Report['clock'] {
-  const name = m.facts.get('clock') ?? null;
-  const unit = m.time.unit ?? null;
-  if (name !== null) return {name, unit, known_by: 'the trace header'};
-  return {
-    name: null,
-    unit,
-    known_by:
-      unit === 'ticks'
-        ? 'integer times: a counting clock (counter, uptime, x86-tsc)'
-        : unit === 'ns'
-          ? 'times in seconds or nanoseconds'
-          : 'no events',
-  };
-}
-
-/** Facts in the trace that tell something of the kernel's version. */
-export function kernelSignals({model: m}: Reading): string[] {
-  const out: string[] = [];
-  if (m.era.foll !== undefined) {
-    out.push(`FOLL_* numbering of ${m.era.foll === 'new' ? '6.3 and later' : '6.2 and earlier'} (${m.era.told})`);
-  }
-  if (m.era.rawMapcount) out.push('mapcount=-1 for an unmapped page: 6.10 or later');
-  return out;
 }
 
 function summaryOf({model: m}: Reading, findings: readonly Finding[], options: AnalyzeOptions): Summary {

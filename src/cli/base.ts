@@ -6,11 +6,12 @@
  */
 import {string as textArgument} from '@oclif/core/args';
 import {Command} from '@oclif/core/command';
-import type {FindingOptions, InputOptions, OutputOptions, RawFlags, Selection} from './flags.js';
+import type {FindingOptions, InputOptions, OutputForm, OutputOptions, RawFlags, Selection} from './flags.js';
 import * as flags from './flags.js';
 
 /** Everything a command that reads traces was told. */
-export interface TraceOptions extends InputOptions, FindingOptions, OutputOptions {
+export interface TraceOptions<F extends OutputForm = OutputForm>
+  extends InputOptions, FindingOptions, OutputOptions<F> {
   /** as typed: paths, `-` for standard input; empty means standard input if that is no terminal */
   traces: string[];
   selection: Selection;
@@ -30,7 +31,10 @@ export abstract class BaseCommand extends Command {
   }
 }
 
-/** Base of the commands that read traces; it has every flag of the contract that means the same everywhere. */
+/**
+ * Base of the commands that read traces; it has every flag of the contract that means the same everywhere. A command for
+ * which some would do nothing gives `baseFlags` of its own.
+ */
 export abstract class TraceCommand extends BaseCommand {
   static override args = {
     trace: textArgument({
@@ -45,11 +49,16 @@ export abstract class TraceCommand extends BaseCommand {
     ...flags.inputFlags,
     ...flags.selectionFlags,
     ...flags.findingFlags,
-    ...flags.outputFlags,
+    ...flags.outputFlags(flags.OUTPUT_FORMS),
   };
 
-  /** Parses the command line; throws UserError for a value that makes no sense. */
-  protected async traceOptions(): Promise<TraceOptions> {
+  /**
+   * Parses the command line; throws UserError for a value that makes no sense. `forms` are the output forms that the
+   * command has. Flags that the command does not offer have their usual value.
+   */
+  protected async traceOptions(): Promise<TraceOptions>;
+  protected async traceOptions<F extends OutputForm>(forms: readonly F[]): Promise<TraceOptions<F>>;
+  protected async traceOptions(forms: readonly OutputForm[] = flags.OUTPUT_FORMS): Promise<TraceOptions> {
     const {args, baseFlags, flags: own, strict} = this.ctor as typeof TraceCommand;
     // oclif copies only a class's own statics, so inherited ones are handed over by name
     const parsed = await this.parse({args, baseFlags, flags: own, strict});
@@ -58,7 +67,7 @@ export abstract class TraceCommand extends BaseCommand {
     return {
       ...flags.inputOptions(raw),
       ...flags.findingOptions(raw),
-      ...flags.outputOptions(raw, process.stdout.isTTY === true, process.env),
+      ...flags.outputOptions(raw, process.stdout.isTTY === true, process.env, forms),
       selection: flags.selection(raw),
       traces: Array.isArray(traces) ? traces : [traces],
       command: this.commandLine(),

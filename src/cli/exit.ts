@@ -30,7 +30,7 @@ export function reaches(severity: Severity, min: Severity): boolean {
 }
 
 /** Quality counters that mean that events are missing from what was read; advice alone is not one. */
-function readWhole(report: Report): boolean {
+function readWhole(report: Pick<Report, 'partial' | 'inputs' | 'quality'>): boolean {
   if (report.partial !== undefined) return false;
   if (report.inputs.some((input) => input.cut !== undefined || input.unrecognised.count > 0)) return false;
   return report.quality.every((counter) => counter.severity === 'note' || counter.count === 0);
@@ -48,4 +48,12 @@ export function exitCodeOf(report: Report, options: {failOn: FailOn; strict: boo
   if (report.rules.every((rule) => rule.status === 'not-run')) return ExitCode.usage;
   if (options.strict && !readWhole(report)) return ExitCode.strict;
   return report.findings.some((finding) => fails(finding, options.failOn)) ? ExitCode.finding : ExitCode.clean;
+}
+
+/** The status of a result that holds no judgement: 3 under --strict when the input was lossy or partly unread. */
+export function readingCodeOf(
+  report: Pick<Report, 'partial' | 'inputs' | 'quality'>,
+  options: {strict: boolean},
+): ExitCode {
+  return options.strict && !readWhole(report) ? ExitCode.strict : ExitCode.clean;
 }

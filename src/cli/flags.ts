@@ -22,6 +22,10 @@ export type InputForm = (typeof INPUT_FORMS)[number];
 /** Output forms that --to knows. */
 export const OUTPUT_FORMS = ['table', 'mail', 'markdown', 'json', 'ndjson', 'html'] as const;
 export type OutputForm = (typeof OUTPUT_FORMS)[number];
+/** Forms of results that are for reading and for scripts, not for browsers. */
+export const TEXT_FORMS = ['table', 'mail', 'markdown', 'json'] as const;
+/** Forms of results that nobody mails. */
+export const PLAIN_FORMS = ['table', 'json'] as const;
 
 const SEVERITIES: readonly Severity[] = ['error', 'warning', 'note'];
 const COLORS = ['auto', 'always', 'never'] as const;
@@ -62,8 +66,8 @@ export interface FindingOptions {
   suppress: string | undefined;
 }
 
-export interface OutputOptions {
-  to: OutputForm;
+export interface OutputOptions<F extends OutputForm = OutputForm> {
+  to: F;
   /** path, or undefined for standard output */
   output: string | undefined;
   /** whether to colour, decided: never in files, pipes or under NO_COLOR unless --color always */
@@ -83,8 +87,9 @@ export const inputFlags = {
   strict: Flags.boolean({summary: 'lossy or partly unread input is an error (status 3)', helpGroup: 'INPUT'}),
 };
 
-export const outputFlags = {
-  to: Flags.string({summary: `output form: ${OUTPUT_FORMS.join(', ')}`, helpValue: 'FORM', helpGroup: 'OUTPUT'}),
+/** `forms`: those that the command has. */
+export const outputFlags = (forms: readonly OutputForm[]) => ({
+  to: Flags.string({summary: `output form: ${forms.join(', ')}`, helpValue: 'FORM', helpGroup: 'OUTPUT'}),
   json: Flags.boolean({summary: 'short for --to json', helpGroup: 'OUTPUT'}),
   output: Flags.string({
     char: 'o',
@@ -94,7 +99,7 @@ export const outputFlags = {
   }),
   color: Flags.string({summary: 'auto, always or never', helpValue: 'WHEN', helpGroup: 'OUTPUT', default: 'auto'}),
   quiet: Flags.boolean({summary: 'no progress', helpGroup: 'OUTPUT'}),
-};
+});
 
 export const selectionFlags = {
   pfn: list('only these pages: numbers and ranges, 0x for hex', 'P[,P-P...]', 'SELECTION'),
@@ -110,6 +115,11 @@ export const selectionFlags = {
   inode: list('only pages of these files', '[MAJ:MIN/]INO', 'SELECTION'),
 };
 
+/** `what`: of which at most so many are shown. */
+export function limitFlag(what: string) {
+  return Flags.string({summary: `most ${what} shown, 0 for all`, helpValue: 'N', helpGroup: 'OUTPUT'});
+}
+
 export const findingFlags = {
   rule: list('only these rules', 'ID[,ID...]', 'FINDINGS'),
   severity: Flags.string({
@@ -118,7 +128,7 @@ export const findingFlags = {
     helpGroup: 'FINDINGS',
     default: 'note',
   }),
-  limit: Flags.string({summary: 'most findings shown, 0 for all', helpValue: 'N', helpGroup: 'FINDINGS'}),
+  limit: limitFlag('findings'),
   'fail-on': Flags.string({
     summary: 'what makes the exit status 1',
     helpValue: 'SEVERITY[:sure]',
@@ -205,9 +215,14 @@ function failOn(value: string): FailOn {
 }
 
 /** `isTerminal`: whether standard output is one. NO_COLOR (no-color.org) counts when it is not empty. */
-export function outputOptions(flags: RawFlags, isTerminal: boolean, env: NodeJS.ProcessEnv): OutputOptions {
+export function outputOptions<F extends OutputForm>(
+  flags: RawFlags,
+  isTerminal: boolean,
+  env: NodeJS.ProcessEnv,
+  forms: readonly (F | 'table' | 'json')[],
+): OutputOptions<F | 'table' | 'json'> {
   const to = text(flags, 'to');
-  const form = to === undefined ? undefined : values.parseWord('to', to, OUTPUT_FORMS);
+  const form = to === undefined ? undefined : values.parseWord('to', to, forms);
   if (flags['json'] === true && form !== undefined && form !== 'json') {
     throw new UserError(`--json and --to ${form} contradict each other`, {next: 'give one of them'});
   }

@@ -1,0 +1,69 @@
+/**
+ * What every command that writes a result shares: the output opened before the work, Ctrl-C, progress, and an output
+ * that appears whole or not at all.
+ */
+import type {Input} from '../io/input.js';
+import {openOutput, unwritable} from '../io/output.js';
+import {UserError} from '../io/user-error.js';
+import type {Renderer} from '../report/render.js';
+import type {ExitCode} from './exit.js';
+import type {OutputOptions} from './flags.js';
+import {watchInterrupts} from './interrupt.js';
+import {type Progress, showProgress} from './progress.js';
+
+/** What the work is given. */
+export interface Run {
+  /** aborted by the first Ctrl-C: stop, and answer with what there is */
+  readonly signal: AbortSignal;
+  /** shows progress of these inputs from now on */
+  onOpen(this: void, inputs: readonly Input[]): void;
+}
+
+/** What the work gives back. */
+export interface Done<T> {
+  result: T;
+  code: ExitCode;
+  /** a line for standard error, once the result is written */
+  remark?: string | undefined;
+}
+
+/** Does the work, writes its result through `render`, and answers with the exit status. Throws UserError. */
+export async function produce<T>(
+  options: OutputOptions & {limit?: number | undefined},
+  render: Renderer<T>,
+  work: (run: Run) => Promise<Done<T>>,
+): Promise<ExitCode> {
+  // Opened first: an output that cannot be written is told before the work.
+  const output = await openOutput(options.output);
+  const interruption = watchInterrupts();
+  let progress: Progress | undefined;
+  const onOpen = (inputs: readonly Input[]): void => {
+    progress?.stop();
+    progress = showProgress(inputs, options);
+  };
+  try {
+    const {result, code, remark} = await work({signal: interruption.signal, onOpen});
+    progress?.stop();
+    const width = process.stdout.columns ?? 80;
+    const rendering = {color: options.color, width, ...(options.limit === undefined ? {} : {limit: options.limit})};
+    for (const piece of render(result, rendering)) {
+      if (output.closed) break;
+      await output.write(piece);
+    }
+    await output.commit();
+    if (remark !== undefined) process.stderr.write(`pinscope: ${remark}\n`);
+    return code;
+  } catch (error) {
+    progress?.stop();
+    await output.abort();
+    throw error instanceof UserError ? error : unwritableOr(error, options.output);
+  } finally {
+    interruption.release();
+  }
+}
+
+function unwritableOr(error: unknown, file: string | undefined): unknown {
+  return error !== null && typeof error === 'object' && 'syscall' in error && error.syscall === 'write'
+    ? unwritable(file ?? 'standard output', error)
+    : error;
+}
