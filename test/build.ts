@@ -1,6 +1,18 @@
-/** Builds dist/ once before the tests: some start bin/run.js as a user does. */
-import {execFileSync} from 'node:child_process';
+/**
+ * Builds dist/ once before the tests: some start bin/run.js as a user does. When the build fails, those fail, and the
+ * rest still tell what they know.
+ */
+import {spawnSync} from 'node:child_process';
+import type {TestProject} from 'vitest/node';
 
-export default function setup(): void {
-  execFileSync(process.execPath, ['scripts/build.mjs'], {stdio: 'inherit'});
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** what the build printed if it failed, else empty */
+    buildFailure: string;
+  }
+}
+
+export default function setup(project: TestProject): void {
+  const {status, stderr} = spawnSync(process.execPath, ['scripts/build.mjs'], {encoding: 'utf8'});
+  project.provide('buildFailure', status === 0 ? '' : stderr);
 }

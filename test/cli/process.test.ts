@@ -4,7 +4,7 @@ import {mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {gzipSync} from 'node:zlib';
-import {afterAll, beforeAll, describe, expect, it} from 'vitest';
+import {afterAll, beforeAll, describe, expect, inject, it} from 'vitest';
 
 const run = path.resolve('bin/run.js');
 
@@ -26,6 +26,7 @@ let dir = '';
 const at = (name: string): string => path.join(dir, name);
 
 beforeAll(() => {
+  expect(inject('buildFailure')).toBe('');
   dir = mkdtempSync(path.join(tmpdir(), 'pinscope-process-'));
   writeFileSync(at('trace.txt'), trace());
 });
@@ -50,10 +51,6 @@ describe('pinscope', () => {
     ['analyse x', 'unknown command analyse; pinscope --help lists the commands'],
     ['trace.txt', 'trace.txt is a file, not a command; to read it: pinscope analyze trace.txt'],
     ['analyze --jsn trace.txt', 'unknown flag --jsn; did you mean --json?'],
-    [
-      'analyze --rule unpin-while-dm trace.txt',
-      "--rule: there is no rule 'unpin-while-dm'; did you mean unpin-while-dma? (see pinscope rules)",
-    ],
     ['analyze nowhere', 'nowhere: no such file; check the path'],
     ['analyze .', '.: is a directory; name the trace files in it'],
     ['analyze trace.txt ./trace.txt', './trace.txt: is the same file as trace.txt; give each trace once'],
