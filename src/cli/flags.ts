@@ -88,7 +88,7 @@ export const inputFlags = {
 };
 
 /** `forms`: those that the command has. */
-export const outputFlags = (forms: readonly OutputForm[]) => ({
+export const formFlags = (forms: readonly OutputForm[]) => ({
   to: Flags.string({summary: `output form: ${forms.join(', ')}`, helpValue: 'FORM', helpGroup: 'OUTPUT'}),
   json: Flags.boolean({summary: 'short for --to json', helpGroup: 'OUTPUT'}),
   output: Flags.string({
@@ -98,6 +98,10 @@ export const outputFlags = (forms: readonly OutputForm[]) => ({
     helpGroup: 'OUTPUT',
   }),
   color: Flags.string({summary: 'auto, always or never', helpValue: 'WHEN', helpGroup: 'OUTPUT', default: 'auto'}),
+});
+
+export const outputFlags = (forms: readonly OutputForm[]) => ({
+  ...formFlags(forms),
   quiet: Flags.boolean({summary: 'no progress', helpGroup: 'OUTPUT'}),
 });
 

@@ -8,6 +8,10 @@ export interface Gap {
   to: number;
   /** in words, for the `reason` of a verdict */
   why: string;
+  /** whose events are missing; -1: any CPU's */
+  cpu: number;
+  /** where the trace tells of it; 0: it is inferred */
+  line: number;
 }
 
 /** Most gaps kept apart; further ones widen the last. */
@@ -16,14 +20,14 @@ const GAPS_MAX = 10_000;
 export class Gaps {
   private readonly gaps: Gap[] = [];
 
-  add(from: number, to: number, why: string): void {
+  add(from: number, to: number, why: string, cpu = -1, line = 0): void {
     const last = this.gaps[this.gaps.length - 1];
     if (last && this.gaps.length >= GAPS_MAX) {
       last.from = Math.min(last.from, from);
       last.to = Math.max(last.to, to);
       return;
     }
-    this.gaps.push({from, to, why});
+    this.gaps.push({from, to, why, cpu, line});
   }
 
   get count(): number {

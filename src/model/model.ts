@@ -16,7 +16,7 @@ import {GupTracker} from './gup-tracker.js';
 import {Identity} from './identity.js';
 import {Journal, type JournalEntry} from './journal.js';
 import {Lifetime} from './lifetime.js';
-import type {Listener} from './listener.js';
+import {Hooks, type Listener} from './listener.js';
 import {PageState, PageTable, UNKNOWN_COUNT} from './page-table.js';
 import {RefCounts} from './ref-counts.js';
 import type {Deed, ReferenceKind} from './references.js';
@@ -50,7 +50,8 @@ export class Model implements EventSink {
   readonly seen = new Float64Array(EVENT_KINDS);
   /** kinds known to be in the trace from a look at its head, before their first event comes */
   readonly announced = new Uint8Array(EVENT_KINDS);
-  readonly listeners: Listener[] = [];
+  /** what rules and collectors listen to */
+  readonly on = new Hooks();
   readonly losses: Loss[] = [];
   lostEvents = 0;
   /** the ring buffer was overwritten: each CPU's events begin somewhere in the middle */
@@ -72,7 +73,7 @@ export class Model implements EventSink {
   last = -Infinity;
   events = 0;
   private readonly lastOnCpu: number[] = [];
-  private openLoss: {cpu: number; from: number; why: string}[] = [];
+  private openLoss: {cpu: number; from: number; why: string; line: number}[] = [];
   private journals = 0;
   /** journals not begun because there were too many */
   journalsRefused = 0;
@@ -114,7 +115,7 @@ export class Model implements EventSink {
     if (!(t >= this.first)) this.first = t;
     if (this.openLoss.length > 0) this.closeLosses(ev.cpu, t);
     if (this.overwritten && this.lastOnCpu[ev.cpu + 1] === undefined) {
-      this.gaps.add(-Infinity, t, `the beginning of the trace was overwritten (CPU ${ev.cpu} begins here)`);
+      this.gaps.add(-Infinity, t, `the beginning of the trace was overwritten (CPU ${ev.cpu} begins here)`, ev.cpu);
     }
     this.lastOnCpu[ev.cpu + 1] = t;
     if (kind === K.Other) return;
@@ -134,7 +135,8 @@ export class Model implements EventSink {
   /** Whether a put by this event can be one of a batch rather than somebody's put_page(). Each put uses up one. */
   inBatch(ev: TraceEvent): boolean {
     const {batch} = this;
-    if (batch === undefined || batch.pid !== ev.pid || batch.cpu !== ev.cpu || ev.kind !== K.RefModAndTest) return false;
+    if (batch === undefined || batch.pid !== ev.pid || batch.cpu !== ev.cpu || ev.kind !== K.RefModAndTest)
+      return false;
     if (--batch.left <= 0) this.batch = undefined;
     return true;
   }
@@ -196,11 +198,17 @@ export class Model implements EventSink {
         cpu: loss.cpu,
         from: -Infinity,
         why: `the beginning of CPU ${loss.cpu}'s buffer was overwritten`,
+        line: loss.line,
       });
       return;
     }
     const from = loss.cpu >= 0 ? (this.lastOnCpu[loss.cpu + 1] ?? -Infinity) : -Infinity;
-    this.openLoss.push({cpu: loss.cpu, from, why: `${number} of ${where} were lost (line ${loss.line})`});
+    this.openLoss.push({
+      cpu: loss.cpu,
+      from,
+      why: `${number} of ${where} were lost (line ${loss.line})`,
+      line: loss.line,
+    });
   }
 
   private closeLosses(cpu: number, t: number): void {
@@ -209,7 +217,7 @@ export class Model implements EventSink {
       const loss = open[i]!;
       // A loss that names no CPU (bpftrace) is told late and out of order: what comes within the next second may be missing too.
       if (loss.cpu >= 0 && loss.cpu !== cpu) continue;
-      this.gaps.add(loss.from, loss.cpu >= 0 ? t : t + 1e9, loss.why);
+      this.gaps.add(loss.from, loss.cpu >= 0 ? t : t + 1e9, loss.why, loss.cpu, loss.line);
       open.splice(i, 1);
     }
   }
@@ -227,11 +235,16 @@ export class Model implements EventSink {
     }
   }
 
+  /** Adds listeners; each hears of everything from now on, in the order they were added. */
+  listen(listeners: readonly Listener[]): void {
+    for (const listener of listeners) this.on.add(listener);
+  }
+
   /** Call after the last event. */
   end(): void {
-    for (const loss of this.openLoss) this.gaps.add(loss.from, Infinity, loss.why);
+    for (const loss of this.openLoss) this.gaps.add(loss.from, Infinity, loss.why, loss.cpu, loss.line);
     this.openLoss = [];
-    for (const l of this.listeners) l.ended?.(this.last);
+    for (const ended of this.on.ended) ended(this.last);
   }
 
   // --- identity
