@@ -52,9 +52,9 @@ export function markdownText(text: string): string {
   return printable(text)
     .replace(/[\\*_[\]<>|~$]/g, '\\$&')
     .replace(/&/g, '&amp;')
-    .replace(/`/g, '&#96;')
     .replace(/@/g, '@\u200b')
     .replace(/#(?=\d)/g, '#\u200b')
+    .replace(/`/g, '&#96;')
     .replace(/:\/\//g, ':\u200b//')
     .replace(/\b(www)\./gi, '$1\u200b.');
 }

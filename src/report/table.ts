@@ -136,10 +136,7 @@ function foldedTable(findings: Finding[], width: number, color: Paint): string[]
   ];
   const rows = findings.map((finding) => {
     const who = finding.tasks.at(-1);
-    const last =
-      rest >= 40
-        ? printable(finding.message)
-        : clip(printable(who === undefined ? '-' : task(who.comm, who.pid)), Math.max(rest, 0));
+    const last = rest >= 40 ? finding.message : who === undefined ? '-' : task(who.comm, who.pid);
     const severity = `${finding.severity}${finding.verdict === 'possible' ? '?' : ''}`;
     return [
       finding.id,
@@ -148,7 +145,7 @@ function foldedTable(findings: Finding[], width: number, color: Paint): string[]
       number(frames(finding.pages)),
       clip(width >= 120 ? pageList(finding.pages, 2) : (finding.pages[0]?.pfn ?? '-'), pagesWidth),
       time(finding.start_ns, finding.start_ticks),
-      ...(rest >= 9 ? [last] : []),
+      ...(rest >= 9 ? [clip(printable(last), rest)] : []),
     ];
   });
   const table = textTable(columns, rows);
