@@ -2,6 +2,7 @@
  * How close the good cases came: for the rules about order, the time from the end of DMA to the unpin, and from the unpin
  * to the next writeback. A driver whose smallest distance is 200 ns is one reordering away from a bug.
  */
+import {WINDOW_PAGES_MAX} from '../model/dma.js';
 import type {Listener} from '../model/listener.js';
 import type {Model} from '../model/model.js';
 import type {NearMiss} from '../report/types.js';
@@ -10,6 +11,8 @@ import type {NearMiss} from '../report/types.js';
 const STEPS = 32;
 /** Most groups (device and stack) told apart. */
 const GROUPS_MAX = 500;
+/** Pages of a physically contiguous run that are looked at: the others fare the same. */
+const RUN_PAGES = 512;
 /** Most pages of which the last event of a pair is kept. */
 const PENDING_MAX = 200_000;
 
@@ -34,10 +37,14 @@ export class NearMisses implements Listener {
   dmaClosed(window: Parameters<NonNullable<Listener['dmaClosed']>>[0]): void {
     const {m} = this;
     if (window.iommuOnly || !window.close) return;
+    let first = 0;
     for (const run of window.runs) {
-      for (let i = 0; i < run.pages && i < 512; i++) {
-        const folio = m.pages.findFolio(run.pfn + i);
-        if (folio < 0 || m.pages.pins[folio]! <= 0) continue;
+      const n = Math.min(run.pages, WINDOW_PAGES_MAX);
+      const at = first;
+      first += n;
+      for (let i = 0; i < n && i < RUN_PAGES; i++) {
+        const folio = m.pages.folioOf(window.rows[at + i]!);
+        if (m.pages.pins[folio]! <= 0) continue;
         if (this.lastUnmap.size > PENDING_MAX) this.lastUnmap.clear();
         this.lastUnmap.set(folio, {
           t: window.close.t,

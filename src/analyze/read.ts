@@ -48,7 +48,7 @@ export interface Reading {
  */
 export async function readTraces(options: ReadOptions, listen: (model: Model) => Listener[]): Promise<Reading> {
   const started = process.hrtime.bigint();
-  const inputs = await openInputs(options.traces);
+  const inputs = await openInputs(options.traces, options.signal);
   options.onOpen?.(inputs);
   try {
     const time = new TimeBase();
@@ -56,7 +56,7 @@ export async function readTraces(options: ReadOptions, listen: (model: Model) =>
     applyOptions(model, options);
     const detected = await Promise.all(inputs.map((input) => detectForm(input, options)));
     for (const {head, form} of detected) lookAhead(model, form, head, options);
-    model.listeners.push(...listen(model));
+    model.listen(listen(model));
 
     const needsSorting = inputs.length > 1 || detected.some((d) => !d.form.ordered);
     const sorter = needsSorting ? new Sorter(model, inputs.length) : undefined;
@@ -114,7 +114,7 @@ async function pump(
   while (open.size > 0) {
     if (options.signal?.aborted) {
       for (const r of open) r.reader.end();
-      return `stopped by ${String(options.signal.reason)}: what came after is not in this report`;
+      return stoppedBy(options.signal);
     }
     let next: ReadInput | undefined;
     for (const r of open) if (!next || r.reader.counters.latest < next.reader.counters.latest) next = r;
@@ -129,5 +129,10 @@ async function pump(
     // A plain file is read without waiting: signals and progress get their turn here.
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
-  return undefined;
+  // a pipe that gave nothing ends at the signal
+  return options.signal?.aborted ? stoppedBy(options.signal) : undefined;
+}
+
+function stoppedBy(signal: AbortSignal): string {
+  return `stopped by ${String(signal.reason)}: what came after is not in this report`;
 }

@@ -4,7 +4,7 @@
  * The map events of 6.12 fire after the mapping, their unmap events after the unmapping; the probes of 6.1 fire at entry,
  * so there a mapping begins with its return (which has the address) and ends a little late.
  */
-import {DmaWindow, type DeviceUse, type DmaLink, type Run, type WindowOwner} from './dma.js';
+import {DmaWindow, type DeviceUse, type DmaLink, type Run, WINDOW_PAGES_MAX, type WindowOwner} from './dma.js';
 import {Context, DmaDir, EventKind as K, PageName, type TraceEvent} from './event.js';
 import {What} from './journal.js';
 import type {Model} from './model.js';
@@ -12,8 +12,6 @@ import {PageState} from './page-table.js';
 import type {Deed, Reference} from './references.js';
 import {textOf} from './tasks.js';
 
-/** Most pages of one window that are followed one by one (1 GiB of a VFIO mapping is one event). */
-const PAGES_MAX = 1 << 16;
 /** Most devices told apart. */
 const DEVICES_MAX = 10_000;
 
@@ -300,7 +298,7 @@ export class DmaTracker {
     if (window.device >= 0) this.devices[window.device]!.unmaps++;
     const deed = m.deed(ev);
     window.close = deed;
-    for (const l of m.listeners) l.dmaClosed?.(window);
+    for (const tell of m.on.dmaClosed) tell(window);
     if (ev.context !== Context.task) this.doneOutsideTask(window);
     this.detach(window);
     for (const run of window.runs) {
@@ -311,12 +309,9 @@ export class DmaTracker {
 
   private doneOutsideTask(window: DmaWindow): void {
     const {pages} = this.m;
-    for (const run of window.runs) {
-      for (let i = 0; i < run.pages && i < PAGES_MAX; i++) {
-        const folio = pages.findFolio(run.pfn + i);
-        if (folio < 0) continue;
-        for (let r = pages.references[folio]; r; r = r.next) r.ioDoneOutsideTask = true;
-      }
+    const {rows} = window;
+    for (let i = 0; i < rows.length; i++) {
+      for (let r = pages.references[pages.folioOf(rows[i]!)]; r; r = r.next) r.ioDoneOutsideTask = true;
     }
   }
 
@@ -324,43 +319,46 @@ export class DmaTracker {
     const {m} = this;
     const {pages} = m;
     if (window.device >= 0) this.devices[window.device]!.maps++;
+    let covered = 0;
+    for (const run of window.runs) covered += Math.min(run.pages, WINDOW_PAGES_MAX);
+    const rows = (window.rows = new Int32Array(covered));
+    let at = 0;
     for (const run of window.runs) {
-      const n = Math.min(run.pages, PAGES_MAX);
+      const n = Math.min(run.pages, WINDOW_PAGES_MAX);
       for (let i = 0; i < n; i++) {
         const pfn = run.pfn + i;
         const row = pages.row(pfn, ev.t);
-        const owner = this.ownerOf(pfn, window);
+        rows[at++] = row;
+        const folio = pages.folioOf(row);
+        const owner = this.ownerOf(pfn, folio, window);
         const link: DmaLink = {window, generation: pages.generation[row]!, owner, next: pages.dma[row]};
         pages.dma[row] = link;
-        if ((owner === 'pin' || owner === 'get') && window.deviceWrites && !window.iommuOnly) this.wrote(pfn, window);
+        if ((owner === 'pin' || owner === 'get') && window.deviceWrites && !window.iommuOnly)
+          this.wrote(pfn, folio, window);
         if (pages.journals[row]) m.note(row, ev, What.dmaMap, NaN, 0, 0);
       }
     }
-    for (const l of m.listeners) l.dmaOpened?.(window);
+    for (const tell of m.on.dmaOpened) tell(window);
   }
 
   private detach(window: DmaWindow): void {
-    const {pages} = this.m;
-    for (const run of window.runs) {
-      const n = Math.min(run.pages, PAGES_MAX);
-      for (let i = 0; i < n; i++) {
-        const row = pages.find(run.pfn + i);
-        if (row < 0) continue;
-        let link = pages.dma[row];
-        if (link?.window === window) {
-          pages.dma[row] = link.next;
-          continue;
-        }
-        while (link?.next && link.next.window !== window) link = link.next;
-        if (link?.next) link.next = link.next.next;
+    const {dma} = this.m.pages;
+    const {rows} = window;
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
+      let link = dma[row];
+      if (link?.window === window) {
+        dma[row] = link.next;
+        continue;
       }
+      while (link?.next && link.next.window !== window) link = link.next;
+      if (link?.next) link.next = link.next.next;
     }
   }
 
   /** A device may write a page from now on: the references that cover it know. */
-  private wrote(pfn: number, window: DmaWindow): void {
+  private wrote(pfn: number, folio: number, window: DmaWindow): void {
     const {pages} = this.m;
-    const folio = pages.findFolio(pfn);
     for (let r = pages.references[folio]; r; r = r.next) {
       if (r.sub >= 0 && pages.state[folio]! & PageState.large && (pfn < r.sub || pfn >= r.sub + r.n)) continue;
       r.deviceWrote = true;
@@ -372,9 +370,8 @@ export class DmaTracker {
    * Under what a mapping was opened. A page that is both pinned and under writeback is mapped TO_DEVICE once by the
    * writeback itself; which of several such mappings is whose cannot be told.
    */
-  private ownerOf(pfn: number, window: DmaWindow): WindowOwner {
+  private ownerOf(pfn: number, folio: number, window: DmaWindow): WindowOwner {
     const {pages} = this.m;
-    const folio = pages.findFolio(pfn);
     const pinned = this.m.holds(folio, 'pin', pfn);
     const writeback = pages.writebacks[folio];
     if (writeback && window.dir === DmaDir.toDevice) {
@@ -394,7 +391,7 @@ export class DmaTracker {
     const {pages} = this.m;
     const first = reference.sub >= 0 ? reference.sub : pages.pfn[row]!;
     const n = reference.sub >= 0 ? reference.n : 2 ** pages.order[row]!;
-    for (let i = 0; i < n && i < PAGES_MAX; i++) {
+    for (let i = 0; i < n && i < WINDOW_PAGES_MAX; i++) {
       const page = first + i === pages.pfn[row] ? row : pages.find(first + i);
       if (page < 0) continue;
       for (let link = pages.dma[page]; link; link = link.next) {

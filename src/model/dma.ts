@@ -11,6 +11,11 @@ import type {Deed} from './references.js';
 /** Under what a window was opened; see Model.openDma for how it is told. */
 export type WindowOwner = 'pin' | 'get' | 'writeback' | 'ambiguous' | 'none';
 
+/** Most pages of one run that are followed one by one (1 GiB of a VFIO mapping is one event). */
+export const WINDOW_PAGES_MAX = 1 << 16;
+
+const NO_ROWS = new Int32Array(0);
+
 /** A run of physically contiguous pages. */
 export interface Run {
   pfn: number;
@@ -20,6 +25,8 @@ export interface Run {
 export class DmaWindow {
   /** when closed */
   close: Deed | undefined = undefined;
+  /** rows of the pages it covers, run by run, at most WINDOW_PAGES_MAX of each */
+  rows: Int32Array = NO_ROWS;
   /** tells windows of one key apart when they are compared */
   constructor(
     readonly device: number,

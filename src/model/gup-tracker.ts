@@ -30,7 +30,9 @@ export class GupTracker {
     return this.takenPins > 0 || this.m.records(K.Grab);
   }
 
-  private ambiguousTarget: {target: {stack: number}; row: number; delta: number; deed: Deed} | undefined;
+  private ambiguousTarget:
+    | {target: {stack: number}; row: number; delta: number; deed: Deed | undefined; reference: Reference | undefined}
+    | undefined;
 
   constructor(private readonly m: Model) {}
 
@@ -147,7 +149,7 @@ export class GupTracker {
     if (!call) return;
     m.calls.pins.delete(ev.pid);
     const task = m.tasks.of(ev);
-    for (const l of m.listeners) l.pinCallReturned?.(task, call.call, call.gupFlags, ev.ret, () => m.deed(ev));
+    for (const tell of m.on.pinCallReturned) tell(task, call.call, call.gupFlags, ev.ret, () => m.deed(ev));
   }
 
   private hint(ev: TraceEvent, from: 'grab' | 'put', kind: ReferenceKind | undefined): Hint {
@@ -271,7 +273,12 @@ export class GupTracker {
     if (!hint.mayBeTail || !this.isLarge(ev, row)) {
       m.identity.pair(hint.ptrHi, hint.ptrLo, ev.pfn);
       hint.pfn = ev.pfn;
-    } else if (hint.pfn > ev.pfn) m.pages.setLarge(row, orderFor(hint.pfn - ev.pfn + hint.refs), false);
+    } else {
+      // A folio reaches at least to the last sub-page grabbed.
+      const pages = hint.pfn - ev.pfn + hint.refs;
+      if (pages > 1 && (m.pages.state[row]! & PageState.orderKnown) === 0)
+        m.pages.setLarge(row, orderFor(pages), false);
+    }
   }
 
   private isLarge(ev: TraceEvent, row: number): boolean {
@@ -294,12 +301,29 @@ export class GupTracker {
     return true;
   }
 
-  /** +n or -n of a large folio that no probe explains: only the stack could tell a pin from a get. */
+  /**
+   * +n or -n of a large folio that no probe explains. A fast grab of several pages at once (page_ref_mod_unless +n) is a
+   * pin or a get, and nothing but a stack could tell which: it is held as a pin by guess, so that whatever turns on it is
+   * possible only. Single references are left alone: LRU batches, migration and lookups take those too.
+   */
   ambiguous(ev: TraceEvent, row: number, delta: number): void {
-    if (this.m.records(K.Grab) && this.m.records(K.GupPut)) return;
+    const {m} = this;
+    if (m.records(K.Grab) && m.records(K.GupPut)) return;
     this.ambiguousLarge++;
-    const deed = this.m.deed(ev);
-    this.ambiguousTarget = {target: deed, row, delta, deed};
+    if (delta >= 2 && ev.kind === K.RefModUnless) {
+      const reference = this.take(ev, row, 'pin', delta, 'guess', -1, undefined);
+      this.ambiguousTarget = {target: reference, row, delta, deed: undefined, reference};
+      return;
+    }
+    if (delta <= -2 && ev.kind === K.RefModAndTest) {
+      for (let r = m.pages.references[row]; r; r = r.next) {
+        if (r.knownBy !== 'guess' || r.n !== -delta) continue;
+        this.drop(ev, row, 'pin', -delta, m.deed(ev), undefined, -1);
+        return;
+      }
+    }
+    const deed = m.deed(ev);
+    this.ambiguousTarget = {target: deed, row, delta, deed, reference: undefined};
   }
 
   /** The stack of an event came: it may name what the event could not. */
@@ -312,27 +336,18 @@ export class GupTracker {
     const waiting = this.ambiguousTarget;
     if (!waiting || waiting.target !== target) return;
     this.ambiguousTarget = undefined;
-    const {row, delta, deed} = waiting;
+    const {row, delta, deed, reference} = waiting;
     const frames = m.stacks.get(stack).map(symbolOf);
-    if (delta > 0 && frames.some(isPinFunction)) {
-      const reference = new Reference(
-        'pin',
-        delta,
-        'stack',
-        row,
-        -1,
-        deed.t,
-        deed.cpu,
-        deed.task,
-        deed.context,
-        deed.input,
-        deed.line,
-        deed.text,
-      );
-      reference.stack = stack;
-      this.hold(row, reference);
-    } else if (delta < 0 && frames.some(isUnpinFunction)) {
+    if (reference) {
+      if (frames.some(isPinFunction)) reference.knownBy = 'stack';
+      else if (frames.some(isGetFunction)) this.undo(reference);
+    } else if (deed && delta < 0 && frames.some(isUnpinFunction) && m.pages.pins[row]! > 0) {
       this.dropNow(row, 'pin', -delta, deed, undefined, -1, undefined);
+    } else if (deed && delta > 0 && frames.some(isPinFunction)) {
+      const {t, cpu, task, context, input, line, text} = deed;
+      const pin = new Reference('pin', delta, 'stack', row, -1, t, cpu, task, context, input, line, text);
+      pin.stack = stack;
+      this.hold(row, pin);
     }
   }
 
@@ -388,7 +403,7 @@ export class GupTracker {
       pages.gets[row]! += reference.n;
       this.takenGets += reference.n;
     }
-    for (const l of this.m.listeners) l.taken?.(row, reference);
+    for (const tell of this.m.on.taken) tell(row, reference);
   }
 
   /** Pins that a count shows and no event did: from before the trace, or lost. */
@@ -492,7 +507,7 @@ export class GupTracker {
       paired: chosen.how,
     };
     if (hint && hint.stack >= 0) deed.stack = hint.stack;
-    for (const l of m.listeners) l.dropped?.(drop);
+    for (const tell of m.on.dropped) tell(drop);
     return drop;
   }
 
@@ -519,6 +534,11 @@ function isPinFunction(symbol: string): boolean {
   return (
     symbol.startsWith('pin_user_pages') || symbol === 'iov_iter_extract_pages' || symbol.startsWith('memfd_pin_folios')
   );
+}
+
+/** Functions that take plain references and nothing else. */
+function isGetFunction(symbol: string): boolean {
+  return symbol.startsWith('get_user_pages') || symbol.startsWith('iov_iter_get_pages');
 }
 
 function isUnpinFunction(symbol: string): boolean {

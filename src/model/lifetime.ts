@@ -123,7 +123,7 @@ export class Lifetime {
     const {m} = this;
     if (m.pages.journals[row]) m.note(row, ev, seen ? What.free : What.alloc, NaN, 0, 0);
     const deed = m.deed(ev);
-    for (const l of m.listeners) l.freed?.(row, deed, seen);
+    for (const tell of m.on.freed) tell(row, deed, seen);
   }
 
   private cut(t: number, row: number): void {

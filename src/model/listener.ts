@@ -53,4 +53,27 @@ export interface Listener {
   ended?(t: number): void;
 }
 
+/** The listeners of each hook, bound: most rules hear of few things, and asking each every time would cost. */
+export class Hooks {
+  readonly taken: NonNullable<Listener['taken']>[] = [];
+  readonly dropped: NonNullable<Listener['dropped']>[] = [];
+  readonly dmaOpened: NonNullable<Listener['dmaOpened']>[] = [];
+  readonly dmaClosed: NonNullable<Listener['dmaClosed']>[] = [];
+  readonly writebackStarted: NonNullable<Listener['writebackStarted']>[] = [];
+  readonly writebackEnded: NonNullable<Listener['writebackEnded']>[] = [];
+  readonly dirtied: NonNullable<Listener['dirtied']>[] = [];
+  readonly cleaned: NonNullable<Listener['cleaned']>[] = [];
+  readonly freed: NonNullable<Listener['freed']>[] = [];
+  readonly counted: NonNullable<Listener['counted']>[] = [];
+  readonly pinCallReturned: NonNullable<Listener['pinCallReturned']>[] = [];
+  readonly ended: NonNullable<Listener['ended']>[] = [];
+
+  add(listener: Listener): void {
+    for (const [hook, list] of Object.entries(this) as [keyof Listener, unknown[]][]) {
+      const heard = listener[hook];
+      if (heard) list.push(heard.bind(listener as never));
+    }
+  }
+}
+
 export type {DmaLink};

@@ -194,6 +194,11 @@ export class Model implements EventSink {
     const where = loss.cpu >= 0 ? `CPU ${loss.cpu}` : 'a CPU that is not named';
     const number = loss.count > 0 ? `${loss.count} events` : 'events';
     if (loss.what === 'start') {
+      if (loss.cpu < 0) {
+        // The header counts what was overwritten and names no CPU: each CPU's own first event tells where it begins.
+        this.overwritten = true;
+        return;
+      }
       this.openLoss.push({
         cpu: loss.cpu,
         from: -Infinity,

@@ -148,10 +148,17 @@ export class PageTable {
     return head >= 0 ? head : own;
   }
 
+  /** The same for a row: that of the folio it belongs to. */
+  folioOf(row: number): number {
+    if ((this.state[row]! & PageState.large) !== 0) return row;
+    const head = this.findHead(this.pfn[row]!);
+    return head >= 0 ? head : row;
+  }
+
   /** The row of a compound page's head whose order reaches over a PFN that is not its head; -1. */
   findHead(pfn: number): number {
-    if (!this.anyLarge) return -1;
-    for (let order = 1; order <= MAX_ORDER; order++) {
+    if (this.reached[blockOf(pfn)] === 0) return -1;
+    for (let order = 1; order <= this.largest; order++) {
       const size = 2 ** order;
       const head = Math.floor(pfn / size) * size;
       if (head === pfn) continue;
@@ -166,14 +173,21 @@ export class PageTable {
     return -1;
   }
 
-  /** Whether any compound page was ever seen: most lookups of a head need not be made otherwise. */
-  anyLarge = false;
+  /** the largest order ever seen */
+  private largest = 0;
+  /** blocks of 4 MiB that a compound page was ever seen to reach into: most lookups of a head end here */
+  private readonly reached = new Uint8Array(BLOCKS);
 
   /** Marks a row as the head of a compound page of an order. */
   setLarge(row: number, order: number, known: boolean): void {
-    this.anyLarge = true;
     this.state[row]! |= PageState.large | (known ? PageState.orderKnown : 0);
     if (order > this.order[row]! || known) this.order[row] = order;
+    const reach = Math.min(order, MAX_ORDER);
+    if (reach > this.largest) this.largest = reach;
+    const first = this.pfn[row]!;
+    const end = first + 2 ** reach;
+    for (let pfn = first; pfn < end; pfn += BLOCK_PAGES) this.reached[blockOf(pfn)] = 1;
+    this.reached[blockOf(end - 1)] = 1;
   }
 
   private grow(): void {
@@ -204,6 +218,14 @@ export class PageTable {
 
 /** MAX_PAGE_ORDER is 10 on x86; a 1 GiB hugetlb page is order 18. */
 const MAX_ORDER = 18;
+
+/** Pages of a block, and blocks told apart: those of 256 GiB; PFNs beyond share theirs. */
+const BLOCK_PAGES = 1024;
+const BLOCKS = 1 << 16;
+
+function blockOf(pfn: number): number {
+  return Math.floor(pfn / BLOCK_PAGES) & (BLOCKS - 1);
+}
 
 /** PFNs come in runs: multiply to spread them (Knuth), fold the high part of large ones in. */
 function hash(pfn: number): number {

@@ -21,20 +21,28 @@ export function chooseReferences(
   deed: Deed | undefined,
   sub: number,
 ): Choice {
+  let only: Reference | undefined;
+  let several = false;
+  for (let r = m.pages.references[row]; r; r = r.next) {
+    if (r.kind !== kind) continue;
+    several = only !== undefined;
+    if (several) break;
+    only = r;
+  }
+  if (only === undefined) return {from: [], unmatched: n, how: 'no reference of this kind is known'};
+  if (!several) {
+    const some = Math.min(n, only.n);
+    return {from: [{reference: only, n: some}], unmatched: n - some, how: 'the only one'};
+  }
   const candidates: Reference[] = [];
   for (let r = m.pages.references[row]; r; r = r.next) if (r.kind === kind) candidates.push(r);
-  if (candidates.length === 0) return {from: [], unmatched: n, how: 'no reference of this kind is known'};
-  let how = 'the only one';
-  if (candidates.length > 1) {
-    const task = deed && !inInterrupt(deed.context) ? deed.task : -1;
-    const rank = (r: Reference): number =>
-      (sub >= 0 && r.sub >= 0 && (sub < r.sub || sub >= r.sub + r.n) ? 4 : 0) +
-      (task >= 0 && r.task === task ? 0 : 2) +
-      (r.n === n ? 0 : 1);
-    candidates.sort((a, b) => rank(a) - rank(b) || a.t - b.t);
-    const best = rank(candidates[0]!);
-    how = best < 2 && task >= 0 ? 'same task' : 'the oldest';
-  }
+  const task = deed && !inInterrupt(deed.context) ? deed.task : -1;
+  const rank = (r: Reference): number =>
+    (sub >= 0 && r.sub >= 0 && (sub < r.sub || sub >= r.sub + r.n) ? 4 : 0) +
+    (task >= 0 && r.task === task ? 0 : 2) +
+    (r.n === n ? 0 : 1);
+  candidates.sort((a, b) => rank(a) - rank(b) || a.t - b.t);
+  const how = rank(candidates[0]!) < 2 && task >= 0 ? 'same task' : 'the oldest';
   const from: {reference: Reference; n: number}[] = [];
   let left = n;
   for (const reference of candidates) {

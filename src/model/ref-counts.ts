@@ -9,6 +9,7 @@ import {Context, EventKind as K, PageFlag, type TraceEvent} from './event.js';
 import {What} from './journal.js';
 import type {Model} from './model.js';
 import {PageState, UNKNOWN_COUNT} from './page-table.js';
+import type {Deed} from './references.js';
 
 /** GUP_PIN_COUNTING_BIAS, include/linux/mm.h, 5.7 to 7.2. */
 export const BIAS = 1024;
@@ -93,8 +94,11 @@ export class RefCounts {
     }
     if (pages.gets[row]! > 0 && !told) m.gup.putByCount(ev, row, delta);
     if (pages.references[row] !== undefined || (m.watched.size > 0 && m.watched.has(row))) {
-      const listeners = m.listeners;
-      for (let i = 0; i < listeners.length; i++) listeners[i]!.counted?.(row, () => m.deed(ev), delta, inBatch);
+      const {counted} = m.on;
+      if (counted.length > 0) {
+        const deed = (): Deed => m.deed(ev);
+        for (let i = 0; i < counted.length; i++) counted[i]!(row, deed, delta, inBatch);
+      }
     }
     if (kind === K.RefModAndTest && ev.hasRet !== 0 && ev.ret === 1) m.lifetime.lastReferenceGone(ev, row);
   }

@@ -72,7 +72,7 @@ export class WritebackTracker {
       r.deviceWrote = m.dma.deviceWritesNow(row, r);
     }
     if (matters) m.note(row, ev, What.writebackStart, NaN, 0, 0);
-    for (const l of m.listeners) l.writebackStarted?.(row, writeback);
+    for (const tell of m.on.writebackStarted) tell(row, writeback);
   }
 
   private end(ev: TraceEvent, row: number): void {
@@ -81,7 +81,7 @@ export class WritebackTracker {
     const writeback = pages.writebacks[row]!;
     writeback.end = m.deed(ev);
     if (pages.references[row] || pages.journals[row]) m.note(row, ev, What.writebackEnd, NaN, 0, 0);
-    for (const l of m.listeners) l.writebackEnded?.(row, writeback);
+    for (const tell of m.on.writebackEnded) tell(row, writeback);
     pages.writebacks[row] = undefined;
     pages.state[row]! &= ~PageState.underWriteback;
   }
@@ -90,7 +90,7 @@ export class WritebackTracker {
   abandon(row: number): void {
     const writeback = this.m.pages.writebacks[row];
     if (!writeback) return;
-    for (const l of this.m.listeners) l.writebackEnded?.(row, writeback);
+    for (const tell of this.m.on.writebackEnded) tell(row, writeback);
     this.m.pages.writebacks[row] = undefined;
   }
 
@@ -100,9 +100,9 @@ export class WritebackTracker {
     this.clearing.set(row, ev.pid);
     this.clean(row);
     if (m.pages.references[row]) m.note(row, ev, What.clean, NaN, 0, 0);
-    if (m.listeners.length > 0 && m.pages.references[row]) {
+    if (m.on.cleaned.length > 0 && m.pages.references[row]) {
       const deed = m.deed(ev);
-      for (const l of m.listeners) l.cleaned?.(row, deed);
+      for (const tell of m.on.cleaned) tell(row, deed);
     }
   }
 
@@ -118,7 +118,7 @@ export class WritebackTracker {
     this.clearing.delete(row);
     if (m.pages.references[row] || m.pages.journals[row]) m.note(row, ev, What.dirty, NaN, 0, 0);
     const deed = m.deed(ev);
-    for (const l of m.listeners) l.dirtied?.(row, deed);
+    for (const tell of m.on.dirtied) tell(row, deed);
     const {state} = m.pages;
     state[row]! |= PageState.dirty | PageState.dirtyKnown;
   }
