@@ -4,9 +4,11 @@
 
 import {perfData, traceDat} from './binary.js';
 import {bpftrace, bpftraceJson} from './bpftrace/index.js';
+import {dmesg} from './dmesg/index.js';
 import type {Form} from './form.js';
 import {ftrace} from './ftrace/index.js';
+import {mail} from './mail/index.js';
 import {perfScript} from './perf-script/index.js';
 import {traceCmd} from './trace-cmd/index.js';
 
-export const forms: readonly Form[] = [traceDat, perfData, ftrace, traceCmd, perfScript, bpftraceJson, bpftrace];
+export const forms: readonly Form[] = [traceDat, perfData, ftrace, traceCmd, perfScript, bpftraceJson, bpftrace, dmesg, mail];

@@ -1,0 +1,141 @@
+/**
+ * What mail programs do to long lines: quote marks before them, a break at column 72 to 80. A trace line is longer than
+ * that, so most of those in mails are in pieces:
+ *
+ *     > > bash-101     [001] d..1.    17.012627: page_ref_mod_and_test: pfn=0x602c
+ *     > > flags=none count=0 mapcount=-1 mapping=0000000000000000 mt=0 val=-1 ret=1
+ */
+
+import {EQUALS, GREATER, HEX, isDigit, LPAREN, SPACE, TAB, text} from '../bytes.js';
+
+/** Columns after which programs break lines; a line broken within a word is at least this long. */
+const NARROWEST = 60;
+
+/** Where the text of a line begins after its quote marks, and how many there are. */
+export class Quote {
+  depth = 0;
+  body = 0;
+
+  /** `> > text`, `>> text`, `>text` */
+  parse(buf: Uint8Array, start: number, end: number): void {
+    this.depth = 0;
+    let pos = start;
+    if (buf[pos] === SPACE && buf[pos + 1] === GREATER) pos++;
+    while (pos < end && buf[pos] === GREATER) {
+      this.depth++;
+      pos++;
+      if (pos + 1 < end && buf[pos] === SPACE && buf[pos + 1] === GREATER) pos++;
+    }
+    if (this.depth === 0) pos = start;
+    else if (pos < end && buf[pos] === SPACE) pos++;
+    this.body = pos;
+  }
+}
+
+/** How a line goes on with the one above it. */
+export const Joint = {none: 0, blank: 1, nothing: 2} as const;
+
+/**
+ * Whether `buf[start..end)`, which is no event of its own, clearly completes the event line `above[0..length)`: it is made
+ * of `key=value` pairs, maybe after the rest of a word that the break cut. `width` is the length of the last piece above,
+ * quote marks included.
+ */
+export function joint(
+  above: Uint8Array,
+  length: number,
+  width: number,
+  buf: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  const pos = skipBlanks(buf, start, end);
+  if (pos >= end) return Joint.none;
+  const last = lastWord(above, length);
+  if (above[length - 1] === COLON && (buf[pos] === LPAREN || pairs(buf, pos, end) > 0)) return Joint.blank;
+  const first = wordEnd(buf, pos, end);
+  if (isPair(buf, pos, first)) return pairs(buf, pos, end) > 0 ? Joint.blank : Joint.none;
+  const rest = skipBlanks(buf, first, end);
+  if (rest >= end) {
+    // `val=-10` `24`: a number cut in two, where a break is to be expected
+    return width >= NARROWEST && isPair(above, last, length) && isTail(buf, pos, end) ? Joint.nothing : Joint.none;
+  }
+  if (pairs(buf, rest, end) === 0) return Joint.none;
+  if (!isTail(buf, pos, first)) return Joint.none;
+  // `mapping=00000000` `80e8c0cc mt=1 val=1`, but `ino` `35a1ad pfn=0x2fc1`
+  return isPair(above, last, length) ? Joint.nothing : Joint.blank;
+}
+
+const COLON = 58;
+
+/** How many pairs the line is made of; 0 if it is made of anything else, too. */
+export function pairs(buf: Uint8Array, start: number, end: number): number {
+  let n = 0;
+  for (let pos = skipBlanks(buf, start, end); pos < end;) {
+    const stop = wordEnd(buf, pos, end);
+    // `[TRUNCATED]` of dma_map_sg; `(null)` of old kernels' mapping
+    if (isPair(buf, pos, stop)) n++;
+    else if (n === 0 || (buf[pos] !== LPAREN && buf[pos] !== LBRACKET)) return 0;
+    pos = skipBlanks(buf, stop, end);
+  }
+  return n;
+}
+
+const LBRACKET = 91;
+
+/** `key=value`, `key=` */
+function isPair(buf: Uint8Array, start: number, end: number): boolean {
+  let pos = start;
+  while (pos < end && isKeyByte(buf[pos]!)) pos++;
+  return pos > start && pos < end && buf[pos] === EQUALS && !isDigit(buf[start]!);
+}
+
+function isKeyByte(c: number): boolean {
+  return (c >= 97 && c <= 122) || isDigit(c) || c === UNDERSCORE;
+}
+
+const UNDERSCORE = 95;
+
+/** The rest of a value: digits, or flags and such between bars */
+function isTail(buf: Uint8Array, start: number, end: number): boolean {
+  let hex = true;
+  let bars = false;
+  for (let i = start; i < end; i++) {
+    const c = buf[i]!;
+    if (HEX[c]! < 0 && c !== LETTER_x) hex = false;
+    if (c === BAR || c === UNDERSCORE || c === CLOSE || c === COMMA) bars = true;
+    else if (!isKeyByte(c) && (c < 65 || c > 90)) return false;
+  }
+  return end > start && (hex || bars);
+}
+
+const LETTER_x = 120;
+const BAR = 124;
+const CLOSE = 125;
+const COMMA = 44;
+
+function lastWord(buf: Uint8Array, end: number): number {
+  let pos = end;
+  while (pos > 0 && buf[pos - 1] !== SPACE && buf[pos - 1] !== TAB) pos--;
+  return pos;
+}
+
+function skipBlanks(buf: Uint8Array, pos: number, end: number): number {
+  while (pos < end && (buf[pos] === SPACE || buf[pos] === TAB)) pos++;
+  return pos;
+}
+
+function wordEnd(buf: Uint8Array, pos: number, end: number): number {
+  while (pos < end && buf[pos] !== SPACE && buf[pos] !== TAB) pos++;
+  return pos;
+}
+
+/** `[snip]`, `<snip 200 lines>`, `[...]`, `...`, `[cut]`, `(trimmed)`, `[…]` */
+const SNIP =
+  /^(?:[[<({]\s*(?:snip(?:ped|s)?|cut|trimmed|elided|omitted|\.\.\.+|…)[^\])>}]{0,40}[\])>}]|snip|\.\.\.+|…|\[\s*\.\s*\.\s*\.\s*\])$/i;
+
+/** Whether a line says that something was cut out here. */
+export function isSnip(buf: Uint8Array, start: number, end: number): boolean {
+  const pos = skipBlanks(buf, start, end);
+  if (end - pos > 64 || end - pos < 3) return false;
+  return SNIP.test(text(buf, pos, end).trimEnd());
+}
