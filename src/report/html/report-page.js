@@ -356,6 +356,9 @@
   refresh();
 
   // on paper every finding that passes the filters is written out
-  window.addEventListener('beforeprint', () => detail.replaceChildren(...findings.filter(matches).map(findingArticle)));
+  window.addEventListener('beforeprint', () => {
+    page.querySelector('details').open = true;
+    detail.replaceChildren(...findings.filter(matches).map(findingArticle));
+  });
   window.addEventListener('afterprint', show);
 })();

@@ -67,7 +67,7 @@ function makeTimeline(finding) {
   }
   function ticks() {
     const span = view.to - view.from;
-    const most = Math.max(2, Math.floor(width / 110)); // so many labels fit beside each other
+    const most = Math.max(3, Math.floor(width / 110)); // so many labels fit beside each other
     let step = 10 ** Math.floor(Math.log10(span / most));
     step *= [1, 2, 5, 10].find((factor) => span / (step * factor) <= most) || 10;
     step = Math.max(1, step);
