@@ -1,0 +1,54 @@
+import {spawnSync} from 'node:child_process';
+import {readFileSync} from 'node:fs';
+import {beforeAll, describe, expect, inject, it} from 'vitest';
+import type {Report} from '../src/report/types.js';
+
+const trace = 'docs/examples/writeback-6.12.txt.gz';
+
+function pinscope(words: string[], input = ''): string {
+  const run = spawnSync(process.execPath, ['bin/run.js', ...words], {input, encoding: 'utf8', maxBuffer: 1 << 27});
+  expect(run.status, run.stderr).toBe(1);
+  return run.stdout;
+}
+
+describe('a mail report', () => {
+  let mail = '';
+  let report: Report;
+
+  beforeAll(() => {
+    expect(inject('buildFailure')).toBe('');
+    mail = pinscope(['analyze', trace, '--to', 'mail', '--limit', '0']);
+    report = JSON.parse(pinscope(['analyze', trace, '--json'])) as Report;
+  });
+
+  it('is ASCII, at most 75 columns except the quoted lines, which are lines of the trace', () => {
+    expect(mail).toMatch(/^[\x20-\x7e\n]*$/);
+    const long = mail.split('\n').filter((line) => line.length > 75);
+    expect(long.length).toBeGreaterThan(10);
+    const lines = new Set(report.findings.flatMap((finding) => finding.evidence.map((item) => `> ${item.text}`)));
+    for (const line of long) expect(lines).toContain(line);
+  });
+
+  it.each([
+    ['as it is', (text: string) => text],
+    ['in a reply', (text: string) => text.replace(/^/gm, '> ')],
+    ['in a reply to a reply', (text: string) => text.replace(/^/gm, '> > ')],
+  ])('holds what proves it: read back %s, the same deeds are found', (_, quote) => {
+    const again = JSON.parse(pinscope(['analyze', '--from', 'mail', '--json', '-'], quote(mail))) as Report;
+    const decided = report.findings.filter((finding) => finding.rule === 'writeback-while-pinned');
+    expect(decided.length).toBeGreaterThan(5);
+    for (const finding of decided) {
+      const pages = new Set(finding.pages.map((page) => page.pfn));
+      const found = again.findings.some(
+        (other) => other.rule === finding.rule && other.pages.some((page) => pages.has(page.pfn)),
+      );
+      expect(found, `${finding.id} on ${[...pages].join(', ')}`).toBe(true);
+    }
+  });
+});
+
+it('keeps the example of a mail within its limits', () => {
+  const mail = readFileSync('docs/examples/report.mail.txt', 'utf8');
+  expect(mail).toMatch(/^[\x20-\x7e\n]*$/);
+  for (const line of mail.split('\n')) if (!line.startsWith('> ')) expect(line.length, line).toBeLessThanOrEqual(75);
+});
