@@ -1,8 +1,11 @@
 import {readFileSync} from 'node:fs';
 import {Ajv, type AnySchemaObject} from 'ajv';
 import {describe, expect, it} from 'vitest';
+import {HISTORY_RENDERERS} from '../../src/report/history/index.js';
+import {PINS_RENDERERS} from '../../src/report/pins/index.js';
 import {REPORT_RENDERERS} from '../../src/report/index.js';
 import type {Report} from '../../src/report/types.js';
+import {historyReport, pinsReport} from './sample-lives.js';
 import * as samples from './samples.js';
 
 function schema(name: string): AnySchemaObject {
@@ -49,6 +52,18 @@ describe.each(reports)('%s', (_, report) => {
       expect(validateLine.errors ?? [], line).toEqual([]);
     }
   });
+});
+
+it.each([
+  ['history', 'pinscope.history.1.json', () => [...HISTORY_RENDERERS.json(historyReport(), options.plain)].join('')],
+  ['pins', 'pinscope.pins.1.json', () => [...PINS_RENDERERS.json(pinsReport(), options.plain)].join('')],
+])('the result of %s validates', (_, name, text) => {
+  const ajv = new Ajv({allErrors: true, strict: true, strictTypes: false, allowUnionTypes: true});
+  for (const how of [closed(schema(name)), {...schema(name), $id: 'as published'}]) {
+    const validate = ajv.compile(how);
+    validate(JSON.parse(text()));
+    expect(validate.errors ?? []).toEqual([]);
+  }
 });
 
 it('rejects what is no report', () => {
