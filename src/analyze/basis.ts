@@ -14,7 +14,7 @@ export function basisOf(reading: Reading, options: {command: string[]; version: 
     command: options.command,
     inputs: inputs.map(inputOf),
     clock: clockOf(reading),
-    span: timesOf(m, m.first, m.last),
+    span: timesOf(m, ...spanOf(reading)),
     kernel: {
       release: m.facts.get('kernel') ?? null,
       known_by: m.facts.has('kernel')
@@ -26,6 +26,17 @@ export function basisOf(reading: Reading, options: {command: string[]; version: 
     },
     quality: qualityOf(reading),
   };
+}
+
+/** First and last event, of whatever name: the model hears only of those that it can use. */
+function spanOf({model: m, inputs}: Reading): [number, number] {
+  let first = m.first;
+  let last = m.last;
+  for (const {reader} of inputs) {
+    for (const t of reader.counters.firstTime) if (!(t >= first)) first = Number.isNaN(t) ? first : t;
+    for (const t of reader.counters.lastTime) if (t > last) last = t;
+  }
+  return [first, last];
 }
 
 /** The end of a result. */
@@ -75,12 +86,32 @@ function clockOf({model: m}: Reading): Report['clock'] {
   };
 }
 
+/**
+ * Events that exist only from, or only up to, some version (read in the trees of 4.9 to 7.2, not in every release between).
+ * A kprobe event can be given any name, so each is a signal, not a proof.
+ */
+const VERSION_SIGNALS: readonly [RegExp, string][] = [
+  [/^dma_map_phys$/, '6.18 or later'],
+  [/^dma_map_page$/, '6.12 or later'],
+  [/^try_grab_folio_fast$/, '6.12 or later'],
+  [/^try_grab_page$/, '5.7 to 6.8'],
+  [/^put_compound_head$/, '5.7 to 5.17'],
+  [/^gup_put_folio$/, '5.19 or later'],
+  [/^(?:writeback_dirty_folio|folio_wait_writeback)$/, '5.17 or later'],
+  [/^(?:writeback_dirty_page|wait_on_page_writeback)$/, 'up to 5.15'],
+  [/^mm_vmscan_write_folio$/, '6.1 or later'],
+  [/^mm_vmscan_writepage$/, 'up to 5.17'],
+];
+
 /** Facts in the trace that tell something of the kernel's version. */
-function kernelSignals({model: m}: Reading): string[] {
+function kernelSignals({model: m, inputs}: Reading): string[] {
   const out: string[] = [];
   if (m.era.foll !== undefined) {
     out.push(`FOLL_* numbering of ${m.era.foll === 'new' ? '6.3 and later' : '6.2 and earlier'} (${m.era.told})`);
   }
   if (m.era.rawMapcount) out.push('mapcount=-1 for an unmapped page: 6.10 or later');
+  for (const name of new Set(inputs.flatMap(({reader}) => [...reader.counters.eventsByName().keys()]))) {
+    for (const [pattern, version] of VERSION_SIGNALS) if (pattern.test(name)) out.push(`event ${name}: ${version}`);
+  }
   return out;
 }

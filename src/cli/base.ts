@@ -5,6 +5,7 @@
  * `await import()` inside run(), so that --help and --version stay quick.
  */
 import {string as textArgument} from '@oclif/core/args';
+import type {Interfaces} from '@oclif/core';
 import {Command} from '@oclif/core/command';
 import type {FindingOptions, InputOptions, OutputForm, OutputOptions, RawFlags, Selection} from './flags.js';
 import * as flags from './flags.js';
@@ -45,7 +46,7 @@ export abstract class TraceCommand extends BaseCommand {
     }),
   };
 
-  static override baseFlags = {
+  static override baseFlags: Interfaces.FlagInput = {
     ...flags.inputFlags,
     ...flags.selectionFlags,
     ...flags.findingFlags,
