@@ -12,9 +12,10 @@
  */
 
 import {EventKind, TraceEvent, type EventSink} from '../../src/model/event.js';
-import {ascii, find, hashBytes, isDigit, PLUS, skipHex, skipSpaces, SPACE, startsWith, TAB, text} from '../bytes.js';
+import {ascii, find, HASH, hashBytes, isDigit, PLUS, skipHex, skipSpaces, SPACE, startsWith, TAB, text} from '../bytes.js';
 import {EventTable, type EventEntry} from '../events/table.js';
 import {MAX_CPU, ReaderCounters, type OpenOptions} from '../form.js';
+import {headerLine} from '../ftrace/header.js';
 import {decodePayload, payloadOf, type Payload} from './events.js';
 import {LinePrefix} from './prefix.js';
 import {isOutput, MapOutput} from './output.js';
@@ -57,6 +58,12 @@ export class BpftraceLines {
       return true;
     }
     const first = buf[start]!;
+    // facts of `pinscope record` around what bpftrace printed
+    if (first === HASH) {
+      const release = headerLine(buf, start, end, this.counters.lines, this.options.input, this.sink);
+      if (release !== undefined) this.table.context.setKernel(release);
+      return true;
+    }
     if ((first === TAB || first === SPACE) && this.after !== After.nothing && this.frame(buf, start, end)) return true;
     if (this.maps.continues(buf, start, end)) return true;
     if (this.event(buf, start, end, recordStart, recordEnd, offset)) return true;

@@ -27,6 +27,7 @@ import {
 import {After, EventLineReader} from '../event-lines.js';
 import {FlagPrinter} from '../events/page-flags.js';
 import type {OpenOptions} from '../form.js';
+import {headerLine} from '../ftrace/header.js';
 import {PerfColumns} from './columns.js';
 
 const LOST = new TextEncoder().encode('PERF_RECORD_LOST');
@@ -68,6 +69,11 @@ export class PerfScriptReader extends EventLineReader {
       this.table.context.setKernel(m[1]);
     } else if ((m = CPUS.exec(line))) this.sink.fact(input, 'cpus', m[1]!);
     else if ((m = CLOCK.exec(line))) this.sink.fact(input, 'clock', m[1]!);
+    else {
+      // facts of `pinscope record`
+      const release = headerLine(buf, start, end, this.counters.lines, input, this.sink);
+      if (release !== undefined) this.table.context.setKernel(release);
+    }
   }
 
   /** `ffffffff8133b2d3 __page_ref_mod_unless+0x43 ([kernel.kallsyms])` after the TAB and blanks */

@@ -19,6 +19,7 @@ import {
   CR,
   EQUALS,
   GREATER,
+  HASH,
   hashBytes,
   LPAREN,
   PLUS,
@@ -33,7 +34,7 @@ import {After, EventLineReader} from '../event-lines.js';
 import {FlagPrinter} from '../events/page-flags.js';
 import type {OpenOptions} from '../form.js';
 import {LineContext, TimeForm} from '../ftrace/context.js';
-import {lossLine} from '../ftrace/header.js';
+import {headerLine, lossLine} from '../ftrace/header.js';
 
 const CPUS = new TextEncoder().encode('cpus=');
 const CPU_COLON = new TextEncoder().encode('CPU:');
@@ -56,6 +57,12 @@ export class TraceCmdReader extends EventLineReader {
   protected special(buf: Uint8Array, start: number, end: number): boolean {
     let pos = skipSpaces(buf, start, end);
     if (pos === end) return true;
+    // events are indented; facts of `pinscope record` around the report are not
+    if (buf[start] === HASH) {
+      const release = headerLine(buf, start, end, this.counters.lines, this.options.input, this.sink);
+      if (release !== undefined) this.table.context.setKernel(release);
+      return true;
+    }
     if (buf[pos] === EQUALS && buf[pos + 1] === GREATER) {
       if (this.after === After.stack) this.frame(buf, skipSpaces(buf, pos + 2, end), end);
       return true;
