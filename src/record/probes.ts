@@ -308,8 +308,6 @@ export const TRACEPOINTS: readonly Tracepoint[] = [
   ...[
     'dma_map_page',
     'dma_unmap_page',
-    'dma_map_resource',
-    'dma_unmap_resource',
     'dma_map_phys',
     'dma_unmap_phys',
     'dma_map_sg',

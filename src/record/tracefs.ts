@@ -1,6 +1,52 @@
 /** Recording with nothing but tracefs: an own instance, read through trace_pipe into a text file. */
-import {CHECKS, head, judgement, RUN, SETUP, tables} from './frame.js';
+import {CHECKS, head, judgement, tables} from './frame.js';
 import type {Choice, RecordOptions} from './options.js';
+import {ENDING, PROBING, SETUP} from './setup.js';
+
+const RUN = String.raw`
+# ---- running the command
+
+# Runs the command (its input is ours), or sleeps; leaves its status in $work/status.
+run_command() {
+  if [ $# -gt 0 ]; then
+    (
+      # shellcheck disable=SC2016 # expanded by the inner shell
+      sh -c 'echo $$ >"$0"; exec "$@"' "$work/command" "$@" <&3 3<&- 9>&-
+      echo $? >"$work/status"
+    ) 9>&- &
+    waited=$!
+    if [ -n "$seconds" ]; then
+      (
+        # shellcheck disable=SC2016
+        sh -c 'echo $$ >"$0"; exec sleep "$1"' "$work/sleeper" "$seconds"
+        while [ -d "$work" ] && kill -USR2 $$; do sleep 1; done
+      ) 3<&- 9>&- 2>/dev/null &
+    fi
+    say "recording to $out until the command ends"
+  else
+    sleep "${'$'}{seconds:-2000000000}" 3<&- 9>&- &
+    waited=$!
+    echo "$waited" >"$work/sleeper"
+    if [ -n "$seconds" ]; then say "recording to $out for $seconds s"; else say "recording to $out: Ctrl-C ends it"; fi
+  fi
+}
+
+# Comes back when the command has ended, the time is over, the limit is reached, or a signal came.
+wait_for_end() {
+  while [ -z "$ended" ]; do
+    wait "$waited"
+    if [ -s "$work/status" ]; then ended='command'
+    elif [ -z "$ended" ] && ! kill -0 "$waited" 2>/dev/null; then ended='duration'
+    fi
+  done
+  case $ended in
+    interrupted | terminated | hangup)
+      [ ! -s "$work/command" ] || kill "$(cat "$work/command")" 2>/dev/null
+      ;;
+    limit) say "the trace reached its limit of $limit MiB: recording stopped" ;;
+  esac
+}
+`;
 
 const BACKEND = String.raw`
 # ---- the recorder: tracefs alone
@@ -19,14 +65,14 @@ prepare_instance() {
   for pid in $pids; do
     [ -d "/proc/$pid" ] || fail "there is no process $pid"
     set_option event-fork 1
-    for task in /proc/"$pid"/task/*; do printf '%s\n' "${"$"}{task##*/}" >>"$inst/set_event_pid"; done
+    for task in /proc/"$pid"/task/*; do printf '%s\n' "${'$'}{task##*/}" >>"$inst/set_event_pid"; done
   done
 }
 
 # stats NAME: one fact for each CPU
 stats() {
   for cpu in "$inst"/per_cpu/cpu*; do
-    fact "$1" "${"$"}{cpu##*/} $(tr '\n' ' ' <"$cpu/stats")"
+    fact "$1" "${'$'}{cpu##*/} $(tr '\n' ' ' <"$cpu/stats")"
   done
 }
 
@@ -68,7 +114,7 @@ start_recorder() {
     reader_filter "$need" "$event"
     if [ -n "$stacks" ]; then
       # a condition, if one that always holds, puts the stack behind its event instead of before it
-      case " $stacked " in *" $need "*) [ "$event" != "${"$"}{event%_ret}" ] ||
+      case " $stacked " in *" $need "*) [ "$event" != "${'$'}{event%_ret}" ] ||
         printf 'stacktrace if common_pid >= 0' >"$inst/events/$event/trigger" ;;
       esac
       case $event in page_ref/*) printf 'stacktrace if val > 1000 || val < -1000' >"$inst/events/$event/trigger" ;; esac
@@ -121,8 +167,10 @@ export function tracefsScript(options: RecordOptions, choice: Choice): string {
     tables(choice),
     judgement(options, choice),
     CHECKS,
-    RUN,
+    ENDING,
     SETUP,
+    PROBING,
+    RUN,
     BACKEND,
   ].join('\n');
 }

@@ -1,6 +1,17 @@
 /** Builds what a guest boots from: an initramfs with busybox, modules and the work, and its disks. */
 import {execFileSync} from 'node:child_process';
-import {chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import {basename, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {CACHE, type Kernel} from './packages.js';
@@ -17,7 +28,8 @@ function moduleFiles(dir: string): Map<string, string> {
     for (const entry of readdirSync(at, {withFileTypes: true})) {
       const path = join(at, entry.name);
       if (entry.isDirectory()) walk(path);
-      else if (/\.ko(\.xz)?$/.test(entry.name)) found.set(entry.name.replace(/\.ko(\.xz)?$/, '').replaceAll('-', '_'), path);
+      else if (/\.ko(\.xz)?$/.test(entry.name))
+        found.set(entry.name.replace(/\.ko(\.xz)?$/, '').replaceAll('-', '_'), path);
     }
   };
   walk(join(dir, 'kernel'));
@@ -32,7 +44,9 @@ function copyModules(kernel: Kernel, to: string): string[] {
     const source = files.get(name);
     // what is built in has no file
     if (source === undefined || order.includes(`${name}.ko`)) return;
-    const raw = source.endsWith('.xz') ? execFileSync('xz', ['-dc', source], {maxBuffer: 1 << 28}) : readFileSync(source);
+    const raw = source.endsWith('.xz')
+      ? execFileSync('xz', ['-dc', source], {maxBuffer: 1 << 28})
+      : readFileSync(source);
     const depends = /\0depends=([^\0]*)\0/.exec(raw.toString('latin1'))?.[1] ?? '';
     for (const other of depends.split(',').filter(Boolean)) add(other.replaceAll('-', '_'));
     writeFileSync(join(to, `${name}.ko`), raw);
@@ -72,7 +86,8 @@ export function buildInitramfs(kernel: Kernel, name: string, files: Record<strin
   copyFileSync(buildModule(kernel), join(root, 'lib/pinbad.ko'));
   copyFileSync(buildWork(), join(root, 'bin/work'));
   copyFileSync(join(GUEST, 'init.sh'), join(root, 'init'));
-  if (existsSync('/bin/dash')) execFileSync('sh', ['-c', `ldd /bin/dash | grep -o '/[^ ]*' | cpio -pdL --quiet ${root}`]);
+  if (existsSync('/bin/dash'))
+    execFileSync('sh', ['-c', `ldd /bin/dash | grep -o '/[^ ]*' | cpio -pdL --quiet ${root}`]);
   copyFileSync('/bin/dash', join(root, 'bin/dash'));
   for (const [file, text] of Object.entries(files)) writeFileSync(join(root, 'task', file), text);
   for (const file of ['init', 'bin/work', 'bin/busybox', 'bin/dash']) chmodSync(join(root, file), 0o755);
@@ -86,7 +101,16 @@ export function buildDisk(name: string, megabytes: number, from?: string): strin
   const image = join(CACHE, `${basename(name)}.img`);
   rmSync(image, {force: true});
   execFileSync('truncate', ['-s', `${megabytes}M`, image]);
-  execFileSync('/sbin/mke2fs', ['-q', '-F', '-t', 'ext4', '-E', 'lazy_itable_init=0,lazy_journal_init=0', ...(from === undefined ? [] : ['-d', from]), image]);
+  execFileSync('/sbin/mke2fs', [
+    '-q',
+    '-F',
+    '-t',
+    'ext4',
+    '-E',
+    'lazy_itable_init=0,lazy_journal_init=0',
+    ...(from === undefined ? [] : ['-d', from]),
+    image,
+  ]);
   return image;
 }
 

@@ -44,7 +44,8 @@ export function needHostTools(): void {
   const missing = HOST_TOOLS.filter(([file]) => !existsSync(file)).map(([, name]) => name);
   if (missing.length === 0) return;
   if (!existsSync('/usr/bin/apt-get')) throw new Skip(`missing ${missing.join(', ')}, and there is no apt-get`);
-  if (process.getuid?.() !== 0) throw new Skip(`missing ${missing.join(', ')}; run as root: apt-get install ${missing.join(' ')}`);
+  if (process.getuid?.() !== 0)
+    throw new Skip(`missing ${missing.join(', ')}; run as root: apt-get install ${missing.join(' ')}`);
   aptUpdate();
   const done = spawnSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...missing], {
     env: {...process.env, DEBIAN_FRONTEND: 'noninteractive'},
@@ -71,7 +72,9 @@ export interface Kernel {
 
 /** Newest stock kernel of a series that the configured package sources have. */
 function newestRelease(series: string): string {
-  const pattern = new RegExp(`^linux-image-(${series.replaceAll('.', '\\.')}\\.[0-9]+(?:-[0-9]+|\\+deb[0-9]+(?:u[0-9]+)?)-amd64)$`);
+  const pattern = new RegExp(
+    `^linux-image-(${series.replaceAll('.', '\\.')}\\.[0-9]+(?:-[0-9]+|\\+deb[0-9]+(?:u[0-9]+)?)-amd64)$`,
+  );
   const find = () =>
     run('apt-cache', ['pkgnames', `linux-image-${series}.`])
       .split('\n')
@@ -105,7 +108,9 @@ function unpack(names: string[], to: string): void {
     try {
       run('apt-get', ['download', '-q', ...names], debs);
     } catch (error) {
-      throw new Skip(`apt-get cannot download ${names.join(', ')}: ${lastLine((error as {stderr?: string}).stderr ?? '')}`);
+      throw new Skip(
+        `apt-get cannot download ${names.join(', ')}: ${lastLine((error as {stderr?: string}).stderr ?? '')}`,
+      );
     }
   }
   for (const deb of readdirSync(debs)) run('dpkg', ['-x', join(debs, deb), to]);
@@ -126,7 +131,10 @@ export function stockKernel(series: string): Kernel {
   unpack([`linux-image-${release}`, `linux-headers-${release}`, `linux-headers-${base}-common`, kbuild], root);
   const headers = join(root, 'usr/src', `linux-headers-${release}`);
   const makefile = join(headers, 'Makefile');
-  writeFileSync(makefile, readFileSync(makefile, 'utf8').replace(/^include \/usr\/src/m, `include ${join(root, 'usr/src')}`));
+  writeFileSync(
+    makefile,
+    readFileSync(makefile, 'utf8').replace(/^include \/usr\/src/m, `include ${join(root, 'usr/src')}`),
+  );
   // only there for module BTF, which would need pahole
   rmSync(join(headers, 'vmlinux'), {force: true});
   return {

@@ -27,7 +27,10 @@ export interface GuestResult {
 function boot(guest: Guest, results: string): Promise<string> {
   const initrd = buildInitramfs(guest.kernel, guest.name, guest.files);
   const work = buildDisk(`work-${guest.name}`, 256);
-  const drive = (file: string, id: string, more = '') => ['-drive', `file=${file},if=none,id=${id},format=raw,cache=unsafe${more}`];
+  const drive = (file: string, id: string, more = '') => [
+    '-drive',
+    `file=${file},if=none,id=${id},format=raw,cache=unsafe${more}`,
+  ];
   const args = [
     // The emulator of QEMU 7.2 crashes a guest now and then while kernel code is patched on another CPU.
     ...['-accel', 'tcg,thread=multi', '-machine', 'q35', '-cpu', 'max', '-smp', '2', '-m', '1536'],
@@ -37,7 +40,9 @@ function boot(guest: Guest, results: string): Promise<string> {
     ...['-device', 'nvme,drive=work,serial=pinscope'],
     ...drive(results, 'results'),
     ...['-device', 'virtio-blk-pci,drive=results'],
-    ...(guest.tools === undefined ? [] : [...drive(guest.tools, 'tools', ',readonly=on'), '-device', 'virtio-blk-pci,drive=tools']),
+    ...(guest.tools === undefined
+      ? []
+      : [...drive(guest.tools, 'tools', ',readonly=on'), '-device', 'virtio-blk-pci,drive=tools']),
     ...['-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-no-reboot', '-nodefaults', '-nic', 'none'],
   ];
   return new Promise((resolve) => {
@@ -76,7 +81,9 @@ export async function runGuest(guest: Guest): Promise<GuestResult> {
       execFileSync('tar', ['-C', out, '-xf', results]);
       return {out, console: text, seconds: (Date.now() - start) / 1000};
     }
-    console.log(`  ${guest.name}: the guest did not finish (attempt ${attempt}): ${text.trim().split('\n').slice(-3).join(' | ')}`);
+    console.log(
+      `  ${guest.name}: the guest did not finish (attempt ${attempt}): ${text.trim().split('\n').slice(-3).join(' | ')}`,
+    );
   }
   throw new Error(`the guest ${guest.name} did not finish:\n${text.slice(-3000)}`);
 }

@@ -369,15 +369,14 @@ static void writeback_pinned(const char *dir, const char *name, unsigned int nr,
 	t0 = now();
 	step(PINBAD_PIN, 0, map, nr, PINBAD_WRITE, 0);
 	step(PINBAD_MAP, 0, NULL, 0, 0, FROM_DEVICE);
-	if (late_dirty) { /* no writeback under the pin, but the dirtying comes after it */
-		step(PINBAD_UNMAP, 0, NULL, 0, 0, 0);
+	if (fsync(fd))
+		die("fsync");
+	step(PINBAD_UNMAP, 0, NULL, 0, 0, 0);
+	if (late_dirty) { /* clean since the fsync, unpinned clean, and dirtied only then */
 		step(PINBAD_UNPIN, 0, NULL, 0, 0, 0);
 		pause_ms(1);
 		step(PINBAD_DIRTY_NOW, 0, NULL, 0, 0, 0);
 	} else {
-		if (fsync(fd))
-			die("fsync");
-		step(PINBAD_UNMAP, 0, NULL, 0, 0, 0);
 		step(PINBAD_UNPIN, 0, NULL, 0, PINBAD_DIRTY, 0);
 	}
 	end(0);

@@ -1,0 +1,132 @@
+/** Recording with bpftrace: a program for one kernel, or a script that composes it on the machine. */
+import {clauses, clauseText, PROGRAM_HEAD, type Clause} from './bpftrace-program.js';
+import {CHECKS, head, judgement} from './frame.js';
+import type {Choice, RecordOptions} from './options.js';
+import {ENDING, SETUP} from './setup.js';
+import {TOOL} from './tool.js';
+
+/** Function or `system/event` of a clause. */
+function target(clause: Clause): string {
+  const parts = clause.probe.split(':');
+  return parts[0] === 'tracepoint' ? `${parts[1]}/${parts[2]}` : parts[1]!;
+}
+
+/** The program alone, for a kernel whose version is known. */
+export function bpftraceProgram(options: RecordOptions, choice: Choice): string {
+  const {kernel} = options;
+  const at = kernel === undefined ? 0 : kernel.major * 1000 + kernel.minor;
+  const order = (version: readonly [number, number]) => version[0] * 1000 + version[1];
+  const hasDmaEvents = at >= 6012;
+  const fits = (clause: Clause) => {
+    if (!choice.groups.includes(clause.group)) return false;
+    if (clause.since !== undefined && order(clause.since) > at) return false;
+    if (clause.until !== undefined && order(clause.until) < at) return false;
+    if (clause.group === 'refs') return false;
+    if (clause.probe.includes('dma_map_phys') || clause.probe.includes('dma_unmap_phys')) return at >= 6018;
+    if (clause.probe.startsWith('tracepoint:dma:')) return hasDmaEvents && at < 6018;
+    if (clause.unless?.startsWith('dma/') === true) return !hasDmaEvents;
+    return clause.unless === undefined || at < 5016;
+  };
+  return [
+    `// Recording program of pinscope ${options.version} for Linux ${kernel?.major}.${kernel?.minor} on x86-64. Run as root:`,
+    '//   BPFTRACE_PERF_RB_PAGES=4096 bpftrace THIS-FILE >trace.txt',
+    '// Ctrl-C ends it. The lines it prints: docs/bpftrace-schema.md.',
+    PROGRAM_HEAD.trimEnd(),
+    ...clauses(options)
+      .filter(fits)
+      .map((clause) => clauseText(clause, options)),
+    ...(options.seconds === undefined ? [] : [`interval:s:${options.seconds} { exit(); }`]),
+    '',
+  ].join('\n');
+}
+
+const BACKEND = String.raw`
+# ---- the recorder: bpftrace
+
+tool=bpftrace
+need_tool bpftrace
+[ "$(uname -m)" = x86_64 ] || fail 'the bpftrace program computes page frame numbers for x86-64 only: use the script for tracefs'
+
+# candidate lines: FUNCTION-OR-EVENT, one that must not be there (or -), and the clause
+compose() {
+  candidates >"$work/candidates"
+  # one pass over a long file
+  sed 's/ .*//' "$work/candidates" | sort -u | grep -v / >"$work/functions"
+  grep -x -F -f "$work/functions" "$tracefs/available_filter_functions" >"$work/traceable"
+  there() {
+    case $1 in
+      */*) has_event "$1" ;;
+      *) grep -q -x -F "$1" "$work/traceable" ;;
+    esac
+  }
+  program_head
+  while read -r name without clause; do
+    there "$name" || continue
+    if [ "$without" != - ] && there "$without"; then continue; fi
+    printf '%s\n' "$clause"
+    printf '%s\n' "${'$'}{name#*/}" >>"$work/got"
+    fact event "$name"
+  done <"$work/candidates"
+}
+
+# no "# tracer": this is no tracefs text
+fact version 1
+fact tool bpftrace
+fact tool_version "$(bpftrace --version 2>&1 | head -n 1)"
+fact kernel "$(uname -r)"
+fact machine "$(uname -m)"
+fact cpus "$cpus"
+fact page_size "$page_size"
+if vmemmap=$(kernel_variable vmemmap_base); then fact vmemmap_base "$vmemmap"; fi
+[ -z "$pids" ] || fact pid_filter "$pids"
+compose >"$work/program.bt"
+got=$(tr '\n' ' ' <"$work/got")
+judge || fail 'nothing can be judged with what this kernel offers'
+write_go "$@"
+
+# bpftrace's buffers are in pages, a power of two of them for each CPU
+pages=$((buffer * 1024 / page_size))
+size=64
+while [ "$((size * 2))" -le "$pages" ]; do size=$((size * 2)); done
+BPFTRACE_PERF_RB_PAGES=$size
+export BPFTRACE_PERF_RB_PAGES
+fact buffer_kib_per_cpu "$((size * page_size / 1024))"
+# bpftrace writes to a file of its own: the limit counts, and nothing else writes there meanwhile
+run_tool bpftrace -o "$out.part" -c "sh $work/go" "$work/program.bt"
+stop_tool
+[ -s "$out.part" ] || fail "bpftrace failed: $(tail -n 1 "$work/tool.err")"
+cat "$out.part" >>"$out" && rm -f "$out.part"
+trim
+grep '^Lost ' "$out" | tail -n 1 | while read -r line; do fact bpftrace_said "$line"; done
+finish
+`;
+
+/** The script that looks at the machine first. */
+export function bpftraceScript(options: RecordOptions, choice: Choice): string {
+  const lines = clauses(options)
+    .filter((clause) => choice.groups.includes(clause.group))
+    .map((clause) => `${target(clause)} ${clause.unless ?? '-'} ${clauseText(clause, options)}`);
+  const candidates = `# function or event, one that must not be there (or -), clause
+candidates() {
+  cat <<'TABLE'
+${lines.join('\n')}
+TABLE
+}
+
+program_head() {
+  cat <<'TABLE'
+${PROGRAM_HEAD.trimEnd()}
+TABLE
+}
+`;
+  return [
+    head(options, {tool: 'bpftrace', extension: 'bt.txt', limit: 2048}),
+    candidates,
+    judgement(options, choice),
+    CHECKS,
+    ENDING,
+    SETUP,
+    TOOL,
+    BACKEND,
+  ].join('\n');
+}

@@ -1,0 +1,72 @@
+/** Recording with perf; perf script's text is written beside the perf.data file. */
+import {CHECKS, head, judgement, tables} from './frame.js';
+import type {Choice, RecordOptions} from './options.js';
+import {ENDING, PROBING, SETUP} from './setup.js';
+import {TOOL} from './tool.js';
+
+const BACKEND = String.raw`
+# ---- the recorder: perf
+
+tool=perf
+need_tool perf
+perf --version >/dev/null 2>&1 || fail 'perf does not run here: it may lack the package for this kernel'
+header
+fact clock mono
+fact tool_version "$(perf --version)"
+choose_events
+judge || fail 'nothing can be judged with what this kernel offers'
+write_go "$@"
+
+# perf's buffers are in pages, a power of two of them for each CPU
+pages=$((buffer * 1024 / page_size))
+size=64
+while [ "$((size * 2))" -le "$pages" ]; do size=$((size * 2)); done
+fact buffer_kib_per_cpu "$((size * page_size / 1024))"
+
+# perf must not record itself: every page of perf.data that it fills would make new events. Left out is what it does
+# itself with pages of files; what interrupts do meanwhile stays (common_flags: 0x8 hardirq, 0x10 softirq). The filters need its
+# number, which is that of the shell it replaces.
+# shellcheck disable=SC2016 # for the shell that runs it
+compose() {
+  filter='common_pid != $$ || common_flags & 0x18'
+  case " $got " in *' page_ref_mod '*) filter= ;; esac
+  printf 'exec perf record -q -o "$1" -k CLOCK_MONOTONIC -m %s' "$size"
+  if [ -n "$pids" ]; then printf ' -p %s' "$(printf '%s' "$pids" | tr ' ' ',')"; else printf ' -a'; fi
+  [ -z "$stacks" ] || printf ' --kernel-callchains -g'
+  while read -r need event; do
+    printf ' -e %s:%s' "${'$'}{event%%/*}" "${'$'}{event#*/}"
+    case "$need $filter" in
+      'life c'* | 'file c'* | 'dirty c'*) printf ' --filter "%s"' "$filter" ;;
+    esac
+  done <"$work/events"
+  printf ' -- sh "$2"\n'
+}
+compose >"$work/perf.sh"
+run_tool sh "$work/perf.sh" "$out.data" "$work/go"
+stop_tool
+profile
+[ -s "$out.data" ] || fail "perf failed: $(tail -n 1 "$work/tool.err")"
+say "$out.data is what perf wrote; now as text"
+if [ -n "$stacks" ]; then more=,ip,sym; else more=; fi
+# Text of perf says that events are missing only when asked to.
+# shellcheck disable=SC2016 # expanded by the inner shell
+sh -c 'ulimit -c 0; ulimit -f "$0"; exec perf script --show-lost-events -F "comm,pid,tid,cpu,time,event,trace$2" -i "$1"' \
+  "$((limit * 2048))" "$out.data" "$more" >>"$out" 2>"$work/report.err" || fact report_said "$(head -n 1 "$work/report.err")"
+trim
+finish
+`;
+
+/** The whole script. */
+export function perfScript(options: RecordOptions, choice: Choice): string {
+  return [
+    head(options, {tool: 'perf', extension: 'txt', limit: 2048}),
+    tables(choice),
+    judgement(options, choice),
+    CHECKS,
+    ENDING,
+    SETUP,
+    PROBING,
+    TOOL,
+    BACKEND,
+  ].join('\n');
+}

@@ -1,0 +1,198 @@
+/**
+ * The changing half of a recording script: the guard that undoes everything, the instance, the probes, the end.
+ */
+
+/** Cuts, facts and the end of the trace: functions that the guard needs too, so before SETUP. */
+export const ENDING = String.raw`
+# ---- the end of the trace
+
+# Limits are kept by the kernel (RLIMIT_FSIZE); a line cut by that is taken off again.
+trim() {
+  [ -s "$out" ] || return 0
+  [ -n "$(tail -c 1 "$out")" ] || return 0
+  size=$(wc -c <"$out")
+  cut=$(tail -n 1 "$out" | wc -c)
+  dd if=/dev/null of="$out" bs=1 seek="$((size - cut))" 2>/dev/null
+}
+
+finish() {
+  fact end "$ended"
+  status=0
+  if [ -s "$work/status" ]; then
+    status=$(cat "$work/status")
+    fact command_status "$status"
+  fi
+  say "$(wc -c <"$out" | awk '{printf "%.1f MiB", $1 / 1048576}') in $out; ended by $ended"
+  say "next: pinscope analyze $out"
+  quit "$status"
+}
+`;
+
+/** The guard, the instance and the probes. Sets \`inst\`, \`group\`, \`work\`, \`got\`. */
+export const SETUP = String.raw`
+# ---- what is changed, and the guard that puts it back
+
+inst=$tracefs/instances/pinscope-$$
+group=pinscope_$$
+work=$(mktemp -d "${'$'}{TMPDIR:-/tmp}/pinscope-record.XXXXXX") || give_up 'no temporary directory'
+ended=
+got=
+cannot=
+
+clean() {
+  for name in tool command reader sleeper; do
+    [ ! -s "$work/$name" ] || kill "$(cat "$work/$name")" 2>/dev/null
+  done
+  remove_instance "$inst"
+  remove_probes "$group"
+  unmount
+  rm -rf "$work"
+}
+
+# The guard holds the reading end of a pipe whose writing end only this shell has. The pipe ends when this shell does,
+# even by kill -9; then the guard cleans up. It is the only place that does.
+mkfifo "$work/alive" || { rm -rf "$work"; give_up 'no pipe in the temporary directory'; }
+(
+  trap '' INT TERM HUP QUIT
+  cat "$work/alive" >/dev/null
+  if [ -e "$work/finished" ]; then
+    clean 2>/dev/null
+  else
+    clean 2>/dev/null
+    trim
+    fact end killed
+  fi
+) &
+guard=$!
+exec 3<&0 9>"$work/alive"
+
+# quit STATUS: ends the script; the guard cleans up first.
+quit() {
+  : >"$work/finished"
+  exec 9>&-
+  wait "$guard"
+  exit "$1"
+}
+fail() {
+  say "$*"
+  rm -f "$out"
+  quit 2
+}
+trap 'ended=interrupted' INT
+trap 'ended=terminated' TERM
+trap 'ended=hangup' HUP
+trap 'ended=${'$'}{ended:-limit}' USR1
+trap 'ended=${'$'}{ended:-duration}' USR2
+
+mkdir "$inst" 2>/dev/null || fail "no trace instance can be made in $tracefs/instances"
+
+# define KIND EVENT FUNCTION ARGUMENTS: true if the kernel took the probe
+define() {
+  printf '%s\n' "$1:$group/$2 $3 $4" >>"$tracefs/kprobe_events"
+  [ -d "$tracefs/events/$group/$2" ]
+} 2>/dev/null
+
+undefine() { printf '%s\n' "-:$group/$1" >>"$tracefs/kprobe_events"; } 2>/dev/null
+
+has_event() { [ -d "$tracefs/events/$1" ]; }
+
+# Reads a variable of the kernel by way of a probe on a function that nobody misses: reading /proc/version calls it.
+kernel_variable() {
+  for func in version_proc_show uptime_proc_show loadavg_proc_show; do
+    define p variable "$func" "value=@$1:x64" || continue
+    printf 1 >"$inst/events/$group/variable/enable"
+    cat /proc/version /proc/uptime /proc/loadavg >/dev/null
+    printf 0 >"$inst/events/$group/variable/enable"
+    value=$(sed -n 's/.* variable: .* value=\(0x[0-9a-f]*\).*/\1/p' "$inst/trace" | head -n 1)
+    : >"$inst/trace"
+    undefine variable
+    [ -z "$value" ] || { printf '%s\n' "$value"; return 0; }
+  done
+  return 1
+}
+`;
+
+/** For recorders that work through kprobe events: candidates tried one by one, and their misses counted. */
+export const PROBING = String.raw`
+# ---- the probes
+
+# probeable FUNCTION [ARGUMENTS]
+probeable() {
+  define p look "$1" "${'$'}{2-}" || return 1
+  undefine look
+}
+
+# try_grab_folio takes a struct page and returns a folio, or takes a folio and returns an int, by kernel. Type
+# information (BTF) names its first parameter where probes can use it (6.5 and later); else the slow path
+# try_grab_page(), which went away in the same change, tells.
+grab_takes=
+holds() {
+  case $1 in
+    always) return 0 ;;
+    no_dma_events) ! has_event dma ;;
+    without:*) ! got_any "${'$'}{1#without:}" ;;
+    grab_takes_*)
+      if [ -z "$grab_takes" ]; then
+        if probeable try_grab_folio 'x=folio'; then grab_takes=folio
+        elif probeable try_grab_folio 'x=page' || probeable try_grab_page; then grab_takes=page
+        else grab_takes=folio
+        fi
+        fact try_grab_folio_takes "$grab_takes"
+      fi
+      [ "$1" = "grab_takes_$grab_takes" ]
+      ;;
+  esac
+}
+
+header() {
+  printf '# tracer: nop\n#\n' >>"$out"
+  fact version 1
+  fact tool "$tool"
+  fact kernel "$(uname -r)"
+  fact machine "$(uname -m)"
+  fact cpus "$cpus"
+  fact page_size "$page_size"
+  # Where the probe does not tell (other architectures), plain pointers do: page= of kmem events says then where struct
+  # pages start. Not otherwise: with them off, 6.1 prints names of flags empty.
+  if vmemmap=$(kernel_variable vmemmap_base); then fact vmemmap_base "$vmemmap"
+  elif [ -f "$inst/options/hash-ptr" ]; then printf 0 >"$inst/options/hash-ptr"
+  fi
+  [ -z "$pids" ] || fact pid_filter "$pids"
+}
+
+# Defines the probes; leaves their group and name in $work/events, one "GROUP SYSTEM/EVENT" a line.
+choose_events() {
+  : >"$work/events"
+  probes >"$work/probes"
+  while read -r need when kind event func args; do
+    holds "$when" || continue
+    if define "$kind" "$event" "$func" "$args"; then
+      got="$got $event"
+      printf '%s %s\n' "$need" "$group/$event" >>"$work/events"
+      fact probe "$kind:$group/$event $func $args"
+    fi
+  done <"$work/probes"
+  tracepoints >"$work/tracepoints"
+  while read -r need event; do
+    has_event "$event" || continue
+    got="$got ${'$'}{event#*/}"
+    printf '%s %s\n' "$need" "$event" >>"$work/events"
+    fact event "$event"
+  done <"$work/tracepoints"
+}
+
+# Hits and misses of our probes (kprobe_profile): a probe that was missed leaves no mark in the trace.
+profile() {
+  missed=0
+  # shellcheck disable=SC2034
+  while read -r event hits misses rest; do
+    case " $got " in *" $event "*) ;; *) continue ;; esac
+    fact probe_hits "$event $hits"
+    if [ "${'$'}{misses:-0}" != 0 ]; then
+      fact probe_missed "$event $misses"
+      missed=$((missed + misses))
+    fi
+  done <"$tracefs/kprobe_profile"
+  [ "$missed" = 0 ] || say "$missed probe hits were missed (nested in other probes); the trace says which"
+}
+`;

@@ -1,0 +1,78 @@
+/**
+ * Recording with a tool that runs the command itself, once its events are on (trace-cmd, perf, bpftrace): nothing of the
+ * command is missed, and the end of the command is the end of the recording.
+ */
+
+/** `run_tool` and `stop_tool`, between SETUP and a backend. */
+export const TOOL = String.raw`
+# ---- running a tool that runs the command
+
+need_tool() { command -v "$1" >/dev/null 2>&1 || fail "there is no $1 on this machine: use the script for tracefs, which needs nothing"; }
+
+# The command as a script: tools take one word more safely than many.
+write_go() {
+  {
+    printf '#!/bin/sh\n'
+    if [ $# -gt 0 ]; then
+      # shellcheck disable=SC2016 # expanded by the shell that runs it
+      printf "sh -c 'echo %s >\"%s\"; exec \"%s\"' '%s'" '$$' '$0' '$@' "$work/command"
+      for word in "$@"; do
+        printf " '"
+        printf '%s' "$word" | sed "s/'/'\\\\''/g"
+        printf "'"
+      done
+      printf '\necho $? >"%s"\n' "$work/status"
+    else
+      printf 'exec sleep %s\n' "${'$'}{seconds:-2000000000}"
+    fi
+  } >"$work/go"
+}
+
+# run_tool WORDS...: starts the tool; its output goes to $work/tool.out and tool.err
+run_tool() {
+  (
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    sh -c 'echo $$ >"$0"
+      ulimit -c 0
+      ulimit -f "$1" # in units of 512 bytes
+      shift
+      exec "$@"' "$work/tool" "$((limit * 2048))" "$@" <&3 3<&- 9>&- >"$work/tool.out" 2>"$work/tool.err"
+    echo $? >"$work/tool.status"
+  ) 9>&- 2>/dev/null &
+  waited=$!
+  if [ -n "$seconds" ] && grep -q '^sh -c' "$work/go"; then
+    (
+      # shellcheck disable=SC2016
+      sh -c 'echo $$ >"$0"; exec sleep "$1"' "$work/sleeper" "$seconds"
+      while [ -d "$work" ] && kill -USR2 $$; do sleep 1; done
+    ) 3<&- 9>&- 2>/dev/null &
+  fi
+  say "recording to $out"
+}
+
+stop_tool() {
+  while [ -z "$ended" ] && [ ! -s "$work/tool.status" ]; do wait "$waited"; done
+  if [ -z "$ended" ]; then
+    if [ -s "$work/status" ]; then ended='command'; else ended='duration'; fi
+  fi
+  trap 'quitting=1' INT TERM HUP
+  quitting=
+  if [ ! -s "$work/tool.status" ]; then
+    [ ! -s "$work/command" ] || kill "$(cat "$work/command")" 2>/dev/null
+    [ ! -s "$work/tool" ] || kill -INT "$(cat "$work/tool")" 2>/dev/null
+  fi
+  while [ ! -s "$work/tool.status" ] && [ -z "$quitting" ]; do
+    sleep 0.1 2>/dev/null || sleep 1
+  done
+  tool_status=$(cat "$work/tool.status" 2>/dev/null)
+  case $tool_status in 153) ended=limit ;; esac
+  # what the tool itself said of losses and errors
+  grep -i -E 'lost|drop|overrun|error|warn|fail' "$work/tool.err" | head -n 20 | while read -r line; do
+    fact "${'$'}{tool}_said" "$line"
+    say "$tool: $line"
+  done
+  if [ "${'$'}{tool_status:-0}" != 0 ] && [ "$ended" = duration ] && [ ! -s "$work/status" ] && grep -q '^sh -c' "$work/go"; then
+    fail "$tool failed: $(tail -n 1 "$work/tool.err")"
+  fi
+}
+`;

@@ -1,0 +1,52 @@
+/** Recording with trace-cmd, in an own instance; the report is written as text beside the .dat file. */
+import {CHECKS, head, judgement, tables} from './frame.js';
+import type {Choice, RecordOptions} from './options.js';
+import {ENDING, PROBING, SETUP} from './setup.js';
+import {TOOL} from './tool.js';
+
+const BACKEND = String.raw`
+# ---- the recorder: trace-cmd
+
+tool=trace-cmd
+need_tool trace-cmd
+header
+fact clock mono
+fact buffer_kib_per_cpu "$buffer"
+fact tool_version "$(trace-cmd 2>&1 | sed -n 's/^trace-cmd version \([^ ]*\).*/\1/p' | head -n 1)"
+choose_events
+judge || fail 'nothing can be judged with what this kernel offers'
+write_go "$@"
+
+# Everything after -B is for that instance; the top-level buffer stays as it is.
+set -- trace-cmd record -o "$out.dat" -B "pinscope-$$" -C mono -b "$buffer"
+[ -z "$stacks" ] || set -- "$@" -T
+for pid in $pids; do set -- "$@" -P "$pid"; done
+while read -r need event; do set -- "$@" -e "${'$'}{event%%/*}:${'$'}{event#*/}"; done <"$work/events"
+run_tool "$@" sh "$work/go"
+stop_tool
+lost=$(cat "$inst"/per_cpu/cpu*/stats 2>/dev/null | awk '/^(overrun|dropped events):/ {n += $NF} END {print n + 0}')
+fact lost "$lost"
+profile
+[ -s "$out.dat" ] || fail "trace-cmd failed: $(tail -n 1 "$work/tool.err")"
+say "$out.dat is what trace-cmd wrote; now as text"
+# shellcheck disable=SC2016 # expanded by the inner shell
+sh -c 'ulimit -c 0; ulimit -f "$0"; exec trace-cmd report -N -i "$1"' "$((limit * 2048))" "$out.dat" >>"$out" 2>"$work/report.err" ||
+  fact report_said "$(head -n 1 "$work/report.err")"
+trim
+finish
+`;
+
+/** The whole script. */
+export function traceCmdScript(options: RecordOptions, choice: Choice): string {
+  return [
+    head(options, {tool: 'trace-cmd', extension: 'txt', limit: 2048}),
+    tables(choice),
+    judgement(options, choice),
+    CHECKS,
+    ENDING,
+    SETUP,
+    PROBING,
+    TOOL,
+    BACKEND,
+  ].join('\n');
+}

@@ -1,0 +1,36 @@
+# Sourced by the scenarios.
+
+# Tools live on a disk of their own with their own libraries; scripts find them by name all the same.
+for tool in trace-cmd perf bpftrace; do
+  for at in /tools/usr/bin/$tool /tools/usr/sbin/$tool; do
+    [ -f "$at" ] || continue
+    printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' /tools/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 \
+      /tools/lib/x86_64-linux-gnu:/tools/usr/lib/x86_64-linux-gnu "$at" >/bin/$tool
+    chmod +x /bin/$tool
+  done
+done
+mkdir -p /sys/kernel/tracing
+mount -t tracefs tracefs /sys/kernel/tracing
+mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+
+# What a recording could leave behind. Not the size of the top-level buffer: the kernel itself expands it when it is
+# first needed (ring_buffer_expanded).
+state() {
+  for file in kprobe_events set_event current_tracer trace_clock tracing_on options/hash-ptr options/record-tgid \
+    options/stacktrace options/event-fork set_event_pid events/enable; do
+    echo "$file: $(cat /sys/kernel/tracing/$file 2>/dev/null)"
+  done
+  ls /sys/kernel/tracing/instances
+  ls -d /tmp/pinscope-record.* 2>/dev/null
+  pgrep -f 'sleep 4711'
+}
+state >/tmp/before
+
+# same NAME: says whether tracing is as it was
+same() {
+  state >/tmp/after
+  if cmp -s /tmp/before /tmp/after; then echo "restored $1"; else
+    echo "CHANGED $1"
+    diff /tmp/before /tmp/after
+  fi
+}

@@ -1,0 +1,35 @@
+# Ends a recording by each signal at different moments and looks whether everything is as it was.
+. /task/common.sh
+for shell in sh dash; do
+  for signal in 2 15 1 9; do
+    for ms in $MOMENTS; do
+      rm -f /out/killed.txt
+      work kill $signal "$ms" $shell /task/record-tracefs.sh -o /out/killed.txt sleep 4711 2>/tmp/said
+      status=$?
+      # after kill -9 the guard still cleans up: it gets a moment
+      i=0
+      while state >/tmp/after; ! cmp -s /tmp/before /tmp/after && [ $i -lt 50 ]; do
+        sleep 0.1
+        i=$((i + 1))
+      done
+      same "after signal $signal to $shell at $ms ms (status $status, $i tenths): $(tail -n 1 /out/killed.txt 2>/dev/null | cut -c 1-60)"
+    done
+  done
+done
+# the guard killed too: the next recording removes what was left
+dash /task/record-tracefs.sh -o /out/orphan.txt sleep 4711 2>/dev/null &
+sleep 3
+kill -9 $(pgrep -f record-tracefs.sh) $(pgrep -f 'sleep 4711') $(pgrep -f trace_pipe) $(pgrep -f alive)
+sleep 0.5
+echo "orphans: $(ls /sys/kernel/tracing/instances | wc -l) instance, $(wc -l </sys/kernel/tracing/kprobe_events) probes"
+sh /task/record-tracefs.sh -c
+rm -rf /tmp/pinscope-record.*
+same 'after sweeping'
+# a limit ends the trace cleanly, and the command goes on
+sh /task/record-tracefs.sh -o /out/limited.txt -m 1 sh -c 'for i in $(seq 1 40); do work odirect /mnt >/dev/null; done; echo went on' 2>/tmp/said
+echo "limit: $(wc -c </out/limited.txt) bytes, $(grep -c 'end=limit' /out/limited.txt) end mark; $(grep -c limit /tmp/said) words"
+same 'after the limit'
+# a duration ends it
+sh /task/record-tracefs.sh -o /out/short.txt -d 2 2>/dev/null
+echo "duration: $(grep -c 'end=duration' /out/short.txt) end mark"
+same 'after the duration'

@@ -1,0 +1,13 @@
+# Records the whole work once with each recorder, in the order of $RECORDERS; each trace holds right and wrong deeds.
+. /task/common.sh
+cat >/tmp/all-work.sh <<'END'
+for part in odirect uring good bad filemap; do work $part /mnt || exit 1; done
+END
+for recorder in $RECORDERS; do
+  echo "record $recorder"
+  start=$(cut -d' ' -f1 /proc/uptime)
+  sh /task/record-$recorder.sh -o /out/$recorder.txt sh /tmp/all-work.sh >/out/$recorder.deeds 2>/out/$recorder.said
+  echo "status $recorder $? from $start to $(cut -d' ' -f1 /proc/uptime)"
+  rm -f /out/*.dat /out/*.data /mnt/*
+  same "after $recorder"
+done
