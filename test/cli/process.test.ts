@@ -8,13 +8,13 @@ import {afterAll, beforeAll, describe, expect, inject, it} from 'vitest';
 
 const run = path.resolve('bin/run.js');
 
-/** Eight pages taken and dropped: no bug in it, and enough for rules to run. */
-function trace(): string {
+/** Pages taken and dropped: no bug in it, and enough for rules to run. */
+function trace(pages = 8): string {
   const lines = ['# tracer: nop', '#'];
   const event = (at: number, what: string): void => {
     lines.push(`             fio-309     [001] ...1.    12.${String(at).padStart(6, '0')}: ${what}`);
   };
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < pages; i++) {
     const page = `pfn=0x${(0x2f00 + i).toString(16)} flags=uptodate count`;
     event(i * 10, `page_ref_mod: ${page}=1025 mapcount=0 mapping=0000000000000000 mt=1 val=1024`);
     event(i * 10 + 5, `page_ref_mod_and_test: ${page}=1 mapcount=0 mapping=0000000000000000 mt=1 val=-1024 ret=0`);
@@ -29,6 +29,7 @@ beforeAll(() => {
   expect(inject('buildFailure')).toBe('');
   dir = mkdtempSync(path.join(tmpdir(), 'pinscope-process-'));
   writeFileSync(at('trace.txt'), trace());
+  writeFileSync(at('long.txt'), trace(12_000));
 });
 afterAll(() => rmSync(dir, {recursive: true}));
 
@@ -108,5 +109,40 @@ describe('pinscope', () => {
     const {stdout, stderr} = shell('pinscope analyze trace.txt');
     expect(stdout).not.toContain('\u001b');
     expect(stderr).toBe('');
+  });
+});
+
+describe('a run that is stopped', () => {
+  /**
+   * Starts a run on a FIFO that gives a trace and then nothing, and sends it a signal. The trace is longer than what a
+   * pipe holds and what is looked at beforehand, so when all of it is written, much of it has been read.
+   */
+  function interrupted(signal: string): ReturnType<typeof shell> {
+    return shell(`
+      mkfifo pipe.${signal}
+      (cat long.txt; touch written.${signal}; exec sleep 60) > pipe.${signal} & writer=$!
+      '${process.execPath}' '${run}' analyze --json pipe.${signal} -o out.${signal} & reader=$!
+      until [ -e written.${signal} ]; do sleep 0.1; done
+      kill -${signal} $reader
+      wait $reader; echo "status $?"
+      kill $writer`);
+  }
+
+  it.each(['INT', 'TERM'])('by SIG%s reports what it has read, and says so', (signal) => {
+    const {stdout, stderr} = interrupted(signal);
+    expect(stdout).toBe('status 0\n');
+    expect(stderr).toMatch(new RegExp(`^pinscope: SIG${signal}: stopping; `));
+    const report = JSON.parse(readFileSync(at(`out.${signal}`), 'utf8')) as {
+      partial: string;
+      inputs: {events: number}[];
+    };
+    expect(report.partial).toContain(`SIG${signal}`);
+    expect(report.inputs[0]?.events).toBeGreaterThan(100);
+  });
+
+  it('by the end of the command before the pipe reports what it got', () => {
+    const {status, stdout} = shell('(head -c 1000 trace.txt; kill -9 $BASHPID) | pinscope analyze --json');
+    expect(status).toBe(0);
+    expect(stdout).toContain('"lines": 9');
   });
 });
