@@ -10,6 +10,8 @@ export type Detection =
   | {outcome: 'read'; form: Form; evidence: string[]}
   | {outcome: 'refused' | 'unknown'; message: string; advice: string; line?: number};
 
+/** A form that is so sure by a header or magic of its own that the others need not be asked. */
+const CERTAIN = 95;
 const BINARY = new Set<FormId>(['trace-dat', 'perf-data']);
 
 /**
@@ -35,6 +37,7 @@ export function detect(head: Uint8Array, from?: FormId): Detection {
   for (const form of forms) {
     const sniff = form.sniff(head);
     if (sniff.verdict !== 'no' && (!best || sniff.score > best.sniff.score)) best = {form, sniff};
+    if (best && best.sniff.score >= CERTAIN) break;
   }
   if (!best) return unknown(head);
   if (best.sniff.verdict === 'refused') return refusal(best.form, best.sniff);

@@ -9,14 +9,19 @@ export class DecodeContext {
   /** FlagPrinter: who turned page flags into text */
   printer: number = FlagPrinter.kernel;
   /**
-   * Whether numeric page flags are in the layout of 6.12. Set by the kernel release where the trace tells it, and by the
-   * first `mapcount=-1`: since 6.12 the raw `_mapcount` is printed, before that no page prints -1 (kernel-facts B1).
+   * Whether the trace is of 6.12 or later, whose raw page flags have a known layout. Told by the release where the trace
+   * has it, and by the first `mapcount=-1`: since 6.12 the raw `_mapcount` is printed, before that no page prints -1
+   *.
    */
-  flagsLayoutKnown = false;
+  since612 = false;
+  /** release as major * 1000 + minor; 0 when not known */
+  kernel = 0;
 
   /** What is known when the release of the kernel is: `6.12`, `6.12.117-gupl`. */
   setKernel(release: string | undefined): void {
     const m = release && /^(\d+)\.(\d+)/.exec(release);
-    if (m) this.flagsLayoutKnown = Number(m[1]) > 6 || (Number(m[1]) === 6 && Number(m[2]) >= 12);
+    if (!m) return;
+    this.kernel = Number(m[1]) * 1000 + Number(m[2]);
+    this.since612 = this.kernel >= 6012;
   }
 }

@@ -37,7 +37,8 @@ const F_LOWER = 102;
 export function isAllOnes(buf: Uint8Array, start: number, end: number): boolean {
   if (end - start > 2 && buf[start + 1] === 120) start += 2;
   const digits = end - start;
-  if (digits === 20) return decimalHigh32(buf, start, end) === 0xffffffff && decimalLow32(buf, start, end) === 0xffffffff;
+  if (digits === 20)
+    return decimalHigh32(buf, start, end) === 0xffffffff && decimalLow32(buf, start, end) === 0xffffffff;
   if (digits !== 16 && digits !== 8) return false;
   for (let i = start; i < end; i++) if ((buf[i]! | 32) !== F_LOWER) return false;
   return true;

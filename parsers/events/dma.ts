@@ -34,6 +34,7 @@ export function decodeDma(
   ev.dir = ev.dmaAddr = ev.phys = -1;
   ev.size = ev.failed = ev.truncated = ev.nr = 0;
   ev.listLength = ev.listName = ev.dmaLength = 0;
+  let sizes = -1;
   const pos = device(ev, buf, start, end);
   fields.open(buf, pos, end);
   while (fields.next()) {
@@ -71,7 +72,7 @@ export function decodeDma(
         else dmaSide(ev, ctx);
         break;
       case Key.sizes:
-        lengths(ev, ctx);
+        sizes = lengths(ev, ctx);
         break;
       case Key.physAddrs:
       case Key.addrs:
@@ -79,6 +80,9 @@ export function decodeDma(
         break;
     }
   }
+  if (sizes < 0) for (let i = 0; i < ev.dmaLength; i++) ev.dmaLens[i] = -1;
+  // an address without a length is none that can be used
+  if (sizes >= 0 && sizes < ev.dmaLength) ev.dmaLength = sizes;
   if (kind === EventKind.DmaMapSg) {
     if (find(buf, pos, end, TRUNCATED) >= 0 || ev.nr > ev.listLength) ev.truncated = 1;
     // Lengths are of the mapped side; they are those of the physical side too where nothing was merged.
@@ -119,20 +123,16 @@ function dmaSide(ev: TraceEvent, ctx: DecodeContext): void {
   const elements = ctx.elements;
   elements.open(ctx.fields, 8);
   let n = 0;
-  while (n < LIST_MAX && elements.next()) {
-    ev.dmaAddrs[n] = elements.value;
-    ev.dmaLens[n++] = -1;
-  }
+  while (n < LIST_MAX && elements.next()) ev.dmaAddrs[n++] = elements.value;
   ev.dmaLength = n;
 }
 
-function lengths(ev: TraceEvent, ctx: DecodeContext): void {
+function lengths(ev: TraceEvent, ctx: DecodeContext): number {
   const elements = ctx.elements;
   elements.open(ctx.fields, 4);
   let n = 0;
   while (n < LIST_MAX && elements.next()) ev.dmaLens[n++] = elements.value;
-  // raw field dumps print the addresses before the lengths; the kernel's text too
-  if (n < ev.dmaLength) ev.dmaLength = n;
+  return n;
 }
 
 export function decodeIommu(

@@ -235,6 +235,7 @@ export class Elements {
       const high = HEX[buf[pos]!]!;
       const low = HEX[buf[pos + 1]!]!;
       if (high < 0 || low < 0) return false;
+      if (pos + 2 < stop && buf[pos + 2] !== COMMA && buf[pos + 2] !== SPACE) return false;
       const byte = (high << 4) | low;
       if (i < 4) lo |= byte << (8 * i);
       else hi |= byte << (8 * (i - 4));

@@ -66,7 +66,8 @@ export const Key = {
   tprobeValue: 56,
 } as const;
 
-const NAMES: readonly (readonly [string, number])[] = [
+/** Every name that is read, with its key. */
+export const KEY_NAMES: readonly (readonly [string, number])[] = [
   ['pfn', Key.pfn],
   ['first_pfn', Key.pfn],
   ['flags', Key.flags],
@@ -146,7 +147,7 @@ const NAMES: readonly (readonly [string, number])[] = [
 ];
 
 /** Names that are followed by a number without a separator. */
-const NUMBERED: readonly (readonly [string, number])[] = [
+export const NUMBERED_KEY_NAMES: readonly (readonly [string, number])[] = [
   ['arg', Key.arg],
   ['page', Key.pageAt],
   ['off', Key.offAt],
@@ -185,8 +186,8 @@ class NameTable {
   }
 }
 
-const plain = new NameTable(NAMES, 511);
-const numbered = new NameTable(NUMBERED, 31);
+const plain = new NameTable(KEY_NAMES, 511);
+const numbered = new NameTable(NUMBERED_KEY_NAMES, 31);
 
 /** The key called `[start, end)`, whose hash the caller has folded; `Key.unknown` if it is none of ours. */
 export function keyOf(buf: Uint8Array, start: number, end: number, hash: number): number {

@@ -68,11 +68,11 @@ export function decodePageRef(
         break;
     }
   }
-  if (ev.hasMapcount && ev.mapcount === -1) ctx.flagsLayoutKnown = true;
+  if (ev.hasMapcount && ev.mapcount === -1) ctx.since612 = true;
   if (flagsStart >= 0) {
     // `flags=0x100000000000008 (72057594037927944)`: raw bits of the fields option
     const raw = flagsStop + 1 < end && buf[flagsStop] === SPACE && buf[flagsStop + 1] === LPAREN;
-    ev.pageFlags = pageFlags(buf, flagsStart, flagsStop, ctx.printer, raw, ctx.flagsLayoutKnown);
+    ev.pageFlags = pageFlags(buf, flagsStart, flagsStop, ctx.printer, raw, ctx.since612);
   }
   if (ev.pfn < 0) ev.kind = 0;
 }

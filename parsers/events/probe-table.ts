@@ -1,6 +1,6 @@
 /**
  * The kernel functions whose probes mean something here, with their parameters in order, for probes that name arguments
- * by position (`arg1=`). Signatures by version: kernel-facts of mm/gup.c 5.7 to 7.2, mm/page-writeback.c, kernel/dma/mapping.c.
+ * by position (`arg1=`). Signatures by version: mm/gup.c 5.7 to 7.2, mm/page-writeback.c, kernel/dma/mapping.c.
  */
 
 import {EventKind} from '../../src/model/event.js';

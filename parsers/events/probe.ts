@@ -274,10 +274,16 @@ function returnValue(spec: ProbeSpec, ev: TraceEvent, ctx: DecodeContext): void 
   if (ev.ret < 0) ev.ok = 0;
   else if (ev.kind !== EventKind.GrabReturn) ev.ok = 1;
   else if (spec.returns === ReturnShape.folio) ev.ok = ev.ret === 0 ? 0 : 1;
-  // `ret=0` of a signed type is the int of 6.12; `ret=0x0` may be the NULL of an older kernel
-  else if (spec.returns === ReturnShape.folioOrErrno) ev.ok = ev.ret === 0 && fields.isHexPrefixed() ? -1 : 1;
-  // 1 is the `true` of 6.1; 0 is its `false`, or the success of 6.5
-  else if (spec.returns === ReturnShape.boolOrErrno) ev.ok = ev.ret === 1 ? 1 : -1;
+  else if (spec.returns === ReturnShape.folioOrErrno) {
+    // `ret=0` of a signed type is the int of 6.12; `ret=0x0` may be the NULL of an older kernel
+    if (ev.ret !== 0) ev.ok = 1;
+    else if (ctx.since612) ev.ok = 1;
+    else if (ctx.kernel > 0) ev.ok = 0;
+    else ev.ok = fields.isHexPrefixed() ? -1 : 1;
+  } else {
+    // 1 is the `true` of 6.1; 0 is its `false`, or the success of 6.5
+    ev.ok = ev.ret === 1 ? 1 : ctx.kernel === 0 ? -1 : ctx.kernel >= 6005 ? 1 : 0;
+  }
 }
 
 /** Puts together what the arguments said apart. */
@@ -290,16 +296,16 @@ function finish(kind: number, ev: TraceEvent, hasNr: boolean): void {
       break;
     case EventKind.UnpinCall:
       if (ev.listLength > 0) {
-        if (hasNr && ev.listLength > ev.nr) ev.listLength = ev.nr;
+        if (hasNr && ev.listLength > ev.nr) ev.listLength = Math.max(ev.nr, 0);
         if (!hasNr) ev.nr = ev.listLength;
       } else if (!hasNr) ev.nr = 1;
       break;
     case EventKind.FoliosPut:
-      if (hasNr && ev.listLength > ev.nr) ev.listLength = ev.nr;
+      if (hasNr && ev.listLength > ev.nr) ev.listLength = Math.max(ev.nr, 0);
       break;
     case EventKind.DmaMapSgEntry:
     case EventKind.DmaUnmapSgEntry: {
-      if (hasNr && ev.listLength > ev.nr) ev.listLength = ev.nr;
+      if (hasNr && ev.listLength > ev.nr) ev.listLength = Math.max(ev.nr, 0);
       // an entry without a page (what a short list has after its end) ends the list
       let n = 0;
       while (n < ev.listLength && ev.listPtrHi[n]! >= 0x80000000) n++;

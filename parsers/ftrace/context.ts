@@ -46,6 +46,8 @@ export const TimeForm = {
 const COMM_WIDTH = 16;
 const LATENCY_COMM_WIDTH = 8;
 
+const MAX_PID_DIGITS = 10;
+
 export class LineContext {
   commStart = 0;
   commEnd = 0;
@@ -95,6 +97,7 @@ export class LineContext {
 
   private afterDash(buf: Uint8Array, start: number, dash: number, end: number): boolean {
     let pos = skipDigits(buf, dash + 1, end);
+    if (pos - dash > MAX_PID_DIGITS + 1) return false;
     this.pid = decimal(buf, dash + 1, pos);
     this.tgid = -1;
     const gap = pos;
@@ -204,6 +207,7 @@ export class LineContext {
     // `us`, a mark of one character, a colon
     if (stop + 3 >= end || buf[stop] !== LETTER_u || buf[stop + 1] !== LETTER_s || buf[stop + 3] !== COLON)
       return false;
+    if (stop + 4 < end && buf[stop + 4] !== SPACE) return false;
     this.timeForm = TimeForm.relative;
     const us = decimal(buf, pos, stop);
     this.seconds = Math.floor(us / 1e6);

@@ -244,7 +244,7 @@ export function pageRefLine(buf: Uint8Array, view: DataView, pos: number, ev: Tr
   }
   if (buf[pos] !== LF) return -1;
 
-  if (ev.mapcount === -1) ctx.flagsLayoutKnown = true;
+  if (ev.mapcount === -1) ctx.since612 = true;
   ev.pageName = PageName.pfn;
   ev.pfn = pfn;
   ev.ptrHi = 0;

@@ -3,7 +3,7 @@
  * nobody keeps. What the columns before an event say is in context.ts; payloads are decoded in events/.
  */
 
-import {EventKind, type EventSink} from '../../src/model/event.js';
+import {Context, EventKind, type EventSink} from '../../src/model/event.js';
 import {
   COLON,
   CR,
@@ -195,9 +195,10 @@ export class FtraceReader extends EventLineReader {
       if (i === length >> 2 && view.getInt32(dot - 3, true) === this.restTail) return dot;
     }
     const start = pos;
+    let context: number = Context.unknown;
     if (this.sameFlags > 0) {
       for (let i = 0; i < this.sameFlags; i++) if (!isFlag(buf[pos + i]!)) return -1;
-      this.ev.context = contextOf(buf[pos + 2]!);
+      context = contextOf(buf[pos + 2]!);
       pos += this.sameFlags;
     }
     if (buf[pos] !== SPACE) return -1;
@@ -210,6 +211,8 @@ export class FtraceReader extends EventLineReader {
       pos++;
     }
     if (pos === first || pos > first + 12 || buf[pos] !== DOT) return -1;
+    // these three belong together, whatever becomes of the line
+    this.ev.context = context;
     this.seconds = seconds;
     this.restLength = 0;
     if (pos - start >= 4 && pos - start <= MAX_SAME) {

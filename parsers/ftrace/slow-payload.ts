@@ -1,0 +1,501 @@
+/**
+ * Payloads by pattern and string, for the slow reader: the same answers as events/ by other means. It shares with it
+ * the tables of names, and nothing that scans.
+ */
+
+import {EventKind, LIST_MAX, PageFlag, PageName, type TraceEvent} from '../../src/model/event.js';
+import {Key, KEY_NAMES, NUMBERED_KEY_NAMES} from '../events/keys.js';
+import {probeOfEventName, probeOfSymbol, ReturnShape, type ProbeSpec} from '../events/probe-table.js';
+
+const KEYS = new Map(KEY_NAMES);
+const NUMBERED_KEYS = new Map(NUMBERED_KEY_NAMES);
+
+interface Field {
+  key: number;
+  index: number;
+  value: string;
+  /** `{`, `A`, `"`, `(` or nothing */
+  shape: string;
+  /** where the value begins and ends in the line */
+  start: number;
+  stop: number;
+}
+
+/** The `key=value` pairs from `pos` on. */
+function fieldsOf(line: string, pos: number): Field[] {
+  const fields: Field[] = [];
+  while (pos < line.length) {
+    const word = /^[^ =]*/.exec(line.slice(pos))![0];
+    pos += word.length;
+    if (line[pos] !== '=' || word === '') {
+      pos++;
+      continue;
+    }
+    pos++;
+    const rest = line.slice(pos);
+    let shape = '';
+    let value: string;
+    let skip = 1;
+    let m: RegExpExecArray | null;
+    if ((m = /^\{([^}]*)/.exec(rest))) shape = '{';
+    else if ((m = /^"((?:[^"]|"(?! |$))*)/.exec(rest))) shape = '"';
+    else if ((m = /^A...Y\[([^\]]*)/.exec(rest))) {
+      shape = 'A';
+      skip = 6;
+    } else if ((m = /^\(([^ ]*?)\)?(?= |$)/.exec(rest))) shape = '(';
+    if (m) value = m[1]!;
+    else {
+      value = /^[^ ]*/.exec(rest)![0];
+      skip = 0;
+    }
+    const start = pos + skip;
+    const stop = start + value.length;
+    pos = stop + (shape === '(' && line[stop] === ')' ? 2 : 1);
+    let key = KEYS.get(word) ?? Key.unknown;
+    let index = 0;
+    if (key === Key.unknown) {
+      const numbered = /^(.*?)(\d+)$/.exec(word);
+      key = (numbered && NUMBERED_KEYS.get(numbered[1]!)) ?? Key.unknown;
+      if (numbered) index = Number(numbered[2]);
+    }
+    if (key !== Key.unknown) fields.push({key, index, value, shape, start, stop});
+  }
+  return fields;
+}
+
+/** `0x1f`, `31`, `-31`; bare digits may be hexadecimal */
+function number(value: string, bareHex = false): number {
+  if (value.startsWith('-')) return -number(value.slice(1), bareHex);
+  const prefixed = /^0[xX]([0-9a-fA-F]+)/.exec(value);
+  const digits = prefixed ? prefixed[1]! : /^[0-9a-fA-F]*/.exec(value)![0];
+  if (prefixed || bareHex) return digits === '' ? 0 : Number(BigInt(`0x${digits}`));
+  const decimal = /^\d*/.exec(value)![0];
+  return decimal === '' ? 0 : Number(BigInt(decimal));
+}
+
+/** 64 bits of a pointer or number as an unsigned integer */
+function wide(value: string): bigint {
+  const prefixed = /^0[xX]([0-9a-fA-F]+)/.exec(value);
+  if (prefixed) return BigInt.asUintN(64, BigInt(`0x${prefixed[1]}`));
+  if (/^[0-9a-fA-F]{16}$/.test(value)) return BigInt(`0x${value}`);
+  const decimal = /^\d*/.exec(value)![0];
+  return decimal === '' ? 0n : BigInt.asUintN(64, BigInt(decimal));
+}
+
+function signed(value: string): number {
+  const n = number(value);
+  if (n < 2 ** 31) return n;
+  if (n < 2 ** 32) return n - 2 ** 32;
+  if (n < 2 ** 63) return n;
+  return Number(BigInt.asIntN(32, wide(value)));
+}
+
+const high = (v: bigint): number => Number(v >> 32n);
+const low = (v: bigint): number => Number(v & 0xffffffffn);
+const isPointer = (v: bigint): boolean => v >= 1n << 63n && v < 0xfffffffffffff000n;
+
+function elements(field: Field, width: number): bigint[] {
+  if (field.shape === '{') {
+    return field.value
+      .split(',')
+      .map((word) => word.replace(/^ +/, ''))
+      .filter((word) => word !== '')
+      .map((word) =>
+        /^[0-9a-fA-F]{16}$/.test(word) ? BigInt.asUintN(64, BigInt(/^\d*/.exec(word)![0] || '0')) : wide(word),
+      );
+  }
+  const out: bigint[] = [];
+  let bytes: bigint[] = [];
+  for (const byte of field.value.match(/[^, ]+/g) ?? []) {
+    if (!/^[0-9a-fA-F]{2}$/.test(byte)) break;
+    bytes.push(BigInt(`0x${byte}`));
+    if (bytes.length === width) {
+      out.push(bytes.reduceRight((sum, b) => (sum << 8n) | b, 0n));
+      bytes = [];
+    }
+  }
+  return out;
+}
+
+const E = EventKind;
+const PAGE_REF = new Map<string, EventKind>([
+  ['page_ref_set', E.RefSet],
+  ['page_ref_mod', E.RefMod],
+  ['page_ref_mod_and_test', E.RefModAndTest],
+  ['page_ref_mod_and_return', E.RefModAndReturn],
+  ['page_ref_mod_unless', E.RefModUnless],
+  ['page_ref_freeze', E.RefFreeze],
+  ['page_ref_unfreeze', E.RefUnfreeze],
+]);
+const PAGE = new Map<string, EventKind>([
+  ['mm_page_alloc', E.PageAlloc],
+  ['mm_page_free', E.PageFree],
+  ['mm_page_free_batched', E.PageFreeBatched],
+  ['mm_vmscan_write_folio', E.VmscanWrite],
+  ['mm_vmscan_writepage', E.VmscanWrite],
+]);
+const CACHE = new Map<string, EventKind>([
+  ['mm_filemap_add_to_page_cache', E.CacheAdd],
+  ['mm_filemap_delete_from_page_cache', E.CacheDelete],
+]);
+const DMA = new Map<string, EventKind>([
+  ['dma_map_page', E.DmaMap],
+  ['dma_map_phys', E.DmaMap],
+  ['dma_unmap_page', E.DmaUnmap],
+  ['dma_unmap_phys', E.DmaUnmap],
+  ['dma_map_sg', E.DmaMapSg],
+  ['dma_unmap_sg', E.DmaUnmapSg],
+  ['dma_map_sg_err', E.DmaMapSgError],
+]);
+const WRITEBACK = new Map<string, EventKind>([
+  ['writeback_dirty_folio', E.WritebackDirtyFolio],
+  ['writeback_dirty_page', E.WritebackDirtyFolio],
+  ['folio_wait_writeback', E.WaitOnWriteback],
+  ['wait_on_page_writeback', E.WaitOnWriteback],
+]);
+
+/** Reads the payload `line[pos..]` of the event `name` into `ev`; `since612` as DecodeContext has it. Answers `since612`. */
+export function readPayload(name: string, line: string, pos: number, ev: TraceEvent, since612: boolean): boolean {
+  ev.clearPayload();
+  ev.kind = E.Other;
+  while (line[pos] === ' ') pos++;
+  const head = /^\(([^)]*)\)/.exec(line.slice(pos));
+  if (head) {
+    probe(name, head[1]!, line, pos + head[0].length, ev, since612);
+    return since612;
+  }
+  const fields = fieldsOf(line, pos);
+  const first = line.slice(pos).split(' ')[0]!;
+  const one = (key: number): Field | undefined => fields.findLast((f) => f.key === key);
+  const num = (key: number, otherwise: number, bareHex = false): number => {
+    const f = one(key);
+    return f ? number(f.value, bareHex) : otherwise;
+  };
+  let kind: EventKind | undefined;
+  if ((kind = PAGE_REF.get(name)) !== undefined) {
+    const mapcount = one(Key.mapcount);
+    if (mapcount && signed(mapcount.value) === -1) since612 = true;
+    if (!one(Key.pfn)) return since612;
+    ev.kind = kind;
+    pageRef(line, one, ev, since612);
+  } else if ((kind = PAGE.get(name)) !== undefined) {
+    ev.pfn = num(Key.pfn, -1);
+    if (ev.pfn <= 0) return since612;
+    ev.kind = kind;
+    ev.pageName = PageName.pfn;
+    ev.order = num(Key.order, -1);
+    const mt = one(Key.mt);
+    if (mt) ev.mt = signed(mt.value);
+    rawPage(one(Key.page), ev);
+  } else if ((kind = CACHE.get(name)) !== undefined) {
+    let from = pos;
+    const device = /^dev (\d+)[:,](\d+)(?= |:|$)/.exec(line.slice(pos));
+    ev.devId = device ? Number(device[1]) * 2 ** 20 + Number(device[2]) : -1;
+    const named = /^dev \d*[^]?\d* *(?:ino ([0-9a-fA-F]*))?/.exec(line.slice(pos));
+    if (named) {
+      from += named[0].length;
+      if (named[1]) ev.ino = number(named[1], true);
+    }
+    const rest = fieldsOf(line, from);
+    const last = (key: number): Field | undefined => rest.findLast((f) => f.key === key);
+    ev.pfn = number(last(Key.pfn)?.value ?? '-1');
+    if (ev.pfn < 0) return since612;
+    ev.kind = kind;
+    ev.pageName = PageName.pfn;
+    ev.order = number(last(Key.order)?.value ?? '-1');
+    ev.ofs = number(last(Key.ofs)?.value ?? '-1');
+    ev.index = number(last(Key.index)?.value ?? '-1');
+    const ino = last(Key.ino);
+    if (ino) ev.ino = number(ino.value, true);
+    const sDev = last(Key.sDev);
+    if (sDev) ev.devId = number(sDev.value);
+    rawPage(last(Key.page), ev);
+  } else if ((kind = DMA.get(name)) !== undefined) {
+    ev.kind = kind;
+    dma(kind, first, line, pos, fields, one, num, ev);
+  } else if (name === 'map' || name === 'unmap') {
+    ev.dmaAddr = num(Key.iova, -1, true);
+    if (ev.dmaAddr < 0) return since612;
+    ev.kind = name === 'map' ? E.IommuMap : E.IommuUnmap;
+    ev.phys = num(Key.paddr, -1, true);
+    ev.size = num(Key.size, 0);
+    const end = num(Key.end, -1, true);
+    if (ev.size === 0 && end > ev.dmaAddr) ev.size = end - ev.dmaAddr;
+  } else if ((kind = WRITEBACK.get(name)) !== undefined) {
+    ev.kind = kind;
+    const bdi = /^bdi ([^]*?)(?=: |:$|$)/.exec(line.slice(pos));
+    if (bdi) [ev.textStart, ev.textEnd] = [pos + 4, pos + 4 + bdi[1]!.length];
+    const rest = fieldsOf(line, bdi ? ev.textEnd + 1 : pos);
+    const last = (key: number): Field | undefined => rest.findLast((f) => f.key === key);
+    ev.ino = number(last(Key.ino)?.value ?? '0');
+    ev.index = number(last(Key.index)?.value ?? '-1');
+    const bdiName = last(Key.name);
+    if (bdiName) [ev.textStart, ev.textEnd] = [bdiName.start, bdiName.stop];
+    const device = /^(\d+)[:,](\d+)(?= |:|$)/.exec(line.slice(ev.textStart, ev.textEnd));
+    ev.devId = device ? Number(device[1]) * 2 ** 20 + Number(device[2]) : -1;
+  } else if (name === 'block_rq_issue' || name === 'block_rq_complete') {
+    block(line.slice(pos), ev);
+    if (ev.devId >= 0) ev.kind = name === 'block_rq_issue' ? E.BlockIssue : E.BlockComplete;
+  } else if (name === 'io_uring_register') {
+    ev.kind = E.IoUringRegister;
+    const m = /opcode (\d*)/.exec(line.slice(pos));
+    if (m) {
+      const rest = line.slice(pos + m.index);
+      ev.val = Number(m[1]);
+      ev.nr = Number(/nr_user_bufs (\d*)/.exec(rest)?.[1] ?? 0);
+      const ret = /ret (-?\d*)/.exec(rest);
+      if (ret) [ev.ret, ev.hasRet] = [signed(ret[1]!), 1];
+    }
+  } else if (name === 'tracing_mark_write') {
+    ev.kind = E.Marker;
+    [ev.textStart, ev.textEnd] = [pos, line.length];
+  }
+  return since612;
+}
+
+type One = (key: number) => Field | undefined;
+type Num = (key: number, otherwise: number, bareHex?: boolean) => number;
+
+const FLAGS_612 =
+  'locked writeback referenced uptodate dirty lru head waiters active workingset - - - reserved private - reclaim swapbacked unevictable mlocked'.split(
+    ' ',
+  );
+
+function flagBit(name: string): number {
+  return name !== 'unknownLayout' && Object.hasOwn(PageFlag, name) ? PageFlag[name as keyof typeof PageFlag] : 0;
+}
+
+function pageRef(line: string, one: One, ev: TraceEvent, since612: boolean): void {
+  ev.pfn = number(one(Key.pfn)!.value);
+  if (ev.pfn < 0) ev.kind = E.Other;
+  ev.pageName = PageName.pfn;
+  const flags = one(Key.flags);
+  if (flags) {
+    const raw = /^ \(/.test(line.slice(flags.stop));
+    let others = false;
+    for (const name of flags.value.split('|')) {
+      if (/^0[xX][0-9a-fA-F]/.test(name)) {
+        if (others || !raw) continue;
+        if (!since612) ev.pageFlags |= PageFlag.unknownLayout;
+        else FLAGS_612.forEach((flag, bit) => (ev.pageFlags |= (wide(name) >> BigInt(bit)) & 1n ? flagBit(flag) : 0));
+      } else {
+        if (name !== 'locked') others = true;
+        ev.pageFlags |= flagBit(name);
+      }
+    }
+  }
+  const count = one(Key.count);
+  if (count) [ev.count, ev.hasCount] = [signed(count.value), 1];
+  const mapcount = one(Key.mapcount);
+  if (mapcount) [ev.mapcount, ev.hasMapcount] = [signed(mapcount.value), 1];
+  const mt = one(Key.mt);
+  if (mt) ev.mt = signed(mt.value);
+  const val = one(Key.val);
+  if (val) ev.val = signed(val.value);
+  const ret = one(Key.ret);
+  if (ret) [ev.ret, ev.hasRet] = [signed(ret.value), 1];
+  const mapping = one(Key.mapping);
+  if (mapping && /^(?:|nil|null)$/.test(mapping.value)) ev.hasMapping = 1;
+  else if (mapping && (/^0[xX][0-9a-fA-F]/.test(mapping.value) || /^[0-9a-fA-F]{16}$/.test(mapping.value))) {
+    const v = wide(mapping.value);
+    [ev.mappingHi, ev.mappingLo, ev.hasMapping] = [high(v), low(v), 1];
+  }
+}
+
+function rawPage(field: Field | undefined, ev: TraceEvent): void {
+  if (!field || !/^[0-9a-fA-F]{16}$/.test(field.value)) return;
+  const v = BigInt(`0x${field.value}`);
+  if (v >= 1n << 63n) [ev.ptrHi, ev.ptrLo] = [high(v), low(v)];
+}
+
+function direction(value: string): number {
+  if (/^\d/.test(value)) return number(value) <= 3 ? number(value) : -1;
+  const name = value.length > 4 ? value.replace(/^D..._|^D.._/, '') : value;
+  return ['B', 'T', 'F', 'N'].indexOf(name[0] ?? '');
+}
+
+function allOnes(value: string): boolean {
+  const digits = value.length > 2 && value[1] === 'x' ? value.slice(2) : value;
+  return /^(?:[fF]{8}|[fF]{16})$/.test(digits) || (digits.length === 20 && digits === '18446744073709551615');
+}
+
+function dma(
+  kind: number,
+  first: string,
+  line: string,
+  pos: number,
+  fields: Field[],
+  one: One,
+  num: Num,
+  ev: TraceEvent,
+): void {
+  if (first !== '' && !first.includes('=') && !first.startsWith('['))
+    [ev.deviceStart, ev.deviceEnd] = [pos, pos + first.length];
+  const device = one(Key.device);
+  if (device) [ev.deviceStart, ev.deviceEnd] = [device.start, device.stop];
+  const dir = one(Key.dir);
+  if (dir) ev.dir = direction(dir.value);
+  const addr = fields.findLast((f) => f.key === Key.dmaAddr || f.key === Key.addr);
+  if (addr) [ev.dmaAddr, ev.failed] = [number(addr.value, true), allOnes(addr.value) ? 1 : 0];
+  ev.phys = num(Key.physAddr, -1, true);
+  ev.size = num(Key.size, 0);
+  const nents = fields.findLast((f) => f.key === Key.nents || f.key === Key.fullNents);
+  if (nents)
+    ev.nr =
+      nents.key === Key.nents
+        ? number(`${/\/(.*)$/.exec(nents.value)?.[1] ?? nents.value}`.replace(/^\D.*$/, '').replace(/^0x.*/i, '0'))
+        : number(nents.value);
+  ev.truncated = num(Key.truncated, 0) ? 1 : 0;
+  const physical = fields.findLast(
+    (f) => f.key === Key.physAddrs || f.key === Key.addrs || (kind === E.DmaMapSgError && f.key === Key.dmaAddrs),
+  );
+  if (physical)
+    elements(physical, 8)
+      .slice(0, LIST_MAX)
+      .forEach((v, i) => [(ev.listPhys[i] = Number(v)), (ev.listLength = i + 1)]);
+  const addrs = kind === E.DmaMapSgError ? undefined : one(Key.dmaAddrs);
+  if (addrs)
+    elements(addrs, 8)
+      .slice(0, LIST_MAX)
+      .forEach((v, i) => [(ev.dmaAddrs[i] = Number(v)), (ev.dmaLens[i] = -1), (ev.dmaLength = i + 1)]);
+  const sizes = one(Key.sizes);
+  if (sizes) {
+    const lens = elements(sizes, 4).slice(0, LIST_MAX);
+    lens.forEach((v, i) => (ev.dmaLens[i] = Number(v)));
+    ev.dmaLength = Math.min(ev.dmaLength, lens.length);
+  }
+  if (kind === E.DmaMapSg && (line.slice(pos).includes('[TRUNCATED]') || ev.nr > ev.listLength)) ev.truncated = 1;
+  for (let i = 0; i < ev.listLength; i++) {
+    ev.listLen[i] = kind === E.DmaMapSg && ev.dmaLength === ev.listLength ? ev.dmaLens[i]! : -1;
+  }
+}
+
+function block(payload: string, ev: TraceEvent): void {
+  const m = /^(\d+)[,:](\d+)(?: +([^ ]*))?/.exec(payload);
+  if (!m || !/^(?: |:|$)/.test(payload.slice(`${m[1]}.${m[2]}`.length))) return;
+  ev.devId = Number(m[1]) * 2 ** 20 + Number(m[2]);
+  const rest = payload.slice(`${m[1]}.${m[2]}`.length).replace(/^ */, '');
+  if (/^[^ ]*/.exec(rest)![0].includes('W')) ev.write = 1;
+  const tail = /^[^)]*\) *(\d+)(?:[^]\+[^](\d*))?/.exec(rest.slice(/^[^ ]*/.exec(rest)![0].length));
+  if (tail) [ev.sector, ev.nr] = [Number(tail[1]), Number(tail[2] ?? 0)];
+}
+
+function probe(name: string, inside: string, line: string, pos: number, ev: TraceEvent, since612: boolean): void {
+  const returned = /.*<- ([^+ <)]*)/.exec(inside);
+  const symbol = returned ? returned[1]! : /^[^+ <]*/.exec(inside)![0];
+  const address = /^0[xX][0-9a-fA-F]/.test(symbol) || /^[0-9a-fA-F]{8,}$/.test(symbol);
+  const spec = symbol === '' || address ? probeOfEventName(name) : probeOfSymbol(symbol);
+  if (!spec) return;
+  const kind = returned ? spec.returnKind : spec.entryKind;
+  ev.kind = kind;
+  const isDma = kind >= E.DmaMapEntry || kind === E.DmaUnmap;
+  let hasNr = false;
+  let pageSeen = false;
+  const page = (value: string, mayBeTail: number): void => {
+    const v = wide(value);
+    if (returned) [ev.hasRet, ev.ok] = [1, isPointer(v) ? 1 : 0];
+    if (!isPointer(v)) return;
+    pageSeen = true;
+    [ev.ptrHi, ev.ptrLo, ev.mayBeTail] = [high(v), low(v), mayBeTail];
+    if (ev.pageName !== PageName.pfn) ev.pageName = PageName.pointer;
+  };
+  for (const field of fieldsOf(line, pos)) {
+    const {value} = field;
+    let {key} = field;
+    if (key === Key.arg) {
+      key = returned ? (field.index === 1 ? Key.ret : Key.unknown) : (spec.params[field.index - 1] ?? Key.unknown);
+    }
+    if (key === Key.page || key === Key.ptr) {
+      if (!pageSeen) page(value, 1);
+    } else if (key === Key.folio) {
+      if (!pageSeen) page(value, 0);
+    } else if (key === Key.pages) {
+      const list = spec.params[0] === Key.pages || spec.entryKind === E.PinCall || spec.entryKind === E.GetCall;
+      if (field.shape !== '' && field.shape !== '(') pages(field, ev);
+      else if (!pageSeen && !list) page(value, 1);
+    } else if (key === Key.pfn) [ev.pfn, ev.pageName, ev.mayBeTail] = [number(value), PageName.pfn, 1];
+    else if (key === Key.refs) ev.refs = signed(value);
+    else if (key === Key.count || key === Key.nr || key === Key.nents) [ev.nr, hasNr] = [number(value), true];
+    else if (key === Key.size) {
+      if (isDma) ev.size = number(value);
+    } else if (key === Key.flags || key === Key.gupFlags) [ev.gupFlags, ev.hasFlags] = [number(value), 1];
+    else if (key === Key.makeDirty) ev.makeDirty = value.startsWith('0') && number(value) === 0 ? 0 : 1;
+    else if (key === Key.ret) returned_(spec, value, ev, since612, page);
+    else if (key === Key.vmemmap) [ev.vmemmapHi, ev.vmemmapLo] = [high(wide(value)), low(wide(value))];
+    else if (key === Key.start) ev.start = number(value);
+    else if (key === Key.device) [ev.deviceStart, ev.deviceEnd] = [field.start, field.stop];
+    else if (key === Key.addr && !isDma) ev.start = number(value);
+    else if (key === Key.addr || key === Key.dmaAddr) [ev.dmaAddr, ev.failed] = [number(value), allOnes(value) ? 1 : 0];
+    else if (key === Key.dir) ev.dir = direction(value);
+    else if (key === Key.offset) ev.pageOffset = number(value);
+    else if (key === Key.physAddr) ev.phys = number(value);
+    else if (key === Key.pageAt || key === Key.offAt || key === Key.lenAt) entry(key, field, ev);
+  }
+  conclude(kind, ev, hasNr);
+}
+
+function pages(field: Field, ev: TraceEvent): void {
+  ev.listLength = 0;
+  ev.listName = PageName.pointer;
+  for (const v of elements(field, 8)) {
+    if (v === 0n || ev.listLength === LIST_MAX) break;
+    ev.listPtrHi[ev.listLength] = high(v);
+    ev.listPtrLo[ev.listLength] = low(v);
+    ev.listLen[ev.listLength++] = -1;
+  }
+}
+
+function entry(key: number, field: Field, ev: TraceEvent): void {
+  const at = field.index;
+  if (at >= LIST_MAX) return;
+  for (; ev.listLength <= at; ev.listLength++) {
+    ev.listPtrHi[ev.listLength] = ev.listPtrLo[ev.listLength] = ev.listOffset[ev.listLength] = 0;
+    ev.listLen[ev.listLength] = -1;
+  }
+  ev.listName = PageName.pointer;
+  const v = wide(field.value);
+  if (key === Key.pageAt) [ev.listPtrHi[at], ev.listPtrLo[at]] = [high(v), low(v & ~3n)];
+  else if (key === Key.offAt) ev.listOffset[at] = number(field.value);
+  else ev.listLen[at] = number(field.value);
+}
+
+function returned_(
+  spec: ProbeSpec,
+  value: string,
+  ev: TraceEvent,
+  since612: boolean,
+  page: (value: string, mayBeTail: number) => void,
+): void {
+  ev.hasRet = 1;
+  if (ev.kind === E.DmaMapReturn) {
+    [ev.dmaAddr, ev.failed] = [number(value), allOnes(value) ? 1 : 0];
+    return;
+  }
+  if (spec.returns !== ReturnShape.plain && isPointer(wide(value))) {
+    page(value, 0);
+    return;
+  }
+  ev.ret = signed(value);
+  if (ev.ret < 0) ev.ok = 0;
+  else if (ev.kind !== E.GrabReturn) ev.ok = 1;
+  else if (spec.returns === ReturnShape.folio) ev.ok = ev.ret === 0 ? 0 : 1;
+  else if (spec.returns === ReturnShape.folioOrErrno) {
+    ev.ok = ev.ret !== 0 || since612 || !/^0[xX][0-9a-fA-F]/.test(value) ? 1 : -1;
+  } else ev.ok = ev.ret === 1 ? 1 : -1;
+}
+
+function conclude(kind: number, ev: TraceEvent, hasNr: boolean): void {
+  if (kind === E.Grab || kind === E.GupPut || kind === E.AddPin) {
+    if (hasNr) ev.refs = ev.nr;
+  } else if (kind === E.UnpinCall) {
+    if (ev.listLength === 0) ev.nr = hasNr ? ev.nr : 1;
+    else if (hasNr) ev.listLength = Math.max(0, Math.min(ev.listLength, ev.nr));
+    else ev.nr = ev.listLength;
+  } else if (kind === E.FoliosPut) {
+    if (hasNr) ev.listLength = Math.max(0, Math.min(ev.listLength, ev.nr));
+  } else if (kind === E.DmaMapSgEntry || kind === E.DmaUnmapSgEntry) {
+    if (hasNr) ev.listLength = Math.max(0, Math.min(ev.listLength, ev.nr));
+    for (let i = 0; i < ev.listLength; i++) if (ev.listPtrHi[i]! < 2 ** 31) ev.listLength = i;
+    if (ev.listLength < ev.nr) ev.truncated = 1;
+  } else if (kind === E.DmaMapReturn) ev.ok = ev.failed ? 0 : 1;
+}
