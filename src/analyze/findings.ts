@@ -188,7 +188,7 @@ export class Findings {
         role,
         input: deed.input,
         line: deed.line,
-        text: deed.text,
+        text: m.lineText(deed.input, deed.text),
         ...(timed && Number.isFinite(deed.t) ? {t_ns: String(m.time.absolute(deed.t))} : {}),
         ...(deed.cpu >= 0 ? {cpu: deed.cpu} : {}),
         ...('task' in deed && deed.task >= 0

@@ -14,6 +14,9 @@ const LOOKAHEAD_BYTES = 512 * 1024;
 /** A live pipe is not waited for longer than this before reading begins. */
 const PATIENCE_MS = 300;
 
+/** Forms whose events are lines of the input as they stand there: evidence can be read again by its place. */
+const IN_PLACE: ReadonlySet<FormId> = new Set(['ftrace', 'trace-cmd', 'perf-script']);
+
 export interface ReadOptions {
   traces: readonly string[];
   from: FormId | undefined;
@@ -56,6 +59,10 @@ export async function readTraces(options: ReadOptions, listen: (model: Model) =>
     applyOptions(model, options);
     const detected = await Promise.all(inputs.map((input) => detectForm(input, options)));
     for (const {head, form} of detected) lookAhead(model, form, head, options);
+    inputs.forEach((input, i) => {
+      const again = IN_PLACE.has(detected[i]!.form.id) ? input.reread() : undefined;
+      if (again) model.lineReaders[i] = (offset, length, cut) => again.line(offset, length, cut);
+    });
     model.listen(listen(model));
 
     const needsSorting = inputs.length > 1 || detected.some((d) => !d.form.ordered);

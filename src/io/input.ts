@@ -6,6 +6,7 @@ import type {Hash} from 'node:crypto';
 import type {ByteSource} from './byte-source.js';
 import {openRaw} from './raw.js';
 import type {RawSource} from './raw.js';
+import {Reread} from './reread.js';
 import {unreadable} from './system-error.js';
 import {UserError} from './user-error.js';
 import {gunzipSource} from './gzip.js';
@@ -103,6 +104,14 @@ export class Input {
   /** `dev:ino` of a plain file, null otherwise. */
   get identity(): string | null {
     return this.metered.raw.identity;
+  }
+
+  /** Reads lines of it again by their place in what next() gave; undefined for what can be read only once. */
+  reread(): Reread | undefined {
+    const {identity} = this;
+    return identity !== null && this.compression === 'none' && this.path !== '-'
+      ? new Reread(this.path, identity)
+      : undefined;
   }
 
   /** Why the input ended before it should have: cut or damaged compression, a read error, a file that changed. */

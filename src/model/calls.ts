@@ -5,6 +5,7 @@
  * A slot holds the last probe of each CPU and context (an interrupt's own calls must not take the interrupted task's
  * place), until the event that completes it comes.
  */
+import type {LineText} from './line-text.js';
 import type {ReferenceKind, Reference} from './references.js';
 
 /** A probe that announces a change of the count. */
@@ -26,7 +27,7 @@ export interface Hint {
   context: number;
   input: number;
   line: number;
-  text: string;
+  text: LineText;
   stack: number;
   /** the reference, when it was taken on the probe alone */
   reference: Reference | undefined;

@@ -9,7 +9,7 @@ import type {Hint, UnpinCall} from './calls.js';
 import {EventKind as K, PageFlag, PageName, type TraceEvent} from './event.js';
 import {What} from './journal.js';
 import type {Drop} from './listener.js';
-import {lineOf, type Model} from './model.js';
+import type {Model} from './model.js';
 import {PageState, UNKNOWN_COUNT} from './page-table.js';
 import {chooseReferences} from './pairing.js';
 import {BIAS} from './ref-counts.js';
@@ -175,7 +175,7 @@ export class GupTracker {
       context: ev.context,
       input: ev.input,
       line: ev.line,
-      text: lineOf(ev),
+      text: m.lineOf(ev),
       stack: -1,
       reference: undefined,
       done: false,
@@ -375,7 +375,7 @@ export class GupTracker {
       ev.context,
       ev.input,
       ev.line,
-      lineOf(ev),
+      m.lineOf(ev),
     );
     if (hint) {
       reference.gupFlags = hint.gupFlags;

@@ -1,4 +1,5 @@
 import type {DmaLink, DmaWindow} from './dma.js';
+import type {LineText} from './line-text.js';
 import type {Deed, Reference, ReferenceKind} from './references.js';
 import type {Writeback} from './writeback.js';
 
@@ -11,7 +12,7 @@ export interface Drop {
   n: number;
   deed: Deed;
   /** the probe line of the same deed, when the deed itself is a page_ref event */
-  probe: {line: number; input: number; text: string} | undefined;
+  probe: {line: number; input: number; text: LineText} | undefined;
   /** the references that were dropped, each with how many of it */
   from: {reference: Reference; n: number}[];
   /** how many of `n` no known reference explains */

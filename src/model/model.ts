@@ -17,6 +17,7 @@ import {Identity} from './identity.js';
 import {Journal, type JournalEntry} from './journal.js';
 import {Lifetime} from './lifetime.js';
 import {Hooks, type Listener} from './listener.js';
+import {lengthOf, type LineText, offsetOf, placeOf, TEXT_MAX} from './line-text.js';
 import {PageState, PageTable, UNKNOWN_COUNT} from './page-table.js';
 import {RefCounts} from './ref-counts.js';
 import type {Deed, ReferenceKind} from './references.js';
@@ -25,8 +26,6 @@ import {Tasks, textOf} from './tasks.js';
 import type {TimeBase} from './time.js';
 import {WritebackTracker} from './writeback-tracker.js';
 
-/** Longest line kept as evidence, in bytes. */
-const TEXT_MAX = 2000;
 /** Most pages with a journal at a time: memory must not follow a machine's pinned memory without bound. */
 const JOURNALS_MAX = 60_000;
 
@@ -263,6 +262,22 @@ export class Model implements EventSink {
 
   // --- what listeners and trackers need of an event later
 
+  /** by input: what reads a line of it again by its place; where there is nothing, the text itself is kept */
+  readonly lineReaders: (((offset: number, length: number, cut: boolean) => string) | undefined)[] = [];
+
+  /** The event's line as evidence, bounded. */
+  lineOf(ev: TraceEvent): LineText {
+    if (this.lineReaders[ev.input] !== undefined) return placeOf(ev);
+    return textOf(ev.buf, ev.lineStart, ev.lineEnd, TEXT_MAX);
+  }
+
+  /** The text of a line that was kept, as far as TEXT_MAX. */
+  lineText(input: number, line: LineText): string {
+    if (typeof line === 'string') return line;
+    const length = lengthOf(line);
+    return this.lineReaders[input]!(offsetOf(line), length, length === TEXT_MAX);
+  }
+
   /** The event at hand as a deed: its line is kept. Its stack is filled in when it comes. */
   deed(ev: TraceEvent): Deed {
     const deed: Deed = {
@@ -272,7 +287,7 @@ export class Model implements EventSink {
       context: ev.context,
       input: ev.input,
       line: ev.line,
-      text: lineOf(ev),
+      text: this.lineOf(ev),
       stack: -1,
     };
     this.wantStack(deed);
@@ -373,11 +388,6 @@ export class Model implements EventSink {
       (pages.state[row]! & PageState.underWriteback) !== 0
     );
   }
-}
-
-/** The event's line as text, bounded. */
-export function lineOf(ev: TraceEvent): string {
-  return textOf(ev.buf, ev.lineStart, ev.lineEnd, TEXT_MAX);
 }
 
 function parseHex(text: string): bigint | undefined {

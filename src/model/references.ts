@@ -5,6 +5,8 @@
  * taking and a dropping; whether the page is pinned is derived. The kinds that a verdict can turn on, pins and gets, are
  * kept one by one while they live; mappings, page cache and batches are told from the raw count.
  */
+import type {LineText} from './line-text.js';
+
 export type ReferenceKind = 'pin' | 'get';
 
 /**
@@ -24,7 +26,7 @@ export interface Deed {
   context: number;
   input: number;
   line: number;
-  text: string;
+  text: LineText;
   /** index into Stacks, -1 */
   stack: number;
 }
@@ -66,7 +68,7 @@ export class Reference {
     readonly context: number,
     readonly input: number,
     readonly line: number,
-    readonly text: string,
+    readonly text: LineText,
   ) {
     this.n = n;
   }

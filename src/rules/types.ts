@@ -1,4 +1,5 @@
 import type {Journal} from '../model/journal.js';
+import type {LineText} from '../model/line-text.js';
 import type {Model} from '../model/model.js';
 import type {Deed} from '../model/references.js';
 import type {Listener} from '../model/listener.js';
@@ -78,7 +79,7 @@ export interface Violation {
   stacks: {role: string; stack: number}[];
   /** index into the DMA tracker's devices, -1 none */
   device: number;
-  evidence: {role: string; deed: Deed | {t: number; cpu: number; input: number; line: number; text: string}}[];
+  evidence: {role: string; deed: Deed | {t: number; cpu: number; input: number; line: number; text: LineText}}[];
   countsBefore: RawCounts | null;
   countsAfter: RawCounts | null;
   /** the deciding moment */
