@@ -1,0 +1,47 @@
+/** `pinscope pins`: who pins, how many, for how long. */
+import {basisOf, endingOf} from '../analyze/basis.js';
+import {readTraces} from '../analyze/read.js';
+import {pinChoice} from '../pins/choice.js';
+import {EVERY_PIN, PinCollector} from '../pins/collector.js';
+import {SOURCES} from '../quality/coverage.js';
+import {PINS_RENDERERS, type PinsForm} from '../report/pins/index.js';
+import type {PinsReport} from '../report/pins/types.js';
+import type {TraceOptions} from './base.js';
+import {ExitCode, readingCodeOf} from './exit.js';
+import type {Selection} from './flags.js';
+import {produce} from './run.js';
+
+export async function runPins(options: TraceOptions<PinsForm>, version: string): Promise<ExitCode> {
+  return produce(options, PINS_RENDERERS[options.to], async (run) => {
+    let pins!: PinCollector;
+    const reading = await readTraces({...options, ...run}, (model) => {
+      const choice = choosesAll(options.selection) ? EVERY_PIN : pinChoice(model, options.selection);
+      pins = new PinCollector(model, choice);
+      return [pins];
+    });
+    const result: PinsReport = {
+      schema: 'pinscope.pins/1',
+      ...basisOf(reading, {command: options.command, version}),
+      ...pins.result(),
+      ...endingOf(reading),
+    };
+    if (pins.pagesNotCounted > 0) {
+      result.quality.push({
+        id: 'pages-not-counted',
+        severity: 'note',
+        count: pins.pagesNotCounted,
+        message: 'pins whose page was not counted, to bound memory',
+        advice: 'the numbers of pages are too small; restrict with --pfn, --time or --comm',
+      });
+    }
+    if (!SOURCES.pins.has(reading.model)) {
+      const remark = 'this trace does not show pins being taken; see pinscope info for what to record';
+      return {result, code: ExitCode.usage, remark};
+    }
+    return {result, code: readingCodeOf(result, options)};
+  });
+}
+
+function choosesAll({pfn, time, pid, comm, cpu}: Selection): boolean {
+  return pfn.length + pid.length + comm.length + cpu.length === 0 && time === undefined;
+}
