@@ -12,7 +12,21 @@
  */
 
 import {EventKind, TraceEvent, type EventSink} from '../../src/model/event.js';
-import {ascii, find, HASH, hashBytes, isDigit, PLUS, skipHex, skipSpaces, SPACE, startsWith, TAB, text} from '../bytes.js';
+import {
+  ascii,
+  find,
+  HASH,
+  hashBytes,
+  isDigit,
+  PLUS,
+  skipHex,
+  skipSpaces,
+  SPACE,
+  startsWith,
+  TAB,
+  text,
+} from '../bytes.js';
+import {FlagPrinter} from '../events/page-flags.js';
 import {EventTable, type EventEntry} from '../events/table.js';
 import {MAX_CPU, ReaderCounters, type OpenOptions} from '../form.js';
 import {headerLine} from '../ftrace/header.js';
@@ -45,6 +59,8 @@ export class BpftraceLines {
     this.counters = new ReaderCounters(this.table);
     this.ev.input = options.input;
     this.table.context.setKernel(options.kernel);
+    // a program prints page flags as the number they are
+    this.table.context.printer = FlagPrinter.libtraceevent;
   }
 
   /**

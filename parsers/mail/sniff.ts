@@ -28,7 +28,7 @@ export function sniffMail(head: Uint8Array): Sniff {
     evidence.push(`${events} events in the first ${t.counters.lines} lines, ${n.prose} lines of other text`);
   if (headed && t.decoded > 0) return {verdict: 'yes', score: 96, evidence};
   if (headed) {
-    evidence.push(`no event in the first ${t.counters.lines} lines`);
+    evidence.push(events > 0 ? 'every event is cut off before what it says' : 'no event in the first lines');
     return {verdict: 'yes', score: 40, evidence};
   }
   if (t.decoded === 0) return NO;

@@ -5,15 +5,23 @@ import {EQUALS, HEX, SPACE, TAB} from '../bytes.js';
 const LETTER_D = 68;
 const DIGIT_3 = 51;
 
+/** RFC 2045: encoded lines have at most 76 characters, and encoders fill them but for an escape that does not fit. */
+const SOFT_BREAK_WIDTHS = [72, 76] as const;
+
 /**
  * Whether a line of a body that declares no encoding is quoted-printable all the same, as text pasted from a message's
- * source is: an encoded `=` (`=3D`), and no `=` that is none of an escape or a soft line break.
+ * source is: an encoded `=` (`=3D`) or a soft break where an encoder makes one, and no `=` that is neither.
  */
 export function looksQuotedPrintable(buf: Uint8Array, start: number, end: number): boolean {
   let encoded = false;
   for (let i = start; i < end; i++) {
     if (buf[i] !== EQUALS) continue;
-    if (i + 1 === end) continue;
+    if (i + 1 === end) {
+      const width = end - start;
+      // not a rule of equals signs
+      if (width >= SOFT_BREAK_WIDTHS[0] && width <= SOFT_BREAK_WIDTHS[1] && buf[i - 1] !== EQUALS) encoded = true;
+      continue;
+    }
     if (i + 2 >= end || !isUpperHex(buf[i + 1]!) || !isUpperHex(buf[i + 2]!)) return false;
     if (buf[i + 1] === DIGIT_3 && buf[i + 2] === LETTER_D) encoded = true;
   }

@@ -6,7 +6,24 @@
  *     > > flags=none count=0 mapcount=-1 mapping=0000000000000000 mt=0 val=-1 ret=1
  */
 
-import {EQUALS, GREATER, HEX, isDigit, LPAREN, SPACE, TAB, text} from '../bytes.js';
+import {
+  ascii,
+  COLON,
+  COMMA,
+  EQUALS,
+  GREATER,
+  HEX,
+  isDigit,
+  LBRACKET,
+  LETTER_x,
+  LPAREN,
+  PIPE,
+  RBRACE,
+  sameBytes,
+  SPACE,
+  TAB,
+  text,
+} from '../bytes.js';
 
 /** Columns after which programs break lines; a line broken within a word is at least this long. */
 const NARROWEST = 60;
@@ -52,20 +69,38 @@ export function joint(
   if (pos >= end) return Joint.none;
   const last = lastWord(above, length);
   if (above[length - 1] === COLON && (buf[pos] === LPAREN || pairs(buf, pos, end) > 0)) return Joint.blank;
-  const first = wordEnd(buf, pos, end);
+  let first = wordEnd(buf, pos, end);
   if (isPair(buf, pos, first)) return pairs(buf, pos, end) > 0 ? Joint.blank : Joint.none;
-  const rest = skipBlanks(buf, first, end);
+  const tail = isTail(buf, pos, first);
+  let rest = skipBlanks(buf, first, end);
   if (rest >= end) {
     // `val=-10` `24`: a number cut in two, where a break is to be expected
-    return width >= NARROWEST && isPair(above, last, length) && isTail(buf, pos, end) ? Joint.nothing : Joint.none;
+    return width >= NARROWEST && isPair(above, last, length) && tail ? Joint.nothing : Joint.none;
   }
-  if (pairs(buf, rest, end) === 0) return Joint.none;
-  if (!isTail(buf, pos, first)) return Joint.none;
-  // `mapping=00000000` `80e8c0cc mt=1 val=1`, but `ino` `35a1ad pfn=0x2fc1`
-  return isPair(above, last, length) ? Joint.nothing : Joint.blank;
+  // `mapping=00000000` `80e8c0cc mt=1 val=1`
+  if (tail && isPair(above, last, length) && pairs(buf, rest, end) > 0) return Joint.nothing;
+  // `dev 0:27` `ino 35a1ad pfn=0x2fc1`, `bdi` `259:0: ino=12`
+  let at = pos;
+  for (let words = 0; words < PLAIN_WORDS; words++) {
+    if (!isPlainValue(buf, at, first)) return Joint.none;
+    if (pairs(buf, rest, end) > 0) return Joint.blank;
+    at = rest;
+    first = wordEnd(buf, at, end);
+    rest = skipBlanks(buf, first, end);
+  }
+  return Joint.none;
 }
 
-const COLON = 58;
+/** Most words without `=` before the pairs of an event: `dev 0:27 ino 35a1ad pfn=` */
+const PLAIN_WORDS = 4;
+const INO = ascii('ino');
+
+/** `0:27`, `35a1ad`, `ino` */
+function isPlainValue(buf: Uint8Array, start: number, end: number): boolean {
+  if (sameBytes(buf, start, end, INO)) return true;
+  for (let i = start; i < end; i++) if (HEX[buf[i]!]! < 0 && buf[i] !== COLON) return false;
+  return end > start;
+}
 
 /** How many pairs the line is made of; 0 if it is made of anything else, too. */
 export function pairs(buf: Uint8Array, start: number, end: number): number {
@@ -79,8 +114,6 @@ export function pairs(buf: Uint8Array, start: number, end: number): number {
   }
   return n;
 }
-
-const LBRACKET = 91;
 
 /** `key=value`, `key=` */
 function isPair(buf: Uint8Array, start: number, end: number): boolean {
@@ -102,16 +135,11 @@ function isTail(buf: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; i++) {
     const c = buf[i]!;
     if (HEX[c]! < 0 && c !== LETTER_x) hex = false;
-    if (c === BAR || c === UNDERSCORE || c === CLOSE || c === COMMA) bars = true;
+    if (c === PIPE || c === UNDERSCORE || c === RBRACE || c === COMMA) bars = true;
     else if (!isKeyByte(c) && (c < 65 || c > 90)) return false;
   }
   return end > start && (hex || bars);
 }
-
-const LETTER_x = 120;
-const BAR = 124;
-const CLOSE = 125;
-const COMMA = 44;
 
 function lastWord(buf: Uint8Array, end: number): number {
   let pos = end;
