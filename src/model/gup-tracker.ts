@@ -415,12 +415,17 @@ export class GupTracker {
   /** Pins that are gone although no event showed it: the oldest. */
   lose(row: number, n: number): void {
     for (const {reference, n: some} of chooseReferences(this.m, row, 'pin', n, undefined, -1).from)
-      this.reduce(reference, some);
+      this.withdraw(reference, some);
   }
 
   /** A grab that failed after all. */
   private undo(reference: Reference): void {
-    if (reference.n > 0) this.reduce(reference, reference.n);
+    if (reference.n > 0) this.withdraw(reference, reference.n);
+  }
+
+  private withdraw(reference: Reference, n: number): void {
+    this.reduce(reference, n);
+    for (const withdrawn of this.m.on.withdrawn) withdrawn(reference, n);
   }
 
   private reduce(reference: Reference, n: number): void {

@@ -33,6 +33,8 @@ export interface Drop {
 export interface Listener {
   taken?(row: number, reference: Reference): void;
   dropped?(drop: Drop): void;
+  /** `n` of a reference are gone with no drop: the grab failed, its kind was wrong, or the count shows that events are missing. */
+  withdrawn?(reference: Reference, n: number): void;
   /** after the links to all pages are made */
   dmaOpened?(window: DmaWindow): void;
   /** before the links are taken away */
@@ -58,6 +60,7 @@ export interface Listener {
 export class Hooks {
   readonly taken: NonNullable<Listener['taken']>[] = [];
   readonly dropped: NonNullable<Listener['dropped']>[] = [];
+  readonly withdrawn: NonNullable<Listener['withdrawn']>[] = [];
   readonly dmaOpened: NonNullable<Listener['dmaOpened']>[] = [];
   readonly dmaClosed: NonNullable<Listener['dmaClosed']>[] = [];
   readonly writebackStarted: NonNullable<Listener['writebackStarted']>[] = [];
