@@ -5,7 +5,6 @@
  * went, `skipDigits`/`skipHex` say so; most values end at a blank that the caller has found already.
  */
 
-export const NUL = 0;
 export const TAB = 9;
 export const LF = 10;
 export const CR = 13;

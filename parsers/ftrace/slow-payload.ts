@@ -271,7 +271,7 @@ function pageRef(line: string, one: One, ev: TraceEvent, since612: boolean): voi
   ev.pageName = PageName.pfn;
   const flags = one(Key.flags);
   if (flags) {
-    const raw = /^ \(/.test(line.slice(flags.stop));
+    const raw = line.slice(flags.stop).startsWith(' (');
     let others = false;
     for (const name of flags.value.split('|')) {
       if (/^0[xX][0-9a-fA-F]/.test(name)) {

@@ -10,6 +10,8 @@ const NO: Sniff = {verdict: 'no', score: 0, evidence: []};
 function sniff(head: Uint8Array): Sniff {
   const t = trial((sink, options) => new TraceCmdReader(sink, options), head);
   const {counters, facts} = t;
+  // the header of a tracefs file is no part of a report
+  if (facts.has('tracer')) return NO;
   const cpus = facts.get('cpus');
   const share = understood(counters);
   if (share < 0.5 || (counters.events === 0 && cpus === undefined)) return NO;

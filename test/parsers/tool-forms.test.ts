@@ -1,0 +1,216 @@
+/** Real and documented lines of trace-cmd report and perf script. */
+
+import {describe, expect, it} from 'vitest';
+import {perfScript} from '../../parsers/perf-script/index.js';
+import {traceCmd} from '../../parsers/trace-cmd/index.js';
+import {DmaDir, PageFlag, PageName} from '../../src/model/event.js';
+import {read, type Seen} from './collect.js';
+
+function events(seen: Seen[]): Seen[] {
+  return seen.filter((s) => s['kind']);
+}
+
+describe('trace-cmd report', () => {
+  const line = (rest: string): string => `              wl-507   [000]    29.801468: ${rest}\n`;
+
+  it.each([
+    ['3.2, no flags', '              wl-507   [000]    29.801468: ', {comm: 'wl', pid: 507, cpu: 0, context: -1}],
+    ['3.3 on, flags', '              wl-507   [000] d.h2.    29.801468: ', {pid: 507, context: 2}],
+    ['-t', '              wl-507   [000]    29.801468123: ', {pid: 507}],
+    ['-l', '      wl-507     0d.h2.    29.801468: ', {comm: 'wl', pid: 507, cpu: 0, context: 2}],
+    ['--ts-diff', '              wl-507   [000]    29.801468: (+123)   ', {pid: 507}],
+    ['several buffers', '   buffer1:               wl-507   [000]    29.801468: ', {comm: 'wl', pid: 507}],
+    [
+      'several files, the unnamed one',
+      '                          wl-507   [000]    29.801468: ',
+      {comm: 'wl', pid: 507},
+    ],
+  ])('columns: %s', (_name, columns, expected) => {
+    const payload = 'gup_put_folio:        (ffffffffb9b7f290) folio=0xfffff011000b5040 refs=1 flags=0x80000';
+    const {seen, reader} = read(traceCmd, `cpus=2\n${columns}${payload}\n`);
+    expect(reader.counters.unrecognised).toBe(0);
+    expect(events(seen)).toMatchObject([
+      {kind: 'GupPut', ptrHi: 0xfffff011, ptrLo: 0xb5040, gupFlags: 0x80000, ...expected},
+    ]);
+  });
+
+  it('does not take a computed page for a pointer', () => {
+    const {seen} = read(
+      traceCmd,
+      line('mm_page_alloc:        page=0xffffffffbaddbb74 pfn=0x35dc order=1 migratetype=0 gfp_flags=GFP_KERNEL'),
+    );
+    expect(events(seen)).toMatchObject([
+      {kind: 'PageAlloc', pfn: 0x35dc, order: 1, mt: 0, ptrHi: 0, pageName: PageName.pfn},
+    ]);
+  });
+
+  it('reads arrays that only -R has, and none from zeros', () => {
+    const plain = read(
+      traceCmd,
+      line('unpin_user_pages:     (ffffffffb9b7f3d4) npages=2 pages={0x0,0x0,0x0,0x0}'),
+    ).seen;
+    expect(events(plain)).toMatchObject([{kind: 'UnpinCall', nr: 2, list: []}]);
+    const bytes = '80, 63, 0b, 00, 11, f0, ff, ff, c0, 63, 0b, 00, 11, f0, ff, ff, 00, 00, 00, 00, 00, 00, 00, 00';
+    const raw = read(
+      traceCmd,
+      line(`unpin_user_pages:      __probe_ip=ffffffffb9b7f3d4 npages=2 pages=ARRAY[${bytes}]`),
+    ).seen;
+    expect(events(raw)).toMatchObject([
+      {
+        kind: 'UnpinCall',
+        nr: 2,
+        list: [
+          [0xfffff011, 0x0b6380],
+          [0xfffff011, 0x0b63c0],
+        ],
+      },
+    ]);
+  });
+
+  it('reads scatterlists that trace-cmd cannot print', () => {
+    const {seen} = read(
+      traceCmd,
+      line(
+        'dma_map_sg:           [FAILED TO PARSE] device=pinbug.0 full_nents=1 full_ents=1 truncated=0 phys_addrs=ARRAY[00, a0, d9, 02, 00, 00, 00, 00] dma_addrs=ARRAY[00, a0, d9, 02, 00, 00, 00, 00] lengths=ARRAY[00, 10, 00, 00] dir=0 attrs=0x0',
+      ) +
+        line(
+          'dma_unmap_sg:         [FAILED TO PARSE] device=pinbug.0 addrs=ARRAY[00, a0, d9, 02, 00, 00, 00, 00] dir=0 attrs=0x0',
+        ),
+    );
+    expect(events(seen)).toMatchObject([
+      {
+        kind: 'DmaMapSg',
+        device: 'pinbug.0',
+        dir: DmaDir.bidirectional,
+        list: [[0x2d9a000, 4096]],
+        dmaList: [[0x2d9a000, 4096]],
+        truncated: 0,
+      },
+      {kind: 'DmaUnmapSg', device: 'pinbug.0', list: [[0x2d9a000, -1]]},
+    ]);
+  });
+
+  it('reads the fields of -R', () => {
+    const {seen} = read(
+      traceCmd,
+      line('mm_filemap_add_to_page_cache:  pfn=0x2d46 i_ino=366083 index=0xc1 s_dev=29 order=0') +
+        line(
+          'block_rq_issue:        dev=271581184 sector=16968 nr_sector=8 bytes=4096 ioprio=16388 rwbs=WM comm=pfn=0x1 cmd=',
+        ) +
+        line('try_grab_folio_ret:    __probe_func=ffffffffb9b80384 __probe_ret_ip=ffffffffb9b80546 ret=0') +
+        line('dma_unmap_page:        device=pinbug.0 addr=2d8e000 size=4096 dir=2 attrs=0x0'),
+    );
+    expect(events(seen)).toMatchObject([
+      {kind: 'CacheAdd', pfn: 0x2d46, ino: 0x366083, index: 0xc1, ofs: -1, devId: 29, order: 0},
+      {kind: 'BlockIssue', devId: 259 * 2 ** 20, sector: 16968, nr: 8, write: 1},
+      {kind: 'GrabReturn', ok: 1},
+      {kind: 'DmaUnmap', dmaAddr: 0x2d8e000, dir: DmaDir.fromDevice},
+    ]);
+  });
+
+  it('decodes numbers of page flags once it knows their layout', () => {
+    const flags = (s: Seen): unknown => s['pageFlags'];
+    const {seen} = read(
+      traceCmd,
+      line(
+        'page_ref_mod:         pfn=0x5b20 flags=locked|0x828 count=6 mapcount=3 mapping=0xffff888003909418 mt=1 val=1',
+      ) +
+        line('page_ref_set:         pfn=0x47eb flags=none count=1 mapcount=-1 mapping=(nil) mt=0 val=1') +
+        line(
+          'page_ref_mod:         pfn=0x5b20 flags=locked|0x82a count=6 mapcount=3 mapping=0xffff888003909418 mt=1 val=1',
+        ),
+    );
+    expect(events(seen).map(flags)).toEqual([
+      PageFlag.locked | PageFlag.unknownLayout,
+      0,
+      PageFlag.locked | PageFlag.writeback | PageFlag.uptodate | PageFlag.lru,
+    ]);
+    expect(events(seen)[1]).toMatchObject({hasMapping: 1, mappingLo: 0});
+  });
+
+  it('tells of losses, stacks, and lines about the file', () => {
+    const {seen, reader} = read(
+      traceCmd,
+      [
+        'cpus=2',
+        'CPU 1 is empty',
+        'CPU:1 [2292 EVENTS DROPPED]',
+        'CPU:0 [EVENTS DROPPED]',
+        line('mm_page_free:         page=0x1 pfn=0x52c5 order=0').trimEnd(),
+        '              wl-507   [000]    29.801470: kernel_stack:         <stack trace >',
+        '=> free_unref_page (ffffffff812e1078)',
+        '=> dopin+0x2e (ffffffffc0a751ac)',
+        '',
+      ].join('\n'),
+    );
+    expect(reader.counters.unrecognised).toBe(0);
+    expect(seen).toContainEqual({fact: 'cpus', value: '2'});
+    expect(seen).toContainEqual({loss: {input: 0, line: 3, cpu: 1, count: 2292, what: 'lost'}});
+    expect(seen).toContainEqual({loss: {input: 0, line: 4, cpu: 0, count: -1, what: 'lost'}});
+    expect(seen.slice(-4)).toEqual([
+      {stack: 'begin', cpu: 0, pid: 507},
+      {frame: 'free_unref_page'},
+      {frame: 'dopin+0x2e'},
+      {stack: 'end'},
+    ]);
+  });
+});
+
+describe('perf script', () => {
+  const payload = 'gup:gup_put_folio: (ffffffffa777f290) folio=0xfffffb1a401ad300 refs=1 flags=0x80000';
+
+  it.each([
+    [
+      'default fields',
+      '            bash     469 [000]    25.871530:                         ',
+      {comm: 'bash', pid: 469, tgid: -1, cpu: 0},
+    ],
+    ['-F pid,tid --ns', '            bash     469/470     [000]    25.871530560:              ', {pid: 470, tgid: 469}],
+    [
+      'call chains, comm not padded',
+      'bash     469 [000]    25.871530:                         ',
+      {comm: 'bash', pid: 469},
+    ],
+    ['no comm', '            :472     472 [001]    26.412310: ', {comm: ':472', pid: 472, cpu: 1}],
+    ['comm with blanks and numbers', '     my 12 th 3     469 [000]    25.871530: ', {comm: 'my 12 th 3', pid: 469}],
+    ['comm of all 15 bytes', ' kworker/u4:0-ev       9 [000]    31.023749: ', {comm: 'kworker/u4:0-ev', pid: 9}],
+    ['-F +misc', '            bash     469 [000] K     25.871530: ', {pid: 469, cpu: 0}],
+    ['no cpu', '            bash     469    25.871530: ', {pid: 469, cpu: -1}],
+  ])('columns: %s', (_name, columns, expected) => {
+    const {seen, reader} = read(perfScript, `${columns}${payload}\n`);
+    expect(reader.counters.unrecognised).toBe(0);
+    expect(events(seen)).toMatchObject([{kind: 'GupPut', ptrLo: 0x401ad300, ...expected}]);
+  });
+
+  it('reads call chains of the kernel, losses and headers', () => {
+    const {seen, reader} = read(
+      perfScript,
+      [
+        '# os release : 6.12.117-gupl',
+        '# nrcpus online : 2',
+        'perf612     386 [001]    18.371710:              page_ref:page_ref_mod_unless: pfn=0x8e39 flags=0x2011c count=3 mapcount=-1 mapping=0xffff888004c27358 mt=1 val=1 ret=1',
+        '\tffffffff8133b2d3 __page_ref_mod_unless+0x43 ([kernel.kallsyms])',
+        '\tffffffffc0a751ac [unknown] ([pinbug])',
+        '\t    7f6a7ed1638f write+0x4f (/lib/x86_64-linux-gnu/libc.so.6)',
+        '',
+        '       perf-exec     401 [000]    25.595182: PERF_RECORD_LOST lost 7',
+        '            wl     402 [001]    22.777556:      sched:sched_switch: prev=1',
+        '\tffffffff8133b2d3 schedule+0x43 ([kernel.kallsyms])',
+        '',
+      ].join('\n'),
+    );
+    expect(reader.counters).toMatchObject({unrecognised: 0, events: 2});
+    expect(seen).toContainEqual({fact: 'kernel', value: '6.12.117-gupl'});
+    expect(seen).toContainEqual({loss: {input: 0, line: 8, cpu: 0, count: 7, what: 'lost'}});
+    const {uptodate, dirty, referenced, active, swapbacked} = PageFlag;
+    expect(events(seen)).toMatchObject([
+      {kind: 'RefModUnless', pageFlags: referenced | uptodate | dirty | active | swapbacked, mappingHi: 0xffff8880},
+    ]);
+    expect(seen.filter((s) => s['stack'] || s['frame'])).toEqual([
+      {stack: 'begin', cpu: 1, pid: 386},
+      {frame: '__page_ref_mod_unless+0x43'},
+      {frame: 'ffffffffc0a751ac'},
+      {stack: 'end'},
+    ]);
+  });
+});
