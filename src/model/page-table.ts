@@ -41,6 +41,8 @@ export const PageState = {
   reported: 1 << 13,
   /** an unpin was seen that no pin of this generation explains: its pins may predate the trace */
   pinsUnknown: 1 << 14,
+  /** swap-backed before it was mapped: shmem, in the page cache */
+  shmem: 1 << 15,
 } as const;
 
 /** "Not known" in the count columns. */

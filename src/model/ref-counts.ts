@@ -62,8 +62,11 @@ export class RefCounts {
     } else pages.flags[row] = 0;
     if (ev.hasMapcount !== 0) {
       pages.mapcount[row] = ev.mapcount;
-      if (ev.mapcount === -1) m.era.rawMapcount = true;
-      else if (ev.mapcount > 0 || m.era.rawMapcount) pages.state[row]! |= PageState.wasMapped;
+      if (ev.mapcount === -1) {
+        m.era.rawMapcount = true;
+        // Anonymous pages become swap-backed when they are mapped; one that is so before is in the page cache (shmem).
+        if (delta > 0 && (ev.pageFlags & SHMEM_FLAGS) === SHMEM_FLAGS) pages.state[row]! |= PageState.shmem;
+      } else if (ev.mapcount > 0 || m.era.rawMapcount) pages.state[row]! |= PageState.wasMapped;
     }
     if (ev.mt >= 0) {
       pages.migratetype[row] = ev.mt;
@@ -93,6 +96,8 @@ export class RefCounts {
       }
     }
     if (pages.gets[row]! > 0 && !told) m.gup.putByCount(ev, row, delta);
+    else if (delta < 0 && ev.count > 0 && ev.mapcount === -1 && pages.references[row] === undefined)
+      this.orphan(ev, row);
     if (pages.references[row] !== undefined || (m.watched.size > 0 && m.watched.has(row))) {
       const {counted} = m.on;
       if (counted.length > 0) {
@@ -101,6 +106,19 @@ export class RefCounts {
       }
     }
     if (kind === K.RefModAndTest && ev.hasRet !== 0 && ev.ret === 1) m.lifetime.lastReferenceGone(ev, row);
+  }
+
+  /** Anonymous pages on the LRU that lost their last mapping and still have a count, by row: who holds them is not traced. */
+  readonly orphans = new Map<number, {generation: number; deed: Deed}>();
+
+  private orphan(ev: TraceEvent, row: number): void {
+    const {m} = this;
+    const wanted = PageFlag.lru | PageFlag.swapbacked;
+    if ((ev.pageFlags & (wanted | PageFlag.swapcache | PageFlag.head)) !== wanted || m.records(K.Grab)) return;
+    const state = m.pages.state[row]!;
+    if ((state & PageState.wasMapped) === 0 || (state & PageState.shmem) !== 0) return;
+    if (this.orphans.size < ORPHANS_MAX)
+      this.orphans.set(row, {generation: m.pages.generation[row]!, deed: m.deed(ev)});
   }
 
   private set(ev: TraceEvent, row: number, kind: number, absolute: number): void {
@@ -223,6 +241,11 @@ export class RefCounts {
     else if (pins < known) m.gup.lose(row, known - pins);
   }
 }
+
+const SHMEM_FLAGS = PageFlag.locked | PageFlag.swapbacked;
+
+/** Most pages without mappings but with a count that are followed. */
+const ORPHANS_MAX = 100_000;
 
 /** Gaps are made of the first disagreements; a trace with more of them is lossy throughout. */
 const MISMATCH_GAPS = 1000;

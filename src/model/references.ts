@@ -11,9 +11,9 @@ export type ReferenceKind = 'pin' | 'get';
 
 /**
  * How the kind of a reference is known: the name or flags of a probed function, a page_ref delta of
- * GUP_PIN_COUNTING_BIAS, functions in the call stack, or the first count printed (taken before the trace began).
+ * GUP_PIN_COUNTING_BIAS, functions in the call stack, the first count printed (taken before the trace began), or nothing but its shape.
  */
-export type KnownBy = 'probe' | 'delta' | 'stack' | 'count';
+export type KnownBy = 'probe' | 'delta' | 'stack' | 'count' | 'guess';
 
 /** Where and when something was done: enough to name it, to order it, and to show its line. */
 export interface Deed {
@@ -57,7 +57,7 @@ export class Reference {
   constructor(
     readonly kind: ReferenceKind,
     n: number,
-    readonly knownBy: KnownBy,
+    public knownBy: KnownBy,
     /** row of the folio's head in the page table */
     readonly row: number,
     /** first sub-page it was taken on; -1 when only the folio is known */

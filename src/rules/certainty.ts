@@ -36,9 +36,18 @@ export function countsRecorded(m: Model): boolean {
   return m.records(K.RefModAndTest) && m.records(K.RefMod);
 }
 
+/** The reference may be of the other kind: a large folio's count moves alike for both. */
+export function kindDoubt(reference: Reference | undefined): string | null {
+  return reference?.knownBy === 'guess'
+    ? 'what looks like a pin of a large folio may be a get_user_pages reference: no probe or stack tells'
+    : null;
+}
+
 /** How a page's pins are known: from its counts, or from events that may have begun before the trace. */
 export function pinsDoubt(m: Model, row: number, pins: readonly Reference[]): string | null {
   const {state} = m.pages;
+  const guess = pins.map(kindDoubt).find((d) => d !== null);
+  if (guess !== undefined) return guess;
   if (pins.length === 0 || pins.some((p) => p.knownBy === 'count'))
     return 'its pin was taken before the trace began, or was not seen';
   const small = (state[row]! & PageState.large) === 0;

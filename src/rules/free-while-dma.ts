@@ -2,7 +2,7 @@ import type {DmaLink, DmaWindow} from '../model/dma.js';
 import type {Listener} from '../model/listener.js';
 import {PageState} from '../model/page-table.js';
 import type {Deed, Reference} from '../model/references.js';
-import {countsRecorded, firstDoubt, lost, mappingDoubt, tie} from './certainty.js';
+import {countsRecorded, firstDoubt, kindDoubt, lost, mappingDoubt, tie} from './certainty.js';
 import {liveLinks, WaitingForUnmap} from './live-windows.js';
 import type {Rule, RuleContext, Violation} from './types.js';
 import {directionName} from './unpin-while-dma.js';
@@ -38,6 +38,7 @@ export const freeWhileDma: Rule = {
       const {window, owner} = link;
       const holder = holders.get(window);
       const reason = firstDoubt(
+        kindDoubt(holder),
         mappingDoubt(window, owner),
         owner === 'get' && !countsRecorded(m)
           ? 'puts leave no event here: the reference may have been dropped before the mapping was made'
@@ -108,7 +109,8 @@ export const freeWhileDma: Rule = {
       },
       dropped(drop) {
         const {pages} = m;
-        if (drop.kind !== 'pin' || (pages.state[drop.row]! & PageState.large) === 0 || pages.pins[drop.row]! > 0) return;
+        if (drop.kind !== 'pin' || (pages.state[drop.row]! & PageState.large) === 0 || pages.pins[drop.row]! > 0)
+          return;
         for (const {link} of liveLinks(m, drop.sub, drop.subPages)) {
           if (link.owner === 'pin' && m.watched.size < 10_000) m.watched.add(drop.row);
         }
@@ -123,16 +125,20 @@ export const freeWhileDma: Rule = {
         if (pages.pins[row]! > 0) m.watched.delete(row);
         // __split_huge_pmd_locked() takes a reference for each further page before a part can be unmapped.
         if (delta === 2 ** pages.order[row]! - 1) mappedByPages.add(row);
-        if ((!inBatch && !mappedByPages.has(row)) || delta >= 0 || pages.pins[row]! > 0 || pages.count[row]! <= 0) return;
+        if ((!inBatch && !mappedByPages.has(row)) || delta >= 0 || pages.pins[row]! > 0 || pages.count[row]! <= 0)
+          return;
         m.watched.delete(row);
         mappedByPages.delete(row);
-        const links = [...liveLinks(m, pages.pfn[row]!, 2 ** pages.order[row]!)].filter(({link}) => link.owner === 'pin');
+        const links = [...liveLinks(m, pages.pfn[row]!, 2 ** pages.order[row]!)].filter(
+          ({link}) => link.owner === 'pin',
+        );
         if (links.length === 0 || links.length > -delta) return;
         const dropped = deed();
         for (const {page, link} of links) {
           const v = violation(page, dropped, true, link);
           v.verdict = 'possible';
-          v.reason = 'the folio is still held by its other pages: this part of it was unmapped by its owner, and is freed when it is split';
+          v.reason =
+            'the folio is still held by its other pages: this part of it was unmapped by its owner, and is freed when it is split';
           v.row = row;
           v.generation = pages.generation[row]!;
           waiting.add(link.window, v, closed(v, dropped));

@@ -25,7 +25,8 @@ export const freeWhilePinned: Rule = {
         const {pages} = m;
         if (!seen || (pages.state[row]! & PageState.large) === 0) return;
         for (let r = pages.references[row]; r; r = r.next) {
-          if (r.kind !== 'pin' || r.knownBy === 'count') continue;
+          // Plain references taken together are put one by one: a guess proves nothing here.
+          if (r.kind !== 'pin' || r.knownBy === 'count' || r.knownBy === 'guess') continue;
           const reason = firstDoubt(
             lost(m, r.t, deed.t),
             countsRecorded(m)

@@ -1,10 +1,10 @@
-import {PageFlag} from '../model/event.js';
+import {EventKind as K, PageFlag} from '../model/event.js';
 import type {Listener} from '../model/listener.js';
 import type {Model} from '../model/model.js';
 import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
 import {BIAS} from '../model/ref-counts.js';
 import type {Deed, Reference} from '../model/references.js';
-import {countsRecorded, firstDoubt, lost} from './certainty.js';
+import {countsRecorded, firstDoubt, kindDoubt, lost} from './certainty.js';
 import type {Rule, RuleContext, Violation} from './types.js';
 
 /** A page whose last event is this close to the end of the trace may have its drop just after it. */
@@ -37,8 +37,13 @@ export const getLeak: Rule = {
     id: 'get-leak',
     title: "still holds a get_user_pages reference although the trace shows its owner's end",
     severity: 'warning; else note',
-    needs: ['gets', 'counts', 'puts', 'time'],
-    helpedBy: [],
+    needs: ['counts', 'puts', 'time'],
+    helpedBy: [
+      {
+        need: 'gets',
+        misses: 'who took the reference, and that it is one of get_user_pages: what it finds is possible only',
+      },
+    ],
     meaning: 'The reference was never put: the page stays allocated after its last mapping is gone.',
     proof:
       'The get (a probe with FOLL_GET), the last mapping going away, and a count that stays above what the page itself needs.',
@@ -65,8 +70,40 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
         if ((pages.state[row]! & PageState.reported) !== 0) continue;
         for (let r = pages.references[row]; r; r = r.next) if (r.kind === kind) context.report(violation(row, r, t));
       }
+      if (kind === 'get' && !m.records(K.Grab))
+        for (const [row, {generation, deed}] of m.counts.orphans) orphaned(row, generation, deed, t);
     },
   };
+
+  /** A page whose last mapping went and whose count did not: without probes the reference that is left has no kind. */
+  function orphaned(row: number, generation: number, deed: Deed, end: number): void {
+    const {pages} = m;
+    const state = pages.state[row]!;
+    const gone =
+      pages.generation[row] !== generation || (state & PageState.free) !== 0 || pages.lastTime[row] !== deed.t;
+    if (gone || (state & PageState.lifeSeen) === 0 || m.time.unit !== 'ns' || end - deed.t < SETTLED_NS) return;
+    context.report({
+      rule: 'get-leak',
+      severity: 'warning',
+      verdict: 'possible',
+      reason: 'the kind of the reference that is left is not traced: probe try_grab_* to know it',
+      pfn: pages.pfn[row]!,
+      order: 0,
+      row,
+      generation,
+      start: deed.t,
+      end: NaN,
+      deed: `${deed.task}`,
+      args: {distance: end - deed.t, facts: {leak: true, unknown: true}},
+      tasks: [{role: 'put', task: deed.task}],
+      stacks: [],
+      device: -1,
+      evidence: [{role: 'end-of-owner', deed}],
+      countsBefore: null,
+      countsAfter: {raw: pages.count[row]!, pins: pages.pins[row]!},
+      at: deed.t,
+    });
+  }
 
   function violation(row: number, reference: Reference, end: number): Violation {
     const {pages} = m;
@@ -129,6 +166,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     if (m.time.unit === 'ns' && end - pages.lastTime[row]! < SETTLED_NS)
       return note('the trace ends right after its last mapping went');
     const reason = firstDoubt(
+      kindDoubt(reference),
       lost(m, reference.t, end),
       longterm === undefined && kind === 'pin'
         ? 'whether the pin is long-term, and may outlive the mapping, is not known: no flags were traced'

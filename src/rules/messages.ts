@@ -78,6 +78,8 @@ function writeback(v: Violation, n: MessageNames): string {
 }
 
 function held(v: Violation, n: MessageNames, what: string): string {
+  if (fact(v, 'unknown') === 'true')
+    return 'still allocated after its last mapping went: a reference that nobody drops is left, perhaps one of get_user_pages';
   if (fact(v, 'leak') === 'true')
     return `a ${what} of ${n.task(what === 'pin' ? 'pin' : 'get')} was never dropped, although the page's last mapping is gone`;
   if (fact(v, 'before') === 'true') return `a ${what} from before the trace is still held at its end`;

@@ -104,7 +104,7 @@ export const putOnPin: Rule = {
         suspects.delete(row);
         if (!seen || (pages.state[row]! & PageState.large) === 0 || !m.counts.complete()) return;
         const pin = pinOf(row);
-        if (!pin || pin.knownBy === 'count') return;
+        if (!pin || pin.knownBy === 'count' || pin.knownBy === 'guess') return;
         const reason = firstDoubt(
           lost(m, pin.t, deed.t),
           pin.ioDoneOutsideTask ? 'its I/O ended in an interrupt, where a probe on the unpin can be missed' : null,

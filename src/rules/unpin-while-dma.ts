@@ -97,7 +97,8 @@ export const unpinWhileDma: Rule = {
       dropped(drop) {
         if (drop.kind !== 'pin') return;
         for (const {pfn, page, link} of liveLinks(m, drop.sub, drop.subPages)) {
-          if (link.owner !== 'pin' && link.owner !== 'ambiguous' && !(link.owner === 'none' && unseenPin(drop))) continue;
+          if (link.owner !== 'pin' && link.owner !== 'ambiguous' && !(link.owner === 'none' && unseenPin(drop)))
+            continue;
           if (m.holds(drop.row, 'pin', pfn)) continue;
           const {window} = link;
           waiting.add(window, violation(drop, pfn, page, link), (v, w) => finish(drop, v, w));

@@ -2,7 +2,7 @@ import {EventKind as K} from '../model/event.js';
 import type {Listener} from '../model/listener.js';
 import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
 import type {Severity} from '../report/types.js';
-import {countsRecorded, firstDoubt, lost} from './certainty.js';
+import {countsRecorded, firstDoubt, kindDoubt, lost} from './certainty.js';
 import type {Rule, RuleContext, Violation} from './types.js';
 import {directionName} from './unpin-while-dma.js';
 import {type HeldWriteback, watchWriteback} from './writeback.js';
@@ -45,6 +45,7 @@ export const writebackWhilePinned: Rule = {
       const [severity, doubt] = severityOf(held, intent);
       const reason = firstDoubt(
         doubt,
+        kindDoubt(reference),
         reference.knownBy === 'count' ? 'its pin was taken before the trace began, or was not seen' : null,
         lost(m, reference.t, start),
         staleDoubt(held),
