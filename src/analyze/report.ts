@@ -46,7 +46,12 @@ export async function analyze(options: AnalyzeOptions): Promise<Report> {
 
 function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, options: AnalyzeOptions): Report {
   const {model: m} = reading;
-  const findings = found.build((f) => options.selected(f, reading) && !options.suppressions?.suppresses(f));
+  const rules = coverage(m);
+  // What a rule sees of a trace that lacks its events is no finding: the report says that it could not run.
+  const judged = new Set(rules.filter((rule) => rule.status !== 'not-run').map((rule) => rule.id));
+  const findings = found.build(
+    (f) => judged.has(f.rule) && options.selected(f, reading) && !options.suppressions?.suppresses(f),
+  );
   const basis = basisOf(reading, options);
   if (found.dropped > 0) {
     basis.quality.push({
@@ -61,7 +66,7 @@ function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, opt
     schema: 'pinscope.report/1',
     ...basis,
     rules_version: RULES_VERSION,
-    rules: coverage(m).filter((r) => options.rules.length === 0 || options.rules.includes(r.id)),
+    rules: rules.filter((r) => options.rules.length === 0 || options.rules.includes(r.id)),
     summary: summaryOf(reading, findings, options),
     findings,
     near_misses: nearMisses.result(),
