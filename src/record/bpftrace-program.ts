@@ -66,9 +66,7 @@ function scatterlist(name: string): string {
     false,
   );
   const end = 'if ($i >= $n) { break; }';
-  return (
-    `$dev = ${device}; $i = (uint64)0; ` + `while ($i < ${SG_ENTRIES}) { ${end} ${line} $i = $i + 1; $sg = $sg + 32; }`
-  );
+  return `$dev = ${device}; $i = (uint64)0; while ($i < ${SG_ENTRIES}) { ${end} ${line} $i = $i + 1; $sg = $sg + 32; }`;
 }
 
 /** All candidates. `args->` fields are those of include/trace/events of 6.1 and 6.12. */
