@@ -29,6 +29,8 @@ interface Group {
 
 export class NearMisses implements Listener {
   private readonly groups = new Map<string, Group>();
+  /** the group of the pair before: pairs come in runs */
+  private lastGroup: Group | undefined;
   private readonly lastUnmap = new Map<number, {t: number; opened: number; device: number; generation: number}>();
   private readonly lastUnpin = new Map<number, {t: number; stack: {stack: number}; generation: number}>();
 
@@ -110,13 +112,16 @@ export class NearMisses implements Listener {
     input: number,
     line: number,
   ): void {
-    const key = `${rule}.${device}.${stack}`;
-    let group = this.groups.get(key);
+    let group = this.lastGroup;
+    if (group === undefined || group.stack !== stack || group.device !== device || group.rule !== rule) {
+      group = this.groups.get(`${rule}.${device}.${stack}`);
+    }
     if (!group) {
       if (this.groups.size >= GROUPS_MAX) return;
       group = {rule, what, device, stack, count: 0, min: Infinity, at: {pfn: 0, input, line}, histogram: new Map()};
-      this.groups.set(key, group);
+      this.groups.set(`${rule}.${device}.${stack}`, group);
     }
+    this.lastGroup = group;
     group.count++;
     if (distance < group.min) {
       group.min = distance;

@@ -37,6 +37,33 @@ export interface Hint {
   half: boolean;
 }
 
+/** A hint to be filled in. Its times and pointers are doubles from the start, so that V8 writes them in place. */
+export function newHint(): Hint {
+  return {
+    from: 'grab',
+    pid: -1,
+    pfn: 0.5,
+    mayBeTail: false,
+    ptrHi: 0.5,
+    ptrLo: 0.5,
+    hasPointer: false,
+    kind: undefined,
+    refs: 1,
+    gupFlags: 0.5,
+    t: 0.5,
+    cpu: -1,
+    task: -1,
+    context: -1,
+    input: 0,
+    line: 0,
+    text: '',
+    stack: -1,
+    reference: undefined,
+    done: false,
+    half: false,
+  };
+}
+
 /** unpin_user_pages() and kin: the sub-pages its gup_put_folio() calls are about. */
 export interface UnpinCall {
   pid: number;
@@ -62,6 +89,8 @@ const CONTEXTS = 4;
 
 export class Calls {
   readonly hints: (Hint | undefined)[] = [];
+  /** by slot: the object of its last hint, for the next one; nobody keeps a hint once its slot has another */
+  readonly spareHints: (Hint | undefined)[] = [];
   readonly unpins: (UnpinCall | undefined)[] = [];
   /** by pid */
   readonly pins = new Map<number, PinCall>();

@@ -5,7 +5,7 @@
  * page_ref_mod +1023). The probe names the kind and the sub-page; the page_ref event is the change itself. Where page_ref
  * events are recorded they decide; where not, the probe alone does.
  */
-import type {Hint, UnpinCall} from './calls.js';
+import {type Hint, newHint, type UnpinCall} from './calls.js';
 import {EventKind as K, PageFlag, PageName, type TraceEvent} from './event.js';
 import {What} from './journal.js';
 import type {Drop} from './listener.js';
@@ -158,29 +158,28 @@ export class GupTracker {
     const before = m.calls.hints[slot];
     if (before?.from === 'grab' && !m.records(K.GrabReturn)) this.settle(before, ev);
     else if (before?.from === 'put') this.settlePut(before);
-    const hint: Hint = {
-      from,
-      pid: ev.pid,
-      pfn: m.pfnOf(ev),
-      mayBeTail: ev.mayBeTail !== 0,
-      ptrHi: ev.ptrHi,
-      ptrLo: ev.ptrLo,
-      hasPointer: ev.pageName === PageName.pointer,
-      kind,
-      refs: ev.refs,
-      gupFlags: ev.hasFlags !== 0 ? ev.gupFlags : -1,
-      t: ev.t,
-      cpu: ev.cpu,
-      task: m.tasks.of(ev),
-      context: ev.context,
-      input: ev.input,
-      line: ev.line,
-      text: m.lineOf(ev),
-      stack: -1,
-      reference: undefined,
-      done: false,
-      half: false,
-    };
+    const hint = (m.calls.spareHints[slot] ??= newHint());
+    hint.from = from;
+    hint.pid = ev.pid;
+    hint.pfn = m.pfnOf(ev);
+    hint.mayBeTail = ev.mayBeTail !== 0;
+    hint.ptrHi = ev.ptrHi;
+    hint.ptrLo = ev.ptrLo;
+    hint.hasPointer = ev.pageName === PageName.pointer;
+    hint.kind = kind;
+    hint.refs = ev.refs;
+    hint.gupFlags = ev.hasFlags !== 0 ? ev.gupFlags : -1;
+    hint.t = ev.t;
+    hint.cpu = ev.cpu;
+    hint.task = m.tasks.of(ev);
+    hint.context = ev.context;
+    hint.input = ev.input;
+    hint.line = ev.line;
+    hint.text = m.lineOf(ev);
+    hint.stack = -1;
+    hint.reference = undefined;
+    hint.done = false;
+    hint.half = false;
     m.calls.hints[slot] = hint;
     m.wantStack(hint);
     return hint;

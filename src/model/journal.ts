@@ -45,10 +45,16 @@ export interface JournalEntry {
 
 const FIRST = 12;
 const LAST = 36;
+/** numbers an entry takes: its fields in order */
+const FIELDS = 11;
 
 export class Journal {
-  private readonly first: JournalEntry[] = [];
-  private last: JournalEntry[] = [];
+  /**
+   * Entries one after the other as bare doubles (an object each would be three times as much to collect): the first
+   * FIRST, then a ring of the last LAST. The leading number makes the array one of doubles from the start.
+   */
+  private readonly data: number[] = [0.5];
+  /** place in the ring of the next entry, once it is full */
   private at = 0;
   private added = 0;
   /** Keep everything (the `history` command). */
@@ -58,23 +64,55 @@ export class Journal {
     this.whole = whole;
   }
 
-  add(entry: JournalEntry): void {
-    this.added++;
-    if (this.whole || this.first.length < FIRST) this.first.push(entry);
-    else if (this.last.length < LAST) this.last.push(entry);
-    else {
-      this.last[this.at] = entry;
-      this.at = (this.at + 1) % LAST;
+  add(
+    what: number,
+    t: number,
+    cpu: number,
+    task: number,
+    input: number,
+    line: number,
+    delta: number,
+    raw: number,
+    pins: number,
+    kind: number,
+    partner: number,
+  ): void {
+    const {data} = this;
+    if (this.added++ < FIRST + LAST || this.whole) {
+      data.push(what, t, cpu, task, input, line, delta, raw, pins, kind, partner);
+      return;
     }
+    const i = 1 + (FIRST + this.at) * FIELDS;
+    this.at = (this.at + 1) % LAST;
+    data[i] = what;
+    data[i + 1] = t;
+    data[i + 2] = cpu;
+    data[i + 3] = task;
+    data[i + 4] = input;
+    data[i + 5] = line;
+    data[i + 6] = delta;
+    data[i + 7] = raw;
+    data[i + 8] = pins;
+    data[i + 9] = kind;
+    data[i + 10] = partner;
   }
 
   /** The entries, oldest first, and after how many of them how many are missing. */
   entries(): {entries: JournalEntry[]; gapAfter: number; skipped: number} {
-    const tail = [...this.last.slice(this.at), ...this.last.slice(0, this.at)];
-    return {
-      entries: [...this.first, ...tail],
-      gapAfter: this.first.length,
-      skipped: this.added - this.first.length - tail.length,
-    };
+    const kept = (this.data.length - 1) / FIELDS;
+    const entries: JournalEntry[] = [];
+    for (let i = 0; i < kept; i++) {
+      const ring = this.whole || i < FIRST ? i : FIRST + ((this.at + i - FIRST) % LAST);
+      entries.push(this.entry(ring));
+    }
+    return {entries, gapAfter: this.whole ? kept : Math.min(FIRST, kept), skipped: this.added - kept};
+  }
+
+  private entry(i: number): JournalEntry {
+    const [what, t, cpu, task, input, line, delta, raw, pins, kind, partner] = this.data.slice(
+      1 + i * FIELDS,
+      1 + (i + 1) * FIELDS,
+    ) as [number, number, number, number, number, number, number, number, number, number, number];
+    return {what, t, cpu, task, input, line, delta, raw, pins, kind, partner};
   }
 }

@@ -14,7 +14,7 @@ import {Files} from './files.js';
 import {Gaps} from './gaps.js';
 import {GupTracker} from './gup-tracker.js';
 import {Identity} from './identity.js';
-import {Journal, type JournalEntry} from './journal.js';
+import {Journal} from './journal.js';
 import {Lifetime} from './lifetime.js';
 import {Hooks, type Listener} from './listener.js';
 import {lengthOf, type LineText, offsetOf, placeOf, TEXT_MAX} from './line-text.js';
@@ -334,20 +334,10 @@ export class Model implements EventSink {
       journal = this.beginJournal(row);
       if (!journal) return;
     }
-    const entry: JournalEntry = {
-      what,
-      t: ev.t,
-      cpu: ev.cpu,
-      task: this.tasks.of(ev),
-      input: ev.input,
-      line: ev.line,
-      delta,
-      raw: pages.count[row] === UNKNOWN_COUNT ? NaN : pages.count[row]!,
-      pins: pages.pins[row]!,
-      kind,
-      partner,
-    };
-    journal.add(entry);
+    const count = pages.count[row]!;
+    const raw = count === UNKNOWN_COUNT ? NaN : count;
+    const task = this.tasks.of(ev);
+    journal.add(what, ev.t, ev.cpu, task, ev.input, ev.line, delta, raw, pages.pins[row]!, kind, partner);
   }
 
   private beginJournal(row: number): Journal | undefined {

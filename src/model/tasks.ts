@@ -16,11 +16,21 @@ export class Tasks {
   /** by pid: the task last seen under it (a comm changes at exec; `<...>` hides it) */
   private readonly byPid = new Map<number, number>();
 
+  // the answer for the line at hand, which is asked for several times
+  private line = -1;
+  private input = -1;
+  private pid = -1;
+  private task = -1;
+
   /** The index of the task that an event names. */
   of(ev: TraceEvent): number {
+    if (ev.line === this.line && ev.input === this.input && ev.pid === this.pid) return this.task;
     const known = this.byPid.get(ev.pid);
-    if (known !== undefined && this.same(known, ev)) return known;
-    return this.add(ev, known);
+    this.task = known !== undefined && this.same(known, ev) ? known : this.add(ev, known);
+    this.line = ev.line;
+    this.input = ev.input;
+    this.pid = ev.pid;
+    return this.task;
   }
 
   get(index: number): Task {

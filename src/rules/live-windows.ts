@@ -5,7 +5,24 @@ import type {Model} from '../model/model.js';
 import type {Violation} from './types.js';
 
 /** Live windows on pages [first, first + n) that were opened for the page that lives there now. */
-export function* liveLinks(m: Model, first: number, n: number): Iterable<{pfn: number; page: number; link: DmaLink}> {
+export function liveLinks(m: Model, first: number, n: number): Iterable<LiveLink> {
+  // Nearly every drop and free is of one page that nobody has mapped.
+  if (n === 1) {
+    const page = m.pages.find(first);
+    if (page < 0 || m.pages.dma[page] === undefined) return NO_LINKS;
+  }
+  return walkLinks(m, first, n);
+}
+
+interface LiveLink {
+  pfn: number;
+  page: number;
+  link: DmaLink;
+}
+
+const NO_LINKS: readonly LiveLink[] = [];
+
+function* walkLinks(m: Model, first: number, n: number): Iterable<LiveLink> {
   const {pages} = m;
   for (let i = 0; i < n; i++) {
     const page = pages.find(first + i);
