@@ -4,8 +4,8 @@
  */
 import {mkdir, readFile, readdir, writeFile} from 'node:fs/promises';
 import path from 'node:path';
-import {fileURLToPath} from 'node:url';
-import {tsImport} from 'tsx/esm/api';
+import {fileURLToPath, pathToFileURL} from 'node:url';
+import {register} from 'tsx/esm/api';
 import {manPage} from './shell-docs/man.mjs';
 import {bashCompletion, zshCompletion} from './shell-docs/completion.mjs';
 
@@ -14,7 +14,9 @@ const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 /** What the three are made from: commands with their texts, arguments and flags, and the words that flags take. */
 export async function readProgram() {
   const pjson = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
-  const load = (file) => tsImport(path.join(root, file), import.meta.url);
+  const load = (file) => import(pathToFileURL(path.join(root, file)).href);
+  // not tsImport: several of them in one process keep each other resolving for ever (tsx 4.21.1)
+  const unregister = register();
   const {INPUT_FORMS, OUTPUT_FORMS} = await load('src/cli/flags.ts');
   const {RULES} = await load('src/rules/registry.ts');
   const rules = RULES.map((rule) => rule.meta.id);
@@ -24,6 +26,7 @@ export async function readProgram() {
     if (file.endsWith('.ts'))
       commands.push(describe(path.basename(file, '.ts'), (await load(`commands/${file}`)).default));
   }
+  await unregister();
   return {
     name: pjson.oclif.bin,
     version: pjson.version,
