@@ -3,9 +3,9 @@ import type {Form, FormId, TraceReader} from '../../parsers/form.js';
 import type {KernelVersion} from '../cli/values.js';
 import {type Input, openInputs} from '../io/input.js';
 import {UserError} from '../io/user-error.js';
-import {EVENT_KINDS} from '../model/event.js';
+import {EVENT_KINDS, type EventSink} from '../model/event.js';
 import type {Listener} from '../model/listener.js';
-import {Model, type ModelOptions} from '../model/model.js';
+import {Model} from '../model/model.js';
 import {TimeBase} from '../model/time.js';
 import {Sorter} from './sorter.js';
 
@@ -26,7 +26,8 @@ export interface ReadOptions {
   signal?: AbortSignal | undefined;
   /** told once the inputs are open: to show progress */
   onOpen?: ((inputs: readonly Input[]) => void) | undefined;
-  model?: ModelOptions;
+  /** stands before the model: gets every event, hands it on, and hears what the model tells */
+  recorder?: ((model: Model) => EventSink & Listener) | undefined;
 }
 
 export interface ReadInput {
@@ -55,7 +56,7 @@ export async function readTraces(options: ReadOptions, listen: (model: Model) =>
   options.onOpen?.(inputs);
   try {
     const time = new TimeBase();
-    const model = new Model(time, options.model);
+    const model = new Model(time);
     applyOptions(model, options);
     const detected = await Promise.all(inputs.map((input) => detectForm(input, options)));
     for (const {head, form} of detected) lookAhead(model, form, head, options);
@@ -63,14 +64,16 @@ export async function readTraces(options: ReadOptions, listen: (model: Model) =>
       const again = IN_PLACE.has(detected[i]!.form.id) ? input.reread() : undefined;
       if (again) model.lineReaders[i] = (offset, length, cut) => again.line(offset, length, cut);
     });
-    model.listen(listen(model));
+    const recorder = options.recorder?.(model);
+    model.listen([...(recorder ? [recorder] : []), ...listen(model)]);
+    const sink = recorder ?? model;
 
     const needsSorting = inputs.length > 1 || detected.some((d) => !d.form.ordered);
-    const sorter = needsSorting ? new Sorter(model, inputs.length) : undefined;
+    const sorter = needsSorting ? new Sorter(sink, inputs.length) : undefined;
     const kernel = options.kernel?.text;
     const read = inputs.map((input, i): ReadInput => {
       const {form, evidence} = detected[i]!;
-      const reader = form.open(sorter ?? model, {input: i, time, ...(kernel === undefined ? {} : {kernel})});
+      const reader = form.open(sorter ?? sink, {input: i, time, ...(kernel === undefined ? {} : {kernel})});
       return {input, form, reader, evidence};
     });
     const partial = await pump(read, sorter, options);
@@ -83,7 +86,7 @@ export async function readTraces(options: ReadOptions, listen: (model: Model) =>
   }
 }
 
-function applyOptions(model: Model, options: ReadOptions): void {
+export function applyOptions(model: Model, options: ReadOptions): void {
   const {kernel, pageShift, vmemmap} = options;
   if (kernel) model.era.fromRelease(kernel.text, '--kernel');
   if (pageShift !== undefined) model.dma.pageShift = pageShift;
@@ -103,7 +106,7 @@ async function detectForm(
 }
 
 /** A trial run over the head: which events the trace records, the FOLL_* numbering, vmemmap_base. */
-function lookAhead(model: Model, form: Form, head: Uint8Array, options: ReadOptions): void {
+export function lookAhead(model: Model, form: Form, head: Uint8Array, options: ReadOptions): void {
   const trial = new Model(new TimeBase());
   applyOptions(trial, options);
   form.open(trial, {input: 0, time: trial.time}).push(head, head.length);

@@ -140,9 +140,14 @@ export function decoded(counts: Counts | null): string {
   return `${raw}${pins} + ${counted(others, 'reference')}`;
 }
 
-/** The same with `refs` for references, in a column: `1026 = 1 pin + 2 refs`, `2 refs`. */
+/** The same with `refs` for references, in a column: `1026 = 1 pin + 2 refs`, `2 refs`, `1023 = 1 pin less 1`. */
 export function decodedBrief(counts: Counts | null): string {
   if (counts === null) return '';
+  const rest = counts.refs === null ? 0 : counts.refs - counts.pins;
+  if (rest < 0 && counts.pins > 0) {
+    const parts = `${counted(counts.pins, 'pin')} less ${number(-rest)}`;
+    return counts.raw === null ? parts : `${counts.raw} = ${parts}`;
+  }
   const others = counts.refs === null ? '? refs' : counted(counts.refs - counts.pins, 'ref');
   const parts = counts.pins === 0 ? others : `${counted(counts.pins, 'pin')} + ${others}`;
   return counts.raw === null || (counts.pins === 0 && counts.raw === counts.refs) ? parts : `${counts.raw} = ${parts}`;

@@ -1,0 +1,100 @@
+/** The life of a page as it is recorded: what happened, in the trace's order, with what was printed of it. */
+import type {DmaWindow} from '../model/dma.js';
+import type {Reference} from '../model/references.js';
+import type {Writeback} from '../model/writeback.js';
+import type {Generation} from '../report/history/types.js';
+import type {Window} from '../report/types.js';
+
+export interface Happening {
+  /** as in LifeEntry.what */
+  what: string;
+  /** -Infinity: before the trace */
+  t: number;
+  cpu: number;
+  /** index into Tasks, -1 */
+  task: number;
+  /** one of Context */
+  context: number;
+  input: number;
+  line: number;
+  /** change of the raw count; NaN where it changes none */
+  delta: number;
+  /** count as printed after it; NaN not printed */
+  raw: number;
+  pins: number;
+  large: boolean;
+  /** PageFlag bits; -1 not printed */
+  flags: number;
+  /** mappings, counted from 0 on every kernel; NaN not printed */
+  mappings: number;
+  /** index into the recorder's stacks, -1 */
+  stack: number;
+  /** as in LifeEntry.kind */
+  kind: string | null;
+  knownBy: string | null;
+  notes: string[];
+  pair: {with: Happening; how: string} | null;
+}
+
+export interface LifeWindow {
+  kind: Window['kind'];
+  label: string;
+  /** what it is about, to find it again when it closes */
+  of: DmaWindow | Reference | Writeback;
+  from: Happening;
+  to: Happening | null;
+}
+
+export interface LifeGeneration {
+  born: Generation['born'];
+  died: Generation['died'];
+  /** when it was freed or seen handed out again; NaN: it is alive */
+  end: number;
+  order: number;
+  file: {dev: number; ino: number; index: number} | undefined;
+  happenings: Happening[];
+  windows: LifeWindow[];
+}
+
+export class Life {
+  readonly generations: LifeGeneration[] = [];
+  /** the one that lives now */
+  current: LifeGeneration | undefined;
+
+  constructor(
+    readonly pfn: number,
+    readonly row: number,
+    /** generation of the row in the model, as last seen */
+    public seen: number,
+  ) {}
+
+  begin(born: Generation['born']): LifeGeneration {
+    const generation: LifeGeneration = {
+      born,
+      died: null,
+      end: NaN,
+      order: 0,
+      file: undefined,
+      happenings: [],
+      windows: [],
+    };
+    this.generations.push(generation);
+    return (this.current = generation);
+  }
+
+  close(died: 'free' | 'reused', t: number): void {
+    if (!this.current) return;
+    this.current.died = died;
+    this.current.end = t;
+    this.current = undefined;
+  }
+
+  /** The open window of a mapping, reference or writeback, in whichever generation it was opened. */
+  windowOf(of: LifeWindow['of']): LifeWindow | undefined {
+    for (let g = this.generations.length - 1; g >= 0; g--) {
+      const window = this.generations[g]!.windows.find((w) => w.of === of && w.to === null);
+      if (window) return window;
+    }
+    return undefined;
+  }
+}
