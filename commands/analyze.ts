@@ -18,17 +18,32 @@ export default class Analyze extends TraceCommand {
       command: '<%= config.bin %> <%= command.id %> --rule unpin-while-dma --device 0000:03:00.0 --json trace.txt',
     },
     {
+      description: 'Watch a running trace',
+      command: 'cat /sys/kernel/tracing/trace_pipe | <%= config.bin %> <%= command.id %> --follow',
+    },
+    {
       description: 'In a script: fail only on what is certain',
       command: '<%= config.bin %> <%= command.id %> --fail-on error:sure --quiet trace.txt',
     },
   ];
   static override flags = {
+    follow: Flags.boolean({
+      summary: 'read a trace as it is written: findings as they become certain, a summary on Ctrl-C',
+      helpGroup: 'INPUT',
+    }),
     kallsyms: Flags.string({summary: 'symbols for bare addresses in stacks', helpValue: 'FILE', helpGroup: 'OUTPUT'}),
   };
   static override strict = false;
 
   async run(): Promise<void> {
+    const options = await this.traceOptions();
+    const {flags} = await this.parse(Analyze);
+    if (flags.follow) {
+      const {runFollow} = await import('../src/cli/follow.js');
+      process.exitCode = await runFollow(options, this.config.version);
+      return;
+    }
     const {runAnalyze} = await import('../src/cli/analyze.js');
-    process.exitCode = await runAnalyze(await this.traceOptions(), this.config.version);
+    process.exitCode = await runAnalyze(options, this.config.version, flags.kallsyms);
   }
 }

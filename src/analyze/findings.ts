@@ -130,6 +130,20 @@ export class Findings {
     return kept.map((k) => k.finding);
   }
 
+  /**
+   * Takes out the findings that are complete at `now`: nothing more can join them (without stacks), or nothing did for a
+   * while. In order of time, numbered on from `firstId`. For a stream that is read as it comes.
+   */
+  takeSettled(now: number, firstId: number): Finding[] {
+    for (const [key, group] of this.open) if (now - group.lastAt > 4 * DEED_NS) this.open.delete(key);
+    // Groups that a later one of the same key replaced are settled too.
+    const live = new Set(this.open.values());
+    const out = this.groups.filter((group) => !live.has(group)).sort((a, b) => a.start - b.start);
+    this.groups.length = 0;
+    this.groups.push(...live);
+    return out.map((group, i) => ({...this.finding(group), id: `F${firstId + i}`}));
+  }
+
   private finding(group: Group): Finding {
     const {m} = this;
     const v = group.first;

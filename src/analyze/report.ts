@@ -1,5 +1,7 @@
 /** The main job: traces in, typed report out. */
 import {coverage} from '../quality/coverage.js';
+import type {Listener} from '../model/listener.js';
+import type {Model} from '../model/model.js';
 import type {Finding, Report, Severity, Summary} from '../report/types.js';
 import {RULES, RULES_VERSION} from '../rules/registry.js';
 import type {Suppressions} from '../rules/suppress.js';
@@ -21,27 +23,37 @@ export interface AnalyzeOptions extends ReadOptions {
 }
 
 export async function analyze(options: AnalyzeOptions): Promise<Report> {
-  let findings!: Findings;
-  let nearMisses!: NearMisses;
+  let judges!: Judges;
   const reading = await readTraces(options, (model) => {
-    findings = new Findings(model);
-    nearMisses = new NearMisses(model);
-    const excerpt = () => model.facts.has('excerpt');
-    const context: RuleContext = {
-      model,
-      longPin_ns: options.longPin_ns,
-      report(v) {
-        if (options.rules.length > 0 && !options.rules.includes(v.rule)) return;
-        if (excerpt() && v.verdict === 'sure') {
-          v.verdict = 'possible';
-          v.reason = 'the input is an excerpt: what was left out is not known';
-        }
-        findings.add(v);
-      },
-    };
-    return [...RULES.map((rule) => rule.judge(context)), nearMisses];
+    judges = judgesOf(model, options);
+    return judges.listeners;
   });
-  return reportOf(reading, findings, nearMisses, options);
+  return reportOf(reading, judges.findings, judges.nearMisses, options);
+}
+
+/** All rules over a model, and where their violations go. */
+export interface Judges {
+  findings: Findings;
+  nearMisses: NearMisses;
+  listeners: Listener[];
+}
+
+export function judgesOf(model: Model, options: Pick<AnalyzeOptions, 'rules' | 'longPin_ns'>): Judges {
+  const findings = new Findings(model);
+  const nearMisses = new NearMisses(model);
+  const context: RuleContext = {
+    model,
+    longPin_ns: options.longPin_ns,
+    report(v) {
+      if (options.rules.length > 0 && !options.rules.includes(v.rule)) return;
+      if (v.verdict === 'sure' && model.facts.has('excerpt')) {
+        v.verdict = 'possible';
+        v.reason = 'the input is an excerpt: what was left out is not known';
+      }
+      findings.add(v);
+    },
+  };
+  return {findings, nearMisses, listeners: [...RULES.map((rule) => rule.judge(context)), nearMisses]};
 }
 
 function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, options: AnalyzeOptions): Report {

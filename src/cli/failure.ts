@@ -25,7 +25,7 @@ export function endWith(error: unknown): void {
 
 /** The line to print for an error (empty for none) and the exit status. */
 export function explain(error: unknown): {line: string; status: number} {
-  if (error instanceof UserError) return {line: oneLine(error.line), status: ExitCode.usage};
+  if (error instanceof UserError) return {line: inLines(error), status: ExitCode.usage};
   if (!(error instanceof Error)) return {line: oneLine(String(error)), status: ExitCode.usage};
   const {oclif} = error as OclifError;
   if (error.message.startsWith('EEXIT: ')) return {line: '', status: Number(oclif?.exit ?? 0)};
@@ -36,6 +36,13 @@ export function explain(error: unknown): {line: string; status: number} {
   }
   // a fault of pinscope: the stack is what a bug report needs
   return {line: `internal error, please report it: ${error.stack ?? error.message}`, status: ExitCode.usage};
+}
+
+/** One line, unless the advice holds commands to type: those have lines of their own. */
+function inLines(error: UserError): string {
+  const [next = '', ...more] = error.next.split('\n');
+  const first = new UserError(error.message, {where: error.where, next}).line;
+  return [first, ...more].map(oneLine).join('\n');
 }
 
 /** Names of files and values may hold anything: control characters do not reach the terminal. */
