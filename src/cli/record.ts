@@ -84,7 +84,7 @@ export async function runRecord(flags: RecordFlags, command: string[], version: 
     {
       ...inputOptions(raw),
       ...findingOptions(raw),
-      ...outputOptions(raw, process.stdout.isTTY === true, process.env),
+      ...outputOptions(raw, process.stdout.isTTY === true, process.env, ['table']),
       selection: selection(raw),
       rules: flags.rules.length === 0 ? [] : [...options.rules],
       traces: [flags.output],

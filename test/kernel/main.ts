@@ -5,6 +5,7 @@
  *   npm run test:kernel                     both kernels, every recorder, and recordings that are killed
  *   npm run test:kernel -- --ci             one kernel, tracefs only, a few kills
  *   npm run test:kernel -- --kernel 6.12 --with tracefs,perf
+ *   npm run test:kernel -- --cost           only measures what a recording costs (docs/recording.md)
  *
  * Status 0: all as it must be; 1: not; 77: what it needs cannot be had here (said in the last line).
  */
@@ -133,6 +134,25 @@ async function testKills(kernel: Kernel, moments: string): Promise<void> {
   );
 }
 
+/** Prints instructions for one pin, DMA mapping and unpin of a page, without and with a recording. */
+async function measureCost(kernel: Kernel): Promise<void> {
+  const all = defaultOptions('tracefs', 'test');
+  const guest = await runGuest({
+    kernel,
+    name: `cost-${kernel.series}`,
+    files: {
+      'scenario.sh': guestFile('cost.sh'),
+      'common.sh': guestFile('common.sh'),
+      'record-all.sh': recordingScript(all),
+      'record-one-rule.sh': recordingScript({...all, rules: ['long-pin']}),
+      'record-stacks.sh': recordingScript({...all, stacks: true}),
+    },
+    counted: true,
+    patience: 500,
+  });
+  console.log(`${kernel.release}, instructions:\n${readFileSync(join(guest.out, 'scenario.log'), 'utf8')}`);
+}
+
 /** `sh -n`, dash and busybox read every script; shellcheck too where it is installed. */
 function testSyntax(): void {
   for (const recorder of RECORDERS) {
@@ -155,6 +175,7 @@ function testSyntax(): void {
 const {values} = parseArgs({
   options: {
     ci: {type: 'boolean', default: false},
+    cost: {type: 'boolean', default: false},
     kernel: {type: 'string', default: '6.1,6.12'},
     with: {type: 'string', default: RECORDERS.join(',')},
   },
@@ -167,10 +188,17 @@ try {
     : RECORDERS.filter((name) => values.with.split(',').includes(name));
   needHostTools();
   testSyntax();
-  const others = recorders.filter((name) => name !== 'tracefs').map((name) => (name === 'perf' ? 'linux-perf' : name));
+  const others = values.cost
+    ? []
+    : recorders.filter((name) => name !== 'tracefs').map((name) => (name === 'perf' ? 'linux-perf' : name));
   const tools = others.length > 0 ? buildDisk('tools', 1000, toolsRoot(others)) : undefined;
   for (const one of series) {
     const kernel = stockKernel(one);
+    if (values.cost) {
+      // eslint-disable-next-line no-await-in-loop
+      await measureCost(kernel);
+      continue;
+    }
     // eslint-disable-next-line no-await-in-loop -- guests share two emulated CPUs with everything else
     await testRecorders(kernel, recorders, tools);
     // eslint-disable-next-line no-await-in-loop

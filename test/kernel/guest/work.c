@@ -13,6 +13,7 @@
  *   work filemap DIR     O_DIRECT reads into a shared mapping of another file while a thread syncs that file
  *   work good DIR        correct use of the module: also two pins at once, and a get beside a pin
  *   work bad DIR         the mistakes
+ *   work cost DIR        the time of a pin, a DMA mapping and an unpin of one page, in ns; many times over
  *   work kill SIGNAL MS COMMAND...   starts the command in a process group of its own, with default signals, and sends
  *                                    SIGNAL after MS milliseconds: to the group as Ctrl-C does if it is 2, else to the
  *                                    command alone. Ends with the command's status.
@@ -398,6 +399,24 @@ static void bad(const char *dir)
 	early_unpin(1, 0);
 }
 
+static void cost(void)
+{
+	const unsigned int rounds = 2000;
+	char *buffer = anonymous(1);
+	uint64_t t0;
+
+	open_module();
+	t0 = now();
+	for (unsigned int i = 0; i < rounds; i++) {
+		step(PINBAD_PIN, 0, buffer, 1, PINBAD_WRITE, 0);
+		step(PINBAD_MAP, 0, NULL, 0, 0, FROM_DEVICE);
+		step(PINBAD_UNMAP, 0, NULL, 0, 0, 0);
+		step(PINBAD_UNPIN, 0, NULL, 0, 0, 0);
+		end(0);
+	}
+	printf("cost %llu\n", (unsigned long long)((now() - t0) / rounds));
+}
+
 static int kill_command(int signal_number, long ms, char **command)
 {
 	int status;
@@ -426,7 +445,7 @@ int main(int argc, char **argv)
 	if (argc > 4 && !strcmp(argv[1], "kill"))
 		return kill_command(atoi(argv[2]), atol(argv[3]), argv + 4);
 	if (argc != 3) {
-		printf("usage: work odirect|uring|filemap|good|bad DIR\n");
+		printf("usage: work odirect|uring|filemap|good|bad|cost DIR\n");
 		return 2;
 	}
 	if (!strcmp(argv[1], "odirect"))
@@ -439,6 +458,8 @@ int main(int argc, char **argv)
 		good();
 	else if (!strcmp(argv[1], "bad"))
 		bad(argv[2]);
+	else if (!strcmp(argv[1], "cost"))
+		cost();
 	else
 		return 2;
 	return 0;

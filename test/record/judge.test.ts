@@ -1,0 +1,78 @@
+/** The judge of the guests' traces must itself be able to say no. */
+import {describe, expect, test} from 'vitest';
+import type {Finding, Report} from '../../src/report/types.js';
+import {judge, parseDeeds, type Deed} from '../kernel/judge.js';
+
+function deed(name: string, t0: bigint, ...pfns: string[]): Deed {
+  return {name, t0, t1: t0 + 100n, pfns};
+}
+
+/** As much work as a guest does, all of it right. */
+const work: Deed[] = [
+  ...Array.from({length: 6}, (_, i) => deed('ODIRECT', BigInt(i) * 1000n, '0x1')),
+  ...Array.from({length: 4}, (_, i) => deed('GOOD', 10_000n + BigInt(i) * 1000n, '0x2')),
+  deed('URING_FIXED', 20_000n, '0x3'),
+  ...Array.from({length: 20}, (_, i) => deed('FILEMAP_READ', 30_000n + BigInt(i) * 1000n, '0x4')),
+  ...Array.from({length: 3}, (_, i) => deed('EARLY_UNPIN', 1_000_000n * BigInt(i + 1), '0x5', '0x6')),
+  deed('LEAK_PIN', 5_000_000n, '0x7'),
+];
+
+function finding(rule: string, start: bigint, ...pfns: string[]): Finding {
+  const time = {start_ns: String(start), end_ns: null};
+  return {
+    id: `${rule}${start}`,
+    rule,
+    severity: 'error',
+    verdict: 'sure',
+    pages: pfns.map((pfn) => ({pfn, order: 0, occurrences: 1, ...time})),
+    ...time,
+  } as unknown as Finding;
+}
+
+const right = [
+  ...[1n, 2n, 3n].map((i) => finding('unpin-while-dma', 1_000_000n * i + 50n, '0x5', '0x6')),
+  finding('pin-leak', 5_000_000n, '0x7'),
+  finding('writeback-while-pinned', 30_050n, '0x4'),
+];
+
+const wrongs = (findings: Finding[], deeds = work) => judge({findings} as unknown as Report, deeds, '6.12');
+
+describe('judge', () => {
+  test('is content with exactly what was done', () => expect(wrongs(right)).toEqual([]));
+
+  test('misses a deed', () =>
+    expect(wrongs(right.slice(1))).toEqual([expect.stringContaining('no unpin-while-dma on 0x5, 0x6')]));
+
+  test('misses one page of a deed', () => {
+    const half = [finding('unpin-while-dma', 1_000_050n, '0x5'), ...right.slice(1)];
+    expect(wrongs(half)).toEqual([expect.stringContaining('no unpin-while-dma on 0x6')]);
+  });
+
+  test('refuses a finding on correct work', () => {
+    expect(wrongs([...right, finding('unpin-while-dma', 10_050n, '0x2')])).toEqual([
+      expect.stringContaining('nobody did that'),
+    ]);
+  });
+
+  test('refuses the right page at another time', () => {
+    expect(wrongs([...right, finding('unpin-while-dma', 9_000_000n, '0x5')])).toEqual([
+      expect.stringContaining('nobody did that'),
+    ]);
+  });
+
+  test('refuses another rule on the right page', () => {
+    expect(wrongs([...right, finding('put-on-pin', 1_000_050n, '0x5')])).toEqual([
+      expect.stringContaining('put-on-pin'),
+    ]);
+  });
+
+  test('notices work that was not done', () => {
+    expect(wrongs(right, work.slice(1))).toContain('the work did only 5 ODIRECT');
+  });
+
+  test('reads the lines of the work', () => {
+    expect(parseDeeds('x\ndeed name=GOOD pid=7 t0=1 t1=2 pfns=0x1,0x2\n')).toEqual([
+      {name: 'GOOD', t0: 1n, t1: 2n, pfns: ['0x1', '0x2']},
+    ]);
+  });
+});
