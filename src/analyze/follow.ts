@@ -17,6 +17,9 @@ import {Sorter} from './sorter.js';
 
 /** Longest line; a longer one is skipped, and its rest with it. */
 const LINE_BYTES = 1 << 20;
+/** `skipOverflow` is missing from the package's types. */
+const SPLIT = {maxLength: LINE_BYTES, skipOverflow: true};
+
 /** Lines that may pass before the form is known: a trace's header and its first events are within. */
 const HEAD_LINES = 400;
 /** A finding is told this much later (wall clock) even when no later event has come. */
@@ -86,10 +89,7 @@ export async function follow(source: Readable, name: string, options: FollowOpti
     }
   };
 
-  const lines = source.pipe(
-    split2('\n', undefined, {maxLength: LINE_BYTES, skipOverflow: true} as Parameters<typeof split2>[2]),
-  );
-  source.on('error', (error) => lines.destroy(error));
+  const lines = source.pipe(split2('\n', {...SPLIT}));
   const stop = (): void => void lines.destroy();
   options.signal?.addEventListener('abort', stop, {once: true});
   let lastTold = Date.now();
