@@ -30,6 +30,7 @@ export function inferKinds(generation: LifeGeneration, frames: (stack: number) =
   mappings(counts);
   transient(happenings);
   pairOldestFirst(happenings);
+  allocation(generation);
   for (const h of happenings) if (open(h)) h.kind = 'unknown';
 }
 
@@ -85,20 +86,18 @@ function halvesOfPins(happenings: Happening[]): void {
   });
 }
 
-/** folio_end_writeback() holds the page while it clears the flag: +1 with `writeback`, then -1 without, on one CPU. */
+/** folio_end_writeback() holds the page while it clears the flag: +1 with `writeback`, then at once -1 without, on one CPU. */
 function writebackEnds(counts: Happening[]): void {
-  counts.forEach((taken, at) => {
-    if (!open(taken) || taken.delta !== 1 || (taken.flags & PageFlag.writeback) === 0) return;
-    for (let i = at + 1; i < counts.length && i <= at + NEAR; i++) {
-      const dropped = counts[i]!;
-      if (!open(dropped) || dropped.delta !== -1 || dropped.cpu !== taken.cpu || dropped.task !== taken.task) continue;
-      if (dropped.flags & PageFlag.writeback) return;
-      say(taken, 'writeback', 'flags');
-      say(dropped, 'writeback', 'flags');
-      pair(taken, dropped, 'end of writeback holds the page while it clears the flag');
-      return;
-    }
-  });
+  for (let i = 0; i + 1 < counts.length; i++) {
+    const taken = counts[i]!;
+    const dropped = counts[i + 1]!;
+    if (!open(taken) || taken.delta !== 1 || (taken.flags & PageFlag.writeback) === 0) continue;
+    if (!open(dropped) || dropped.delta !== -1 || dropped.cpu !== taken.cpu || dropped.task !== taken.task) continue;
+    if (dropped.flags & PageFlag.writeback) continue;
+    say(taken, 'writeback', 'flags');
+    say(dropped, 'writeback', 'flags');
+    pair(taken, dropped, 'the end of writeback holds the page while it clears the flag');
+  }
 }
 
 /** The page cache takes its reference before mm_filemap_add_to_page_cache, and lets go after mm_filemap_delete_.... */
@@ -145,21 +144,22 @@ function lruBatches(counts: Happening[]): void {
   });
 }
 
-/** A drop with one mapping less than before, a taking with one more right after it. */
+/** A drop with one mapping less than before, a taking with one more: printed with it, or right after it. */
 function mappings(counts: Happening[]): void {
+  const claim = (h: Happening, from: number, to: number): void => {
+    say(h, 'mapping', 'count');
+    h.notes.push(`mapped ${from} to ${to} times`);
+  };
   counts.forEach((h, at) => {
-    if (!open(h) || Number.isNaN(h.mappings)) return;
     const before = counts[at - 1]?.mappings ?? NaN;
-    const after = counts[at + 1]?.mappings ?? NaN;
-    if (h.delta < 0 && h.mappings < before) {
-      say(h, 'mapping', 'count');
-      h.notes.push(`mapped ${before} to ${h.mappings} times`);
-    } else if (h.delta > 0 && (h.mappings > before || after > h.mappings)) {
-      const most = h.mappings > before ? h.mappings : after;
-      const least = h.mappings > before ? before : h.mappings;
-      say(h, 'mapping', 'count');
-      h.notes.push(`mapped ${least} to ${most} times`);
-    }
+    if (!open(h) || (h.delta < 0 ? h.mappings >= before : h.mappings <= before) || Number.isNaN(h.mappings - before))
+      return;
+    claim(h, before, h.mappings);
+  });
+  counts.forEach((h, at) => {
+    const next = counts[at + 1];
+    if (!next || !open(h) || !(h.delta > 0) || next.kind === 'mapping' || !(next.mappings > h.mappings)) return;
+    claim(h, h.mappings, next.mappings);
   });
 }
 
@@ -179,6 +179,16 @@ function transient(happenings: Happening[]): void {
     for (const half of [from!, h]) if (half.kind === null) say(half, 'transient', 'guess');
     pair(from!, h, 'same task, last taken');
   }
+}
+
+/** A page is born with one reference, its allocator's: the first drop that no taking explains lets go of it. */
+function allocation({born, happenings}: LifeGeneration): void {
+  if (born !== 'alloc') return;
+  const [birth] = happenings;
+  const h = happenings.find((o) => o.what === 'dropped' && o.delta === -1 && o.pair === null && open(o));
+  if (!h || !birth) return;
+  pair(birth, h, 'no other taking is left: it is the reference of the allocation');
+  if (h.task === birth.task && h.mappings === 0) say(h, 'transient', 'guess');
 }
 
 /** The other kinds: references of one kind are alike, so which of them goes is a convention. */
