@@ -12,7 +12,7 @@
  */
 
 import {EventKind, PageName, type TraceEvent} from '../../src/model/event.js';
-import {COLON, COMMA, decimal, hex, SPACE, skipDigits, skipHex, skipSpaces, startsWith} from '../bytes.js';
+import {COLON, COMMA, decimal, DIGIT_0, hex, SPACE, skipDigits, skipHex, skipSpaces, startsWith} from '../bytes.js';
 import type {DecodeContext} from './context.js';
 import {Key} from './keys.js';
 
@@ -59,7 +59,8 @@ export function decodePage(
  */
 function rawPointer(ev: TraceEvent, ctx: DecodeContext): void {
   const fields = ctx.fields;
-  if (!fields.isBarePointer()) return;
+  // a hashed one begins with zeros
+  if (fields.buf[fields.start] === DIGIT_0 || !fields.isBarePointer()) return;
   const hi = fields.pointerHigh();
   if (hi < 0x80000000) return;
   ev.ptrHi = hi;

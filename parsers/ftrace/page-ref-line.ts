@@ -98,6 +98,71 @@ class FlagWords {
   }
 }
 
+/**
+ * A trace has some dozens of combinations of flags. Each is read name by name once, and compared as a whole from then on.
+ */
+class FlagTexts {
+  /** flags of the text that `end` has read */
+  flags = 0;
+  // by slot: bytes with the blank after them (0: none yet), words of the text, its flags
+  private readonly lengths = new Uint8Array(SLOTS);
+  private readonly words = new Int32Array(SLOTS * MAX_WORDS);
+  private readonly values = new Int32Array(SLOTS);
+
+  /** The text at `pos`: answers the position of the blank after it, or -1 if it is not names only. */
+  end(buf: Uint8Array, view: DataView, pos: number): number {
+    const hash =
+      view.getInt32(pos, true) ^
+      Math.imul(view.getInt32(pos + 12, true), 0x2c1b3c6d) ^
+      Math.imul(view.getInt32(pos + 24, true), 0x297a2d39);
+    const slot = (hash ^ (hash >>> 12) ^ (hash >>> 20)) & (SLOTS - 1);
+    const length = this.lengths[slot]!;
+    if (length > 0) {
+      const {words} = this;
+      let at = slot * MAX_WORDS;
+      const whole = pos + (length & ~3);
+      let here = pos;
+      while (here < whole && view.getInt32(here, true) === words[at]) {
+        here += 4;
+        at++;
+      }
+      // the last four bytes, whatever the length
+      if (here === whole && view.getInt32(pos + length - 4, true) === words[slot * MAX_WORDS + MAX_WORDS - 1]) {
+        this.flags = this.values[slot]!;
+        return pos + length - 1;
+      }
+    }
+    return this.learn(buf, view, pos, slot);
+  }
+
+  private learn(buf: Uint8Array, view: DataView, start: number, slot: number): number {
+    let flags = 0;
+    let pos = start;
+    const limit = start + 400;
+    for (;;) {
+      const at = flagWords.at(view, pos);
+      if (at === 0) return -1;
+      flags |= flagWords.flag[at]!;
+      pos += flagWords.length[at]!;
+      if (buf[pos] === SPACE) break;
+      if (buf[pos] !== PIPE || pos >= limit) return -1;
+      pos++;
+    }
+    this.flags = flags;
+    const length = pos + 1 - start;
+    if (length <= 4 * (MAX_WORDS - 1)) {
+      for (let i = 0; i < length >> 2; i++) this.words[slot * MAX_WORDS + i] = view.getInt32(start + 4 * i, true);
+      this.words[slot * MAX_WORDS + MAX_WORDS - 1] = view.getInt32(start + length - 4, true);
+      this.values[slot] = flags;
+      this.lengths[slot] = length;
+    }
+    return pos;
+  }
+}
+
+const SLOTS = 256;
+const MAX_WORDS = 32;
+
 /** A mask over the first `bytes` bytes of a word. */
 function mask(bytes: number): number {
   if (bytes <= 0) return 0;
@@ -126,6 +191,8 @@ const flagWords = new FlagWords({
 const EQUALS_CHAR = 61;
 const LETTER_0 = 48;
 
+const flagTexts = new FlagTexts();
+
 /**
  * Reads the payload that begins at `pos` and ends with a newline. Sets the page_ref fields but not the kind. Answers the
  * newline's position, or -1 when the text is not exactly this form. `view` is over `buf` and at least 1 KiB
@@ -148,18 +215,10 @@ export function pageRefLine(buf: Uint8Array, view: DataView, pos: number, ev: Tr
   // flags=referenced|uptodate|lru
   if (view.getInt32(pos + 1, true) !== FLAG || buf[pos + 5] !== 115 || buf[pos + 6] !== EQUALS_CHAR) return -1;
   pos += 7;
-  let flags = 0;
-  limit = pos + 400;
-  for (;;) {
-    const at = flagWords.at(view, pos);
-    if (at === 0) return -1;
-    flags |= flagWords.flag[at]!;
-    pos += flagWords.length[at]!;
-    if (buf[pos] === PIPE) pos++;
-    else if (buf[pos] === SPACE) break;
-    else return -1;
-    if (pos >= limit) return -1;
-  }
+  const flagsEnd = flagTexts.end(buf, view, pos);
+  if (flagsEnd < 0) return -1;
+  const flags = flagTexts.flags;
+  pos = flagsEnd;
 
   // count=1 mapcount=0
   if (view.getInt32(pos + 1, true) !== COUN || buf[pos + 5] !== 116 || buf[pos + 6] !== EQUALS_CHAR) return -1;

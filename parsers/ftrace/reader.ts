@@ -81,7 +81,8 @@ export class FtraceReader extends EventLineReader {
     while (start < stop) {
       this.counters.lines++;
       if (this.sameLength > 0 && start < quickEnd) {
-        const next = this.quick(buf, this.view, start, offset);
+        let next = this.quick(buf, this.view, start, offset);
+        if (next === OTHER_TASK && this.task(buf, start, stop)) next = this.quick(buf, this.view, start, offset);
         if (next > 0) {
           start = next;
           continue;
@@ -95,7 +96,8 @@ export class FtraceReader extends EventLineReader {
 
   /**
    * A line that begins like the one before (same task, same CPU), with a time in `s.ffffff`. Answers where the next line
-   * begins, or -1 when the line needs the general way; nothing has happened then.
+   * begins, or -1 when the line needs the general way (OTHER_TASK when only its task or CPU is another); nothing has
+   * happened then.
    *
    * Loops over single bytes need no bound: a newline stops each of them, and every line here has one.
    */
@@ -103,8 +105,8 @@ export class FtraceReader extends EventLineReader {
     const same = this.same;
     const length = this.sameLength;
     const words = length >> 2;
-    for (let i = 0; i < words; i++) if (view.getInt32(start + 4 * i, true) !== same[i]) return -1;
-    if (view.getInt32(start + length - 4, true) !== this.sameTail) return -1;
+    for (let i = 0; i < words; i++) if (view.getInt32(start + 4 * i, true) !== same[i]) return OTHER_TASK;
+    if (view.getInt32(start + length - 4, true) !== this.sameTail) return OTHER_TASK;
     const dot = this.secondsEnd(buf, view, start + length);
     if (dot < 0) return -1;
     const a = buf[dot + 1]! - 48;
@@ -170,6 +172,25 @@ export class FtraceReader extends EventLineReader {
     // at a newline without CR: a template ends there
     if (ev.kind !== EventKind.Other && end === newline) this.learn(entry, buf, view, name, end);
     return newline + 1;
+  }
+
+  /** Takes on task and CPU of the line at `start`. False if its columns are not such that `quick` can go on. */
+  private task(buf: Uint8Array, start: number, stop: number): boolean {
+    const columns = this.columns;
+    // no loop over columns goes beyond a newline
+    if (!columns.parseInPlace(buf, start, stop)) return false;
+    this.take();
+    this.remember(buf, start);
+    return this.sameLength > 0;
+  }
+
+  /** The task and CPU of the columns become the event's. */
+  private take(): void {
+    const {ev, columns} = this;
+    ev.pid = columns.pid;
+    ev.tgid = columns.tgid;
+    ev.cpu = columns.cpu;
+    ev.context = columns.context;
   }
 
   /** If the event was a probe, the lines that follow of it may be read by a template. */
@@ -295,10 +316,7 @@ export class FtraceReader extends EventLineReader {
     ev.lineEnd = end;
     ev.commStart = columns.commStart;
     ev.commEnd = columns.commEnd;
-    ev.pid = columns.pid;
-    ev.tgid = columns.tgid;
-    ev.cpu = columns.cpu;
-    ev.context = columns.context;
+    this.take();
     ev.t = this.time(buf);
     counters.time(ev.t, ev.cpu);
 
@@ -373,6 +391,7 @@ export class FtraceReader extends EventLineReader {
 }
 
 const LETTER_C = 67;
+const OTHER_TASK = -2;
 
 /** Length of the name of each kind of page_ref event (EventKind RefSet to RefUnfreeze). */
 const NAME_LENGTH = [0, 12, 12, 21, 23, 19, 15, 17];
