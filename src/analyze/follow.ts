@@ -2,7 +2,7 @@
  * A trace that is still being written, line by line (`trace_pipe | pinscope analyze --follow`): findings as they become
  * certain, and memory that follows live pages, not the days it runs.
  */
-import {Readable} from 'node:stream';
+import type {Readable} from 'node:stream';
 import split2 from 'split2';
 import {detect} from '../../parsers/detect.js';
 import type {Form, TraceReader} from '../../parsers/form.js';

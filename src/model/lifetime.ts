@@ -56,7 +56,7 @@ export class Lifetime {
     if (ev.order > 0) {
       const size = 2 ** ev.order;
       // Tails named one by one before: whatever they were, they are part of this block now.
-      for (let i = 1; i < size && size <= 1024; i++) {
+      for (let i = 1; i < Math.min(size, 1024); i++) {
         const tail = pages.find(pfn + i);
         if (tail >= 0) this.begin(ev, tail);
       }
