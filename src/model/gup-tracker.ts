@@ -386,9 +386,14 @@ export class GupTracker {
       if (reference.gupFlags < 0) reference.gupFlags = call.gupFlags;
     }
     if (reference.stack < 0) m.wantStack(reference);
-    m.note(row, ev, What.taken, n, kind === 'pin' ? 1 : 2, 0);
     this.hold(row, reference);
+    m.note(row, ev, What.taken, this.rawChange(row, kind, n), kind === 'pin' ? 1 : 2, 0);
     return reference;
+  }
+
+  /** What n references of a kind add to the raw count: a pin of a small folio is GUP_PIN_COUNTING_BIAS. */
+  private rawChange(row: number, kind: ReferenceKind, n: number): number {
+    return kind === 'pin' && (this.m.pages.state[row]! & PageState.large) === 0 ? n * BIAS : n;
   }
 
   private hold(row: number, reference: Reference): void {
@@ -473,7 +478,7 @@ export class GupTracker {
     const slot = m.calls.slot(ev.cpu, ev.context);
     const call = m.calls.unpins[slot];
     const drop = this.dropNow(row, kind, n, deed, hint, sub, call?.pid === ev.pid ? call : undefined);
-    m.note(row, ev, What.dropped, -n, kind === 'pin' ? 1 : 2, drop.from[0]?.reference.line ?? 0);
+    m.note(row, ev, What.dropped, -this.rawChange(row, kind, n), kind === 'pin' ? 1 : 2, drop.from[0]?.reference.line ?? 0);
   }
 
   private dropNow(
