@@ -19,6 +19,8 @@ const EXAMPLES = [
   ['report.json', ['analyze', trace, '--to', 'json']],
   ['report.ndjson', ['analyze', trace, '--to', 'ndjson']],
   ['report.html', ['analyze', trace, '--to', 'html']],
+  ['history.txt', ['history', trace, '--pfn', '0x5c0f5']],
+  ['pins.txt', ['pins', trace]],
 ];
 
 /** How long a run took and what memory it had is the machine's, not the report's. */

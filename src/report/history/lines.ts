@@ -84,7 +84,7 @@ function under(
   indent: string,
   bar: number,
 ): string[] {
-  const going = (row?.[0] ?? '').replaceAll('+', '|');
+  const going = (row?.[0] ?? '').replaceAll('+', '|').replaceAll("'", ' ');
   const left = bar > 0 ? `${indent}${going.padEnd(widths[0] ?? 0)}  ` : indent;
   const pad = ' '.repeat((widths[1] ?? 0) + 2);
   return wrap(note, width, `${left}${pad}  `, `${left}${pad}`);
@@ -94,14 +94,15 @@ function letter(window: Window): string {
   return window.kind === 'dma' ? 'D' : 'W';
 }
 
-/** One character a window: where it begins or ends `+`, between `|`. */
+/** One character a window: where it begins `+`, between `|`, where it ends `'`. */
 function bars(windows: Window[], item: LifeEntry | Fold | undefined): string {
   if (item === undefined) return '';
   const entry = 'pattern' in item ? item.pattern[0] : item;
   if (entry === undefined) return '';
   return windows
     .map((window) => {
-      if (window.line === entry.line || window.end_line === entry.line) return '+';
+      if (window.line === entry.line) return '+';
+      if (window.end_line === entry.line) return "'";
       return isOpen(window, entry) ? '|' : ' ';
     })
     .join('');
