@@ -25,6 +25,15 @@ export async function runPins(options: TraceOptions<PinsForm>, version: string):
       ...pins.result(),
       ...endingOf(reading),
     };
+    if (pins.unexplained > 0) {
+      result.quality.push({
+        id: 'unpins-unexplained',
+        severity: 'note',
+        count: pins.unexplained,
+        message: 'drops that no pin in view explains',
+        advice: 'see the rule unpin-without-pin',
+      });
+    }
     if (pins.pagesNotCounted > 0) {
       result.quality.push({
         id: 'pages-not-counted',

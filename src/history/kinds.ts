@@ -24,6 +24,7 @@ export function inferKinds(generation: LifeGeneration, frames: (stack: number) =
   byStacks(happenings, frames);
   halvesOfPins(happenings);
   writebackEnds(counts);
+  plainPuts(generation);
   pageCache(happenings, 2 ** order);
   privateData(counts);
   lruBatches(counts);
@@ -98,6 +99,28 @@ function writebackEnds(counts: Happening[]): void {
     say(dropped, 'writeback', 'flags');
     pair(taken, dropped, 'the end of writeback holds the page while it clears the flag');
   }
+}
+
+/**
+ * The model takes a get for put when the count leaves no room for it, which may be a drop too late. A drop before that
+ * by the very task that took it, outside any batch, is the likelier put: the later one is then something else.
+ */
+function plainPuts(generation: LifeGeneration): void {
+  const {happenings, windows} = generation;
+  happenings.forEach((late, at) => {
+    const get = late.pair?.with;
+    if (late.kind !== 'get' || late.knownBy !== 'count' || late.what !== 'dropped' || !get) return;
+    const put = happenings
+      .slice(happenings.indexOf(get) + 1, at)
+      .find((h) => open(h) && h.delta === late.delta && h.task === get.task && h.batch === 0);
+    if (!put || get.pair?.with !== late) return;
+    say(put, 'get', 'guess');
+    put.notes.push(`by the task that took it; by the count it is gone by line ${late.line}`);
+    put.pair = {with: get, how: 'same task'};
+    get.pair = {with: put, how: 'same task'};
+    late.kind = late.knownBy = late.pair = null;
+    for (const window of windows) if (window.from === get && window.to === late) window.to = put;
+  });
 }
 
 /** The page cache takes its reference before mm_filemap_add_to_page_cache, and lets go after mm_filemap_delete_.... */

@@ -27,6 +27,8 @@ export interface Happening {
   flags: number;
   /** mappings, counted from 0 on every kernel; NaN not printed */
   mappings: number;
+  /** line of the folios_put_refs() call it is in; 0 none */
+  batch: number;
   /** index into the recorder's stacks, -1 */
   stack: number;
   /** as in LifeEntry.kind */

@@ -145,8 +145,10 @@ export class Recorder implements EventSink, Listener {
     if (ev.val < 0 && ev.hasRet !== 0 && ev.ret === 1 && ev.kind === K.RefModAndTest)
       h.notes.push('the last reference');
     const batch = this.batches[ev.cpu + 1];
-    if (batch && ev.kind === K.RefModAndTest && batch.pid === ev.pid && ev.context <= Context.task)
+    if (batch && ev.kind === K.RefModAndTest && batch.pid === ev.pid && ev.context <= Context.task) {
+      h.batch = batch.line;
       h.notes.push(`in the folios_put_refs() of line ${batch.line}`);
+    }
   }
 
   private lifetime(ev: TraceEvent): void {
@@ -460,6 +462,7 @@ export class Recorder implements EventSink, Listener {
       large: false,
       flags: -1,
       mappings: NaN,
+      batch: 0,
       stack: -1,
       kind: null,
       knownBy: null,

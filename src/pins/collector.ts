@@ -41,6 +41,8 @@ interface Listed {
 
 export class PinCollector implements Listener {
   readonly live = new LivePins();
+  /** drops that no pin in view explains, of pages whose whole life is in the trace */
+  unexplained = 0;
   /** pages that were not counted, because there were too many */
   pagesNotCounted = 0;
   private takings = 0;
@@ -99,6 +101,7 @@ export class PinCollector implements Listener {
     if (drop.unmatched > 0 && this.everyPin) {
       counted += drop.unmatched;
       if ((this.m.pages.state[row]! & PageState.lifeSeen) === 0) this.fromBefore += drop.unmatched;
+      else this.unexplained += drop.unmatched;
     }
     this.unpins += counted;
     if (this.m.pages.pins[row] === 0) this.lastUnmap.delete(row);
