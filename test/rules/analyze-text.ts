@@ -49,7 +49,8 @@ export async function analyzeText(text: string | readonly string[], options?: An
 /** Every finding of a report in one line: `unpin-while-dma error sure 0x2fb0`, pages in order. */
 export function told(report: Report): string[] {
   return report.findings.map(
-    (f) => `${f.rule} ${f.severity} ${f.verdict} ${f.pages.map((p) => p.pfn + (p.order > 0 ? `/${p.order}` : '')).join(',')}`,
+    (f) =>
+      `${f.rule} ${f.severity} ${f.verdict} ${f.pages.map((p) => p.pfn + (p.order > 0 ? `/${p.order}` : '')).join(',')}`,
   );
 }
 

@@ -1,0 +1,187 @@
+/** dma-without-pin, longterm-pin-in-cma, long-pin. */
+import {describe, expect, it} from 'vitest';
+import {analyzeText, toldOf} from './analyze-text.js';
+import {SmallKernel} from './small-kernel.js';
+
+const P = 0x2fb0;
+
+describe('dma-without-pin', () => {
+  function mapped(version: '6.1' | '6.12', who: {task?: string} = {}, remote = false): SmallKernel {
+    const k = new SmallKernel({version});
+    k.anon(P);
+    k.get(P, {remote});
+    k.by(who, () => {
+      k.map(P);
+      k.unmap(P);
+    });
+    k.put(P);
+    k.munmap(P);
+    return k;
+  }
+
+  it('is a note where a task maps what it holds by get_user_pages only', async () => {
+    const {findings} = await analyzeText(mapped('6.12').text());
+    expect(findings.map((f) => [f.rule, f.severity, f.verdict])).toEqual([['dma-without-pin', 'note', 'sure']]);
+    expect(findings[0]!.evidence.map((e) => e.role)).toEqual(['get', 'dma-map']);
+  });
+
+  it('is silent before 6.3, where direct I/O itself takes plain references', async () => {
+    expect(await toldOf(mapped('6.1').text())).toEqual([]);
+  });
+
+  it('is silent when another task maps the page, or when the pages were those of another task (FOLL_REMOTE)', async () => {
+    expect(await toldOf(mapped('6.12', {task: 'nfsd-60'}).text())).toEqual([]);
+    expect(await toldOf(mapped('6.12', {}, true).text())).toEqual([]);
+  });
+
+  it('is silent when a pin holds the page as well', async () => {
+    const k = new SmallKernel();
+    k.anon(P);
+    k.get(P);
+    k.pin(P);
+    k.map(P);
+    k.unmap(P);
+    k.unpin(P);
+    k.put(P);
+    k.munmap(P);
+    expect(await toldOf(k.text())).toEqual([]);
+  });
+
+  it('is only possible when events were lost between get and map', async () => {
+    const k = new SmallKernel();
+    k.anon(P);
+    k.get(P);
+    k.lose(0, 12);
+    k.map(P);
+    k.unmap(P);
+    k.put(P);
+    k.munmap(P);
+    expect(await toldOf(k.text())).toEqual(['dma-without-pin note possible 0x2fb0']);
+  });
+});
+
+describe('longterm-pin-in-cma', () => {
+  /** mt of the page's block, and an isolated block elsewhere, which only kernels with CMA number 5 */
+  function pinnedIn(mt: number, {cma = true, longterm = true, lossy = false} = {}): SmallKernel {
+    const k = new SmallKernel();
+    if (cma) k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x900, 0, 5));
+    k.anon(P, 0, mt);
+    const flags = longterm ? 0x101 : 0x1;
+    k.line(
+      `pin_user_pages_fast: (pin_user_pages_fast+0x4/0x60) start=0x7f6bcd7fc000 nr=1 gup_flags=0x${flags.toString(16)} ` +
+        'pages=0xffff888005834000',
+    );
+    k.pin(P, {longterm, bare: true});
+    if (lossy) k.lose(0, 12);
+    k.line('pin_user_pages_fast_ret: (ib_umem_get+0x1b0/0x3d0 [ib_uverbs] <- pin_user_pages_fast) ret=1');
+    k.wait(1000);
+    k.unpin(P);
+    k.munmap(P);
+    return k;
+  }
+
+  it('tells of a long-term pin that the call left in a CMA block', async () => {
+    const {findings} = await analyzeText(pinnedIn(4).text());
+    expect(findings.map((f) => [f.rule, f.severity, f.verdict])).toEqual([['longterm-pin-in-cma', 'warning', 'sure']]);
+    expect(findings[0]!.evidence.map((e) => e.role)).toEqual(['pin', 'return']);
+  });
+
+  it('is only possible when nothing shows that the kernel has CMA (4 is "isolate" without it), or events were lost', async () => {
+    expect(await toldOf(pinnedIn(4, {cma: false}).text())).toEqual(['longterm-pin-in-cma warning possible 0x2fb0']);
+    expect(await toldOf(pinnedIn(4, {lossy: true}).text())).toEqual(['longterm-pin-in-cma warning possible 0x2fb0']);
+  });
+
+  it('is silent about movable blocks, and about pins that are not long-term', async () => {
+    expect(await toldOf(pinnedIn(1).text())).toEqual([]);
+    expect(await toldOf(pinnedIn(4, {longterm: false}).text())).toEqual([]);
+  });
+
+  it('is silent about a pin that the call takes back to migrate the page out of the block', async () => {
+    const k = new SmallKernel();
+    k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x900, 0, 5));
+    k.anon(P, 0, 4);
+    k.line(
+      'pin_user_pages_fast: (pin_user_pages_fast+0x4/0x60) start=0x7f6bcd7fc000 nr=1 gup_flags=0x101 pages=0xffff888005834000',
+    );
+    k.pin(P, {longterm: true, bare: true});
+    k.putPinned(P); // check_and_migrate_movable_pages()
+    k.anon(P + 1);
+    k.pin(P + 1, {longterm: true, bare: true, slow: true});
+    k.line('pin_user_pages_fast_ret: (ib_umem_get+0x1b0/0x3d0 [ib_uverbs] <- pin_user_pages_fast) ret=1');
+    k.unpin(P + 1);
+    k.munmap(P + 1);
+    k.munmap(P);
+    expect(await toldOf(k.text())).toEqual([]);
+  });
+
+  it('is silent about a call that failed', async () => {
+    const k = new SmallKernel();
+    k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x900, 0, 5));
+    k.anon(P, 0, 4);
+    k.line(
+      'pin_user_pages_fast: (pin_user_pages_fast+0x4/0x60) start=0x7f6bcd7fc000 nr=1 gup_flags=0x101 pages=0xffff888005834000',
+    );
+    k.pin(P, {longterm: true, bare: true});
+    k.putPinned(P);
+    k.line('pin_user_pages_fast_ret: (ib_umem_get+0x1b0/0x3d0 [ib_uverbs] <- pin_user_pages_fast) ret=-12');
+    k.munmap(P);
+    expect(await toldOf(k.text())).toEqual([]);
+  });
+});
+
+describe('long-pin', () => {
+  const held = (ms: number, longterm = false, lossy = false): string => {
+    const k = new SmallKernel();
+    k.anon(P);
+    k.pin(P, {longterm});
+    k.wait(ms * 500);
+    if (lossy) k.lose(0, 12);
+    k.wait(ms * 500);
+    k.unpin(P);
+    k.munmap(P);
+    return k.text();
+  };
+
+  it('is a note about a pin held longer than --long-pin, 1 s by default', async () => {
+    const {findings} = await analyzeText(held(1500));
+    expect(findings.map((f) => [f.rule, f.severity, f.verdict])).toEqual([['long-pin', 'note', 'sure']]);
+    expect(findings[0]!.message).toMatch(/pinned by wl\/309 for 1\.5\d* s/);
+    expect(await toldOf(held(900))).toEqual([]);
+    expect(await toldOf(held(900), {longPin_ns: 5e8})).toEqual(['long-pin note sure 0x2fb0']);
+  });
+
+  it('is silent about FOLL_LONGTERM: io_uring, RDMA and VFIO hold for as long as they live', async () => {
+    expect(await toldOf(held(60_000, true))).toEqual([]);
+  });
+
+  it('is only possible when events were lost meanwhile: it may be two pins', async () => {
+    expect(await toldOf(held(1500, false, true))).toEqual(['long-pin note possible 0x2fb0']);
+  });
+
+  it('is only possible when no flags were traced', async () => {
+    const k = new SmallKernel({probes: false});
+    k.anon(P);
+    k.pin(P);
+    k.wait(2_000_000);
+    k.unpin(P);
+    k.munmap(P);
+    expect(await toldOf(k.text())).toEqual(['long-pin note possible 0x2fb0']);
+  });
+
+  it('is told of pins still held at the end, beside the note that they are', async () => {
+    const k = new SmallKernel();
+    k.anon(P);
+    k.pin(P);
+    k.wait(2_000_000);
+    k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x700));
+    expect((await toldOf(k.text())).toSorted()).toEqual(['long-pin note sure 0x2fb0', 'pin-leak note sure 0x2fb0']);
+  });
+
+  it('does not run on clocks that count: they tell no durations', async () => {
+    const ticks = held(1500).replaceAll(/ 1(\d)\.(\d{6}): /g, '1$1$2: ');
+    const report = await analyzeText(ticks);
+    expect(report.clock.unit).toBe('ticks');
+    expect(report.findings).toEqual([]);
+    expect(report.rules.find((r) => r.id === 'long-pin')).toMatchObject({status: 'not-run'});
+  });
+});

@@ -1,0 +1,285 @@
+import {describe, expect, it} from 'vitest';
+import {analyzeText, toldOf} from './analyze-text.js';
+import {SmallKernel, type Traced} from './small-kernel.js';
+
+const P = 0x2fb0;
+
+/** Pinned, mapped, unpinned, unmapped, freed. `between` comes between unpin and unmap. */
+function early(traced: Traced = {}, between: (k: SmallKernel) => void = () => {}): SmallKernel {
+  const k = new SmallKernel(traced);
+  k.anon(P);
+  k.pin(P);
+  k.map(P);
+  k.unpin(P);
+  between(k);
+  k.unmap(P);
+  k.munmap(P);
+  return k;
+}
+
+describe('unpin-while-dma', () => {
+  it('tells of an unpin before the unmap, with the lines that prove it', async () => {
+    const report = await analyzeText(early().text());
+    const [finding] = report.findings;
+    expect(report.findings).toHaveLength(1);
+    expect(finding).toMatchObject({rule: 'unpin-while-dma', severity: 'error', verdict: 'sure', device: 'pinbug.0'});
+    expect(finding!.evidence.map((e) => e.role)).toEqual(['pin', 'dma-map', 'unpin', 'unpin', 'dma-unmap']);
+    const texts = finding!.evidence.map((e) => e.text);
+    expect(texts[1]).toContain('dma_map_page: pinbug.0 dir=BIDIRECTIONAL dma_addr=2fb0000');
+    expect(texts[3]).toContain('page_ref_mod_and_test: pfn=0x2fb0');
+    expect(finding!.counts).toEqual({before: {raw: 1025, pins: 1, refs: 2}, after: {raw: 1, pins: 0, refs: 1}});
+  });
+
+  it.each([
+    ['page_ref events without probes', {probes: false}],
+    ['probes without page_ref events', {refs: false}],
+  ])('is sure with %s', async (_, traced) => {
+    expect(await toldOf(early(traced).text())).toEqual(['unpin-while-dma error sure 0x2fb0']);
+  });
+
+  it('is a warning while a get_user_pages reference still holds the page', async () => {
+    const k = new SmallKernel();
+    k.anon(P);
+    k.pin(P);
+    k.get(P);
+    k.map(P);
+    k.unpin(P);
+    k.unmap(P);
+    k.put(P);
+    k.munmap(P);
+    expect(await toldOf(k.text())).toEqual(['unpin-while-dma warning sure 0x2fb0']);
+  });
+
+  it('sees an unpin in an interrupt or by a worker as well, without blaming the interrupted task for the pin', async () => {
+    const k = new SmallKernel();
+    k.anon(P);
+    k.pin(P);
+    k.map(P);
+    k.by({task: '<idle>-0', cpu: 1, irq: true}, () => k.unpin(P));
+    k.unmap(P);
+    k.munmap(P);
+    const {findings} = await analyzeText(k.text());
+    expect(findings.map((f) => [f.rule, f.verdict])).toEqual([['unpin-while-dma', 'sure']]);
+    expect(findings[0]!.tasks.map((t) => [t.role, t.comm])).toEqual([
+      ['pin', 'wl'],
+      ['unpin', '<idle>'],
+    ]);
+  });
+
+  describe('is silent when', () => {
+    it('the unmap comes first', async () => {
+      const k = new SmallKernel();
+      k.anon(P);
+      k.pin(P);
+      k.map(P);
+      k.unmap(P);
+      k.unpin(P);
+      k.munmap(P);
+      const report = await analyzeText(k.text());
+      expect(report.findings).toEqual([]);
+      expect(report.near_misses).toMatchObject([{rule: 'unpin-while-dma', device: 'pinbug.0', count: 1}]);
+    });
+
+    it('two pins are held and one is dropped in flight', async () => {
+      const k = new SmallKernel();
+      k.anon(P);
+      k.pin(P);
+      k.by({task: 'other-400', cpu: 1}, () => k.pin(P));
+      k.map(P);
+      k.by({task: 'other-400', cpu: 1}, () => k.unpin(P));
+      k.unmap(P);
+      k.unpin(P);
+      k.munmap(P);
+      expect(await toldOf(k.text())).toEqual([]);
+    });
+
+    it("others get and put the page during the pin's DMA", async () => {
+      const k = new SmallKernel();
+      k.anon(P);
+      k.pin(P);
+      k.map(P);
+      k.by({task: 'other-400', cpu: 1}, () => {
+        k.get(P);
+        k.put(P);
+      });
+      k.unmap(P);
+      k.unpin(P);
+      k.munmap(P);
+      expect(await toldOf(k.text())).toEqual([]);
+    });
+
+    it("the mapping is the page's own writeback", async () => {
+      const k = new SmallKernel();
+      k.file(P);
+      k.markDirty(P);
+      k.pin(P, {write: false});
+      k.map(P, 'TO_DEVICE');
+      k.unmap(P, 'TO_DEVICE');
+      k.writeOut(P, () => k.unpin(P));
+      // that it was written back while pinned for reading is a note of another rule
+      expect(await toldOf(k.text())).toEqual(['writeback-while-pinned note sure 0x2fb0']);
+    });
+
+    it('the pin is dropped in an interrupt or by a worker after the unmap, as direct I/O does', async () => {
+      for (const who of [
+        {task: '<idle>-0', cpu: 1, irq: true},
+        {task: 'kworker/1:1-29', cpu: 1},
+      ]) {
+        const k = new SmallKernel();
+        k.anon(P);
+        k.pin(P);
+        k.map(P, 'FROM_DEVICE', '0000:00:03.0');
+        k.by({...who, irq: true}, () => k.unmap(P, 'FROM_DEVICE', '0000:00:03.0'));
+        k.wait(5000);
+        k.by(who, () => k.unpin(P));
+        k.munmap(P);
+        expect(await toldOf(k.text())).toEqual([]);
+      }
+    });
+
+    it('the page of the mapping was freed and its PFN is another page by now', async () => {
+      const k = new SmallKernel();
+      k.anon(P);
+      k.pin(P);
+      k.map(P);
+      k.unmap(P);
+      k.unpin(P);
+      k.munmap(P);
+      k.by({task: 'other-400', cpu: 1}, () => {
+        k.anon(P);
+        k.pin(P);
+        k.unpin(P);
+        k.munmap(P);
+      });
+      expect(await toldOf(k.text())).toEqual([]);
+    });
+
+    it('the device is never seen to unmap (dma_need_unmap() is false there)', async () => {
+      const k = new SmallKernel();
+      k.anon(P);
+      k.pin(P);
+      k.map(P, 'FROM_DEVICE', '0000:00:07.0');
+      k.unpin(P);
+      k.munmap(P);
+      // unmap events are recorded: another device does
+      k.anon(P + 1);
+      k.pin(P + 1);
+      k.map(P + 1);
+      k.unmap(P + 1);
+      k.unpin(P + 1);
+      k.munmap(P + 1);
+      expect(await toldOf(k.text())).toEqual([]);
+    });
+
+    it('the map failed', async () => {
+      const k = new SmallKernel();
+      k.anon(P);
+      k.pin(P);
+      k.line('dma_map_page: pinbug.0 dir=BIDIRECTIONAL dma_addr=ffffffffffffffff size=4096 phys_addr=2fb0000 attrs=');
+      k.unpin(P);
+      k.anon(P + 1);
+      k.map(P + 1);
+      k.unmap(P + 1);
+      k.munmap(P + 1);
+      k.munmap(P);
+      expect(await toldOf(k.text())).toEqual([]);
+    });
+
+    it('two devices map the page and the unpin comes after both unmaps, in whatever order', async () => {
+      const k = new SmallKernel();
+      k.anon(P);
+      k.pin(P);
+      k.map(P, 'TO_DEVICE', 'a.0');
+      k.map(P, 'TO_DEVICE', 'b.0');
+      k.unmap(P, 'TO_DEVICE', 'b.0');
+      k.unmap(P, 'TO_DEVICE', 'a.0');
+      k.unpin(P);
+      k.munmap(P);
+      expect(await toldOf(k.text())).toEqual([]);
+    });
+  });
+
+  describe('is only possible when', () => {
+    it('events were lost between unpin and unmap: another pin could have been taken', async () => {
+      const text = early({}, (k) => {
+        k.by({task: 'other-400', cpu: 1}, () => k.alloc(0x500));
+        k.lose(1, 12);
+        k.by({task: 'other-400', cpu: 1}, () => k.alloc(0x501));
+      }).text();
+      const [finding] = (await analyzeText(text)).findings;
+      expect(finding).toMatchObject({rule: 'unpin-while-dma', verdict: 'possible'});
+      expect(finding!.reason).toMatch(/^12 events of CPU 1 were lost \(line \d+\)$/);
+    });
+
+    it('unpin and unmap have equal times on two CPUs', async () => {
+      const k = new SmallKernel();
+      k.anon(P);
+      k.pin(P);
+      k.map(P);
+      k.wait(1000);
+      k.step_us = 0;
+      k.putPinned(P);
+      k.by({task: '<idle>-0', cpu: 1, irq: true}, () => k.unmap(P));
+      k.step_us = 10;
+      k.wait(10);
+      k.munmap(P);
+      const [finding] = (await analyzeText(k.text())).findings;
+      expect(finding).toMatchObject({rule: 'unpin-while-dma', verdict: 'possible'});
+      expect(finding!.reason).toContain('equal times on two CPUs');
+    });
+
+    it('the pin is older than the trace', async () => {
+      const k = early();
+      const lines = k.text().split('\n');
+      const map = lines.findIndex((line) => line.includes('dma_map_page'));
+      const known = lines.findIndex((line) => line.includes('try_grab_folio_fast:'));
+      // the same trace begun after the pin
+      const late = [...lines.slice(0, known - 1).filter((l) => !l.includes('wl-309')), ...lines.slice(map)].join('\n');
+      const [finding] = (await analyzeText(late)).findings;
+      expect(finding).toMatchObject({rule: 'unpin-while-dma', verdict: 'possible'});
+      expect(finding!.reason).toBe('its pin was taken before the trace began, or was not seen');
+    });
+
+    it("the unmap of a device that does unmap is not seen before the trace's end", async () => {
+      const k = new SmallKernel();
+      k.anon(P + 1);
+      k.map(P + 1);
+      k.unmap(P + 1);
+      k.munmap(P + 1);
+      k.anon(P);
+      k.pin(P);
+      k.map(P);
+      k.unpin(P);
+      k.wait(1000);
+      k.anon(P + 2);
+      const findings = (await analyzeText(k.text())).findings;
+      expect(findings).toMatchObject([
+        {rule: 'unpin-while-dma', verdict: 'possible', reason: 'the unmap of the mapping was not seen', end_ns: null},
+      ]);
+    });
+
+    it('an IOMMU mapping is all that shows the DMA', async () => {
+      const k = new SmallKernel();
+      k.anon(P);
+      k.pin(P);
+      k.line('map: IOMMU: iova=0x00000000fffbf000 - 0x00000000fffc0000 paddr=0x0000000002fb0000 size=4096');
+      k.unpin(P);
+      k.line('unmap: IOMMU: iova=0x00000000fffbf000 - 0x00000000fffc0000 size=4096 unmapped_size=4096');
+      k.munmap(P);
+      expect(await toldOf(k.text())).toEqual(['unpin-while-dma error possible 0x2fb0']);
+    });
+  });
+
+  it('lets the order of lines decide on one CPU, at equal times', async () => {
+    const k = new SmallKernel();
+    k.anon(P);
+    k.pin(P);
+    k.map(P);
+    k.step_us = 0;
+    k.unmap(P);
+    k.unpin(P);
+    k.step_us = 10;
+    k.munmap(P);
+    expect(await toldOf(k.text())).toEqual([]);
+  });
+});

@@ -1,0 +1,299 @@
+/** writeback-while-pinned, writeback-while-dma, dirty-after-writeback, dirty-after-unpin. */
+import {describe, expect, it} from 'vitest';
+import {analyzeText, toldOf} from './analyze-text.js';
+import {type Grab, SmallKernel} from './small-kernel.js';
+
+const P = 0x5dac9;
+
+/** A dirty page of a file, pinned. */
+function pinned(grab: Grab = {}, traced: ConstructorParameters<typeof SmallKernel>[0] = {}): SmallKernel {
+  const k = new SmallKernel(traced);
+  k.file(P);
+  k.markDirty(P);
+  k.markDirty(P);
+  k.pin(P, grab);
+  return k;
+}
+
+function loseSome(k: SmallKernel): void {
+  k.by({task: 'bash-77', cpu: 1}, () => {
+    k.alloc(0x500);
+    k.lose(1, 12);
+    k.alloc(0x501);
+  });
+}
+
+describe('writeback-while-pinned', () => {
+  it('is an error while the device may write the page', async () => {
+    const k = pinned();
+    k.map(P, 'FROM_DEVICE');
+    k.writeOut(P);
+    k.unmap(P, 'FROM_DEVICE');
+    k.unpin(P);
+    const {findings} = await analyzeText(k.text());
+    expect(findings.map((f) => [f.rule, f.severity, f.verdict])).toEqual([['writeback-while-pinned', 'error', 'sure']]);
+    expect(findings[0]!.message).toContain('the data on disk may be torn');
+    expect(findings[0]!.message).not.toContain('corrupted');
+    expect(findings[0]!.file).toEqual({dev: '259:0', ino: '12', index: '4'});
+    expect(findings[0]!.evidence.map((e) => e.role)).toEqual(['pin', 'dma-map', 'writeback-start', 'writeback-end']);
+  });
+
+  it('is an error as well when the mapping comes, or is gone, within the writeback', async () => {
+    const within = pinned();
+    within.writeOut(P, () => {
+      within.map(P, 'FROM_DEVICE');
+      within.unmap(P, 'FROM_DEVICE');
+    });
+    within.unpin(P);
+    expect(await toldOf(within.text())).toEqual(['writeback-while-pinned error sure 0x5dac9']);
+  });
+
+  it('is an error for a pin that is taken during the writeback', async () => {
+    const k = new SmallKernel();
+    k.file(P);
+    k.markDirty(P);
+    k.writeOut(P, () => {
+      k.pin(P);
+      k.map(P, 'FROM_DEVICE');
+    });
+    k.unmap(P, 'FROM_DEVICE');
+    k.unpin(P);
+    const {findings} = await analyzeText(k.text());
+    expect(findings.map((f) => [f.rule, f.severity])).toEqual([['writeback-while-pinned', 'error']]);
+    expect(findings[0]!.message).toContain('pinned while under writeback');
+  });
+
+  it.each([
+    ['a write pin with no mapping in view', 'warning sure', {}, undefined],
+    ['a pin for reading', 'note sure', {write: false}, undefined],
+    ['a mapping through which the device only reads, of a pin for reading', 'note sure', {write: false}, 'TO_DEVICE'],
+  ] as const)('%s: %s', async (_, expected, grab, dir) => {
+    const k = pinned(grab);
+    if (dir) k.map(P, dir);
+    k.writeOut(P);
+    if (dir) k.unmap(P, dir);
+    k.unpin(P);
+    expect(await toldOf(k.text())).toEqual([`writeback-while-pinned ${expected} 0x5dac9`]);
+  });
+
+  it('is possible when nothing tells what the pin is for', async () => {
+    const k = pinned({}, {probes: false});
+    k.startWriteback(P);
+    k.get(P); // some event that prints the flag
+    k.put(P);
+    k.endWriteback(P);
+    k.unpin(P);
+    const {findings} = await analyzeText(k.text());
+    expect(findings.map((f) => [f.severity, f.verdict])).toEqual([['warning', 'possible']]);
+    expect(findings[0]!.reason).toContain('whether the pin was for writing is not known');
+  });
+
+  it('is a note for an anonymous page', async () => {
+    const k = new SmallKernel();
+    k.anon(P);
+    k.pin(P);
+    k.map(P, 'FROM_DEVICE');
+    k.writeOut(P);
+    k.unmap(P, 'FROM_DEVICE');
+    k.unpin(P);
+    expect(await toldOf(k.text())).toEqual(['writeback-while-pinned note sure 0x5dac9']);
+  });
+
+  it('is silent about writeback before the pin, after the unpin, and of another page', async () => {
+    const k = new SmallKernel();
+    k.file(P);
+    k.file(P + 1);
+    k.writeOut(P);
+    k.pin(P);
+    k.map(P, 'FROM_DEVICE');
+    k.writeOut(P + 1);
+    k.unmap(P, 'FROM_DEVICE');
+    k.unpin(P);
+    k.writeOut(P);
+    const report = await analyzeText(k.text());
+    expect(report.findings).toEqual([]);
+    expect(report.near_misses.map((n) => n.what)).toContain('unpin to writeback');
+  });
+
+  it('does not take the references of writeback itself for pins or gets', async () => {
+    const k = new SmallKernel();
+    k.file(P);
+    k.markDirty(P);
+    k.ref('page_ref_mod_unless', P, 1); // filemap_get_folios_tag()
+    k.writeOut(P);
+    k.put(P);
+    expect(await toldOf(k.text())).toEqual([]);
+  });
+
+  it('is only possible when events were lost between pin and writeback: the unpin may be among them', async () => {
+    const k = pinned();
+    k.map(P, 'FROM_DEVICE');
+    loseSome(k);
+    k.writeOut(P);
+    k.unmap(P, 'FROM_DEVICE');
+    k.unpin(P);
+    expect(await toldOf(k.text())).toEqual(['writeback-while-pinned error possible 0x5dac9']);
+  });
+
+  it('is only possible with probes alone when the I/O had ended in an interrupt: that unpin may have been missed', async () => {
+    const k = pinned({}, {refs: false});
+    k.map(P, 'FROM_DEVICE');
+    k.by({irq: true}, () => k.unmap(P, 'FROM_DEVICE'));
+    k.wait(1000);
+    k.writeOut(P);
+    k.unpin(P);
+    const {findings} = await analyzeText(k.text());
+    expect(findings.map((f) => [f.rule, f.verdict])).toEqual([['writeback-while-pinned', 'possible']]);
+    expect(findings[0]!.reason).toContain('a missed probe could hide the unpin');
+  });
+});
+
+describe('writeback-while-dma', () => {
+  function got(dir: 'FROM_DEVICE' | 'TO_DEVICE', lossy = false): SmallKernel {
+    const k = new SmallKernel({version: '6.1'});
+    k.file(P);
+    k.markDirty(P);
+    k.get(P);
+    k.map(P, dir, '0000:00:03.0');
+    if (lossy) loseSome(k);
+    k.startWriteback(P);
+    k.wait(100);
+    k.endWriteback(P);
+    k.unmap(P, dir, '0000:00:03.0');
+    k.put(P);
+    return k;
+  }
+
+  it('is a warning while the device may write under a plain reference', async () => {
+    const {findings} = await analyzeText(got('FROM_DEVICE').text());
+    expect(findings.map((f) => [f.rule, f.severity, f.verdict])).toEqual([['writeback-while-dma', 'warning', 'sure']]);
+    expect(findings[0]!.evidence.map((e) => e.role)).toEqual(['get', 'dma-map', 'writeback-start', 'writeback-end']);
+  });
+
+  it('is silent when the device only reads', async () => {
+    expect(await toldOf(got('TO_DEVICE').text())).toEqual([]);
+  });
+
+  it('is only possible when events were lost since the get', async () => {
+    expect(await toldOf(got('FROM_DEVICE', true).text())).toEqual(['writeback-while-dma warning possible 0x5dac9']);
+  });
+
+  it('is only possible without page_ref events: the put leaves no other', async () => {
+    const k = new SmallKernel({version: '6.1', refs: false});
+    k.file(P);
+    k.get(P);
+    k.map(P, 'FROM_DEVICE');
+    k.startWriteback(P);
+    k.endWriteback(P);
+    k.unmap(P, 'FROM_DEVICE');
+    const lines = await toldOf(k.text());
+    expect(lines.filter((line) => line.startsWith('writeback'))).toEqual([
+      'writeback-while-dma warning possible 0x5dac9',
+    ]);
+  });
+});
+
+describe('dirty-after-writeback', () => {
+  /** Pinned for writing, mapped, cleaned under the pin, written by the device after that, and then marked dirty and unpinned. */
+  function late(meanwhile: (k: SmallKernel) => void = () => {}): SmallKernel {
+    const k = pinned();
+    k.map(P, 'FROM_DEVICE');
+    k.writeOut(P);
+    k.unmap(P, 'FROM_DEVICE');
+    meanwhile(k);
+    k.wait(20_000);
+    k.markDirty(P); // unpin_user_pages_dirty_lock()
+    k.unpin(P);
+    return k;
+  }
+
+  it('tells of the dirtying that the file system was not told of, beside the writeback that cleaned the page', async () => {
+    const {findings} = await analyzeText(late().text());
+    expect(findings.map((f) => [f.rule, f.severity, f.verdict, f.related])).toEqual([
+      ['writeback-while-pinned', 'error', 'sure', ['F2']],
+      ['dirty-after-writeback', 'error', 'sure', ['F1']],
+    ]);
+    expect(findings[1]!.evidence.map((e) => e.role)).toEqual(['pin', 'writeback-start', 'dirty', 'unpin']);
+  });
+
+  it('is silent when the program itself faulted the page in for writing meanwhile: two markings by one task', async () => {
+    const k = late((kernel) => {
+      kernel.by({task: 'app-500', cpu: 1}, () => {
+        kernel.markDirty(P); // page_mkwrite
+        kernel.markDirty(P); // fault_dirty_shared_page()
+      });
+    });
+    expect(await toldOf(k.text())).toEqual(['writeback-while-pinned error sure 0x5dac9']);
+  });
+
+  it('is silent for a page that was not cleaned under the pin', async () => {
+    const k = pinned();
+    k.map(P, 'FROM_DEVICE');
+    k.unmap(P, 'FROM_DEVICE');
+    k.markDirty(P);
+    k.unpin(P);
+    k.writeOut(P);
+    expect(await toldOf(k.text())).toEqual([]);
+  });
+
+  it('is only possible when events were lost since the pin', async () => {
+    expect(await toldOf(late(loseSome).text())).toContain('dirty-after-writeback error possible 0x5dac9');
+  });
+});
+
+describe('dirty-after-unpin', () => {
+  /** The same, but unpinned first. */
+  function late(meanwhile: (k: SmallKernel) => void = () => {}): SmallKernel {
+    const k = pinned();
+    k.map(P, 'FROM_DEVICE');
+    k.writeOut(P);
+    k.unmap(P, 'FROM_DEVICE');
+    k.unpin(P);
+    k.wait(200);
+    meanwhile(k);
+    k.markDirty(P); // set_page_dirty_lock(), too late
+    k.wait(50_000);
+    k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x700));
+    return k;
+  }
+
+  it('tells of data that is marked dirty only after its pin is gone', async () => {
+    const {findings} = await analyzeText(late().text());
+    expect(findings.map((f) => [f.rule, f.severity, f.verdict])).toEqual([
+      ['writeback-while-pinned', 'error', 'sure'],
+      ['dirty-after-unpin', 'warning', 'sure'],
+    ]);
+    expect(findings[1]!.evidence.map((e) => e.role)).toEqual(['pin', 'writeback-start', 'unpin', 'dirty']);
+  });
+
+  it.each([
+    ['a write fault of the program (two markings)', (k: SmallKernel) => k.markDirty(P)],
+    ['a later pin, whose own dirtying it is', (k: SmallKernel) => k.pin(P)],
+    ['a write by another task', (k: SmallKernel) => k.by({task: 'app-500', cpu: 1}, () => k.markDirty(P))],
+  ])('is silent when %s explains it', async (_, meanwhile) => {
+    const lines = await toldOf(late(meanwhile).text());
+    expect(lines.filter((line) => line.startsWith('dirty'))).toEqual([]);
+  });
+
+  it('is silent about ordinary dirtying of pages that nobody pinned', async () => {
+    const k = new SmallKernel();
+    k.file(P);
+    k.markDirty(P);
+    k.writeOut(P);
+    k.markDirty(P);
+    expect(await toldOf(k.text())).toEqual([]);
+  });
+
+  it('is silent after a pin for reading', async () => {
+    const k = pinned({write: false});
+    k.writeOut(P);
+    k.unpin(P);
+    k.wait(200);
+    k.markDirty(P);
+    expect(await toldOf(k.text())).toEqual(['writeback-while-pinned note sure 0x5dac9']);
+  });
+
+  it('is only possible when events were lost since the pin', async () => {
+    expect(await toldOf(late(loseSome).text())).toContain('dirty-after-unpin warning possible 0x5dac9');
+  });
+});
