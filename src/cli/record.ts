@@ -74,8 +74,8 @@ export async function runRecord(flags: RecordFlags, command: string[], version: 
     });
   }
   const trace = path.resolve(flags.output);
-  const {recorded, status} = await runScript(recordingScript(options), trace, flags.words);
-  if (!recorded && !existsSync(trace)) return Exit.usage;
+  const status = await runScript(recordingScript(options), trace, flags.words);
+  if (!existsSync(trace)) return Exit.usage;
   if (flags.words.length > 0 && status !== 0) {
     process.stderr.write(`pinscope: ${flags.words[0]} ended with status ${status}; its trace is analyzed\n`);
   }

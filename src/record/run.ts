@@ -4,18 +4,12 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 
-export interface Recording {
-  /** exit status of the script: that of the command, or 2 when it could not record */
-  status: number;
-  /** whether the command was what ended with that status */
-  recorded: boolean;
-}
-
 /**
  * Runs `script` with sh, its trace going to `output`. Signals reach the script, which stops the recording and puts
  * everything back; this process waits for that. A terminal sends Ctrl-C to the script by itself.
+ * Answers the script's exit status: that of the command, or 2 (and no trace) when it could not record.
  */
-export async function runScript(script: string, output: string, command: readonly string[]): Promise<Recording> {
+export async function runScript(script: string, output: string, command: readonly string[]): Promise<number> {
   const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-script.'));
   const file = path.join(dir, 'record.sh');
   writeFileSync(file, script, {mode: 0o700});
@@ -27,11 +21,10 @@ export async function runScript(script: string, output: string, command: readonl
   process.on('SIGTERM', forward);
   process.on('SIGHUP', forward);
   try {
-    const status = await new Promise<number>((resolve, reject) => {
+    return await new Promise<number>((resolve, reject) => {
       child.on('error', reject);
       child.on('close', (code, signal) => resolve(signal === null ? (code ?? 2) : 2));
     });
-    return {status, recorded: status !== 2};
   } finally {
     process.off('SIGINT', onInterrupt);
     process.off('SIGTERM', forward);

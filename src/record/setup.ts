@@ -145,7 +145,8 @@ holds() {
 }
 
 header() {
-  printf '# tracer: nop\n#\n' >>"$out"
+  # what tells tracefs text from that of other tools
+  [ "$tool" != tracefs ] || printf '# tracer: nop\n#\n' >>"$out"
   fact version 1
   fact tool "$tool"
   fact kernel "$(uname -r)"

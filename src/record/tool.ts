@@ -21,15 +21,18 @@ write_go() {
         printf '%s' "$word" | sed "s/'/'\\\\''/g"
         printf "'"
       done
-      printf '\necho $? >"%s"\n' "$work/status"
+      # not what the tool says, but what the command says
+      printf ' >&4 2>&5\necho $? >"%s"\n' "$work/status"
     else
       printf 'exec sleep %s\n' "${'$'}{seconds:-2000000000}"
     fi
   } >"$work/go"
 }
 
-# run_tool WORDS...: starts the tool; its output goes to $work/tool.out and tool.err
+# run_tool WORDS...: starts the tool; what it says goes to $work/tool.out and tool.err, what the command says where
+# this script's own output goes (4 and 5)
 run_tool() {
+  exec 4>&1 5>&2
   (
     # shellcheck disable=SC2016 # expanded by the inner shell
     sh -c 'echo $$ >"$0"

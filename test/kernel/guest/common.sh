@@ -13,6 +13,9 @@ mkdir -p /sys/kernel/tracing
 mount -t tracefs tracefs /sys/kernel/tracing
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
 
+# pids WORDS: processes with these words in their command line
+pids() { ps -o pid,args | awk -v words="$1" 'index($0, words) && !/awk/ {print $1}'; }
+
 # What a recording could leave behind. Not the size of the top-level buffer: the kernel itself expands it when it is
 # first needed (ring_buffer_expanded).
 state() {
@@ -22,7 +25,7 @@ state() {
   done
   ls /sys/kernel/tracing/instances
   ls -d /tmp/pinscope-record.* 2>/dev/null
-  pgrep -f 'sleep 4711'
+  pids 'sleep 4711'
 }
 state >/tmp/before
 

@@ -19,7 +19,7 @@ done
 # the guard killed too: the next recording removes what was left
 dash /task/record-tracefs.sh -o /out/orphan.txt sleep 4711 2>/dev/null &
 sleep 3
-kill -9 $(pgrep -f record-tracefs.sh) $(pgrep -f 'sleep 4711') $(pgrep -f trace_pipe) $(pgrep -f alive)
+kill -9 $(pids record-tracefs.sh) $(pids 'sleep 4711') $(pids trace_pipe) $(pids alive) 2>/dev/null
 sleep 0.5
 echo "orphans: $(ls /sys/kernel/tracing/instances | wc -l) instance, $(wc -l </sys/kernel/tracing/kprobe_events) probes"
 sh /task/record-tracefs.sh -c

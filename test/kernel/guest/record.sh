@@ -8,6 +8,6 @@ for recorder in $RECORDERS; do
   start=$(cut -d' ' -f1 /proc/uptime)
   sh /task/record-$recorder.sh -o /out/$recorder.txt sh /tmp/all-work.sh >/out/$recorder.deeds 2>/out/$recorder.said
   echo "status $recorder $? from $start to $(cut -d' ' -f1 /proc/uptime)"
-  rm -f /out/*.dat /out/*.data /mnt/*
+  rm -f /out/*.dat /out/*.data /mnt/* 2>/dev/null
   same "after $recorder"
 done

@@ -23,6 +23,7 @@
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -260,6 +261,13 @@ static void end(unsigned int slot)
 
 static void open_module(void)
 {
+	cpu_set_t one;
+
+	/* One CPU: pages wait in batches of the CPU that first touched them, and would be freed later by another. */
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		die("sched_setaffinity");
 	module_fd = open("/dev/pinbad", O_RDWR);
 	if (module_fd < 0)
 		die("/dev/pinbad");
