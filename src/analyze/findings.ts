@@ -147,7 +147,7 @@ export class Findings {
   private finding(group: Group): Finding {
     const {m} = this;
     const v = group.first;
-    const pages = [...group.pages.values()].sort((a, b) => a.pfn - b.pfn);
+    const pages = [...group.pages.values()].sort((a, b) => first(group, b) - first(group, a) || a.pfn - b.pfn);
     const device = v.device >= 0 ? m.dma.devices[v.device]!.name : undefined;
     const file = m.files.of(v.row);
     const large = v.order > 0;
@@ -203,13 +203,18 @@ export class Findings {
         input: deed.input,
         line: deed.line,
         text: m.lineText(deed.input, deed.text),
-        ...(timed && Number.isFinite(deed.t) ? {t_ns: String(m.time.absolute(deed.t))} : {}),
+        ...(Number.isFinite(deed.t) ? {[timed ? 't_ns' : 't_ticks']: String(m.time.absolute(deed.t))} : {}),
         ...(deed.cpu >= 0 ? {cpu: deed.cpu} : {}),
         ...('task' in deed && deed.task >= 0
           ? {task: m.tasks.get(deed.task).comm, pid: m.tasks.get(deed.task).pid}
           : {}),
       }));
   }
+}
+
+/** 1 for the page of the first violation: its history and windows are shown, so it is named first. */
+function first(group: Group, page: Page): number {
+  return page.pfn === group.first.pfn ? 1 : 0;
 }
 
 type Item = Violation['evidence'][number];

@@ -1,9 +1,10 @@
 /** A page's journal as the history and the windows that a finding shows. */
 import type {Journal, JournalEntry} from '../model/journal.js';
-import {What} from '../model/journal.js';
+import {KNOWN_BY, What} from '../model/journal.js';
 import type {Model} from '../model/model.js';
 import type {HistoryEntry, Window} from '../report/types.js';
 import {formatDuration} from '../rules/duration.js';
+import {directionName} from '../rules/unpin-while-dma.js';
 import {decode} from './counts.js';
 
 const NAMES: Record<number, string> = {
@@ -50,12 +51,22 @@ function entryOf(m: Model, e: JournalEntry, large: boolean, all: readonly Journa
     line: e.line,
     input: e.input,
     what: e.what === What.change ? (e.delta >= 0 ? 'taken' : 'dropped') : NAMES[e.what]!,
-    kind: e.what === What.change ? 'unknown' : (KINDS[e.kind] ?? null),
+    kind: e.what === What.change ? 'unknown' : isReference(e) ? (KINDS[e.kind & 3] ?? null) : null,
     delta: Number.isNaN(e.delta) ? null : e.delta,
-    known_by: e.kind === 0 ? null : 'probe or delta',
-    note: e.partner > 0 ? partnerNote(e, taken, ticks) : null,
+    known_by: isReference(e) ? (KNOWN_BY[e.kind >> 2] ?? null) : null,
+    note: e.partner > 0 ? partnerNote(e, taken, ticks) : e.what === What.dmaMap ? mapping(m, e) : null,
     counts: Number.isNaN(e.raw) ? null : decode({raw: e.raw, pins: e.pins}, large),
   };
+}
+
+function isReference(e: JournalEntry): boolean {
+  return e.what === What.taken || e.what === What.dropped;
+}
+
+/** `pinbug.0 BIDIRECTIONAL` */
+function mapping(m: Model, e: JournalEntry): string {
+  const device = m.dma.devices[Math.floor(e.kind / 8) - 1]?.name ?? 'IOMMU';
+  return `${device} ${directionName((e.kind % 8) - 1)}`;
 }
 
 function partnerNote(e: JournalEntry, taken: JournalEntry | undefined, ticks: boolean): string {
@@ -89,6 +100,7 @@ export function windowsOf(m: Model, journal: Journal | undefined): Window[] {
   const out: Window[] = [];
   const time = (t: number): string | null => (m.time.unit === 'ticks' ? null : String(m.time.absolute(t)));
   const label = (kind: Window['kind'], e: JournalEntry): string => {
+    if (kind === 'dma') return mapping(m, e);
     const task = m.tasks.get(e.task);
     return `${kind} by ${task.comm}/${task.pid}`;
   };
@@ -109,7 +121,7 @@ export function windowsOf(m: Model, journal: Journal | undefined): Window[] {
     end_line: to?.line ?? null,
   });
   for (const e of entries) {
-    const reference = e.kind === 1 ? 'pin' : 'get';
+    const reference = (e.kind & 3) === 1 ? 'pin' : 'get';
     if (e.what === What.taken) open.push({kind: reference, entry: e, n: e.delta});
     else if (e.what === What.dropped) close(reference, e);
     else if (e.what === What.dmaMap) open.push({kind: 'dma', entry: e, n: 1});

@@ -5,8 +5,9 @@ import {selector} from '../analyze/select.js';
 import {UserError} from '../io/user-error.js';
 import {REPORT_RENDERERS} from '../report/index.js';
 import {type Kallsyms, KallsymsError, parseKallsyms, symbolised} from '../report/kallsyms.js';
+import type {Report} from '../report/types.js';
 import type {TraceOptions} from './base.js';
-import {type ExitCode, exitCodeOf} from './exit.js';
+import {ExitCode, exitCodeOf} from './exit.js';
 import {judging} from './judging.js';
 import {produce} from './run.js';
 
@@ -18,7 +19,8 @@ export async function runAnalyze(options: TraceOptions, version: string, kallsym
     if (symbols)
       for (const {stacks} of report.findings) for (const s of stacks) s.frames = symbolised(s.frames, symbols);
     const code = exitCodeOf(report, options);
-    return {result: report, code, remark: code === 2 ? nothingJudged(report.inputs.length) : undefined};
+    if (code === ExitCode.usage) throw nothingJudged(report);
+    return {result: report, code};
   });
 }
 
@@ -31,9 +33,16 @@ async function readKallsyms(file: string): Promise<Kallsyms> {
   }
 }
 
-function nothingJudged(inputs: number): string {
-  return (
-    `no rule could judge ${inputs === 1 ? 'this trace' : 'these traces'}: it holds none of the events that any rule needs; ` +
-    'see pinscope info for what to record'
-  );
+/** Nothing that any rule could judge: one line instead of a report that says nothing fifteen times. */
+function nothingJudged(report: Report): UserError {
+  const where = report.inputs.length === 1 ? report.inputs[0]!.path : `${report.inputs.length} traces`;
+  const events = report.inputs.reduce((sum, input) => sum + input.events, 0);
+  const what =
+    events === 0
+      ? `holds no event (${report.inputs[0]!.format} was looked for)`
+      : 'holds none of the events that the rules asked for need';
+  return new UserError(what, {
+    where: where === '-' ? 'standard input' : where,
+    next: 'see pinscope info for what to record',
+  });
 }

@@ -303,7 +303,7 @@ export class DmaTracker {
     this.detach(window);
     for (const run of window.runs) {
       const row = m.pages.find(run.pfn);
-      if (row >= 0 && m.pages.journals[row]) m.note(row, ev, What.dmaUnmap, NaN, 0, window.open.line);
+      if (row >= 0 && m.pages.journals[row]) m.note(row, ev, What.dmaUnmap, NaN, journalled(window), window.open.line);
     }
   }
 
@@ -335,7 +335,7 @@ export class DmaTracker {
         pages.dma[row] = link;
         if ((owner === 'pin' || owner === 'get') && window.deviceWrites && !window.iommuOnly)
           this.wrote(pfn, folio, window);
-        if (pages.journals[row]) m.note(row, ev, What.dmaMap, NaN, 0, 0);
+        if (pages.journals[row]) m.note(row, ev, What.dmaMap, NaN, journalled(window), 0);
       }
     }
     for (const tell of m.on.dmaOpened) tell(window);
@@ -442,4 +442,9 @@ function listKey(phys: number, dir: number): string {
 
 function itemKey(pfn: number, dir: number): string {
   return `i${pfn}.${dir}`;
+}
+
+/** Device and direction as a journal entry holds them. */
+function journalled(window: DmaWindow): number {
+  return (window.device + 1) * 8 + window.dir + 1;
 }

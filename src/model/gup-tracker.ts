@@ -7,7 +7,7 @@
  */
 import {type Hint, newHint, type UnpinCall} from './calls.js';
 import {EventKind as K, PageFlag, PageName, type TraceEvent} from './event.js';
-import {What} from './journal.js';
+import {KNOWN_BY, What} from './journal.js';
 import type {Drop} from './listener.js';
 import type {Model} from './model.js';
 import {PageState, UNKNOWN_COUNT} from './page-table.js';
@@ -387,7 +387,7 @@ export class GupTracker {
     }
     if (reference.stack < 0) m.wantStack(reference);
     this.hold(row, reference);
-    m.note(row, ev, What.taken, this.rawChange(row, kind, n), kind === 'pin' ? 1 : 2, 0);
+    m.note(row, ev, What.taken, this.rawChange(row, kind, n), detail(kind, knownBy), 0);
     return reference;
   }
 
@@ -478,7 +478,9 @@ export class GupTracker {
     const slot = m.calls.slot(ev.cpu, ev.context);
     const call = m.calls.unpins[slot];
     const drop = this.dropNow(row, kind, n, deed, hint, sub, call?.pid === ev.pid ? call : undefined);
-    m.note(row, ev, What.dropped, -this.rawChange(row, kind, n), kind === 'pin' ? 1 : 2, drop.from[0]?.reference.line ?? 0);
+    const from = drop.from[0]?.reference;
+    const known = detail(kind, from?.knownBy ?? 'count');
+    m.note(row, ev, What.dropped, -this.rawChange(row, kind, n), known, from?.line ?? 0);
   }
 
   private dropNow(
@@ -536,6 +538,11 @@ export class GupTracker {
 /** Smallest order whose folio has at least `pages` pages. */
 function orderFor(pages: number): number {
   return Math.max(1, Math.ceil(Math.log2(pages)));
+}
+
+/** A reference as a journal entry holds it. */
+function detail(kind: ReferenceKind, knownBy: KnownBy): number {
+  return (kind === 'pin' ? 1 : 2) + 4 * KNOWN_BY.indexOf(knownBy);
 }
 
 /** Functions that take pins and nothing else (mm/gup.c, lib/iov_iter.c of 6.5 and later). */

@@ -5,6 +5,8 @@
  * numbers an entry. A long life keeps its first entries and its last, and counts what was between.
  */
 
+import type {KnownBy} from './references.js';
+
 export const What = {
   alloc: 1,
   free: 2,
@@ -37,11 +39,17 @@ export interface JournalEntry {
   raw: number;
   /** pins held after */
   pins: number;
-  /** 0 none, 1 pin, 2 get */
+  /**
+   * Of a reference 1 for a pin, 2 for a get, plus 4 times how its kind is known (index into KNOWN_BY); of a mapping
+   * 8 times its device plus 1, plus its direction plus 1; of anything else 0.
+   */
   kind: number;
   /** line of the taking that a dropping was paired with; 0 none */
   partner: number;
 }
+
+/** How the kind of a reference is known, by the number that an entry holds. */
+export const KNOWN_BY: readonly KnownBy[] = ['probe', 'delta', 'stack', 'count', 'guess'];
 
 const FIRST = 12;
 const LAST = 36;

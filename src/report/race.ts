@@ -69,7 +69,7 @@ function stepsOf(finding: Finding): Step[] {
     const ns = evidence.t_ns ?? entry?.t_ns ?? null;
     const step: Step = {
       evidence,
-      time: time(ns, entry?.t_ticks),
+      time: time(ns, evidence.t_ticks ?? entry?.t_ticks),
       ns: ns === null ? null : BigInt(ns),
       cpu: evidence.cpu ?? entry?.cpu ?? null,
       who:

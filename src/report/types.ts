@@ -131,6 +131,8 @@ export interface Evidence {
   line: number;
   text: string;
   t_ns?: string;
+  /** instead of it, on a counting clock */
+  t_ticks?: string;
   cpu?: number;
   /** the task named by the line (in IRQ context: the interrupted one) */
   task?: string;
