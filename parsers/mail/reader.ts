@@ -17,7 +17,7 @@ import {MAX_LINE} from '../lines.js';
 import {frameStart, isLossMarker, LooseLineReader} from '../loose-lines.js';
 import {Message} from './mime.js';
 import {Base64, Bounded, looksQuotedPrintable, quotedPrintable} from './transfer.js';
-import {isSnip, Joint, joint, pairs, Quote} from './wrapped.js';
+import {beginsWithName, isSnip, Joint, joint, pairs, Quote} from './wrapped.js';
 
 /** Pieces of one line. */
 const MAX_PIECES = 8;
@@ -244,13 +244,13 @@ export class MailReader extends LooseLineReader {
     const {pending, columns, notes} = this;
     if (!pending || this.pieces >= MAX_PIECES || this.quote.depth > this.pendingDepth) return false;
     const {bytes} = pending;
-    let how: number = joint(bytes, bytes.length, this.pendingWidth, buf, start, end);
-    if (how === Joint.none || this.isEvent(buf, start, end)) {
-      // columns alone, broken before the name
-      columns.parseWhole(bytes, 0, bytes.length);
-      if (!columns.bare || !columns.parseRest(buf, start, end) || columns.timeForm >= 0) return false;
-      how = Joint.blank;
-    }
+    // columns alone, broken before the name
+    const bare = columns.parseWhole(bytes, 0, bytes.length) && columns.bare;
+    let how: number = Joint.none;
+    if (bare) {
+      if (beginsWithName(buf, start, end)) how = Joint.blank;
+    } else if (!this.isEvent(buf, start, end)) how = joint(bytes, bytes.length, this.pendingWidth, buf, start, end);
+    if (how === Joint.none) return false;
     if (bytes.length + end - start > MAX_LINE) return false;
     const rest = copy(buf, start, end);
     const gap = how === Joint.blank ? 1 : 0;

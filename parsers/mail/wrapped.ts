@@ -7,21 +7,24 @@
  */
 
 import {
-  ascii,
   COLON,
   COMMA,
   EQUALS,
   GREATER,
   HEX,
-  isDigit,
   LBRACKET,
   LETTER_x,
   LPAREN,
+  MINUS,
   PIPE,
   RBRACE,
-  sameBytes,
+  RPAREN,
   SPACE,
   TAB,
+  ascii,
+  hasHexPrefix,
+  isDigit,
+  sameBytes,
   text,
 } from '../bytes.js';
 
@@ -68,7 +71,11 @@ export function joint(
   const pos = skipBlanks(buf, start, end);
   if (pos >= end) return Joint.none;
   const last = lastWord(above, length);
-  if (above[length - 1] === COLON && (buf[pos] === LPAREN || pairs(buf, pos, end) > 0)) return Joint.blank;
+  // `dma_map_page:` `pinbug.0 dir=BIDIRECTIONAL ...`: a name, and nothing of its payload yet
+  if (above[length - 1] === COLON && (buf[pos] === LPAREN || hasPair(buf, pos, end))) return Joint.blank;
+  const closed = inBracket(above, length) ? after(buf, pos, end, RPAREN) : -1;
+  // `(dopin+0x2e/0x70 [pinbug] <-` `pin_user_pages_fast) ret=2`
+  if (closed >= 0 && (skipBlanks(buf, closed, end) === end || pairs(buf, closed, end) > 0)) return Joint.blank;
   let first = wordEnd(buf, pos, end);
   if (isPair(buf, pos, first)) return pairs(buf, pos, end) > 0 ? Joint.blank : Joint.none;
   const tail = isTail(buf, pos, first);
@@ -91,14 +98,31 @@ export function joint(
   return Joint.none;
 }
 
+/** Whether the brackets of a probe's place are still open at the end of a line. */
+function inBracket(buf: Uint8Array, length: number): boolean {
+  for (let i = length - 1; i >= 0; i--) {
+    if (buf[i] === RPAREN) return false;
+    if (buf[i] === LPAREN) return buf[i - 1] === SPACE && buf[i - 2] === COLON;
+  }
+  return false;
+}
+
+/** The place after the next `byte`, or -1. */
+function after(buf: Uint8Array, pos: number, end: number, byte: number): number {
+  while (pos < end && buf[pos] !== byte) pos++;
+  return pos < end ? pos + 1 : -1;
+}
+
 /** Most words without `=` before the pairs of an event: `dev 0:27 ino 35a1ad pfn=` */
 const PLAIN_WORDS = 4;
 const INO = ascii('ino');
 
-/** `0:27`, `35a1ad`, `ino` */
+/** `0:27`, `35a1ad`, `ino`, the dash in a range of addresses */
 function isPlainValue(buf: Uint8Array, start: number, end: number): boolean {
   if (sameBytes(buf, start, end, INO)) return true;
-  for (let i = start; i < end; i++) if (HEX[buf[i]!]! < 0 && buf[i] !== COLON) return false;
+  if (end - start === 1 && buf[start] === MINUS) return true;
+  const digits = hasHexPrefix(buf, start, end) ? start + 2 : start;
+  for (let i = digits; i < end; i++) if (HEX[buf[i]!]! < 0 && buf[i] !== COLON) return false;
   return end > start;
 }
 
@@ -113,6 +137,25 @@ export function pairs(buf: Uint8Array, start: number, end: number): number {
     pos = skipBlanks(buf, stop, end);
   }
   return n;
+}
+
+/** Whether any word of the line is a pair. */
+function hasPair(buf: Uint8Array, start: number, end: number): boolean {
+  for (let pos = start; pos < end;) {
+    const stop = wordEnd(buf, pos, end);
+    if (isPair(buf, pos, stop)) return true;
+    pos = skipBlanks(buf, stop, end);
+  }
+  return false;
+}
+
+/** Whether the first word of a line is one with a colon, as the name of an event that stands on a line of its own. */
+export function beginsWithName(buf: Uint8Array, start: number, end: number): boolean {
+  const pos = skipBlanks(buf, start, end);
+  const stop = wordEnd(buf, pos, end);
+  if (stop - pos < 4 || buf[stop - 1] !== COLON) return false;
+  for (let i = pos; i < stop - 1; i++) if (!isKeyByte(buf[i]!) && buf[i] !== COLON) return false;
+  return true;
 }
 
 /** `key=value`, `key=` */

@@ -342,9 +342,7 @@ describe('JSON records', () => {
       '{"type": "lost_events", "data": {"events": 8}}\n' +
       '{"type":"lost_events","data":{"count":"18446744073709551615"}}\n' +
       'Lost 3 events\n';
-    expect(read(bpftraceJson, text).seen.map((s) => (s['loss'] as {count: number}).count)).toEqual([
-      8, 18446744073709551615, 3,
-    ]);
+    expect(read(bpftraceJson, text).seen.map((s) => (s['loss'] as {count: number}).count)).toEqual([8, 2 ** 64, 3]);
   });
 
   it('of other types are skipped', () => {

@@ -1,0 +1,333 @@
+/** Mails made from real traces by quoting, encoding, wrapping and cutting: what is recovered equals what was put in. */
+
+import {readFileSync} from 'node:fs';
+import fc from 'fast-check';
+import {describe, expect, it} from 'vitest';
+import {detect} from '../../parsers/detect.js';
+import {ftrace} from '../../parsers/ftrace/index.js';
+import {mail} from '../../parsers/mail/index.js';
+import {perfScript} from '../../parsers/perf-script/index.js';
+import {traceCmd} from '../../parsers/trace-cmd/index.js';
+import {read, type Seen} from './collect.js';
+import {encodeBase64, encodeQuotedPrintable, wrapAt} from './mail-writer.js';
+import {FTRACE_LINES} from './ftrace-lines.js';
+
+const SAMPLE = readFileSync(new URL('../../sample-traces/mail/early-unpin-6.12.txt', import.meta.url), 'latin1');
+
+/**
+ * Real lines on a clock in seconds that may be broken at any blank: not block_* and io_uring_*, whose words mean something
+ * by their place, nor events that nobody decodes.
+ */
+const LINES = FTRACE_LINES.filter((line) => /\d\.\d{6}: (?!block_|io_uring_|writeback_[sw]|wbc_)\w+: /.test(line));
+const LINE = LINES.find((line) => line.includes(' page_ref_mod_and_test: '))!;
+
+const HEADER = [
+  'From: "A. Maintainer" <maintainer@example.org>',
+  'Subject: Re: page unpinned too early?',
+  'Date: Fri, 21 Nov 2025 14:03:11 +0000',
+  'Message-ID: <20251121140311.1@example.org>',
+];
+
+/** Everything about an event but where it stands. */
+function bare(seen: Seen[]): Seen[] {
+  return seen
+    .filter((s) => 'kind' in s || 'stack' in s || 'frame' in s)
+    .map(({line: _line, offset: _offset, raw: _raw, ...rest}) => rest);
+}
+
+function message(body: string[], ...fields: string[]): string {
+  return [...HEADER, ...fields, '', ...body, ''].join('\n');
+}
+
+const EXPECTED = bare(read(ftrace, LINES.join('\n')).seen);
+
+describe('the sample', () => {
+  it('gives back the page’s whole life', () => {
+    const {seen, reader} = read(mail, SAMPLE);
+    expect(reader.counters).toMatchObject({unrecognised: 0, events: 17});
+    expect(bare(seen).map((s) => s['kind'])).toEqual(
+      (
+        'RefSet PageAlloc RefMod RefMod PinCall Grab RefModUnless RefMod GrabReturn PinReturn ' +
+        'DmaMap UnpinCall GupPut RefModAndTest DmaUnmap FoliosPut RefModAndTest'
+      ).split(' '),
+    );
+    expect(seen[0]).toEqual({fact: 'excerpt', value: '1'});
+    expect(seen).toContainEqual({loss: {input: 0, line: 45, cpu: -1, count: -1, what: 'lost'}});
+  });
+
+  it('is the same at any chunk size', () => {
+    const whole = read(mail, SAMPLE).seen;
+    fc.assert(
+      fc.property(fc.array(fc.integer({min: 1, max: 200}), {minLength: 1, maxLength: 4}), (sizes) => {
+        expect(read(mail, SAMPLE, sizes).seen).toEqual(whole);
+      }),
+      {numRuns: 20},
+    );
+  });
+});
+
+describe('every real line survives', () => {
+  const quoted = (depth: number) => LINES.map((line) => '> '.repeat(depth) + line);
+  it.each([
+    ['as it is', message(LINES)],
+    ['quoted once', message(quoted(1))],
+    ['quoted five times', message(quoted(5))],
+    ['quoted without blanks', message(LINES.map((line) => `>>>${line}`))],
+    ['without a header', `On Friday B. wrote:\n${quoted(1).join('\n')}\nindeed\n`],
+    ['wrapped at 72', message(LINES.flatMap((line) => wrapAt(line, 72)))],
+    ['quoted and wrapped at 78', message(LINES.flatMap((line) => wrapAt(line, 76).map((piece) => `> ${piece}`)))],
+    ['wrapped after quoting', message(quoted(1).flatMap((line) => wrapAt(line, 76)))],
+    ['with CRLF', message(quoted(1)).replaceAll('\n', '\r\n')],
+    ['with no-break spaces', message(quoted(1).map((line) => line.replaceAll('  ', '\xc2\xa0 ')))],
+    [
+      'quoted-printable',
+      message(encodeQuotedPrintable(quoted(2)), 'Content-Transfer-Encoding: Quoted-Printable', 'MIME-Version: 1.0'),
+    ],
+    ['quoted-printable that nobody declares', encodeQuotedPrintable(quoted(1)).join('\n')],
+    ['base64', message(encodeBase64(quoted(1)), 'Content-Transfer-Encoding: base64')],
+    [
+      'a part among others',
+      message(
+        [
+          'This is a multi-part message in MIME format.',
+          '--=_b',
+          'Content-Type: text/html',
+          '',
+          'page_ref_mod: pfn=0x1 count=1 mapcount=0 mt=1 val=1',
+          '--=_b',
+          'Content-Type: text/plain; charset=utf-8',
+          'Content-Transfer-Encoding: base64',
+          '',
+          ...encodeBase64(LINES),
+          '--=_b--',
+          'page_ref_mod: pfn=0x1 count=1 mapcount=0 mt=1 val=1',
+        ],
+        'Content-Type: multipart/alternative;',
+        '\tboundary="=_b"',
+      ),
+    ],
+    ['forwarded', message(message(LINES).split('\n'), 'Content-Type: message/rfc822')],
+    ['in an mbox', `From maintainer@example.org Fri Nov 21 14:03:11 2025\n${message(LINES)}`],
+  ])('%s', (_how, text) => {
+    const {seen, reader} = read(mail, text);
+    expect(bare(seen)).toEqual(EXPECTED);
+    expect(reader.counters.unrecognised).toBe(0);
+    expect(detect(Buffer.from(text, 'latin1').subarray(0, 65536))).toMatchObject({outcome: 'read', form: {id: 'mail'}});
+  });
+
+  it('with its stack', () => {
+    const stack = [
+      LINE,
+      LINE.replace(/: page_ref.*/, ': <stack trace>'),
+      ' => gup_put_folio',
+      ' => unpin_user_pages+0x4/0xc0',
+    ];
+    const {seen} = read(mail, message(stack.map((line) => `> ${line}`)));
+    expect(bare(seen).slice(1)).toEqual([
+      expect.objectContaining({stack: 'begin'}),
+      {frame: 'gup_put_folio'},
+      {frame: 'unpin_user_pages+0x4/0xc0'},
+      {stack: 'end'},
+    ]);
+  });
+});
+
+describe('other tools’ lines', () => {
+  const TRACE_CMD = [
+    '            bash-439   [000]    23.693262: page_ref_mod:         pfn=0x2eac flags=0x20808 count=2 mapcount=0 mapping=0xffff888004628549 mt=1 val=1',
+    '            bash-439   [000]    23.693422: try_grab_folio:       (ffffffff812a7974) folio=0xffffea00000bab00 refs=1 flags=0x50003',
+    '            bash-439   [000]    23.693751: try_grab_folio_ret:   (ffffffff812a7974 <- ffffffff812a7b5b) ret=0',
+    '            bash-439   [000]    23.693760: kernel_stack:         <stack trace >',
+    '=> try_grab_folio (ffffffff812a7974)',
+  ];
+  const PERF = [
+    'perf612     386 [001]    18.371710:              page_ref:page_ref_mod_unless: pfn=0x8e39 flags=0x2011c count=3 mapcount=-1 mapping=0xffff888004c27358 mt=1 val=1 ret=1',
+    '\tffffffff8133b2d3 __page_ref_mod_unless+0x43 ([kernel.kallsyms])',
+    '\tffffffff8126be86 filemap_get_entry+0x146 ([kernel.kallsyms])',
+    '\t    7f6a7ed1638f write+0x4f (/lib/x86_64-linux-gnu/libc.so.6)',
+    '',
+    '       perf-exec     469/470     [001]    25.781083479:                        gup:try_grab_folio: (ffffffffa7780384) folio=0xfffffb1a416e1240 refs=1 flags=0x50003',
+  ];
+
+  it('trace-cmd report', () => {
+    const {seen} = read(mail, message(TRACE_CMD.map((line) => `> ${line}`)));
+    expect(bare(seen)).toEqual(bare(read(traceCmd, `cpus=2\n${TRACE_CMD.join('\n')}`).seen));
+  });
+
+  it('perf script', () => {
+    const {seen} = read(mail, message(PERF.map((line) => `> ${line}`)));
+    const direct = bare(read(perfScript, PERF.join('\n')).seen);
+    expect(bare(seen).filter((s) => !('stack' in s))).toEqual(direct.filter((s) => !('stack' in s)));
+    expect(bare(seen)).toContainEqual({frame: 'filemap_get_entry+0x146'});
+  });
+
+  it('an ftrace dump, as a log has it', () => {
+    const text = message([
+      '> [   15.553903]     fio-1234      3..... 276242022us : page_ref_mod: pfn=0x206a78 flags=none count=3 val=-1',
+    ]);
+    expect(bare(read(mail, text).seen)).toMatchObject([
+      {kind: 'RefMod', pid: 1234, cpu: 3, comm: 'fio', pfn: 0x206a78, val: -1},
+    ]);
+  });
+});
+
+describe('columns cut away', () => {
+  const rest = LINE.slice(LINE.indexOf('page_ref_mod_and_test'));
+  const time = /\d+\.\d+: /.exec(LINE)![0];
+
+  it.each([
+    [`${time}${rest}`, {cpu: -1, pid: -1}],
+    [`[001] ${time}${rest}`, {cpu: 1, pid: -1}],
+    [`[001] d.s2. ${time}${rest}`, {cpu: 1, pid: -1, context: 1}],
+    [`309   [000] ..... ${time}${rest}`, {cpu: 0, pid: 309, comm: ''}],
+    [`wl-309 ${time}${rest}`, {cpu: -1, pid: 309, comm: 'wl'}],
+  ])('%s', (line, columns) => {
+    const [event] = bare(read(mail, message([`> ${line}`])).seen);
+    const [whole] = bare(read(ftrace, LINE).seen);
+    expect(event).toMatchObject({
+      kind: 'RefModAndTest',
+      pfn: whole!['pfn'],
+      val: whole!['val'],
+      t: whole!['t'],
+      ...columns,
+    });
+  });
+
+  it('take the time of the event above, and before the first time the first', () => {
+    const bareLine = 'page_ref_mod: pfn=0x10 count=3 mt=1 val=1';
+    const text = message([bareLine, `1.000005: ${bareLine}`, bareLine, `1.000009: ${bareLine}`]);
+    expect(bare(read(mail, text).seen).map((s) => s['t'])).toEqual([5000, 5000, 5000, 9000]);
+  });
+
+  it('of a whole mail leave the order', () => {
+    const {seen} = read(
+      mail,
+      message(['page_ref_mod: pfn=0x10 val=1', '', 'and then', 'page_ref_mod: pfn=0x10 val=-1']),
+    );
+    expect(bare(seen)).toMatchObject([
+      {t: 0, cpu: -1, pid: -1, val: 1},
+      {t: 1, val: -1},
+    ]);
+    expect(seen).toContainEqual({fact: 'clock_unit', value: 'ticks'});
+  });
+
+  it('do not make events of prose', () => {
+    const text = message([
+      'I saw page_ref_mod: pfn=0x10 count=3 val=1 twice, with val=-1 after it.',
+      'unmap: the mapping=0 case',
+      'Note: count=3 is fine',
+      'a-1 b: c=d',
+    ]);
+    expect(bare(read(mail, text).seen)).toEqual([]);
+  });
+});
+
+describe('what is cut out', () => {
+  it.each(['[snip]', '<snip>', '> [...]', '...', '[ ... ]', '(snip 200 lines)', '[cut]', '> > [trimmed]'])(
+    '%s',
+    (mark) => {
+      const losses = read(mail, message([LINE, mark, LINE])).seen.filter((s) => 'loss' in s);
+      expect(losses).toEqual([{loss: {input: 0, line: 7, cpu: -1, count: -1, what: 'lost'}}]);
+      // an excerpt has no beginning anyway
+      expect(read(mail, message([mark, LINE])).seen.filter((s) => 'loss' in s)).toEqual([]);
+    },
+  );
+
+  it('at the end of a line is an event lost, not a change by 0', () => {
+    for (const end of [LINE.indexOf(' val='), LINE.indexOf(' mt='), LINE.indexOf(' ret=')]) {
+      const {seen, reader} = read(mail, message([`> ${LINE.slice(0, end)}`, '> thanks']));
+      expect(bare(seen)).toEqual([]);
+      expect(seen.filter((s) => 'loss' in s)).toMatchObject([{loss: {line: 6, count: 1}}]);
+      expect(reader.counters.firstUnrecognised).toMatchObject([{line: 6}]);
+    }
+  });
+
+  it('of a line above leaves pairs that are nobody’s', () => {
+    const {seen, reader} = read(mail, message(['> mapping=00000000261e2897 mt=1 val=-1024 ret=0']));
+    expect(bare(seen)).toEqual([]);
+    expect(reader.counters.unrecognised).toBe(1);
+  });
+});
+
+describe('breaks', () => {
+  it('within a word are mended', () => {
+    for (const at of [LINE.indexOf('mapping=') + 12, LINE.indexOf('val=') + 5]) {
+      const {seen} = read(mail, message([LINE.slice(0, at), LINE.slice(at)]));
+      expect(bare(seen)).toEqual(bare(read(ftrace, LINE).seen));
+    }
+  });
+
+  it('do not draw in what is not the event’s', () => {
+    for (const next of ['so count=3 there', 'thanks,', '24 lines later', '> deeper=1 val=7', '-- ']) {
+      const [event] = bare(read(mail, message([LINE, next])).seen);
+      expect(event).toEqual(bare(read(ftrace, LINE).seen)[0]);
+    }
+  });
+});
+
+describe('hostile mails', () => {
+  const part = fc.constantFrom(
+    ...HEADER,
+    '',
+    '--=_b',
+    '--=_b--',
+    'Content-Type: multipart/mixed; boundary="=_b"',
+    'Content-Type: message/rfc822',
+    'Content-Transfer-Encoding: base64',
+    'Content-Transfer-Encoding: quoted-printable',
+    'PiA+IHBhZ2VfcmVmX21vZDogcGZuPTB4MTAgdmFsPTE=',
+    '====',
+    '=',
+    '=3D=',
+    `${'>'.repeat(300)} page_ref_mod: pfn=0x1 val=1`,
+    `> ${LINE}`,
+    LINE.slice(0, 70),
+    LINE.slice(70),
+    ' => frame',
+    'CPU:1 [LOST 3 EVENTS]',
+    '[snip]',
+    'From x Fri',
+    `boundary=${'b'.repeat(5000)}`,
+    '\0\xff\xc2\xa0\xc2',
+  );
+  it('are read to their end, the same at any chunk size', () => {
+    fc.assert(
+      fc.property(
+        fc.array(part, {maxLength: 40}),
+        fc.array(fc.integer({min: 1, max: 100}), {minLength: 1, maxLength: 3}),
+        (parts, sizes) => {
+          const text = parts.join('\n');
+          const whole = read(mail, text);
+          expect(read(mail, text, sizes).seen).toEqual(whole.seen);
+          expect(whole.reader.counters.lines).toBe(text === '' ? 0 : text.replace(/\n$/, '').split('\n').length);
+        },
+      ),
+      {numRuns: 200},
+    );
+  });
+
+  it('of one endless line are bounded', () => {
+    const {reader} = read(mail, message(encodeBase64(['x'.repeat(3 << 20)]), 'Content-Transfer-Encoding: base64'));
+    expect(reader.counters).toMatchObject({tooLong: 1, events: 0});
+    const soft = `${'x'.repeat(75)}=\n`.repeat(20_000);
+    expect(read(mail, message([soft], 'Content-Transfer-Encoding: quoted-printable')).reader.counters.tooLong).toBe(1);
+  });
+
+  it('nested without end are read no further', () => {
+    const deep = Array.from({length: 50}, (_, i) => `Content-Type: multipart/mixed; boundary="b${i}"\n\n--b${i}`).join(
+      '\n',
+    );
+    expect(read(mail, `${HEADER[0]}\n${deep}\n\n${LINE}\n`).reader.counters.events).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('detection', () => {
+  it('leaves whole traces to their own forms', () => {
+    for (const form of [ftrace, perfScript, traceCmd]) expect(form.id).not.toBe('mail');
+    expect(detect(Buffer.from(LINES.join('\n'), 'latin1'))).toMatchObject({form: {id: 'ftrace'}});
+  });
+
+  it('finds nothing in a mail without a trace', () => {
+    expect(detect(Buffer.from('Hello,\n\nthe page (pfn=0x10) is fine.\n\nBye\n')).outcome).toBe('unknown');
+  });
+});
