@@ -1,0 +1,61 @@
+import {spawnSync} from 'node:child_process';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {afterAll, describe, expect, test} from 'vitest';
+import {runScript} from '../../src/record/run.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const dir = mkdtempSync(join(tmpdir(), 'pinscope-test.'));
+afterAll(() => rmSync(dir, {recursive: true, force: true}));
+
+function pinscope(...args: string[]) {
+  return spawnSync(process.execPath, ['bin/run.js', 'record', ...args], {cwd: root, encoding: 'utf8'});
+}
+
+describe('pinscope record', () => {
+  test('prints a script for sh and nothing else', () => {
+    const {status, stdout, stderr} = pinscope(
+      '--print',
+      '--with',
+      'trace-cmd',
+      '--rules',
+      'long-pin',
+      '--duration',
+      '5s',
+    );
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^#!\/bin\/sh\n/);
+    expect(stdout).toMatch(/^seconds=5$/m);
+  });
+
+  test('prints the bare program for bpftrace and a named kernel', () => {
+    const {status, stdout} = pinscope('--print', '--with', 'bpftrace', '--kernel', '6.1');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^\/\/ Recording program of pinscope/);
+    expect(stdout).toContain('BEGIN { @vm');
+  });
+
+  test.each([
+    [[], /-o FILE/],
+    [['--print', '--', 'true'], /takes no command/],
+    [['--print', '-o', 'x'], /standard output/],
+    [['--print', '--rules', 'nonsense'], /nonsense/],
+  ])('%j is a usage error', (args, message) => {
+    const {status, stderr} = pinscope(...args);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+  });
+});
+
+describe('running a script', () => {
+  test('hands the output and the command over, and answers its status', async () => {
+    const trace = join(dir, 'trace');
+    const status = await runScript('printf "%s|" "$@" >"$2"; exit 7', trace, ['fio', '-x', 'a b']);
+    expect(status).toBe(7);
+    expect(readFileSync(trace, 'utf8')).toBe(`-o|${trace}|--|fio|-x|a b|`);
+  });
+});
