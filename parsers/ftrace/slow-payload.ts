@@ -4,118 +4,9 @@
  */
 
 import {EventKind, LIST_MAX, PageFlag, PageName, type TraceEvent} from '../../src/model/event.js';
-import {Key, KEY_NAMES, NUMBERED_KEY_NAMES} from '../events/keys.js';
+import {Key} from '../events/keys.js';
 import {probeOfEventName, probeOfSymbol, ReturnShape, type ProbeSpec} from '../events/probe-table.js';
-
-const KEYS = new Map(KEY_NAMES);
-const NUMBERED_KEYS = new Map(NUMBERED_KEY_NAMES);
-
-interface Field {
-  key: number;
-  index: number;
-  value: string;
-  /** `{`, `A`, `"`, `(` or nothing */
-  shape: string;
-  /** where the value begins and ends in the line */
-  start: number;
-  stop: number;
-}
-
-/** The `key=value` pairs from `pos` on. */
-function fieldsOf(line: string, pos: number): Field[] {
-  const fields: Field[] = [];
-  while (pos < line.length) {
-    const word = /^[^ =]*/.exec(line.slice(pos))![0];
-    pos += word.length;
-    if (line[pos] !== '=' || word === '') {
-      pos++;
-      continue;
-    }
-    pos++;
-    const rest = line.slice(pos);
-    let shape = '';
-    let value: string;
-    let skip = 1;
-    let m: RegExpExecArray | null;
-    if ((m = /^\{([^}]*)/.exec(rest))) shape = '{';
-    else if ((m = /^"((?:[^"]|"(?! |$))*)/.exec(rest))) shape = '"';
-    else if ((m = /^A...Y\[([^\]]*)/.exec(rest))) {
-      shape = 'A';
-      skip = 6;
-    } else if ((m = /^\(([^ ]*?)\)?(?= |$)/.exec(rest))) shape = '(';
-    if (m) value = m[1]!;
-    else {
-      value = /^[^ ]*/.exec(rest)![0];
-      skip = 0;
-    }
-    const start = pos + skip;
-    const stop = start + value.length;
-    pos = stop + (shape === '(' && line[stop] === ')' ? 2 : 1);
-    let key = KEYS.get(word) ?? Key.unknown;
-    let index = 0;
-    if (key === Key.unknown) {
-      const numbered = /^(.*?)(\d+)$/.exec(word);
-      key = (numbered && NUMBERED_KEYS.get(numbered[1]!)) ?? Key.unknown;
-      if (numbered) index = Number(numbered[2]);
-    }
-    if (key !== Key.unknown) fields.push({key, index, value, shape, start, stop});
-  }
-  return fields;
-}
-
-/** `0x1f`, `31`, `-31`; bare digits may be hexadecimal */
-function number(value: string, bareHex = false): number {
-  if (value.startsWith('-')) return -number(value.slice(1), bareHex);
-  const prefixed = /^0[xX]([0-9a-fA-F]+)/.exec(value);
-  const digits = prefixed ? prefixed[1]! : /^[0-9a-fA-F]*/.exec(value)![0];
-  if (prefixed || bareHex) return digits === '' ? 0 : Number(BigInt(`0x${digits}`));
-  const decimal = /^\d*/.exec(value)![0];
-  return decimal === '' ? 0 : Number(BigInt(decimal));
-}
-
-/** 64 bits of a pointer or number as an unsigned integer */
-function wide(value: string): bigint {
-  const prefixed = /^0[xX]([0-9a-fA-F]+)/.exec(value);
-  if (prefixed) return BigInt.asUintN(64, BigInt(`0x${prefixed[1]}`));
-  if (/^[0-9a-fA-F]{16}$/.test(value)) return BigInt(`0x${value}`);
-  const decimal = /^\d*/.exec(value)![0];
-  return decimal === '' ? 0n : BigInt.asUintN(64, BigInt(decimal));
-}
-
-function signed(value: string): number {
-  const n = number(value);
-  if (n < 2 ** 31) return n;
-  if (n < 2 ** 32) return n - 2 ** 32;
-  if (n < 2 ** 63) return n;
-  return Number(BigInt.asIntN(32, wide(value)));
-}
-
-const high = (v: bigint): number => Number(v >> 32n);
-const low = (v: bigint): number => Number(v & 0xffffffffn);
-const isPointer = (v: bigint): boolean => v >= 1n << 63n && v < 0xfffffffffffff000n;
-
-function elements(field: Field, width: number): bigint[] {
-  if (field.shape === '{') {
-    return field.value
-      .split(',')
-      .map((word) => word.replace(/^ +/, ''))
-      .filter((word) => word !== '')
-      .map((word) =>
-        /^[0-9a-fA-F]{16}$/.test(word) ? BigInt.asUintN(64, BigInt(/^\d*/.exec(word)![0] || '0')) : wide(word),
-      );
-  }
-  const out: bigint[] = [];
-  let bytes: bigint[] = [];
-  for (const byte of field.value.match(/[^, ]+/g) ?? []) {
-    if (!/^[0-9a-fA-F]{2}$/.test(byte)) break;
-    bytes.push(BigInt(`0x${byte}`));
-    if (bytes.length === width) {
-      out.push(bytes.reduceRight((sum, b) => (sum << 8n) | b, 0n));
-      bytes = [];
-    }
-  }
-  return out;
-}
+import {elements, fieldsOf, high, isPointer, low, number, signed, wide, type Field} from './slow-values.js';
 
 const E = EventKind;
 const PAGE_REF = new Map<string, EventKind>([
@@ -162,6 +53,13 @@ export function readPayload(name: string, line: string, pos: number, ev: TraceEv
   const head = /^\(([^)]*)\)/.exec(line.slice(pos));
   if (head) {
     probe(name, head[1]!, line, pos + head[0].length, ev, since612);
+    return since612;
+  }
+  // the fields option: entry probes begin with `__probe_ip=`, returns with `__probe_func=`
+  const dump = /^__probe_(f?)/.exec(line.slice(pos));
+  if (dump) {
+    const spec = probeOfEventName(name);
+    if (spec) probeArguments(spec, dump[1] !== '', line, pos, ev, since612);
     return since612;
   }
   const fields = fieldsOf(line, pos);
@@ -234,7 +132,17 @@ export function readPayload(name: string, line: string, pos: number, ev: TraceEv
     const device = /^(\d+)[:,](\d+)(?= |:|$)/.exec(line.slice(ev.textStart, ev.textEnd));
     ev.devId = device ? Number(device[1]) * 2 ** 20 + Number(device[2]) : -1;
   } else if (name === 'block_rq_issue' || name === 'block_rq_complete') {
-    block(line.slice(pos), ev);
+    if (/^\d/.test(line.slice(pos))) block(line.slice(pos), ev);
+    else {
+      // what follows `rwbs=` is the task's name, which may hold anything
+      const rwbs = fields.findIndex((f) => f.key === Key.rwbs);
+      const own = rwbs < 0 ? fields : fields.slice(0, rwbs + 1);
+      const last = (key: number): Field | undefined => own.findLast((f) => f.key === key);
+      ev.devId = number(last(Key.device)?.value ?? '-1');
+      ev.sector = number(last(Key.sector)?.value ?? '-1');
+      ev.nr = number(last(Key.nrSector)?.value ?? '0');
+      ev.write = last(Key.rwbs)?.value.includes('W') ? 1 : 0;
+    }
     if (ev.devId >= 0) ev.kind = name === 'block_rq_issue' ? E.BlockIssue : E.BlockComplete;
   } else if (name === 'io_uring_register') {
     ev.kind = E.IoUringRegister;
@@ -385,7 +293,17 @@ function probe(name: string, inside: string, line: string, pos: number, ev: Trac
   const symbol = returned ? returned[1]! : /^[^+ <]*/.exec(inside)![0];
   const address = /^0[xX][0-9a-fA-F]/.test(symbol) || /^[0-9a-fA-F]{8,}$/.test(symbol);
   const spec = symbol === '' || address ? probeOfEventName(name) : probeOfSymbol(symbol);
-  if (!spec) return;
+  if (spec) probeArguments(spec, returned !== null, line, pos, ev, since612);
+}
+
+function probeArguments(
+  spec: ProbeSpec,
+  returned: boolean,
+  line: string,
+  pos: number,
+  ev: TraceEvent,
+  since612: boolean,
+): void {
   const kind = returned ? spec.returnKind : spec.entryKind;
   ev.kind = kind;
   const isDma = kind >= E.DmaMapEntry || kind === E.DmaUnmap;
