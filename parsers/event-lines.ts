@@ -32,6 +32,8 @@ export abstract class EventLineReader extends LineReader {
   protected readonly given = new Uint8Array(MAX_CPU + 1);
   /** the bytes of `ev.buf` as a Buffer, whose indexOf is five times that of a Uint8Array */
   protected finder: Buffer = Buffer.alloc(0);
+  private other: Uint8Array | undefined;
+  private otherFinder: Buffer = this.finder;
 
   constructor(
     protected readonly sink: EventSink,
@@ -61,9 +63,13 @@ export abstract class EventLineReader extends LineReader {
 
   /** Makes `buf` the bytes that events lie in. */
   protected look(buf: Uint8Array): void {
-    if (this.ev.buf === buf) return;
-    this.ev.buf = buf;
-    this.finder = Buffer.from(buf.buffer, buf.byteOffset, buf.byteLength);
+    const {ev, finder, other, otherFinder} = this;
+    if (ev.buf === buf) return;
+    // chunks and the lines cut by them take turns
+    this.other = ev.buf;
+    this.otherFinder = finder;
+    ev.buf = buf;
+    this.finder = other === buf ? otherFinder : Buffer.from(buf.buffer, buf.byteOffset, buf.byteLength);
   }
 
   /** Any line, `buf[start..newline)`. */

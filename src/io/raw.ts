@@ -100,7 +100,7 @@ class FileSource implements RawSource {
     }
     if (got === 0) return this.end(this.borrowed ? undefined : this.changed());
     this.bytes += got;
-    return this.buffer.subarray(0, got);
+    return got === CHUNK_BYTES ? this.buffer : this.buffer.subarray(0, got);
   }
 
   private changed(): string | undefined {

@@ -78,6 +78,11 @@ export interface UnpinCall {
   applied: boolean;
 }
 
+/** A call to be filled in: one object a slot, written again by each call. */
+export function newUnpinCall(): UnpinCall {
+  return {pid: -1, pages: [], next: 0, nr: 0, makeDirty: false, line: 0, applied: false};
+}
+
 /** pin_user_pages*() running in a task. */
 export interface PinCall {
   call: number;

@@ -5,7 +5,7 @@
  * page_ref_mod +1023). The probe names the kind and the sub-page; the page_ref event is the change itself. Where page_ref
  * events are recorded they decide; where not, the probe alone does.
  */
-import {type Hint, newHint, type UnpinCall} from './calls.js';
+import {type Hint, newHint, newUnpinCall, type UnpinCall} from './calls.js';
 import {EventKind as K, PageFlag, PageName, type TraceEvent} from './event.js';
 import {KNOWN_BY, What} from './journal.js';
 import type {Drop} from './listener.js';
@@ -106,7 +106,10 @@ export class GupTracker {
 
   unpinCall(ev: TraceEvent): void {
     const {m} = this;
-    const pages: number[] = [];
+    const slot = m.calls.slot(ev.cpu, ev.context);
+    const call = (m.calls.unpins[slot] ??= newUnpinCall());
+    const {pages} = call;
+    pages.length = 0;
     if (ev.listLength > 0) {
       for (let i = 0; i < ev.listLength; i++) {
         const pfn = ev.listName === PageName.pfn ? ev.listPfn[i]! : m.identity.pfn(ev.listPtrHi[i]!, ev.listPtrLo[i]!);
@@ -116,17 +119,12 @@ export class GupTracker {
       const pfn = m.pfnOf(ev);
       if (pfn >= 0) pages.push(pfn);
     }
-    const slot = m.calls.slot(ev.cpu, ev.context);
-    const call: UnpinCall = {
-      pid: ev.pid,
-      pages,
-      next: 0,
-      nr: Math.max(ev.nr, pages.length),
-      makeDirty: ev.makeDirty === 1,
-      line: ev.line,
-      applied: false,
-    };
-    m.calls.unpins[slot] = call;
+    call.pid = ev.pid;
+    call.next = 0;
+    call.nr = Math.max(ev.nr, pages.length);
+    call.makeDirty = ev.makeDirty === 1;
+    call.line = ev.line;
+    call.applied = false;
     if (m.records(K.GupPut) || this.refsRecorded()) return;
     // Nothing else shows the drops (as far as known): take the call's own list, as far as it goes.
     call.applied = true;

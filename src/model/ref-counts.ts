@@ -98,14 +98,16 @@ export class RefCounts {
     if (pages.gets[row]! > 0 && !told) m.gup.putByCount(ev, row, delta);
     else if (delta < 0 && ev.count > 0 && ev.mapcount === -1 && pages.references[row] === undefined)
       this.orphan(ev, row);
-    if (pages.references[row] !== undefined || (m.watched.size > 0 && m.watched.has(row))) {
-      const {counted} = m.on;
-      if (counted.length > 0) {
-        const deed = (): Deed => m.deed(ev);
-        for (let i = 0; i < counted.length; i++) counted[i]!(row, deed, delta, inBatch);
-      }
-    }
+    if (pages.references[row] !== undefined || (m.watched.size > 0 && m.watched.has(row)))
+      this.tellCounted(ev, row, delta, inBatch);
     if (kind === K.RefModAndTest && ev.hasRet !== 0 && ev.ret === 1) m.lifetime.lastReferenceGone(ev, row);
+  }
+
+  /** Apart from event(), which is called for every line: a closure in there costs each of them. */
+  private tellCounted(ev: TraceEvent, row: number, delta: number, inBatch: boolean): void {
+    const {m} = this;
+    const deed = (): Deed => m.deed(ev);
+    for (const tell of m.on.counted) tell(row, deed, delta, inBatch);
   }
 
   /** Anonymous pages on the LRU that lost their last mapping and still have a count, by row: who holds them is not traced. */
