@@ -72,6 +72,7 @@ function halvesOfPins(happenings: Happening[]): void {
         if (!open(first) || first.delta !== n || first.cpu !== h.cpu || first.task !== h.task) continue;
         say(first, 'pin', h.knownBy ?? 'delta');
         first.notes.push(`first half of the pin of line ${h.line}`);
+        first.stack = -1; // the other half's says more
         return;
       }
     }

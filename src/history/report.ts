@@ -3,6 +3,7 @@ import {decode} from '../analyze/counts.js';
 import {timesOf} from '../analyze/times.js';
 import type {Gap} from '../model/gaps.js';
 import type {Model} from '../model/model.js';
+import {counted} from '../report/format.js';
 import type {Generation, LifeEntry, PageHistory, Pairing} from '../report/history/types.js';
 import type {Finding, Window} from '../report/types.js';
 import type {Followed} from './followed.js';
@@ -62,7 +63,8 @@ function generationOf(
   const [first] = g.happenings;
   const start = first?.t ?? g.end;
   const end = Number.isNaN(g.end) ? (g.happenings.at(-1)?.t ?? start) : g.end;
-  const gaps = m.gaps.all().filter((gap) => gap.from <= end && gap.to >= start);
+  const until = g.died === null ? m.last : end;
+  const gaps = m.gaps.all().filter((gap) => gap.from <= until && gap.to >= start);
   return {
     order: g.order,
     born: g.born,
@@ -164,6 +166,7 @@ function withGaps(
     if (here.length > 0) out.push(gapOf(m, here, i === 0 ? undefined : happenings[i - 1]));
     out.push(entry(h));
   });
+  if (at < left.length) out.push(gapOf(m, left.slice(at), happenings.at(-1)));
   return out;
 }
 
@@ -171,7 +174,7 @@ function gapOf(m: Model, gaps: readonly Gap[], before: Happening | undefined): L
   const [first] = gaps;
   const ticks = m.time.unit === 'ticks';
   const from = Number.isFinite(first!.from) ? String(m.time.absolute(first!.from)) : null;
-  const more = gaps.length > 1 ? `, and ${gaps.length - 1} more gaps until the next line` : '';
+  const more = gaps.length > 1 ? `, and ${counted(gaps.length - 1, 'more gap')} before anything else of this page` : '';
   return {
     t_ns: ticks ? null : from,
     ...(ticks && from !== null ? {t_ticks: from} : {}),

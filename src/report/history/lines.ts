@@ -60,11 +60,11 @@ export function lifeLines(generation: Generation, width: number, indent: string)
       .map((cell, at) => (at === 2 || at === 5 ? cell.padStart(widths[at] ?? 0) : cell.padEnd(widths[at] ?? 0)))
       .filter((_, at) => at > 0 || barsWidth > 0)
       .join('  ')}`.trimEnd();
-  const out = [line(heads)];
+  // the decoded count is the last column: where it does not fit it goes below its row
+  const out = [line(heads).length <= width ? line(heads) : line(heads.slice(0, 6))];
   rows.forEach((row, at) => {
     const text = line(cells[at] ?? []);
     if (text.length <= width) out.push(text);
-    // the decoded count is the last column: where it does not fit it goes below
     else
       out.push(
         line((cells[at] ?? []).slice(0, 6)),

@@ -57,7 +57,7 @@ function inputFacts(input: InfoInput): [string, string][] {
     list.push(['order', `${counted(input.out_of_order, 'event')} earlier than one before, ${same}`]);
   }
   const {count, first} = input.unrecognised;
-  list.push(['not understood', count === 0 ? 'no line' : counted(count, 'line')]);
+  list.push(['unread', count === 0 ? 'none: every line was understood' : `${counted(count, 'line')} not understood`]);
   for (const {line, text} of first) list.push(['', `line ${line}: ${clip(untabbed(text).trim(), 100)}`]);
   return list.map(([label, text]) => [label, printable(text)]);
 }
@@ -152,10 +152,7 @@ function sections(report: InfoReport, options: RenderOptions, width: number, col
   add(
     'What is wrong with it',
     counters.flatMap((counter) => {
-      const where = counter.cpu === undefined ? '' : ` on CPU ${counter.cpu}`;
-      const text = printable(
-        `${counter.severity}: ${counter.message}${where}: ${number(counter.count)}; ${counter.advice}`,
-      );
+      const text = printable(`${counter.severity}: ${counter.message}: ${number(counter.count)}; ${counter.advice}`);
       return wrap(text, width, '      ', '  ').map((line, at) =>
         at === 0 ? line.replace(counter.severity, color.severity(counter.severity, counter.severity)) : line,
       );

@@ -34,7 +34,7 @@ function list(report: RulesReport, width: number, color: Paint): string[] {
       ...wrap(rule.severity, width, '              ', '    severity: ').map((line) => tinted(rule, line, color)),
     );
   }
-  out.push('', 'pinscope rules RULE explains one; pinscope info TRACE says which can run on a trace.');
+  out.push('', 'pinscope rules RULE explains one; pinscope info TRACE says which can run.');
   return out;
 }
 

@@ -1,0 +1,155 @@
+import {execFileSync} from 'node:child_process';
+import {mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {beforeAll, describe, expect, inject, it} from 'vitest';
+import type {HistoryReport, LifeEntry} from '../../src/report/history/types.js';
+import {json, linesOf, pinscope, sample} from './pinscope.js';
+
+beforeAll(() => expect(inject('buildFailure')).toBe(''));
+
+function entries(report: HistoryReport): LifeEntry[] {
+  return report.pages.flatMap((page) => page.generations.flatMap((generation) => generation.entries));
+}
+
+function number(line: string, name: string): number | null {
+  const match = new RegExp(` ${name}=(-?\\d+)`).exec(line);
+  return match === null ? null : Number(match[1]);
+}
+
+describe('pinscope history', () => {
+  it.each([
+    ['ftrace/unpin-while-dma', '0x2fb0'],
+    ['ftrace/writeback-while-pinned', '0x5c0e0'],
+    ['ftrace/call-stacks', '0x276c'],
+    ['ftrace/large-folios', '0xe400'],
+  ])('has every line of %s that names %s, with its numbers', (name, pfn) => {
+    const lines = linesOf(name);
+    const named = lines.flatMap((line, at) =>
+      new RegExp(`: (?:page_ref_|mm_page_(?:alloc|free):|mm_filemap).* pfn=${pfn} `).test(line) ? [at + 1] : [],
+    );
+    expect(named.length).toBeGreaterThan(5);
+    const byLine = new Map(entries(json<HistoryReport>('history', '--pfn', pfn, sample(name))).map((e) => [e.line, e]));
+    for (const at of named) {
+      const entry = byLine.get(at);
+      const line = lines[at - 1] ?? '';
+      expect(entry, line).toBeDefined();
+      if (entry?.delta !== null) expect(entry?.delta).toBe(number(line, 'val'));
+      const count = number(line, 'count');
+      if (count !== null) expect(entry?.counts?.raw).toBe(count);
+    }
+  });
+
+  it('cuts generations at allocation and free, and pairs nothing across', () => {
+    const {pages} = json<HistoryReport>('history', '--pfn', '0x2fb0', sample('ftrace/unpin-while-dma'));
+    const generations = pages[0]?.generations ?? [];
+    expect(generations.map(({born, died}) => `${born} ${died}`)).toEqual(['alloc free', 'alloc free']);
+    for (const generation of generations) {
+      const inside = new Set(generation.entries.map((entry) => entry.line));
+      for (const entry of generation.entries) if (entry.pair) expect(inside).toContain(entry.pair.line);
+    }
+    expect(generations[0]?.findings).toEqual(['F1']);
+    expect(generations[1]?.findings).toEqual([]);
+  });
+
+  it('pairs each drop with its taking, says how each kind is known, and shows the early unpin', () => {
+    const {pages} = json<HistoryReport>('history', '--pfn', '0x2fb0', sample('ftrace/unpin-while-dma'));
+    const [first] = pages[0]?.generations ?? [];
+    const pin = first?.entries.find((entry) => entry.delta === 1023);
+    const unpin = first?.entries.find((entry) => entry.delta === -1024);
+    expect(pin).toMatchObject({kind: 'pin', known_by: 'probe', pair: {line: unpin?.line}});
+    expect(unpin).toMatchObject({kind: 'pin', pair: {line: pin?.line}});
+    expect(first?.entries.filter((e) => e.kind === 'lru-batch').map((e) => [e.what, e.known_by])).toEqual([
+      ['taken', 'flags'],
+      ['dropped', 'flags'],
+    ]);
+    expect(first?.entries.filter((e) => e.kind === 'mapping').map((e) => [e.delta, e.known_by])).toEqual([
+      [-1, 'count'],
+    ]);
+    const dma = first?.windows.find((window) => window.kind === 'dma');
+    expect(Number(dma?.end_ns)).toBeGreaterThan(Number(unpin?.t_ns));
+    expect(dma?.label).toBe('pinbug.0 BIDIRECTIONAL');
+    for (const entry of first?.entries ?? [])
+      if (entry.kind !== null && entry.kind !== 'unknown') expect(entry.known_by).not.toBeNull();
+  });
+
+  it('tells the references of a file page apart', () => {
+    const {pages} = json<HistoryReport>('history', '--pfn', '0x5c0e0', sample('ftrace/writeback-while-pinned'));
+    const all = pages.flatMap((page) => page.generations.flatMap((generation) => generation.entries));
+    const kinds = new Set(all.map((entry) => `${entry.kind} ${entry.known_by}`));
+    for (const kind of ['page-cache event', 'private flags', 'writeback flags', 'mapping count', 'pin probe'])
+      expect(kinds).toContain(kind);
+    const generation = pages[0]?.generations[0];
+    expect(generation?.file).toBeDefined();
+    expect(generation?.windows.some((window) => window.kind === 'writeback' && !window.open)).toBe(true);
+  });
+
+  it('reads kinds from call stacks where there are', () => {
+    const all = entries(json<HistoryReport>('history', '--pfn', '0x276c', sample('ftrace/call-stacks')));
+    expect(all.some((entry) => entry.kind === 'lru-batch' && entry.known_by === 'stack')).toBe(true);
+    const pin = all.find((entry) => entry.kind === 'pin' && entry.delta === 1023);
+    expect(pin?.frames?.some((frame) => frame.startsWith('pin_user_pages_fast'))).toBe(true);
+  });
+
+  it('shows gaps between the entries', () => {
+    const name = 'ftrace/lost-events';
+    const at = linesOf(name).findIndex((line) => line.includes('LOST 3438 EVENTS')) + 1;
+    const all = entries(json<HistoryReport>('history', '--pfn', '0x33ba', sample(name)));
+    const gap = all.find((entry) => entry.what === 'gap' && entry.line === at);
+    expect(gap).toMatchObject({cpu: 1, kind: null});
+    expect(gap?.note).toContain('3438 events');
+  });
+
+  it('shows a large folio at its head, for any page of it', () => {
+    const {pages} = json<HistoryReport>('history', '--pfn', '0xe405', sample('ftrace/large-folios'));
+    const folio = pages.find((page) => page.pfn === '0xe400');
+    expect(folio?.generations[0]?.order).toBe(9);
+    const pin = folio?.generations.flatMap((g) => g.entries).find((e) => e.kind === 'pin' && e.what === 'taken');
+    expect(pin?.counts?.pins).toBe(pin?.delta);
+  });
+
+  it('works on probes alone, where no count is printed', () => {
+    const report = json<HistoryReport>('history', '--rule', 'unpin-while-dma', sample('ftrace/misuse-6.12-probes'));
+    const pin = entries(report).find((entry) => entry.kind === 'pin' && entry.what === 'taken');
+    expect(pin).toMatchObject({known_by: 'probe', delta: null, counts: {raw: null}});
+  });
+
+  it('takes the pages of the findings when none are named', () => {
+    const report = json<HistoryReport>('history', sample('ftrace/unpin-while-dma'));
+    expect(report.pages.map((page) => page.pfn)).toEqual(['0x2f7c', '0x2fae', '0x2fb0', '0x2ff4']);
+    expect(report.pages.every((page) => page.why.split(', ').includes('F1'))).toBe(true);
+  });
+
+  it('asks for a page or a file where the trace cannot be read twice', () => {
+    const text = linesOf('ftrace/unpin-while-dma').join('\n');
+    const {status, stderr} = pinscope(['history', '-'], text);
+    expect(status).toBe(2);
+    expect(stderr).toContain('name the pages with --pfn');
+    expect(pinscope(['history', '--pfn', '0x2fb0', '-'], text).status).toBe(0);
+    const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-history-'));
+    execFileSync('mkfifo', [path.join(dir, 'fifo')]);
+    const fifo = pinscope(['history', path.join(dir, 'fifo')]);
+    rmSync(dir, {recursive: true});
+    expect(fifo.status).toBe(2);
+    expect(fifo.stderr).toContain('which a pipe cannot be');
+  });
+
+  it('says which pages the trace does not name', () => {
+    const {status, stdout, stderr} = pinscope(['history', '--pfn', '0x99999', sample('ftrace/unpin-while-dma')]);
+    expect(status).toBe(2);
+    expect(stdout).toContain('No event of this trace names 0x99999.');
+    expect(stderr).toContain('no event names any of these pages');
+  });
+
+  it.each(['table', 'mail'])('fits its columns as %s', (form) => {
+    const {stdout} = pinscope([
+      'history',
+      '--to',
+      form,
+      '--pfn',
+      '0x5c0e0-0x5c0e3',
+      sample('ftrace/writeback-while-pinned'),
+    ]);
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(form === 'mail' ? 75 : 80);
+  });
+});

@@ -1,0 +1,92 @@
+import {beforeAll, describe, expect, inject, it} from 'vitest';
+import type {InfoReport} from '../../src/report/info/types.js';
+import {json, linesOf, pinscope, sample} from './pinscope.js';
+
+beforeAll(() => expect(inject('buildFailure')).toBe(''));
+
+/** Events by name, counted in the text itself. */
+function counted(name: string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const line of linesOf(name)) {
+    const event = /\d+\.\d{6}: (\w+): /.exec(line)?.[1];
+    if (event !== undefined) counts[event] = (counts[event] ?? 0) + 1;
+  }
+  return counts;
+}
+
+describe('pinscope info', () => {
+  it('counts the events that are in the trace', () => {
+    const info = json<InfoReport>('info', sample('ftrace/unpin-while-dma'));
+    expect(Object.fromEntries(info.events.map(({name, count}) => [name, count]))).toEqual(
+      counted('ftrace/unpin-while-dma'),
+    );
+    expect(info.inputs[0]).toMatchObject({format: 'ftrace', compression: 'gzip', unrecognised: {count: 0}});
+    expect(info.rules.find((rule) => rule.id === 'unpin-while-dma')?.status).toBe('ran');
+    const maps = counted('ftrace/unpin-while-dma')['dma_map_page'];
+    expect(info.devices).toEqual([{name: 'pinbug.0', maps, unmaps: maps, never_unmaps: false}]);
+  });
+
+  it('spans each CPU from its first event to its last', () => {
+    const name = 'ftrace/lost-events';
+    const info = json<InfoReport>('info', sample(name));
+    for (const {cpu, start_ns, end_ns} of info.cpus) {
+      const times = linesOf(name).flatMap((line) => {
+        const match = /\[(\d{3})\].*? (\d+)\.(\d{6}): /.exec(line);
+        return match !== null && Number(match[1]) === cpu ? [`${match[2]}${match[3]}000`] : [];
+      });
+      expect(start_ns).toBe(times[0]);
+      expect(end_ns).toBe(times.at(-1));
+    }
+    expect(info.cpus.map((cpu) => cpu.cpu)).toEqual([0, 1]);
+  });
+
+  it('says where events were lost, by CPU and time', () => {
+    const name = 'ftrace/lost-events';
+    const lines = linesOf(name);
+    const at = lines.findIndex((line) => line.startsWith('CPU:1 [LOST 3438 EVENTS]'));
+    const info = json<InfoReport>('info', sample(name));
+    const loss = info.losses.find((span) => span.line === at + 1);
+    expect(loss).toMatchObject({cpu: 1});
+    const before = lines.slice(0, at).findLast((line) => line.includes(' [001] '));
+    expect(before).toContain(` ${Number(loss?.start_ns) / 1e9}`);
+    expect(info.cpus.find((cpu) => cpu.cpu === 1)?.lost).toBe(3438);
+    expect(pinscope(['info', '--strict', sample(name)]).status).toBe(3);
+  });
+
+  it('says how pages are named, and where vmemmap is', () => {
+    const {identity} = json<InfoReport>('info', sample('ftrace/unpin-while-dma'));
+    expect(identity.names).toEqual(expect.arrayContaining(['PFN', 'pointers to struct page']));
+    expect(identity.vmemmap_base).toBe('0xffffea0000000000');
+    expect(identity.confirmed).toBeGreaterThan(0);
+    expect(identity.contradicted).toBe(0);
+    const given = json<InfoReport>('info', '--vmemmap', '0xffffea0000000000', sample('ftrace/unpin-while-dma'));
+    expect(given.identity.known_by).toContain('--vmemmap');
+  });
+
+  it('says what to record for the rules that cannot run', () => {
+    const info = json<InfoReport>('info', sample('ftrace/misuse-6.12-probes'));
+    const status = Object.fromEntries(info.rules.map((rule) => [rule.id, rule.status]));
+    expect(status['put-on-pin']).toBe('not-run');
+    expect(info.record.find((item) => item.need === 'puts')?.for_rules).toContain('put-on-pin');
+    const {stdout} = pinscope(['info', sample('ftrace/misuse-6.12-probes')]);
+    expect(stdout).toMatch(/^ {2}put-on-pin +cannot run$/m);
+    expect(stdout).toContain('What to record for the rest');
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+  });
+
+  it('shows lines that it does not understand, made safe', () => {
+    const [head = '', ...rest] = linesOf('ftrace/unpin-while-dma');
+    const text = [head, '\u001b[31mnot a line of any trace', ...rest].join('\n');
+    const {status, stdout} = pinscope(['info', '-'], text);
+    expect(status).toBe(0);
+    expect(stdout).toContain('1 line not understood\n');
+    expect(stdout).toContain('line 2: \\x1b[31mnot a line of any trace');
+    expect(stdout).not.toContain('\u001b');
+  });
+
+  it('names devices that are never seen to unmap', () => {
+    const lines = linesOf('ftrace/unpin-while-dma').filter((line) => !line.includes(' dma_unmap_page: '));
+    const {stdout} = pinscope(['info', '-'], lines.join('\n'));
+    expect(stdout).toMatch(/never unmap +pinbug\.0/);
+  });
+});

@@ -1,0 +1,130 @@
+import {beforeAll, describe, expect, inject, it} from 'vitest';
+import {LivePins} from '../../src/pins/live.js';
+import {Spread} from '../../src/pins/spread.js';
+import {Top} from '../../src/pins/top.js';
+import {distribution} from '../../src/report/pins/distribution.js';
+import type {PinsReport} from '../../src/report/pins/types.js';
+import {json, linesOf, pinscope, sample} from './pinscope.js';
+
+beforeAll(() => expect(inject('buildFailure')).toBe(''));
+
+interface Held {
+  pfn: string;
+  comm: string;
+  from: number;
+  line: number;
+}
+
+/** The same from the text alone: small pages, +1023 takes a pin (after +1), -1024 drops the oldest of the page. */
+function byHand(name: string): {taken: Held[]; holds: number[]; before: number; held: Held[]} {
+  const open = new Map<string, Held[]>();
+  const taken: Held[] = [];
+  const holds: number[] = [];
+  let before = 0;
+  linesOf(name).forEach((line, at) => {
+    const match = /^ *(.+)-\d+ +.*?(\d+)\.(\d{6}): page_ref_mod\w*: pfn=(\S+) .*val=(1023|-1024)\b/.exec(line);
+    if (match === null) return;
+    const [, comm = '', seconds, fraction, pfn = '', val] = match;
+    const t = Number(`${seconds}${fraction}000`);
+    const list = open.get(pfn) ?? [];
+    open.set(pfn, list);
+    if (val === '1023') {
+      const pin = {pfn, comm, from: t, line: at + 1};
+      list.push(pin);
+      taken.push(pin);
+    } else {
+      const pin = list.shift();
+      if (pin === undefined) before++;
+      else holds.push(t - pin.from);
+    }
+  });
+  return {taken, holds, before, held: [...open.values()].flat()};
+}
+
+describe('pinscope pins', () => {
+  it.each(['ftrace/call-stacks', 'ftrace/unpin-while-dma'])('counts what the lines of %s say', (name) => {
+    const expected = byHand(name);
+    const report = json<PinsReport>('pins', sample(name));
+    expect(report.totals).toMatchObject({
+      pins: expected.taken.length,
+      pages: new Set(expected.taken.map((pin) => pin.pfn)).size,
+      unpins: expected.holds.length + expected.before,
+      from_before: expected.before,
+      held_at_end: expected.held.length,
+    });
+    expect(report.hold).toEqual(distribution(expected.holds));
+    expect(report.tasks.reduce((sum, task) => sum + task.pins, 0)).toBe(expected.taken.length);
+    const still = report.longest.filter((pin) => pin.end_ns === null).map((pin) => `${pin.pfn} ${pin.line}`);
+    expect(still.toSorted()).toEqual(expected.held.map((pin) => `${pin.pfn} ${pin.line}`).toSorted());
+  });
+
+  it('groups by call stack where there are stacks', () => {
+    const {stacks, totals} = json<PinsReport>('pins', sample('ftrace/call-stacks'));
+    expect(stacks.reduce((sum, holder) => sum + holder.pins, 0)).toBe(totals.pins);
+    expect(stacks[0]?.stack?.some((frame) => frame.startsWith('pin_user_pages_fast'))).toBe(true);
+  });
+
+  it('counts only the pins that are asked for', () => {
+    const name = 'ftrace/call-stacks';
+    const of316 = linesOf(name).filter((line) => /-316 .*page_ref_mod: .*val=1023\b/.test(line)).length;
+    expect(json<PinsReport>('pins', '--pid', '316', sample(name)).totals.pins).toBe(of316);
+    expect(of316).toBeGreaterThan(0);
+    const {taken} = byHand(name);
+    const pfn = taken[0]?.pfn ?? '';
+    expect(json<PinsReport>('pins', '--pfn', pfn, sample(name)).totals.pins).toBe(
+      taken.filter((pin) => pin.pfn === pfn).length,
+    );
+  });
+
+  it('fits 80 columns', () => {
+    const {status, stdout} = pinscope(['pins', sample('ftrace/call-stacks')]);
+    expect(status).toBe(0);
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+  });
+
+  it('says when a trace cannot show pins', () => {
+    const frees = linesOf('ftrace/unpin-while-dma').filter((line) => /^#|mm_page_|dma_/.test(line));
+    const {status, stderr} = pinscope(['pins', '-'], frees.join('\n'));
+    expect(status).toBe(2);
+    expect(stderr).toContain('does not show pins being taken');
+  });
+});
+
+describe('bounded memory', () => {
+  it('keeps percentiles within 1 % once times are many', () => {
+    const spread = new Spread();
+    const times = Array.from({length: 20_000}, (_, at) => Math.round(1.0006 ** at * 100));
+    for (const t of times) spread.add(t);
+    const exact = distribution(times);
+    const kept = spread.result();
+    expect(kept?.count).toBe(times.length);
+    for (const key of ['p50_ns', 'p90_ns', 'p99_ns'] as const)
+      expect(Math.abs(Number(kept?.[key]) / Number(exact?.[key]) - 1)).toBeLessThan(0.01);
+    expect(kept).toMatchObject({min_ns: exact?.min_ns, max_ns: exact?.max_ns, log2: exact?.log2});
+  });
+
+  it('keeps the first of many', () => {
+    const top = new Top<number>(5, (a, b) => a > b);
+    const values = Array.from({length: 1000}, (_, at) => (at * 7919) % 1000);
+    for (const value of values) top.add(value);
+    expect(top.result()).toEqual([999, 998, 997, 996, 995]);
+  });
+
+  it('keeps the most of each step, however long the trace', () => {
+    const live = new LivePins();
+    const model = {time: {unit: 'ns', absolute: (t: number) => BigInt(t)}, last: 5e9} as never;
+    live.change(0, 1);
+    live.change(1e6, 9);
+    live.change(2e6, -9);
+    live.change(4e9, 2);
+    live.change(4.5e9, -3);
+    const result = live.result(model);
+    expect(result).toMatchObject({peak: 10, peak_ns: '1000000', start_ns: '0'});
+    const step = Number(result?.step_ns);
+    expect(result?.most.length).toBeLessThanOrEqual(1024);
+    expect(result?.most[Math.floor(1e6 / step)]).toBe(10);
+    expect(result?.most[Math.floor(3e9 / step)]).toBe(1);
+    expect(result?.most[Math.floor(4.2e9 / step)]).toBe(3);
+    expect(result?.most.at(-1)).toBe(0);
+  });
+});
