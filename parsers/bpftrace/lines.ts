@@ -1,6 +1,7 @@
 /**
  * The lines that a bpftrace program prints, from text output or out of the `printf` records of `-f json`.
  *
+ *     # pinscope-record: kernel=6.12.117-gupl                           from `pinscope record`
  *     Attaching 26 probes...
  *     START vmemmap=0xfffffadcc0000000                                   printed by the program for its page frame numbers
  *     59699823801 cpu=1 pid=393 tid=393 comm=sleep mm_page_free pfn=0xd58b order=0
@@ -77,7 +78,7 @@ export class BpftraceLines {
     // facts of `pinscope record` around what bpftrace printed
     if (first === HASH) {
       const release = headerLine(buf, start, end, this.counters.lines, this.options.input, this.sink);
-      if (release !== undefined) this.table.context.setKernel(release);
+      if (release !== undefined && this.options.kernel === undefined) this.table.context.setKernel(release);
       return true;
     }
     if ((first === TAB || first === SPACE) && this.after !== After.nothing && this.frame(buf, start, end)) return true;

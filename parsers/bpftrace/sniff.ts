@@ -1,6 +1,6 @@
 /** Whether an input is what bpftrace printed, as text or as JSON. */
 
-import {hashBytes, LBRACE, QUOTE, skipSpaces, SPACE, TAB, text} from '../bytes.js';
+import {HASH, hashBytes, LBRACE, QUOTE, skipSpaces, SPACE, TAB, text} from '../bytes.js';
 import {EventTable} from '../events/table.js';
 import type {Sniff} from '../form.js';
 import {headLines} from '../head-lines.js';
@@ -21,6 +21,7 @@ export function sniffText(head: Uint8Array): Sniff {
   const prefix = new LinePrefix();
   const table = new EventTable();
   const maps = new MapOutput();
+  let recorder = 0;
   let attaching = 0;
   let timed = 0;
   let untimed = 0;
@@ -32,6 +33,10 @@ export function sniffText(head: Uint8Array): Sniff {
   let sample = '';
   headLines(head, (start, end, line) => {
     if (start === end || head[start] === TAB || head[start] === SPACE) return;
+    if (head[start] === HASH) {
+      if (recorder === 0 && RECORDER.test(text(head, start, Math.min(end, start + 40)))) recorder = line;
+      return;
+    }
     if (head[start] === LBRACE) {
       // a JSON record, or a structure
       others++;
@@ -70,6 +75,7 @@ export function sniffText(head: Uint8Array): Sniff {
     }
   });
   const evidence: string[] = [];
+  if (recorder > 0) evidence.push(`line ${recorder}: \`pinscope record\` ran bpftrace`);
   if (attaching > 0) evidence.push(`line ${attaching}: bpftrace's "Attaching ... probes"`);
   const events = timed + untimed;
   if (events > 0) {
@@ -80,16 +86,18 @@ export function sniffText(head: Uint8Array): Sniff {
   }
   if (mapLines > 0) evidence.push(`line ${firstMap}: a bpftrace map (@...)`);
   const convinced = timed > 0 || (attaching > 0 && (events > 0 || unknown > 0)) || (untimed > 0 && untimed > others);
-  if (convinced) return {verdict: 'yes', score: attaching > 0 || timed > others ? 95 : 60, evidence};
+  if (convinced) return {verdict: 'yes', score: attaching > 0 || recorder > 0 || timed > others ? 95 : 60, evidence};
   if (attaching > 0 && mapLines + others > 0) {
     evidence.push(`no line with an event's name and key=value pairs in the first ${head.length} bytes`);
     return {verdict: 'refused', score: 80, evidence, advice: ADVICE};
   }
   if (mapLines > 0 && others === 0) return {verdict: 'refused', score: 60, evidence, advice: ADVICE};
-  if (attaching > 0) return {verdict: 'yes', score: 70, evidence};
+  if (attaching > 0 || recorder > 0) return {verdict: 'yes', score: 70, evidence};
   return NO;
 }
 
+/** What `pinscope record` writes before the output of the tool it ran. */
+const RECORDER = /^# pinscope-record: tool=bpftrace/;
 const ATTACHING = /^Attach(?:ing|ed) \d+ probes?/;
 
 /** Types of records (src/output.cpp). */

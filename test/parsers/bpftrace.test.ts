@@ -216,6 +216,22 @@ describe('lines', () => {
   });
 });
 
+describe('the header of `pinscope record`', () => {
+  const text = `# pinscope-record: version=1\n# pinscope-record: tool=bpftrace\n# pinscope-record: kernel=6.12.117-gupl\n${MIXED}`;
+
+  it('gives facts', () => {
+    const {seen, reader} = read(bpftrace, text);
+    expect(seen.slice(0, 3)).toContainEqual({fact: 'kernel', value: '6.12.117-gupl'});
+    expect(reader.counters.unrecognised).toBe(0);
+  });
+
+  it('is known', () => {
+    const found = detect(Buffer.from(text));
+    expect(found).toMatchObject({outcome: 'read', form: {id: 'bpftrace'}});
+    expect(found.outcome === 'read' && found.evidence[0]).toContain('line 2');
+  });
+});
+
 describe('payloads', () => {
   it('takes the one entry that is printed of a scatterlist', () => {
     const {ev} = one(`${PREFIX}dma_map_sg nents=3 first_pfn=0x5f2c len=4096 dir=2\n`);
