@@ -74,6 +74,8 @@ export class EventEntry {
   /** the last symbol met in this event's brackets, as a probe we know or not */
   lastSymbol: Uint8Array = EMPTY;
   lastProbe: ProbeSpec | undefined;
+  /** lines of it that no template could be made of (ftrace/templates.ts) */
+  withoutTemplate = 0;
 
   /** `name` as printed; `subsystem` (`kmem:` of perf) does not tell the decoder apart */
   constructor(

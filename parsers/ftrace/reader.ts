@@ -196,9 +196,10 @@ export class FtraceReader extends EventLineReader {
   /** If the event was a probe, the lines that follow of it may be read by a template. */
   private learn(entry: EventEntry, buf: Uint8Array, view: DataView, name: number, end: number): void {
     const probe = this.table.lastProbe;
-    if (!probe) return;
+    if (!probe || entry.withoutTemplate >= ENOUGH_TRIES) return;
     const template = templateOf(entry, probe, this.ev.kind, buf, name, this.table.lastProbeArgs, end);
     if (template) this.templates.put(view, name, template);
+    else entry.withoutTemplate++;
   }
 
   /**
@@ -392,6 +393,8 @@ export class FtraceReader extends EventLineReader {
 
 const LETTER_C = 67;
 const OTHER_TASK = -2;
+/** Lines of an event that must fail to make a template before no more are tried. */
+const ENOUGH_TRIES = 4;
 
 /** Length of the name of each kind of page_ref event (EventKind RefSet to RefUnfreeze). */
 const NAME_LENGTH = [0, 12, 12, 21, 23, 19, 15, 17];
