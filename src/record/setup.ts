@@ -50,11 +50,20 @@ clean() {
 }
 
 # The guard holds the reading end of a pipe whose writing end only this shell has. The pipe ends when this shell does,
-# even by kill -9; then the guard cleans up. It is the only place that does.
+# even by kill -9; then the guard cleans up. It is the only place that does. (9 is opened for both, so that neither open
+# waits for the other.)
+trap 'ended=interrupted' INT
+trap 'ended=terminated' TERM
+trap 'ended=hangup' HUP
+trap 'ended=${'$'}{ended:-limit}' USR1
+trap 'ended=${'$'}{ended:-duration}' USR2
 mkfifo "$work/alive" || { rm -rf "$work"; give_up 'no pipe in the temporary directory'; }
+# shellcheck disable=SC2094 # a pipe
+exec 3<&0 9<>"$work/alive" 8<"$work/alive"
 (
   trap '' INT TERM HUP QUIT
-  cat "$work/alive" >/dev/null
+  exec 9>&-
+  cat <&8 >/dev/null
   if [ -e "$work/finished" ]; then
     clean 2>/dev/null
   else
@@ -64,26 +73,25 @@ mkfifo "$work/alive" || { rm -rf "$work"; give_up 'no pipe in the temporary dire
   fi
 ) &
 guard=$!
-exec 3<&0 9>"$work/alive"
+exec 8<&-
 
-# quit STATUS: ends the script; the guard cleans up first.
+# quit STATUS: ends the script; the guard cleans up first. A command that outlives its recording is waited for.
+going_on=
 quit() {
   : >"$work/finished"
   exec 9>&-
   wait "$guard"
-  exit "$1"
+  [ -n "$going_on" ] || exit "$1"
+  say 'the command goes on'
+  trap 'kill "$going_on" 2>/dev/null' INT TERM HUP
+  wait "$waited"
+  exit "$?"
 }
 fail() {
   say "$*"
   rm -f "$out"
   quit 2
 }
-trap 'ended=interrupted' INT
-trap 'ended=terminated' TERM
-trap 'ended=hangup' HUP
-trap 'ended=${'$'}{ended:-limit}' USR1
-trap 'ended=${'$'}{ended:-duration}' USR2
-
 mkdir "$inst" 2>/dev/null || fail "no trace instance can be made in $tracefs/instances"
 
 # define KIND EVENT FUNCTION ARGUMENTS: true if the kernel took the probe

@@ -22,7 +22,8 @@ write_go() {
         printf "'"
       done
       # not what the tool says, but what the command says
-      printf ' >&4 2>&5\necho $? >"%s"\n' "$work/status"
+      # shellcheck disable=SC2016 # expanded by the shell that runs it
+      printf ' >&4 2>&5\nstatus=$?\nrm -f "%s"\necho $status >"%s"\n' "$work/command" "$work/status"
     else
       printf 'exec sleep %s\n' "${'$'}{seconds:-2000000000}"
     fi
@@ -40,7 +41,9 @@ run_tool() {
       ulimit -f "$1" # in units of 512 bytes
       shift
       exec "$@"' "$work/tool" "$((limit * 2048))" "$@" <&3 3<&- 9>&- >"$work/tool.out" 2>"$work/tool.err"
-    echo $? >"$work/tool.status"
+    status=$?
+    rm -f "$work/tool"
+    echo "$status" >"$work/tool.status"
   ) 9>&- 2>/dev/null &
   waited=$!
   if [ -n "$seconds" ] && grep -q '^sh -c' "$work/go"; then

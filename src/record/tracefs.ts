@@ -12,7 +12,11 @@ run_command() {
     (
       # shellcheck disable=SC2016 # expanded by the inner shell
       sh -c 'echo $$ >"$0"; exec "$@"' "$work/command" "$@" <&3 3<&- 9>&-
-      echo $? >"$work/status"
+      status=$?
+      rm -f "$work/command"
+      # after the end of the recording there is nowhere to write it
+      { echo "$status" >"$work/status"; } 2>/dev/null
+      exit "$status"
     ) 9>&- &
     waited=$!
     if [ -n "$seconds" ]; then
@@ -44,6 +48,13 @@ wait_for_end() {
       [ ! -s "$work/command" ] || kill "$(cat "$work/command")" 2>/dev/null
       ;;
     limit) say "the trace reached its limit of $limit MiB: recording stopped" ;;
+  esac
+  case $ended in
+    limit | duration)
+      # without its number the guard lets it be
+      going_on=$(cat "$work/command" 2>/dev/null)
+      rm -f "$work/command"
+      ;;
   esac
 }
 `;

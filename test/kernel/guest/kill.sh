@@ -4,7 +4,21 @@ for shell in sh dash; do
   for signal in 2 15 1 9; do
     for ms in $MOMENTS; do
       rm -f /out/killed.txt
-      work kill $signal "$ms" $shell /task/record-tracefs.sh -o /out/killed.txt sleep 4711 2>/tmp/said
+      work kill $signal "$ms" $shell /task/record-tracefs.sh -o /out/killed.txt sleep 4711 2>/tmp/said &
+      waiting=$!
+      i=0
+      while [ -d /proc/$waiting ] && [ $i -lt 600 ]; do
+        sleep 0.1
+        i=$((i + 1))
+      done
+      if [ -d /proc/$waiting ]; then
+        echo "HUNG after signal $signal to $shell at $ms ms"
+        tail -n 3 /tmp/said
+        ps -o pid,ppid,stat,args | grep -v ' \['
+        for pid in $(pids sh); do echo "$pid: $(cat /proc/$pid/wchan) $(ls -l /proc/$pid/fd | sed 's/.*-> //' | tr '\n' ' ')"; done
+        kill -9 $(pids record-tracefs.sh)
+      fi
+      wait $waiting
       status=$?
       # after kill -9 the guard still cleans up: it gets a moment
       i=0
@@ -26,8 +40,8 @@ sh /task/record-tracefs.sh -c
 rm -rf /tmp/pinscope-record.*
 same 'after sweeping'
 # a limit ends the trace cleanly, and the command goes on
-sh /task/record-tracefs.sh -o /out/limited.txt -m 1 sh -c 'for i in $(seq 1 40); do work odirect /mnt >/dev/null; done; echo went on' 2>/tmp/said
-echo "limit: $(wc -c </out/limited.txt) bytes, $(grep -c 'end=limit' /out/limited.txt) end mark; $(grep -c limit /tmp/said) words"
+sh /task/record-tracefs.sh -o /out/limited.txt -m 1 sh -c 'for i in $(seq 1 40); do work odirect /mnt >/dev/null; done; echo went on' 2>/tmp/said >/tmp/went
+echo "limit: $(wc -c </out/limited.txt) bytes, $(grep -c 'end=limit' /out/limited.txt) end mark; $(grep -c limit /tmp/said) words; the command $(cat /tmp/went)"
 same 'after the limit'
 # a duration ends it
 sh /task/record-tracefs.sh -o /out/short.txt -d 2 2>/dev/null
