@@ -116,7 +116,10 @@ export const FTRACE_LINES: readonly string[] = [
   '    kworker/u8:2-47      [000] ...1.    13.047557: writeback_written: bdi 254:0: sb_dev 0:0 nr_pages=881 sync_mode=0 kupdate=1 range_cyclic=1 background=0 reason=periodic cgroup_ino=1',
   '    kworker/u8:2-47      [000] .N...    13.048360: writeback_single_inode_start: bdi 254:0: ino=290 state=I_DIRTY_SYNC|I_SYNC|I_SYNC_QUEUED dirtied_when=4294669769 age=12 index=0 to_write=9216 wrote=0 cgroup_ino=1',
   '    kworker/u8:2-47      [000] .....    13.048978: writeback_single_inode: bdi 254:0: ino=290 state=I_SYNC|I_SYNC_QUEUED dirtied_when=4294669769 age=12 index=0 to_write=9216 wrote=0 cgroup_ino=1',
+];
 
+/** The same of the `fields` trace option. */
+export const FTRACE_FIELDS_LINES: readonly string[] = [
   // Linux 6.12.117 with CONFIG_DEBUG_PAGE_REF, fields
   '            bash-101     [000] .....     9.644222: page_ref_set: pfn=0x26b3 (9907) flags=0x100000000000000 (72057594037927936) count=0x1 (1) mapcount=0xffffffff (-1) mapping=0x0 (0) mt=0x1 (1) val=0x1 (1)',
   '            bash-101     [000] .....     9.644878: mm_page_alloc: pfn=0x26b3 (9907) order=0x0 (0) gfp_flags=0x140dca (1314250) migratetype=0x1 (1)',

@@ -6,7 +6,9 @@ import {FtraceReader} from '../../parsers/ftrace/index.js';
 import {SlowFtraceReader} from '../../parsers/ftrace/slow.js';
 import {TimeBase} from '../../src/model/time.js';
 import {Collector, readWith, type Seen} from './collect.js';
-import {FTRACE_LINES} from './ftrace-lines.js';
+import {FTRACE_FIELDS_LINES, FTRACE_LINES} from './ftrace-lines.js';
+
+const LINES = [...FTRACE_LINES, ...FTRACE_FIELDS_LINES];
 
 async function compare(text: string, sizes: readonly number[]): Promise<void> {
   const bytes = Buffer.from(text, 'latin1');
@@ -48,7 +50,7 @@ const OTHER_LINES = [
 ];
 
 const line = fc.oneof(
-  {weight: 5, arbitrary: fc.constantFrom(...FTRACE_LINES)},
+  {weight: 5, arbitrary: fc.constantFrom(...LINES)},
   {weight: 1, arbitrary: fc.constantFrom(...OTHER_LINES)},
 );
 
@@ -115,8 +117,8 @@ function mutate(text: string, m: {at: number; kind: string; text: string}): stri
 
 describe('the byte scanner and the slow reader agree', () => {
   it('on every real line', async () => {
-    await compare(`${FTRACE_LINES.join('\n')}\n`, [100000]);
-    await compare(`${FTRACE_LINES.flatMap((text) => [text, text, text]).join('\n')}\n`, [100000]);
+    await compare(`${LINES.join('\n')}\n`, [100000]);
+    await compare(`${LINES.flatMap((text) => [text, text, text]).join('\n')}\n`, [100000]);
   });
 
   it('at any chunk size', async () => {
