@@ -1,0 +1,221 @@
+/**
+ * What a full `pinscope analyze` costs, against what people would use instead, in one run on one machine.
+ *
+ *   npm run bench                             a sample of this project grown to 700 MB (needs 3 GB in the temporary folder)
+ *   npm run bench -- --quick                  the same at 40 MB, one run each
+ *   npm run bench -- FILE                     a trace as it is; with --size, grown to so many MB
+ *   --size MB  --runs N
+ *   --also FILE                               another line form of a trace, measured by the byte (repeatable)
+ *   --recording FILE                          a trace.dat or perf.data: against its own tool printing it (repeatable)
+ *   --write                                   put the tables into docs/performance.md
+ */
+import {spawnSync} from 'node:child_process';
+import {closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {cpus, tmpdir, totalmem} from 'node:os';
+import path from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {parseArgs} from 'node:util';
+import {grow} from './grow.mjs';
+import {has, measure, requireTime} from './measure.mjs';
+
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
+const PINSCOPE = [process.execPath, path.join(root, 'bin/run.js')];
+const SAMPLE = path.join(root, 'sample-traces/ftrace/io_uring-fixed-buffers.txt.gz');
+const DOCUMENT = path.join(root, 'docs/performance.md');
+/** Sums val= by pfn=: the quickest of the usual ways to write it for mawk. */
+const AWK =
+  'match($0, /pfn=[^ ]+/) {p = substr($0, RSTART + 4, RLENGTH - 4); ' +
+  'if (match($0, /val=[^ ]+/)) s[p] += substr($0, RSTART + 4, RLENGTH - 4)} END {for (p in s) print p, s[p]}';
+/** statuses of an analyze that worked: 1 says that there are findings */
+const ANALYZED = [0, 1];
+
+const {values: opt, positionals} = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: {type: 'boolean', default: false},
+    size: {type: 'string'},
+    runs: {type: 'string'},
+    also: {type: 'string', multiple: true, default: []},
+    recording: {type: 'string', multiple: true, default: []},
+    write: {type: 'boolean', default: false},
+  },
+});
+requireTime();
+const runs = Number(opt.runs ?? (opt.quick ? 1 : 3));
+const megabytes = Number(opt.size ?? (opt.quick ? 40 : 700));
+if (!(runs > 0 && megabytes > 0)) {
+  console.error('bench: --runs and --size take a number');
+  process.exit(2);
+}
+const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-bench-'));
+process.on('SIGINT', () => process.exit(130));
+process.on('exit', () => rmSync(dir, {recursive: true, force: true}));
+
+const [given] = positionals;
+const source = given ?? SAMPLE;
+const asIs = given !== undefined && opt.size === undefined;
+const trace = asIs ? given : path.join(dir, 'trace.txt');
+if (!asIs) {
+  progress(`growing ${path.basename(source)} to ${megabytes} MB`);
+  grow(source, trace, megabytes * 1e6);
+}
+const bytes = statSync(trace).size;
+
+const tables = [machine(), against(), compressed(), length(), startUp(), ...forms(), ...recordings()].join('\n');
+process.stdout.write(tables);
+if (opt.write) {
+  const text = readFileSync(DOCUMENT, 'utf8');
+  const [begin, end] = ['<!-- bench -->\n', '<!-- /bench -->'];
+  if (!text.includes(begin) || !text.includes(end)) throw new Error(`${DOCUMENT} has no place for the tables`);
+  const [head] = text.split(begin, 1);
+  writeFileSync(DOCUMENT, `${head}${begin}\n${tables}\n${text.slice(text.indexOf(end))}`);
+}
+
+function progress(text) {
+  process.stderr.write(`bench: ${text}\n`);
+}
+
+function analyze(file, more = []) {
+  progress(`pinscope analyze ${path.basename(file)}`);
+  return measure([...PINSCOPE, 'analyze', file, '--json', '--quiet', ...more], {runs, accept: ANALYZED});
+}
+
+function machine() {
+  const [cpu] = cpus();
+  const load = readFileSync('/proc/loadavg', 'utf8').split(' ')[0];
+  return (
+    `Measured on ${new Date().toISOString().slice(0, 10)}: ${cpus().length} CPUs (${cpu.model.trim()}), ` +
+    `${Math.round(totalmem() / 2 ** 30)} GiB, Linux, Node ${process.versions.node}; load ${load} when it began; the best of ` +
+    `${runs} ${runs === 1 ? 'run' : 'runs'}. Input: ${path.basename(source)}${asIs ? '' : ' grown'}, ` +
+    `${(bytes / 1e6).toFixed(0)} MB, ${lines(trace)} lines.\n`
+  );
+}
+
+function lines(file) {
+  return spawnSync('wc', ['-l', file]).stdout.toString().trim().split(' ')[0];
+}
+
+/** A table; `base` is the result that ratios are to. */
+function table(title, rows, base) {
+  let out = `\n### ${title}\n\n| | CPU s | wall s | peak MB | CPU ratio |\n|---|---:|---:|---:|---:|\n`;
+  for (const [name, r] of rows) {
+    const ratio = base && base.cpu > 0 ? (r.cpu / base.cpu).toFixed(2) : '';
+    out += `| ${name} | ${r.cpu.toFixed(2)} | ${r.wall.toFixed(2)} | ${(r.rss / 1e6).toFixed(0)} | ${ratio} |\n`;
+  }
+  return out;
+}
+
+function against() {
+  const C = {LC_ALL: 'C'};
+  const rows = [];
+  const add = (name, program, args, options = {}) => {
+    if (!has(program)) return undefined;
+    progress(name);
+    const result = measure([program, ...args, trace], {runs, ...options});
+    rows.push([`\`${name}\``, result]);
+    return result;
+  };
+  add('wc -l', 'wc', ['-l']);
+  add('grep -c pfn=', 'grep', ['-c', 'pfn='], {env: C});
+  const mawk = add('mawk', 'mawk', [AWK]);
+  add('gawk', 'gawk', [AWK]);
+  add('LC_ALL=C gawk', 'gawk', [AWK], {env: C});
+  const own = analyze(trace);
+  rows.push(['**`pinscope analyze --json`**', own]);
+  add('sha256sum', 'sha256sum', []);
+  return table('Against other programs (ratios to mawk)', rows, mawk ?? own);
+}
+
+/** gzip input against plain input. */
+function compressed() {
+  const packed = path.join(dir, 'trace.gz');
+  progress('gzip');
+  const fd = openSync(packed, 'w');
+  spawnSync('gzip', ['-1', '-c', trace], {stdio: ['ignore', fd, 'ignore']});
+  closeSync(fd);
+  const plain = analyze(trace);
+  const rows = [
+    ['plain', plain],
+    ['gzip', analyze(packed)],
+    ['`gzip -dc` alone', measure(['gzip', '-dc', packed], {runs})],
+  ];
+  rmSync(packed);
+  return table('Compressed input (ratios to plain)', rows, plain);
+}
+
+/** Ten times the length over the same pages. */
+function length() {
+  const short = path.join(dir, 'short.txt');
+  const long = path.join(dir, 'long.txt');
+  const size = opt.quick ? 4e6 : 30e6;
+  grow(SAMPLE, short, size, true);
+  grow(SAMPLE, long, 10 * size, true);
+  const [a, b] = [analyze(short), analyze(long)];
+  return `${table('Ten times the length over the same pages', [
+    [`${size / 1e6} MB`, a],
+    [`${(10 * size) / 1e6} MB`, b],
+  ])}\nPeak memory grows by a factor of ${(b.rss / a.rss).toFixed(2)}.\n`;
+}
+
+function startUp() {
+  const many = {runs: 5 * runs};
+  const node = measure([process.execPath, '-e', '0'], many);
+  const own = measure([...PINSCOPE, '--version'], many);
+  return table(
+    'Start (ratio to node)',
+    [
+      ['`node -e 0`', node],
+      ['`pinscope --version`', own],
+    ],
+    node,
+  );
+}
+
+/** Other line forms by the byte, each grown to the same size as the sample of tracefs text. */
+function forms() {
+  if (opt.also.length === 0) return [];
+  const size = opt.quick ? 20e6 : 100e6;
+  const grown = path.join(dir, 'form.txt');
+  let out =
+    '\n### Line forms by the byte (ratios to tracefs text)\n\n| | MB | CPU s | CPU s per 100 MB | ratio |\n|---|---:|---:|---:|---:|\n';
+  let base;
+  for (const file of [source, ...opt.also]) {
+    const got = grow(file, grown, size);
+    const {cpu} = analyze(grown);
+    const each = (cpu / got) * 1e8;
+    base ??= each;
+    out += `| ${path.basename(file)} | ${(got / 1e6).toFixed(0)} | ${cpu.toFixed(2)} | ${each.toFixed(2)} | ${(each / base).toFixed(2)} |\n`;
+  }
+  rmSync(grown);
+  return [out];
+}
+
+/** A recording, printed by its own tool, and that text analyzed. */
+function recordings() {
+  const out = [];
+  for (const file of opt.recording) {
+    const perf = file.endsWith('.data');
+    const print = perf ? ['perf', 'script', '-f', '-i', file] : ['trace-cmd', 'report', '-i', file];
+    if (!has(print[0])) {
+      progress(`${print[0]} is not here: ${file} is left out`);
+      continue;
+    }
+    const text = path.join(dir, 'printed.txt');
+    const fd = openSync(text, 'w');
+    const {status} = spawnSync(print[0], print.slice(1), {stdio: ['ignore', fd, 'ignore']});
+    closeSync(fd);
+    if (status !== 0) {
+      progress(`this machine's ${print[0]} cannot read ${file}: it is left out`);
+      continue;
+    }
+    progress(print.slice(0, 2).join(' '));
+    const tool = measure(print, {runs});
+    const title = `${path.basename(file)}, ${(statSync(text).size / 1e6).toFixed(1)} MB of text (ratio to printing it)`;
+    const rows = [
+      [`\`${print.slice(0, 2).join(' ')}\``, tool],
+      ['`pinscope analyze` of that text', analyze(text)],
+    ];
+    out.push(table(title, rows, tool));
+  }
+  return out;
+}
