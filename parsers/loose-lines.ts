@@ -37,6 +37,13 @@ export abstract class LooseLineReader extends EventLineReader {
   protected readonly columns = new LooseColumns();
   /** an event was read, and what stands below it may be its stack */
   private stackOpen = false;
+  /** lines that are none of the trace's */
+  protected otherText = 0;
+
+  override end(): void {
+    super.end();
+    if (this.otherText > 0) this.sink.fact(this.options.input, 'lines_of_other_text', String(this.otherText));
+  }
 
   /** Events may lie in other bytes than the chunk's, so the next line is looked for in the chunk itself. */
   protected override region(buf: Uint8Array, start: number, stop: number, offset: number): void {

@@ -50,6 +50,7 @@ export class BpftraceLines {
   private readonly prefix = new LinePrefix();
   private readonly maps = new MapOutput();
   private after: number = After.nothing;
+  private skipped = 0;
   /** whether the program prints times; its first event line decides */
   private timed: boolean | undefined;
 
@@ -82,14 +83,22 @@ export class BpftraceLines {
       return true;
     }
     if ((first === TAB || first === SPACE) && this.after !== After.nothing && this.frame(buf, start, end)) return true;
-    if (this.maps.continues(buf, start, end)) return true;
+    if (this.maps.continues(buf, start, end)) return this.skip();
     if (this.event(buf, start, end, recordStart, recordEnd, offset)) return true;
     this.endStack(After.nothing);
-    return this.note(buf, start, end) || this.maps.begins(buf, start, end) || isOutput(buf, start, end);
+    if (this.note(buf, start, end)) return true;
+    return (this.maps.begins(buf, start, end) || isOutput(buf, start, end)) && this.skip();
+  }
+
+  /** Maps, histograms and the tool's own words: understood, and nothing to read in them. */
+  private skip(): true {
+    this.skipped++;
+    return true;
   }
 
   end(): void {
     this.endStack(After.nothing);
+    if (this.skipped > 0) this.sink.fact(this.options.input, 'lines_of_other_output', String(this.skipped));
   }
 
   /** Events that the tool could not hand over: it does not say of which CPU. */

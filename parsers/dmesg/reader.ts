@@ -44,7 +44,8 @@ export class DmesgReader extends LooseLineReader {
     if (body >= end || this.lossMarker(buf, body, end) || this.frame(buf, body, end)) return;
     if (this.columns.parseWhole(buf, body, end)) {
       this.hand(buf, start, end, this.counters.lines, offset + start, this.printedTime(buf));
-    } else if (!this.log(buf, body, end)) this.unrecognised(buf, start, end);
+    } else if (this.log(buf, body, end)) this.otherText++;
+    else this.unrecognised(buf, start, end);
   }
 
   /** A line of the log that is none of the trace. False if it looks like a damaged one of the trace. */

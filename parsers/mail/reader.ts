@@ -213,7 +213,10 @@ export class MailReader extends LooseLineReader {
       if (buf[from] === HASH) this.header(buf, from, end, line);
       // pairs without an event above them are what a break left of one
       if (pairs(buf, from, end) > 1) this.unrecognised(buf, start, end);
-      else notes.prose++;
+      else {
+        notes.prose++;
+        this.otherText++;
+      }
       if (!this.held?.length) this.closeStack();
     }
   }

@@ -15,10 +15,12 @@ import {FTRACE_LINES} from './ftrace-lines.js';
 const SAMPLE = readFileSync(new URL('../../sample-traces/mail/early-unpin-6.12.txt', import.meta.url), 'latin1');
 
 /**
- * Real lines on a clock in seconds that may be broken at any blank: not block_* and io_uring_*, whose words mean something
- * by their place, nor events that nobody decodes.
+ * Real lines on a clock in seconds, of events that are decoded. Not those whose words mean something by their place
+ * (block_*, io_uring_*), nor the raw fields that tools print where they cannot do better.
  */
-const LINES = FTRACE_LINES.filter((line) => /\d\.\d{6}: (?!block_|io_uring_|writeback_[sw]|wbc_)\w+: /.test(line));
+const NAMES =
+  /\d\.\d{6}: (?:page_ref_|mm_page_|mm_filemap_|dma_|map:|unmap:|writeback_dirty_folio|\w*(?:folio|user_page))/;
+const LINES = FTRACE_LINES.filter((line) => NAMES.test(line) && !/ARRAY\[|\[FAILED|=\S+ \(/.test(line));
 const LINE = LINES.find((line) => line.includes(' page_ref_mod_and_test: '))!;
 
 const HEADER = [
