@@ -183,7 +183,7 @@ export class DmaTracker {
     for (let i = 0; i < ev.listLength; i++) {
       const pfn = this.entryPfn(ev, i);
       if (pfn < 0) break;
-      runs.push(this.run(pfn, 0, Math.max(1, ev.listLen[i]!)));
+      runs.push(this.run(pfn, ev.listOffset[i]!, Math.max(1, ev.listLen[i]!)));
     }
     if (runs.length === 0) return;
     const key = listKey(this.physOf(runs[0]!.pfn), ev.dir);
@@ -201,7 +201,7 @@ export class DmaTracker {
     // so only a negative value is certain.
     if (ev.ret < 0) {
       this.failedMaps++;
-      this.m.windows.take(last.key, 0);
+      this.m.windows.take(last.key, 0, last.window.device);
       this.detach(last.window);
     }
   }
@@ -285,7 +285,7 @@ export class DmaTracker {
   }
 
   private close(ev: TraceEvent, key: string, size: number): void {
-    const window = this.m.windows.take(key, size);
+    const window = this.m.windows.take(key, size, this.device(ev));
     if (!window) {
       this.m.windows.unmatched++;
       return;

@@ -27,6 +27,11 @@ export class DmaWindow {
   close: Deed | undefined = undefined;
   /** rows of the pages it covers, run by run, at most WINDOW_PAGES_MAX of each */
   rows: Int32Array = NO_ROWS;
+  /**
+   * When the first of the windows was opened that were open under the same key when this one came; its own opening where
+   * there was none. Had an unmap been lost since then, the next one would have closed the wrong window.
+   */
+  sharedSince: number;
   /** tells windows of one key apart when they are compared */
   constructor(
     readonly device: number,
@@ -40,7 +45,9 @@ export class DmaWindow {
     readonly iommuOnly: boolean,
     /** the list was cut in the trace: pages are missing from `runs` */
     readonly truncated: boolean,
-  ) {}
+  ) {
+    this.sharedSince = open.t;
+  }
 
   /** Whether the device may write into the pages. */
   get deviceWrites(): boolean {
@@ -67,6 +74,9 @@ export interface DeviceUse {
 /** Most windows open at a time that are followed; beyond it the oldest are given up (a device that never unmaps). */
 const OPEN_MAX = 200_000;
 
+/** How many windows of other devices under one address are passed over to find the last one of a device. */
+const SHARED_LOOKS = 16;
+
 /** The open windows, by what their unmap will name. */
 export class DmaWindows {
   opened = 0;
@@ -80,21 +90,35 @@ export class DmaWindows {
   add(key: string, window: DmaWindow): void {
     this.opened++;
     const list = this.open.get(key);
-    if (list) list.push(window);
-    else this.open.set(key, [window]);
+    if (list) {
+      for (let i = list.length - 1, looks = 0; i >= 0 && looks < SHARED_LOOKS; i--, looks++) {
+        if (list[i]!.device !== window.device) continue;
+        window.sharedSince = Math.min(window.sharedSince, list[i]!.sharedSince);
+        break; // it looked back itself
+      }
+      list.push(window);
+    } else this.open.set(key, [window]);
     this.openCount++;
     if (this.openCount > OPEN_MAX) this.forgetOldest();
   }
 
-  /** Takes the window that an unmap closes: same key, same size if one has it, the oldest of those. */
-  take(key: string, size: number): DmaWindow | undefined {
+  /**
+   * Takes the window that an unmap closes: same key, of the same device where both name one (behind an IOMMU two devices
+   * have the same addresses), same size if one has it, the oldest of those.
+   */
+  take(key: string, size: number, device: number): DmaWindow | undefined {
     const list = this.open.get(key);
     if (!list) return undefined;
-    let at = 0;
-    if (list.length > 1 && size > 0) {
-      const same = list.findIndex((w) => w.size === size);
-      if (same >= 0) at = same;
+    let at = -1;
+    for (let i = 0; i < list.length; i++) {
+      const window = list[i]!;
+      if (device >= 0 && window.device >= 0 && window.device !== device) continue;
+      if (at < 0) at = i;
+      if (size <= 0 || window.size !== size) continue;
+      at = i;
+      break;
     }
+    if (at < 0) return undefined;
     const [window] = list.splice(at, 1);
     if (list.length === 0) this.open.delete(key);
     this.openCount--;
