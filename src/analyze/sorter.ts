@@ -62,7 +62,7 @@ export class Sorter implements EventSink {
   }
 
   stackFrame(buf: Uint8Array, start: number, end: number): void {
-    this.lastHeld?.frames?.push({bytes: buf.slice(start, Math.min(end, start + 256))});
+    this.lastHeld?.frames?.push({bytes: bytesOf(buf, start, Math.min(end, start + 256))});
   }
 
   stackEnd(): void {
@@ -123,11 +123,16 @@ function before(a: Held, b: Held): boolean {
   return a.t < b.t || (a.t === b.t && a.order < b.order);
 }
 
+/** A copy of bytes. A Buffer's own slice() would share them with a chunk that is soon written again. */
+function bytesOf(buf: Uint8Array, start: number, end: number): Uint8Array {
+  return Uint8Array.prototype.slice.call(buf, start, end);
+}
+
 /** A copy that owns its line's bytes and the used part of its lists. */
 function cloneEvent(ev: TraceEvent): TraceEvent {
   const copy = Object.assign(Object.create(Object.getPrototypeOf(ev)) as TraceEvent, ev);
   const line = ev.lineStart;
-  copy.buf = ev.buf.slice(line, ev.lineEnd);
+  copy.buf = bytesOf(ev.buf, line, ev.lineEnd);
   copy.lineStart = 0;
   copy.lineEnd -= line;
   copy.commStart -= line;
@@ -140,7 +145,7 @@ function cloneEvent(ev: TraceEvent): TraceEvent {
   copy.textEnd -= line;
   if (ev.listLength > 0 || ev.dmaLength > 0) {
     const lists = copy as unknown as Record<string, Float64Array>;
-    for (const name of ['listPfn', 'listPtrHi', 'listPtrLo', 'listPhys', 'listLen'])
+    for (const name of ['listPfn', 'listPtrHi', 'listPtrLo', 'listPhys', 'listOffset', 'listLen'])
       lists[name] = lists[name]!.slice(0, ev.listLength);
     for (const name of ['dmaAddrs', 'dmaLens']) lists[name] = lists[name]!.slice(0, ev.dmaLength);
   }
