@@ -45,15 +45,44 @@ interface Group {
 const SEVERITY_ORDER: Record<Severity, number> = {error: 0, warning: 1, note: 2};
 const VERDICT_ORDER: Record<Verdict, number> = {sure: 0, possible: 1};
 
+/** Most violations that wait for losses to become known. */
+const WAITING_MAX = 20_000;
+
 export class Findings {
   /** violations in groups that could not be kept */
   dropped = 0;
+  private waiting: {violation: Violation; gaps: number}[] = [];
   private readonly groups: Group[] = [];
   private readonly open = new Map<string, Group>();
 
   constructor(private readonly m: Model) {}
 
+  /**
+   * Takes a violation. A loss is told only before the next event of its CPU: what looks sure now is kept apart until the
+   * losses that reach back to it are known.
+   */
   add(v: Violation): void {
+    v.journal ??= this.journalOf(v);
+    this.waiting.push({violation: v, gaps: this.m.gaps.count});
+    if (this.waiting.length > WAITING_MAX) this.settle(WAITING_MAX / 2);
+  }
+
+  /** Groups the oldest `n` violations, in doubt of those that a loss told later may touch. */
+  private settle(n: number): void {
+    const all = this.m.gaps.all();
+    for (const {violation: v, gaps} of this.waiting.splice(0, n)) {
+      const decided = Number.isFinite(v.end) ? Math.max(v.at, v.end) : v.at;
+      for (let i = gaps; v.verdict === 'sure' && i < all.length; i++) {
+        const gap = all[i]!;
+        if (gap.from > decided) continue;
+        v.verdict = 'possible';
+        v.reason = gap.why;
+      }
+      this.group(v);
+    }
+  }
+
+  private group(v: Violation): void {
     const key = this.keyOf(v);
     let group = this.open.get(key);
     const stacked = v.stacks.some((s) => s.stack >= 0);
@@ -65,7 +94,7 @@ export class Findings {
       }
       group = {
         first: v,
-        journal: v.journal ?? this.journalOf(v),
+        journal: v.journal,
         pages: new Map(),
         occurrences: 0,
         evidence: [],
@@ -114,6 +143,7 @@ export class Findings {
 
   /** The findings that `keep` lets through, in order of importance, numbered, naming their kin. */
   build(keep: (finding: Finding) => boolean): Finding[] {
+    this.settle(this.waiting.length);
     const groups = this.groups.sort(
       (a, b) =>
         SEVERITY_ORDER[a.first.severity] - SEVERITY_ORDER[b.first.severity] ||
