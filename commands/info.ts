@@ -11,15 +11,14 @@ export default class Info extends TraceCommand {
   static override examples = [
     {description: 'Before anything else', command: '<%= config.bin %> <%= command.id %> trace.txt'},
     {
-      description: 'Which rules cannot run, for a script',
-      command:
-        '<%= config.bin %> <%= command.id %> --json trace.txt | jq -r \'.rules[] | select(.status == "not-run").id\'',
+      description: 'Which rules can run, for a script',
+      command: "<%= config.bin %> <%= command.id %> --json trace.txt | jq -c '.rules[] | [.id, .status]'",
     },
   ];
   static override baseFlags = {
     ...flags.inputFlags,
     ...flags.outputFlags(flags.PLAIN_FORMS),
-    limit: flags.limitFlag('rows of each list'),
+    limit: flags.limitFlag('lines of each list'),
   };
   static override strict = false;
 

@@ -17,16 +17,15 @@ export default class Pins extends TraceCommand {
       command: '<%= config.bin %> <%= command.id %> --comm fio --time 12.5,13 trace.txt',
     },
     {
-      description: 'Median hold time of each task, for a script',
-      command:
-        "<%= config.bin %> <%= command.id %> --json trace.txt | jq -r '.tasks[] | [.task.comm, .hold.p50_ns] | @tsv'",
+      description: 'Percentiles of hold times, for a script',
+      command: '<%= config.bin %> <%= command.id %> --json trace.txt | jq .hold',
     },
   ];
   static override baseFlags = {
     ...flags.inputFlags,
     ...{pfn, time, pid, comm, cpu},
     ...flags.outputFlags(flags.TEXT_FORMS),
-    limit: flags.limitFlag('rows of each list'),
+    limit: flags.limitFlag('lines of each list'),
   };
   static override strict = false;
 

@@ -80,10 +80,22 @@ const list = (summary: string, helpValue: string, helpGroup: string) =>
   Flags.string({summary, helpValue, helpGroup, multiple: true, multipleNonGreedy: true});
 
 export const inputFlags = {
-  from: Flags.string({summary: 'input form, instead of detecting it', helpValue: 'FORM', helpGroup: 'INPUT'}),
-  kernel: Flags.string({summary: 'kernel that made the trace', helpValue: 'X.Y', helpGroup: 'INPUT'}),
-  'page-shift': Flags.string({summary: 'log2 of the page size', helpValue: 'N', helpGroup: 'INPUT'}),
-  vmemmap: Flags.string({summary: 'address of the first struct page', helpValue: 'ADDR', helpGroup: 'INPUT'}),
+  from: Flags.string({
+    summary: `input form, instead of detecting it: ${INPUT_FORMS.join(', ')}`,
+    helpValue: 'FORM',
+    helpGroup: 'INPUT',
+  }),
+  kernel: Flags.string({
+    summary: 'kernel that made the trace, where it does not say',
+    helpValue: 'X.Y',
+    helpGroup: 'INPUT',
+  }),
+  'page-shift': Flags.string({summary: 'log2 of the page size, 12 when not given', helpValue: 'N', helpGroup: 'INPUT'}),
+  vmemmap: Flags.string({
+    summary: 'address of the first struct page (vmemmap_base), instead of finding it',
+    helpValue: 'ADDR',
+    helpGroup: 'INPUT',
+  }),
   strict: Flags.boolean({summary: 'lossy or partly unread input is an error (status 3)', helpGroup: 'INPUT'}),
 };
 
@@ -121,7 +133,7 @@ export const selectionFlags = {
 
 /** `what`: of which at most so many are shown. */
 export function limitFlag(what: string) {
-  return Flags.string({summary: `most ${what} shown, 0 for all`, helpValue: 'N', helpGroup: 'OUTPUT'});
+  return Flags.string({summary: `show at most so many ${what}, 0 for all`, helpValue: 'N', helpGroup: 'OUTPUT'});
 }
 
 export const findingFlags = {
@@ -134,18 +146,18 @@ export const findingFlags = {
   }),
   limit: limitFlag('findings'),
   'fail-on': Flags.string({
-    summary: 'what makes the exit status 1',
+    summary: 'least severity that makes the exit status 1; :sure leaves out the only possible',
     helpValue: 'SEVERITY[:sure]',
     helpGroup: 'FINDINGS',
     default: 'warning',
   }),
   'long-pin': Flags.string({
-    summary: 'when a pin is a long one',
+    summary: 'from when on a pin is a long one',
     helpValue: 'DURATION',
     helpGroup: 'FINDINGS',
     default: '1s',
   }),
-  suppress: Flags.string({summary: 'known findings to leave out', helpValue: 'FILE', helpGroup: 'FINDINGS'}),
+  suppress: Flags.string({summary: 'file of known findings to leave out', helpValue: 'FILE', helpGroup: 'FINDINGS'}),
 };
 
 /** Flags as oclif hands them over: text not yet looked at. */

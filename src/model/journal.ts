@@ -65,12 +65,6 @@ export class Journal {
   /** place in the ring of the next entry, once it is full */
   private at = 0;
   private added = 0;
-  /** Keep everything (the `history` command). */
-  private readonly whole: boolean;
-
-  constructor(whole = false) {
-    this.whole = whole;
-  }
 
   add(
     what: number,
@@ -86,7 +80,7 @@ export class Journal {
     partner: number,
   ): void {
     const {data} = this;
-    if (this.added++ < FIRST + LAST || this.whole) {
+    if (this.added++ < FIRST + LAST) {
       data.push(what, t, cpu, task, input, line, delta, raw, pins, kind, partner);
       return;
     }
@@ -110,10 +104,10 @@ export class Journal {
     const kept = (this.data.length - 1) / FIELDS;
     const entries: JournalEntry[] = [];
     for (let i = 0; i < kept; i++) {
-      const ring = this.whole || i < FIRST ? i : FIRST + ((this.at + i - FIRST) % LAST);
+      const ring = i < FIRST ? i : FIRST + ((this.at + i - FIRST) % LAST);
       entries.push(this.entry(ring));
     }
-    return {entries, gapAfter: this.whole ? kept : Math.min(FIRST, kept), skipped: this.added - kept};
+    return {entries, gapAfter: Math.min(FIRST, kept), skipped: this.added - kept};
   }
 
   private entry(i: number): JournalEntry {

@@ -85,7 +85,6 @@ export class Lifetime {
     if ((pages.state[row]! & PageState.free) === 0 && this.holdsAnything(row)) this.tellFreed(ev, row, false);
     this.cut(ev.t, row);
     pages.state[row] = FRESH;
-    if (m.options.follow?.(pages.pfn[row]!)) m.note(row, ev, What.alloc, NaN, 0, 0);
   }
 
   private freed(ev: TraceEvent, pfn: number): void {
@@ -129,14 +128,11 @@ export class Lifetime {
   private cut(t: number, row: number): void {
     const {m} = this;
     const {pages} = m;
-    const journal = pages.journals[row];
-    if (journal) m.forget(row);
-    const kept = pages.journals[row];
+    m.forget(row);
     m.writeback.abandon(row);
     pages.generation[row]!++;
     pages.order[row] = 0;
     pages.reset(row, t);
-    pages.journals[row] = kept;
     m.files.forget(row);
   }
 }

@@ -29,11 +29,6 @@ import {WritebackTracker} from './writeback-tracker.js';
 /** Most pages with a journal at a time: memory must not follow a machine's pinned memory without bound. */
 const JOURNALS_MAX = 60_000;
 
-export interface ModelOptions {
-  /** PFNs whose whole history is kept (`history --pfn`) */
-  follow?: (pfn: number) => boolean;
-}
-
 export class Model implements EventSink {
   readonly pages = new PageTable();
   readonly identity = new Identity();
@@ -79,10 +74,7 @@ export class Model implements EventSink {
   private stackTarget: {stack: number} | undefined;
   private readonly stackTargets: ({stack: number} | undefined)[] = [];
 
-  constructor(
-    readonly time: TimeBase,
-    readonly options: ModelOptions = {},
-  ) {
+  constructor(readonly time: TimeBase) {
     this.gup = new GupTracker(this);
     this.counts = new RefCounts(this);
     this.dma = new DmaTracker(this);
@@ -341,18 +333,17 @@ export class Model implements EventSink {
   }
 
   private beginJournal(row: number): Journal | undefined {
-    const followed = this.options.follow?.(this.pages.pfn[row]!) ?? false;
-    if (!followed && this.journals >= JOURNALS_MAX) {
+    if (this.journals >= JOURNALS_MAX) {
       this.journalsRefused++;
       return undefined;
     }
     this.journals++;
-    return (this.pages.journals[row] = new Journal(followed));
+    return (this.pages.journals[row] = new Journal());
   }
 
   /** Forgets the journal of a row that no longer matters. */
   forget(row: number): void {
-    if (this.pages.journals[row] === undefined || this.options.follow?.(this.pages.pfn[row]!)) return;
+    if (this.pages.journals[row] === undefined) return;
     this.pages.journals[row] = undefined;
     this.journals--;
   }
