@@ -11,7 +11,9 @@ import {analyzeFiles} from './rules/analyze-text.js';
 const root = 'sample-traces';
 const TRACE = /\.txt(\.gz)?$/;
 
-const samples = readdirSync(root, {recursive: true, encoding: 'utf8'}).filter((name) => TRACE.test(name)).sort();
+const samples = readdirSync(root, {recursive: true, encoding: 'utf8'})
+  .filter((name) => TRACE.test(name))
+  .sort();
 
 /** The report without what differs from run to run, machine to machine, and version to version. */
 function lasting(report: Report): unknown {
