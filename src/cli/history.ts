@@ -28,6 +28,9 @@ export async function runHistory(options: TraceOptions<HistoryForm>, version: st
     let cut = 0;
     if (!asked) {
       const report = await analyze({...judged, selected: selector(options), ...run});
+      if (run.signal.aborted) {
+        throw new UserError('stopped before the pages of the findings were read', {next: 'name pages with --pfn'});
+      }
       ({ranges, cut} = framesOf(report.findings));
       if (ranges.length === 0) throw nothingFound(report);
     }
@@ -41,7 +44,7 @@ export async function runHistory(options: TraceOptions<HistoryForm>, version: st
         advice: 'name them with --pfn',
       });
     }
-    if (result.pages.length > 0) return {result, code: readingCodeOf(result, options)};
+    if (result.pages.length > 0 || result.partial !== undefined) return {result, code: readingCodeOf(result, options)};
     const remark = 'no event names any of these pages; PFNs in a trace are hexadecimal: write them with 0x';
     return {result, code: ExitCode.usage, remark};
   });
