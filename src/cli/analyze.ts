@@ -1,10 +1,9 @@
 /** `pinscope analyze`: options in, report out, exit status back. */
-import {readFile} from 'node:fs/promises';
 import {analyze} from '../analyze/report.js';
 import {selector} from '../analyze/select.js';
 import {UserError} from '../io/user-error.js';
 import {REPORT_RENDERERS} from '../report/index.js';
-import {type Kallsyms, KallsymsError, parseKallsyms, symbolised} from '../report/kallsyms.js';
+import {nameReport, readKallsyms} from '../report/symbols.js';
 import type {Report} from '../report/types.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode, exitCodeOf} from './exit.js';
@@ -16,21 +15,11 @@ export async function runAnalyze(options: TraceOptions, version: string, kallsym
   const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
   return produce(options, REPORT_RENDERERS[options.to], async (run) => {
     const report = await analyze({...judged, selected: selector(options), ...run});
-    if (symbols)
-      for (const {stacks} of report.findings) for (const s of stacks) s.frames = symbolised(s.frames, symbols);
+    if (symbols) nameReport(report, symbols);
     const code = exitCodeOf(report, options);
     if (code === ExitCode.usage) throw nothingJudged(report);
     return {result: report, code};
   });
-}
-
-async function readKallsyms(file: string): Promise<Kallsyms> {
-  try {
-    return parseKallsyms(await readFile(file, 'latin1'));
-  } catch (error) {
-    if (error instanceof KallsymsError) throw new UserError(error.message, {where: file});
-    throw new UserError('cannot be read', {where: file, next: 'give a copy of /proc/kallsyms', cause: error});
-  }
 }
 
 /** Nothing that any rule could judge: one line instead of a report that says nothing fifteen times. */

@@ -80,7 +80,7 @@ function summaryLine(f: Followed): object {
     lost_events: m.lostEvents,
     gaps: m.gaps.count,
     pages: m.pages.size,
-    pins: m.gup.takenPins,
+    pins: m.held.takenPins,
     dma_windows: m.windows.opened,
     writebacks: m.writeback.started,
     by_rule: byRule,
@@ -96,7 +96,7 @@ function summary(f: Followed): string {
   const lost = m.gaps.count > 0 ? `; ${m.lostEvents} events lost in ${m.gaps.count} gaps` : '';
   return [
     `${f.lines} lines, ${f.events} events${f.unrecognised > 0 ? `, ${f.unrecognised} lines not understood` : ''}${lost}`,
-    `seen: ${m.pages.size} pages, ${m.gup.takenPins} pins, ${m.windows.opened} DMA mappings, ${m.writeback.started} writebacks`,
+    `seen: ${m.pages.size} pages, ${m.held.takenPins} pins, ${m.windows.opened} DMA mappings, ${m.writeback.started} writebacks`,
     ...(f.notRun.length > 0 ? [`could not run: ${f.notRun.join(', ')} (pinscope info says what to record)`] : []),
     found === '' ? 'no findings' : `findings: ${found}`,
     '',

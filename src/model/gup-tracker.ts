@@ -1,19 +1,18 @@
 /**
- * Pins and gets: taken and dropped, from probes on the GUP path, from page_ref deltas, or from call stacks.
+ * What events say of pins and gets: probes on the GUP path, page_ref deltas, and call stacks. Who holds what is in
+ * holdings.ts.
  *
  * One deed shows as up to four events (pin_user_pages_fast, try_grab_folio_fast, page_ref_mod_unless +1,
  * page_ref_mod +1023). The probe names the kind and the sub-page; the page_ref event is the change itself. Where page_ref
  * events are recorded they decide; where not, the probe alone does.
  */
-import {type Hint, newHint, newUnpinCall, type UnpinCall} from './calls.js';
+import {type Hint, newHint, newUnpinCall} from './calls.js';
 import {EventKind as K, PageFlag, PageName, type TraceEvent} from './event.js';
-import {KNOWN_BY, What} from './journal.js';
-import type {Drop} from './listener.js';
+import type {Holdings} from './holdings.js';
 import type {Model} from './model.js';
-import {PageState, UNKNOWN_COUNT} from './page-table.js';
-import {chooseReferences} from './pairing.js';
+import {PageState} from './page-table.js';
 import {BIAS} from './ref-counts.js';
-import {type Deed, type KnownBy, Reference, type ReferenceKind} from './references.js';
+import {type Deed, Reference, type ReferenceKind} from './references.js';
 import {symbolOf} from './stacks.js';
 
 export class GupTracker {
@@ -21,20 +20,22 @@ export class GupTracker {
   probesMissed = 0;
   /** gup_put_folio probes with their page_ref event */
   probesMatched = 0;
-  takenPins = 0;
-  takenGets = 0;
   /** large-folio deltas whose kind nothing tells */
   ambiguousLarge = 0;
   /** Whether takings of pins are in the trace at all. */
   get takesSeen(): boolean {
-    return this.takenPins > 0 || this.m.records(K.Grab);
+    return this.held.takenPins > 0 || this.m.records(K.Grab);
   }
 
   private ambiguousTarget:
     | {target: {stack: number}; row: number; delta: number; deed: Deed | undefined; reference: Reference | undefined}
     | undefined;
 
-  constructor(private readonly m: Model) {}
+  private readonly held: Holdings;
+
+  constructor(private readonly m: Model) {
+    this.held = m.held;
+  }
 
   // --- probes
 
@@ -53,7 +54,7 @@ export class GupTracker {
     if (!hint || hint.from !== 'grab' || hint.pid !== ev.pid) return;
     m.calls.hints[slot] = undefined;
     if (ev.ok === 0) {
-      if (hint.reference) this.undo(hint.reference);
+      if (hint.reference) this.held.undo(hint.reference);
       return;
     }
     this.settle(hint, ev);
@@ -74,7 +75,7 @@ export class GupTracker {
     if (row < 0) return;
     hint.done = true;
     const {t, cpu, task, context, input, line, text, stack} = hint;
-    this.dropNow(
+    this.held.dropNow(
       row,
       hint.kind,
       hint.refs,
@@ -131,7 +132,7 @@ export class GupTracker {
     const deed = m.deed(ev);
     for (const pfn of pages) {
       const row = m.pages.findFolio(pfn);
-      if (row >= 0) this.drop(ev, row, 'pin', 1, deed, undefined, pfn);
+      if (row >= 0) this.held.drop(ev, row, 'pin', 1, deed, undefined, pfn);
     }
   }
 
@@ -192,7 +193,7 @@ export class GupTracker {
     let row = m.pages.findFolio(hint.pfn);
     if (row < 0) row = m.pages.row(hint.pfn, ev.t);
     const sub = hint.mayBeTail ? hint.pfn : m.pages.state[row]! & PageState.large ? -1 : hint.pfn;
-    hint.reference = this.take(ev, row, hint.kind!, hint.refs, 'probe', sub, hint);
+    hint.reference = this.held.take(ev, row, hint.kind!, hint.refs, 'probe', sub, hint);
   }
 
   private dropByProbe(hint: Hint, ev: TraceEvent): void {
@@ -201,7 +202,7 @@ export class GupTracker {
     if (row < 0) row = m.pages.row(hint.pfn, ev.t);
     hint.done = true;
     const deed = m.deed(ev);
-    this.drop(ev, row, hint.kind!, hint.refs, deed, undefined, -1);
+    this.held.drop(ev, row, hint.kind!, hint.refs, deed, undefined, -1);
   }
 
   // --- page_ref events
@@ -240,7 +241,7 @@ export class GupTracker {
     hint.done = true;
     this.probesMatched++;
     this.learn(hint, ev, row);
-    this.drop(ev, row, hint.kind, n, this.m.deed(ev), hint, -1);
+    this.held.drop(ev, row, hint.kind, n, this.m.deed(ev), hint, -1);
     return true;
   }
 
@@ -248,7 +249,7 @@ export class GupTracker {
     this.learn(hint, ev, row);
     if (hint.reference) return;
     const sub = hint.mayBeTail ? (hint.pfn >= 0 ? hint.pfn : ev.pfn) : this.isLarge(ev, row) ? -1 : ev.pfn;
-    hint.reference = this.take(ev, row, hint.kind!, hint.refs, 'probe', sub, hint);
+    hint.reference = this.held.take(ev, row, hint.kind!, hint.refs, 'probe', sub, hint);
   }
 
   private samePage(hint: Hint, ev: TraceEvent, row: number): boolean {
@@ -288,13 +289,13 @@ export class GupTracker {
     if (delta > 0) {
       const n = delta % BIAS === 0 ? delta / BIAS : delta % (BIAS - 1) === 0 ? delta / (BIAS - 1) : 0;
       if (n === 0) return false;
-      this.take(ev, row, 'pin', n, 'delta', ev.pfn, undefined);
+      this.held.take(ev, row, 'pin', n, 'delta', ev.pfn, undefined);
       return true;
     }
     const n = -delta % BIAS === 0 ? -delta / BIAS : (1 - delta) % BIAS === 0 ? (1 - delta) / BIAS : 0;
     if (n === 0) return false;
     if (this.m.records(K.GupPut)) this.probesMissed++;
-    this.drop(ev, row, 'pin', n, this.m.deed(ev), undefined, ev.pfn);
+    this.held.drop(ev, row, 'pin', n, this.m.deed(ev), undefined, ev.pfn);
     return true;
   }
 
@@ -308,14 +309,14 @@ export class GupTracker {
     if (m.records(K.Grab) && m.records(K.GupPut)) return;
     this.ambiguousLarge++;
     if (delta >= 2 && ev.kind === K.RefModUnless) {
-      const reference = this.take(ev, row, 'pin', delta, 'guess', -1, undefined);
+      const reference = this.held.take(ev, row, 'pin', delta, 'guess', -1, undefined);
       this.ambiguousTarget = {target: reference, row, delta, deed: undefined, reference};
       return;
     }
     if (delta <= -2 && ev.kind === K.RefModAndTest) {
       for (let r = m.pages.references[row]; r; r = r.next) {
         if (r.knownBy !== 'guess' || r.n !== -delta) continue;
-        this.drop(ev, row, 'pin', -delta, m.deed(ev), undefined, -1);
+        this.held.drop(ev, row, 'pin', -delta, m.deed(ev), undefined, -1);
         return;
       }
     }
@@ -337,116 +338,16 @@ export class GupTracker {
     const frames = m.stacks.get(stack).map(symbolOf);
     if (reference) {
       if (frames.some(isPinFunction)) reference.knownBy = 'stack';
-      else if (frames.some(isGetFunction)) this.undo(reference);
+      else if (frames.some(isGetFunction)) this.held.undo(reference);
     } else if (deed && delta < 0 && frames.some(isUnpinFunction) && m.pages.pins[row]! > 0) {
-      this.dropNow(row, 'pin', -delta, deed, undefined, -1, undefined);
+      this.held.dropNow(row, 'pin', -delta, deed, undefined, -1, undefined);
     } else if (deed && delta > 0 && frames.some(isPinFunction)) {
       const {t, cpu, task, context, input, line, text} = deed;
       const pin = new Reference('pin', delta, 'stack', row, -1, t, cpu, task, context, input, line, text);
       pin.stack = stack;
-      this.hold(row, pin);
+      this.held.hold(row, pin);
     }
   }
-
-  // --- taking
-
-  private take(
-    ev: TraceEvent,
-    row: number,
-    kind: ReferenceKind,
-    n: number,
-    knownBy: KnownBy,
-    sub: number,
-    hint: Hint | undefined,
-  ): Reference {
-    const {m} = this;
-    const reference = new Reference(
-      kind,
-      n,
-      knownBy,
-      row,
-      sub,
-      ev.t,
-      ev.cpu,
-      m.tasks.of(ev),
-      ev.context,
-      ev.input,
-      ev.line,
-      m.lineOf(ev),
-    );
-    if (hint) {
-      reference.gupFlags = hint.gupFlags;
-      reference.stack = hint.stack;
-    }
-    const call = m.calls.pins.get(ev.pid);
-    if (call && kind === 'pin') {
-      reference.call = call.call;
-      if (reference.gupFlags < 0) reference.gupFlags = call.gupFlags;
-    }
-    if (reference.stack < 0) m.wantStack(reference);
-    this.hold(row, reference);
-    m.note(row, ev, What.taken, this.rawChange(row, kind, n), detail(kind, knownBy), 0);
-    return reference;
-  }
-
-  /** What n references of a kind add to the raw count: a pin of a small folio is GUP_PIN_COUNTING_BIAS. */
-  private rawChange(row: number, kind: ReferenceKind, n: number): number {
-    return kind === 'pin' && (this.m.pages.state[row]! & PageState.large) === 0 ? n * BIAS : n;
-  }
-
-  private hold(row: number, reference: Reference): void {
-    const {pages} = this.m;
-    reference.next = pages.references[row];
-    pages.references[row] = reference;
-    if (reference.kind === 'pin') {
-      pages.pins[row]! += reference.n;
-      this.takenPins += reference.n;
-    } else {
-      pages.gets[row]! += reference.n;
-      this.takenGets += reference.n;
-    }
-    for (const tell of this.m.on.taken) tell(row, reference);
-  }
-
-  /** Pins that a count shows and no event did: from before the trace, or lost. */
-  derived(row: number, n: number): void {
-    const pfn = this.m.pages.pfn[row]!;
-    this.hold(row, new Reference('pin', n, 'count', row, pfn, -Infinity, -1, -1, -1, 0, 0, ''));
-  }
-
-  /** Pins that are gone although no event showed it: the oldest. */
-  lose(row: number, n: number): void {
-    for (const {reference, n: some} of chooseReferences(this.m, row, 'pin', n, undefined, -1).from)
-      this.withdraw(reference, some);
-  }
-
-  /** A grab that failed after all. */
-  private undo(reference: Reference): void {
-    if (reference.n > 0) this.withdraw(reference, reference.n);
-  }
-
-  private withdraw(reference: Reference, n: number): void {
-    this.reduce(reference, n);
-    for (const withdrawn of this.m.on.withdrawn) withdrawn(reference, n);
-  }
-
-  private reduce(reference: Reference, n: number): void {
-    const {pages} = this.m;
-    const {row} = reference;
-    reference.n -= n;
-    if (reference.kind === 'pin') pages.pins[row]! -= n;
-    else pages.gets[row]! -= n;
-    if (reference.n > 0) return;
-    let at = pages.references[row];
-    if (at === reference) {
-      pages.references[row] = reference.next;
-      return;
-    }
-    while (at && at.next !== reference) at = at.next;
-    if (at) at.next = reference.next;
-  }
-
-  // --- dropping
 
   /**
    * A plain put names no kind. But when a page's count leaves no room for all the gets it holds, one was put: beside
@@ -460,87 +361,13 @@ export class GupTracker {
     if (base < 0 || pages.count[row]! < 0) return;
     const room = pages.count[row]! - BIAS * pages.pins[row]! - base;
     const gone = pages.gets[row]! - Math.max(0, room);
-    if (gone > 0) this.drop(ev, row, 'get', Math.min(gone, -delta), m.deed(ev), undefined, ev.pfn);
-  }
-
-  private drop(
-    ev: TraceEvent,
-    row: number,
-    kind: ReferenceKind,
-    n: number,
-    deed: Deed,
-    hint: Hint | undefined,
-    sub: number,
-  ): void {
-    const {m} = this;
-    const slot = m.calls.slot(ev.cpu, ev.context);
-    const call = m.calls.unpins[slot];
-    const drop = this.dropNow(row, kind, n, deed, hint, sub, call?.pid === ev.pid ? call : undefined);
-    const from = drop.from[0]?.reference;
-    const known = detail(kind, from?.knownBy ?? 'count');
-    m.note(row, ev, What.dropped, -this.rawChange(row, kind, n), known, from?.line ?? 0);
-  }
-
-  private dropNow(
-    row: number,
-    kind: ReferenceKind,
-    n: number,
-    deed: Deed,
-    hint: Hint | undefined,
-    sub: number,
-    call: UnpinCall | undefined,
-  ): Drop {
-    const {m} = this;
-    const {pages} = m;
-    const large = (pages.state[row]! & PageState.large) !== 0;
-    const told = large ? this.subPagesOf(row, n, call) : pages.pfn[row]!;
-    const wanted = sub >= 0 && !large ? sub : told;
-    const chosen = chooseReferences(m, row, kind, n, deed, wanted);
-    for (const {reference, n: some} of chosen.from) this.reduce(reference, some);
-    const first = chosen.from[0]?.reference;
-    const subFirst = wanted >= 0 ? wanted : (first?.sub ?? -1);
-    if (chosen.unmatched > 0 && kind === 'pin') pages.state[row]! |= PageState.pinsUnknown;
-    const drop: Drop = {
-      kind,
-      row,
-      n,
-      deed,
-      probe: hint ? {line: hint.line, input: hint.input, text: hint.text} : undefined,
-      from: chosen.from,
-      unmatched: chosen.unmatched,
-      sub: subFirst >= 0 ? subFirst : pages.pfn[row]!,
-      subPages: subFirst >= 0 ? n : 2 ** pages.order[row]!,
-      subKnown: subFirst >= 0,
-      rawAfter: pages.count[row] === UNKNOWN_COUNT ? UNKNOWN_COUNT : pages.count[row]!,
-      doubt: null,
-      paired: chosen.how,
-    };
-    if (hint && hint.stack >= 0) deed.stack = hint.stack;
-    for (const tell of m.on.dropped) tell(drop);
-    return drop;
-  }
-
-  /** The first sub-page that the running unpin call is at in this folio; -1 when its list does not reach so far. */
-  private subPagesOf(row: number, n: number, call: UnpinCall | undefined): number {
-    if (!call) return -1;
-    const {pages} = this.m;
-    const head = pages.pfn[row]!;
-    const size = 2 ** pages.order[row]!;
-    const at = call.pages.findIndex((pfn, i) => i >= call.next && pfn >= head && pfn < head + size);
-    if (at < 0) return -1;
-    call.next = at + n;
-    return call.pages[at]!;
+    if (gone > 0) this.held.drop(ev, row, 'get', Math.min(gone, -delta), m.deed(ev), undefined, ev.pfn);
   }
 }
 
 /** Smallest order whose folio has at least `pages` pages. */
 function orderFor(pages: number): number {
   return Math.max(1, Math.ceil(Math.log2(pages)));
-}
-
-/** A reference as a journal entry holds it. */
-function detail(kind: ReferenceKind, knownBy: KnownBy): number {
-  return (kind === 'pin' ? 1 : 2) + 4 * KNOWN_BY.indexOf(knownBy);
 }
 
 /** Functions that take pins and nothing else (mm/gup.c, lib/iov_iter.c of 6.5 and later). */

@@ -1,4 +1,4 @@
-import type {DmaLink, DmaWindow} from './dma.js';
+import type {DmaWindow} from './dma.js';
 import type {LineText} from './line-text.js';
 import type {Deed, Reference, ReferenceKind} from './references.js';
 import type {Writeback} from './writeback.js';
@@ -79,5 +79,3 @@ export class Hooks {
     }
   }
 }
-
-export type {DmaLink};

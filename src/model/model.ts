@@ -13,6 +13,7 @@ import {EVENT_KINDS, EventKind as K, PageName, type EventSink, type Loss, type T
 import {Files} from './files.js';
 import {Gaps} from './gaps.js';
 import {GupTracker} from './gup-tracker.js';
+import {Holdings} from './holdings.js';
 import {Identity} from './identity.js';
 import {Journal} from './journal.js';
 import {Lifetime} from './lifetime.js';
@@ -55,6 +56,7 @@ export class Model implements EventSink {
   /** CMA is known to be configured: cma_* events or migratetype 5 were seen */
   cmaKnown = false;
 
+  readonly held: Holdings;
   readonly gup: GupTracker;
   readonly counts: RefCounts;
   readonly dma: DmaTracker;
@@ -75,6 +77,7 @@ export class Model implements EventSink {
   private readonly stackTargets: ({stack: number} | undefined)[] = [];
 
   constructor(readonly time: TimeBase) {
+    this.held = new Holdings(this);
     this.gup = new GupTracker(this);
     this.counts = new RefCounts(this);
     this.dma = new DmaTracker(this);

@@ -229,7 +229,7 @@ export class RefCounts {
     pages.state[row] = state | PageState.pinsDerived;
     if (state & (PageState.large | PageState.pinsDerived) || before < BIAS) return;
     const pins = nearestPins(before) - pages.pins[row]!;
-    if (pins > 0) m.gup.derived(row, pins);
+    if (pins > 0) m.held.derived(row, pins);
   }
 
   /** After missing events: as many pins as the count holds. */
@@ -239,8 +239,8 @@ export class RefCounts {
     if (pages.state[row]! & PageState.large || before < 0) return;
     const pins = nearestPins(before);
     const known = pages.pins[row]!;
-    if (pins > known) m.gup.derived(row, pins - known);
-    else if (pins < known) m.gup.lose(row, known - pins);
+    if (pins > known) m.held.derived(row, pins - known);
+    else if (pins < known) m.held.lose(row, known - pins);
   }
 }
 

@@ -24,7 +24,7 @@ const refs = (m: Model): boolean => m.seen[K.RefMod]! > 0 || m.seen[K.RefModAndT
 
 export const SOURCES: Record<Need, Source> = {
   pins: {
-    has: (m) => m.gup.takenPins > 0 || m.seen[K.Grab]! > 0 || m.seen[K.AddPin]! > 0 || (refs(m) && m.counts.smallSeen),
+    has: (m) => m.held.takenPins > 0 || m.seen[K.Grab]! > 0 || m.seen[K.AddPin]! > 0 || (refs(m) && m.counts.smallSeen),
     events:
       'page_ref:page_ref_mod, page_ref:page_ref_mod_unless; or kprobes on try_grab_folio, try_grab_folio_fast, try_grab_page',
     advice: 'record how pins are taken: all seven page_ref events (CONFIG_DEBUG_PAGE_REF), or probes on try_grab_*',
@@ -35,7 +35,7 @@ export const SOURCES: Record<Need, Source> = {
     advice: 'record how pins are dropped: page_ref events, or a probe on gup_put_folio (unpin_user_page* before 5.19)',
   },
   gets: {
-    has: (m) => m.seen[K.Grab]! > 0 || m.gup.takenGets > 0,
+    has: (m) => m.seen[K.Grab]! > 0 || m.held.takenGets > 0,
     events: 'kprobes on try_grab_folio, try_grab_folio_fast, try_grab_page (their flags tell FOLL_GET)',
     advice: 'probe try_grab_*: only its flags tell a get_user_pages reference from any other',
   },
