@@ -11,4 +11,14 @@ import {mail} from './mail/index.js';
 import {perfScript} from './perf-script/index.js';
 import {traceCmd} from './trace-cmd/index.js';
 
-export const forms: readonly Form[] = [traceDat, perfData, ftrace, traceCmd, perfScript, bpftraceJson, bpftrace, dmesg, mail];
+export const forms: readonly Form[] = [
+  traceDat,
+  perfData,
+  ftrace,
+  traceCmd,
+  perfScript,
+  bpftraceJson,
+  bpftrace,
+  dmesg,
+  mail,
+];
