@@ -1,0 +1,131 @@
+/** What must hold for every input, however damaged. Answers with what does not, in words. */
+import {readFileSync} from 'node:fs';
+import {Ajv, type AnySchemaObject, type ValidateFunction} from 'ajv';
+import {info} from '../../src/analyze/info.js';
+import {readTraces} from '../../src/analyze/read.js';
+import {analyze, type AnalyzeOptions} from '../../src/analyze/report.js';
+import {Followed} from '../../src/history/followed.js';
+import {Recorder} from '../../src/history/recorder.js';
+import {absentOf, pagesOf} from '../../src/history/report.js';
+import {UserError} from '../../src/io/user-error.js';
+import type {Model} from '../../src/model/model.js';
+import {EVERY_PIN, PinCollector} from '../../src/pins/collector.js';
+import {basisOf, endingOf} from '../../src/analyze/basis.js';
+import {HISTORY_RENDERERS} from '../../src/report/history/index.js';
+import {REPORT_RENDERERS} from '../../src/report/index.js';
+import {INFO_RENDERERS} from '../../src/report/info/index.js';
+import {PINS_RENDERERS} from '../../src/report/pins/index.js';
+import type {Report} from '../../src/report/types.js';
+
+const PLAIN = {color: false, width: 80};
+const ajv = new Ajv({strictTypes: false, allowUnionTypes: true});
+
+function schema(name: string): ValidateFunction {
+  const file = new URL(`../../schema/${name}`, import.meta.url);
+  return ajv.compile(JSON.parse(readFileSync(file, 'utf8')) as AnySchemaObject);
+}
+
+const isReport = schema('pinscope.report.1.json');
+const isLine = schema('pinscope.report.lines.1.json');
+const isHistory = schema('pinscope.history.1.json');
+const isPins = schema('pinscope.pins.1.json');
+
+/** What no form for people may contain: whatever moves a cursor, hides or reorders text. */
+const UNSAFE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|\p{Surrogate}/u;
+const NOT_ASCII = /[^\x20-\x7e\n]/;
+
+/** Throws whatever is wrong with the analysis of these traces; a UserError is a right answer. Tells which it was. */
+export async function check(traces: readonly string[], variant: number): Promise<'report' | 'refused'> {
+  const options: AnalyzeOptions = {
+    traces,
+    from: undefined,
+    kernel: undefined,
+    pageShift: undefined,
+    vmemmap: undefined,
+    rules: [],
+    longPin_ns: 1e6,
+    suppressions: undefined,
+    selected: () => true,
+    command: [],
+    version: '0.0.0',
+  };
+  let report: Report;
+  try {
+    report = await analyze(options);
+  } catch (error) {
+    if (error instanceof UserError) return 'refused';
+    throw error;
+  }
+  checkForms(report);
+  if (variant === 0) await checkHistory(options, report);
+  if (variant === 1) await checkPins(options);
+  if (variant === 2) checkText('info', whole(INFO_RENDERERS.table(await info(options), PLAIN)), UNSAFE);
+  return 'report';
+}
+
+function checkForms(report: Report): void {
+  const json = whole(REPORT_RENDERERS.json(report, PLAIN));
+  valid(isReport, JSON.parse(json), 'json');
+  for (const line of whole(REPORT_RENDERERS.ndjson(report, PLAIN)).trimEnd().split('\n'))
+    valid(isLine, JSON.parse(line), 'ndjson');
+  checkText('table', whole(REPORT_RENDERERS.table(report, PLAIN)), UNSAFE);
+  checkText('mail', whole(REPORT_RENDERERS.mail(report, PLAIN)), NOT_ASCII);
+  checkText('markdown', whole(REPORT_RENDERERS.markdown(report, PLAIN)), UNSAFE);
+  whole(REPORT_RENDERERS.html(report, PLAIN));
+}
+
+async function checkHistory(options: AnalyzeOptions, found: Report): Promise<void> {
+  const pages = found.findings.flatMap((f) => f.pages).slice(0, 50);
+  const followed = new Followed(
+    pages.map(({pfn, order}) => ({first: Number(pfn), last: Number(pfn) + 2 ** order - 1})),
+  );
+  let recorder!: Recorder;
+  let model!: Model;
+  const report = await analyze({
+    ...options,
+    recorder: (m) => {
+      model = m;
+      return (recorder = new Recorder(m, followed));
+    },
+  });
+  const {tool, command, inputs, clock, span, kernel, quality, timing} = report;
+  const lives = pagesOf(model, recorder, report.findings, false);
+  const result = {
+    schema: 'pinscope.history/1' as const,
+    ...{tool, command, inputs, clock, span, kernel, quality, timing},
+    pages: lives,
+    absent: absentOf(model, recorder, followed),
+  };
+  valid(isHistory, JSON.parse(whole(HISTORY_RENDERERS.json(result, PLAIN))), 'history json');
+  checkText('history', whole(HISTORY_RENDERERS.table(result, PLAIN)), UNSAFE);
+  checkText('history mail', whole(HISTORY_RENDERERS.mail(result, PLAIN)), NOT_ASCII);
+}
+
+async function checkPins(options: AnalyzeOptions): Promise<void> {
+  let pins!: PinCollector;
+  const reading = await readTraces(options, (model) => [(pins = new PinCollector(model, EVERY_PIN))]);
+  const result = {
+    schema: 'pinscope.pins/1' as const,
+    ...basisOf(reading, options),
+    ...pins.result(),
+    ...endingOf(reading),
+  };
+  valid(isPins, JSON.parse(whole(PINS_RENDERERS.json(result, PLAIN))), 'pins json');
+  checkText('pins', whole(PINS_RENDERERS.table(result, PLAIN)), UNSAFE);
+  checkText('pins mail', whole(PINS_RENDERERS.mail(result, PLAIN)), NOT_ASCII);
+}
+
+function whole(pieces: Iterable<string>): string {
+  return [...pieces].join('');
+}
+
+function valid(validate: ValidateFunction, value: unknown, what: string): void {
+  if (!validate(value)) throw new Error(`${what} breaks its schema: ${ajv.errorsText(validate.errors)}`);
+}
+
+function checkText(what: string, text: string, forbidden: RegExp): void {
+  const m = forbidden.exec(text);
+  if (!m) return;
+  const line = text.slice(0, m.index).split('\n').at(-1)!;
+  throw new Error(`${what} contains U+${m[0].charCodeAt(0).toString(16)} after '${line.slice(-60)}'`);
+}
