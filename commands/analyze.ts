@@ -1,5 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import {TraceCommand} from '../src/cli/base.js';
+import {kallsymsFlag} from '../src/cli/flags.js';
 
 export default class Analyze extends TraceCommand {
   static override summary = "Read traces, rebuild every page's reference history, report findings";
@@ -31,7 +32,7 @@ export default class Analyze extends TraceCommand {
       summary: 'read a trace as it is written: findings as they become certain, a summary on Ctrl-C',
       helpGroup: 'INPUT',
     }),
-    kallsyms: Flags.string({summary: 'symbols for bare addresses in stacks', helpValue: 'FILE', helpGroup: 'OUTPUT'}),
+    kallsyms: kallsymsFlag,
   };
   static override strict = false;
 

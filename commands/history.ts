@@ -28,11 +28,13 @@ export default class History extends TraceCommand {
     ...flags.outputFlags(flags.TEXT_FORMS),
     limit: flags.limitFlag('pages'),
   };
+  static override flags = {kallsyms: flags.kallsymsFlag};
   static override strict = false;
 
   async run(): Promise<void> {
     const options = await this.traceOptions(flags.TEXT_FORMS);
+    const {kallsyms} = (await this.parse(History)).flags;
     const {runHistory} = await import('../src/cli/history.js');
-    process.exitCode = await runHistory(options, this.config.version);
+    process.exitCode = await runHistory(options, this.config.version, kallsyms);
   }
 }

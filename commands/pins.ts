@@ -27,11 +27,13 @@ export default class Pins extends TraceCommand {
     ...flags.outputFlags(flags.TEXT_FORMS),
     limit: flags.limitFlag('lines of each list'),
   };
+  static override flags = {kallsyms: flags.kallsymsFlag};
   static override strict = false;
 
   async run(): Promise<void> {
     const options = await this.traceOptions(flags.TEXT_FORMS);
+    const {kallsyms} = (await this.parse(Pins)).flags;
     const {runPins} = await import('../src/cli/pins.js');
-    process.exitCode = await runPins(options, this.config.version);
+    process.exitCode = await runPins(options, this.config.version, kallsyms);
   }
 }

@@ -136,6 +136,13 @@ export function limitFlag(what: string) {
   return Flags.string({summary: `show at most so many ${what}, 0 for all`, helpValue: 'N', helpGroup: 'OUTPUT'});
 }
 
+/** For results that show call stacks. */
+export const kallsymsFlag = Flags.string({
+  summary: 'symbols for bare addresses in stacks: a copy of /proc/kallsyms',
+  helpValue: 'FILE',
+  helpGroup: 'OUTPUT',
+});
+
 export const findingFlags = {
   rule: list('only these rules', 'ID[,ID...]', 'FINDINGS'),
   severity: Flags.string({

@@ -9,6 +9,7 @@ import {UserError} from '../io/user-error.js';
 import type {Model} from '../model/model.js';
 import {HISTORY_RENDERERS, type HistoryForm} from '../report/history/index.js';
 import type {HistoryReport} from '../report/history/types.js';
+import {nameHistory, readKallsyms} from '../report/symbols.js';
 import type {Finding, Report} from '../report/types.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode, readingCodeOf} from './exit.js';
@@ -19,10 +20,15 @@ import type {Range} from './values.js';
 /** Page frames of findings that are followed at once. */
 const FOUND_MAX = 10_000;
 
-export async function runHistory(options: TraceOptions<HistoryForm>, version: string): Promise<ExitCode> {
+export async function runHistory(
+  options: TraceOptions<HistoryForm>,
+  version: string,
+  kallsyms?: string,
+): Promise<ExitCode> {
   const asked = options.selection.pfn.length > 0;
   if (!asked) await checkRereadable(options.traces);
   const judged = await judging(options, version);
+  const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
   return produce(options, HISTORY_RENDERERS[options.to], async (run) => {
     let ranges: readonly Range[] = options.selection.pfn;
     let cut = 0;
@@ -35,6 +41,7 @@ export async function runHistory(options: TraceOptions<HistoryForm>, version: st
       if (ranges.length === 0) throw nothingFound(report);
     }
     const result = await recorded(judged, run, ranges, options, asked);
+    if (symbols) nameHistory(result, symbols);
     if (cut > 0) {
       result.quality.push({
         id: 'pages-not-followed',

@@ -6,12 +6,14 @@ import {EVERY_PIN, PinCollector} from '../pins/collector.js';
 import {SOURCES} from '../quality/coverage.js';
 import {PINS_RENDERERS, type PinsForm} from '../report/pins/index.js';
 import type {PinsReport} from '../report/pins/types.js';
+import {namePins, readKallsyms} from '../report/symbols.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode, readingCodeOf} from './exit.js';
 import type {Selection} from './flags.js';
 import {produce} from './run.js';
 
-export async function runPins(options: TraceOptions<PinsForm>, version: string): Promise<ExitCode> {
+export async function runPins(options: TraceOptions<PinsForm>, version: string, kallsyms?: string): Promise<ExitCode> {
+  const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
   return produce(options, PINS_RENDERERS[options.to], async (run) => {
     let pins!: PinCollector;
     const reading = await readTraces({...options, ...run}, (model) => {
@@ -25,6 +27,7 @@ export async function runPins(options: TraceOptions<PinsForm>, version: string):
       ...pins.result(),
       ...endingOf(reading),
     };
+    if (symbols) namePins(result, symbols);
     if (pins.unexplained > 0) {
       result.quality.push({
         id: 'unpins-unexplained',

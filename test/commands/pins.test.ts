@@ -1,3 +1,6 @@
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
 import {beforeAll, describe, expect, inject, it} from 'vitest';
 import {LivePins} from '../../src/pins/live.js';
 import {Spread} from '../../src/pins/spread.js';
@@ -74,6 +77,19 @@ describe('pinscope pins', () => {
     expect(json<PinsReport>('pins', '--pfn', pfn, sample(name)).totals.pins).toBe(
       taken.filter((pin) => pin.pfn === pfn).length,
     );
+  });
+
+  it('names bare addresses by a kallsyms file', () => {
+    const bare = linesOf('ftrace/call-stacks').map((line) =>
+      line.startsWith(' => pin_user_pages_fast') ? ' => 0xffffffff81a3c2f2' : line,
+    );
+    const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-pins-'));
+    const symbols = path.join(dir, 'kallsyms');
+    writeFileSync(symbols, 'ffffffff81a3c2e0 T pin_user_pages_fast\n');
+    const {stdout} = pinscope(['pins', '--json', '--kallsyms', symbols, '-'], bare.join('\n'));
+    rmSync(dir, {recursive: true});
+    const {stacks} = JSON.parse(stdout) as PinsReport;
+    expect(stacks[0]?.stack).toContain('pin_user_pages_fast+0x12');
   });
 
   it('fits 80 columns', () => {
