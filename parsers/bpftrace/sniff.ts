@@ -1,6 +1,6 @@
 /** Whether an input is what bpftrace printed, as text or as JSON. */
 
-import {HASH, hashBytes, LBRACE, QUOTE, skipSpaces, SPACE, TAB, text} from '../bytes.js';
+import {HASH, hashBytes, LBRACE, QUOTE, skipSpaces, SLASH, SPACE, TAB, text} from '../bytes.js';
 import {EventTable} from '../events/table.js';
 import type {Sniff} from '../form.js';
 import {headLines} from '../head-lines.js';
@@ -21,6 +21,7 @@ export function sniffText(head: Uint8Array): Sniff {
   const prefix = new LinePrefix();
   const table = new EventTable();
   const maps = new MapOutput();
+  let program = 0;
   let recorder = 0;
   let attaching = 0;
   let timed = 0;
@@ -36,6 +37,11 @@ export function sniffText(head: Uint8Array): Sniff {
     if (head[start] === HASH) {
       if (recorder === 0 && RECORDER.test(text(head, start, Math.min(end, start + 40)))) recorder = line;
       return;
+    }
+    if (program === 0 && others + timed + untimed === 0) {
+      // comments of a program stand before its clauses
+      if (head[start] === SLASH) return;
+      if (PROGRAM.test(text(head, start, Math.min(end, start + 200)))) program = line;
     }
     if (head[start] === LBRACE) {
       // a JSON record, or a structure
@@ -74,6 +80,14 @@ export function sniffText(head: Uint8Array): Sniff {
       sample = entry.name;
     }
   });
+  if (program > 0 && attaching + timed === 0) {
+    return {
+      verdict: 'refused',
+      score: 90,
+      evidence: [`line ${program} is a clause of a bpftrace program, not what it prints`],
+      advice: 'Run it and give its output: bpftrace PROGRAM >trace.txt',
+    };
+  }
   const evidence: string[] = [];
   if (recorder > 0) evidence.push(`line ${recorder}: \`pinscope record\` ran bpftrace`);
   if (attaching > 0) evidence.push(`line ${attaching}: bpftrace's "Attaching ... probes"`);
@@ -96,6 +110,9 @@ export function sniffText(head: Uint8Array): Sniff {
   return NO;
 }
 
+/** `kprobe:unpin_user_page { printf(...); }`, `BEGIN { ...` */
+const PROGRAM =
+  /^(?:BEGIN|END|(?:k|kret|u|uret)probe:\S+|tracepoint:\S+|k(?:ret)?func:\S+|f(?:entry|exit):\S+) *(?:\/[^{]*\/ *)?\{/;
 /** What `pinscope record` writes before the output of the tool it ran. */
 const RECORDER = /^# pinscope-record: tool=bpftrace/;
 const ATTACHING = /^Attach(?:ing|ed) \d+ probes?/;

@@ -214,7 +214,7 @@ export class MailReader extends LooseLineReader {
       // pairs without an event above them are what a break left of one
       if (pairs(buf, from, end) > 1) this.unrecognised(buf, start, end);
       else {
-        notes.prose++;
+        if (buf[from] !== HASH) notes.prose++;
         this.otherText++;
       }
       if (!this.held?.length) this.closeStack();

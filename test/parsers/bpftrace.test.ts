@@ -429,4 +429,12 @@ describe('detection', () => {
     const found = detect(Buffer.from('Attaching 2 probes...\n\n@pins[wl, 398]: 5\n@pins[fio, 399]: 7\n'));
     expect(found).toMatchObject({outcome: 'refused', advice: expect.stringContaining('printf')});
   });
+
+  it('refuses a program, and says to run it', () => {
+    const program =
+      'BEGIN { @vm = *(uint64*)kaddr("vmemmap_base"); }\n' +
+      'kprobe:unpin_user_page /pid == 5/ { printf("%llu cpu=%d unpin_user_page pfn=0x%llx\\n", nsecs, cpu, arg0); }\n';
+    const found = detect(Buffer.from(program));
+    expect(found).toMatchObject({outcome: 'refused', advice: expect.stringContaining('bpftrace PROGRAM')});
+  });
 });
