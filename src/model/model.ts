@@ -5,6 +5,7 @@
  * verdict could turn on. It judges nothing. The deltas by kernel version are those of kernel mm/gup.c, 4.9 to 7.2
  * (pin: +1024n, or +n and +1023n; unpin: -1024n, or -(1024n-1) and -1; large folios: +n and -n).
  */
+import {believable} from './believable.js';
 import {Calls} from './calls.js';
 import {DmaTracker} from './dma-tracker.js';
 import {DmaWindows} from './dma.js';
@@ -49,6 +50,8 @@ export class Model implements EventSink {
   readonly on = new Hooks();
   readonly losses: Loss[] = [];
   lostEvents = 0;
+  /** events with numbers that no kernel prints */
+  unbelievable = 0;
   /** the ring buffer was overwritten: each CPU's events begin somewhere in the middle */
   overwritten = false;
   /** rows whose every change listeners want to hear of (`counted`), although they hold nothing */
@@ -113,6 +116,10 @@ export class Model implements EventSink {
     }
     this.lastOnCpu[ev.cpu + 1] = t;
     if (kind === K.Other) return;
+    if (!believable(ev)) {
+      this.unbelievable++;
+      return;
+    }
     this.seen[kind]!++;
     this.stackTargets[ev.cpu + 1] = undefined;
     if (kind <= K.RefUnfreeze) this.counts.event(ev);

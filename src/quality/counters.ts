@@ -117,6 +117,13 @@ export function qualityOf(reading: Reading): QualityCounter[] {
   );
 
   add(
+    'impossible-numbers',
+    'warning',
+    m.unbelievable,
+    'events with numbers that no kernel prints (a PFN, order, count or size out of all range), not used',
+    'the input is damaged or edited',
+  );
+  add(
     'replay-mismatch',
     'warning',
     m.counts.mismatches,
