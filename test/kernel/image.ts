@@ -56,9 +56,9 @@ function copyModules(kernel: Kernel, to: string): string[] {
   return order;
 }
 
-/** Compiles the test module for a kernel; the result is kept in the cache until its source changes. */
-function buildModule(kernel: Kernel): string {
-  const dir = join(CACHE, `pinbad-${kernel.release}`);
+/** Compiles the test module for a kernel. */
+function buildModule(kernel: Kernel, name: string): string {
+  const dir = join(CACHE, `pinbad-${name}`);
   rmSync(dir, {recursive: true, force: true});
   cpSync(join(GUEST, 'pinbad'), dir, {recursive: true});
   execFileSync('make', ['-s', '-C', kernel.headers, `M=${dir}`, 'modules'], {stdio: ['ignore', 'pipe', 'pipe']});
@@ -83,7 +83,7 @@ export function buildInitramfs(kernel: Kernel, name: string, files: Record<strin
   copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
   symlinkSync('busybox', join(root, 'bin/sh'));
   writeFileSync(join(root, 'lib/modules.order'), `${copyModules(kernel, join(root, 'lib')).join('\n')}\n`);
-  copyFileSync(buildModule(kernel), join(root, 'lib/pinbad.ko'));
+  copyFileSync(buildModule(kernel, name), join(root, 'lib/pinbad.ko'));
   copyFileSync(buildWork(), join(root, 'bin/work'));
   copyFileSync(join(GUEST, 'init.sh'), join(root, 'init'));
   if (existsSync('/bin/dash'))

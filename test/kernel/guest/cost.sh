@@ -1,6 +1,6 @@
 # What a recording costs: work whose time is counted in instructions, without a recording and with several.
 . /task/common.sh
-echo "alone $(work cost /mnt)"
+echo "alone: $(work cost /mnt)"
 for script in /task/record-*.sh; do
   name=$(basename "$script" .sh)
   sh "$script" -o /out/$name.txt work cost /mnt >/tmp/cost 2>/tmp/said
