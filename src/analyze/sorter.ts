@@ -131,18 +131,25 @@ function bytesOf(buf: Uint8Array, start: number, end: number): Uint8Array {
 /** A copy that owns its line's bytes and the used part of its lists. */
 function cloneEvent(ev: TraceEvent): TraceEvent {
   const copy = Object.assign(Object.create(Object.getPrototypeOf(ev)) as TraceEvent, ev);
-  const line = ev.lineStart;
-  copy.buf = bytesOf(ev.buf, line, ev.lineEnd);
-  copy.lineStart = 0;
-  copy.lineEnd -= line;
-  copy.commStart -= line;
-  copy.commEnd -= line;
-  copy.nameStart -= line;
-  copy.nameEnd -= line;
-  copy.deviceStart -= line;
-  copy.deviceEnd -= line;
-  copy.textStart -= line;
-  copy.textEnd -= line;
+  // Decoded text, and what was put together of several lines, stands beside the line and not in it.
+  const from = Math.min(
+    ev.lineStart,
+    ev.commStart,
+    startOf(ev.nameStart, ev.nameEnd),
+    startOf(ev.deviceStart, ev.deviceEnd),
+    startOf(ev.textStart, ev.textEnd),
+  );
+  copy.buf = bytesOf(ev.buf, from, Math.max(ev.lineEnd, ev.commEnd, ev.nameEnd, ev.deviceEnd, ev.textEnd));
+  copy.lineStart -= from;
+  copy.lineEnd -= from;
+  copy.commStart -= from;
+  copy.commEnd -= from;
+  copy.nameStart -= from;
+  copy.nameEnd -= from;
+  copy.deviceStart -= from;
+  copy.deviceEnd -= from;
+  copy.textStart -= from;
+  copy.textEnd -= from;
   if (ev.listLength > 0 || ev.dmaLength > 0) {
     const lists = copy as unknown as Record<string, Float64Array>;
     for (const name of ['listPfn', 'listPtrHi', 'listPtrLo', 'listPhys', 'listOffset', 'listLen'])
@@ -150,4 +157,9 @@ function cloneEvent(ev: TraceEvent): TraceEvent {
     for (const name of ['dmaAddrs', 'dmaLens']) lists[name] = lists[name]!.slice(0, ev.dmaLength);
   }
   return copy;
+}
+
+/** Where a range begins; an empty one begins nowhere. */
+function startOf(start: number, end: number): number {
+  return end > start ? start : Infinity;
 }
