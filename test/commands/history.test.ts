@@ -4,7 +4,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {beforeAll, describe, expect, inject, it} from 'vitest';
 import type {HistoryReport, LifeEntry} from '../../src/report/history/types.js';
-import {json, linesOf, pinscope, sample} from './pinscope.js';
+import {against, json, linesOf, pinscope, sample} from './pinscope.js';
 
 beforeAll(() => expect(inject('buildFailure')).toBe(''));
 
@@ -18,6 +18,13 @@ function number(line: string, name: string): number | null {
 }
 
 describe('pinscope history', () => {
+  it.each(['call-stacks', 'counting-clock', 'lost-events', 'misuse-6.1-probes'])(
+    'keeps to its schema on %s',
+    (name) => {
+      expect(against('pinscope.history.1.json', json<HistoryReport>('history', sample(`ftrace/${name}`)))).toBe('');
+    },
+  );
+
   it.each([
     ['ftrace/unpin-while-dma', '0x2fb0'],
     ['ftrace/writeback-while-pinned', '0x5c0e0'],

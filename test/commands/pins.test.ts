@@ -7,7 +7,7 @@ import {Spread} from '../../src/pins/spread.js';
 import {Top} from '../../src/pins/top.js';
 import {distribution} from '../../src/report/pins/distribution.js';
 import type {PinsReport} from '../../src/report/pins/types.js';
-import {json, linesOf, pinscope, sample} from './pinscope.js';
+import {against, json, linesOf, pinscope, sample} from './pinscope.js';
 
 beforeAll(() => expect(inject('buildFailure')).toBe(''));
 
@@ -45,6 +45,13 @@ function byHand(name: string): {taken: Held[]; holds: number[]; before: number; 
 }
 
 describe('pinscope pins', () => {
+  it.each(['call-stacks', 'counting-clock', 'lost-events', 'misuse-6.1-probes'])(
+    'keeps to its schema on %s',
+    (name) => {
+      expect(against('pinscope.pins.1.json', json<PinsReport>('pins', sample(`ftrace/${name}`)))).toBe('');
+    },
+  );
+
   it.each(['ftrace/call-stacks', 'ftrace/unpin-while-dma'])('counts what the lines of %s say', (name) => {
     const expected = byHand(name);
     const report = json<PinsReport>('pins', sample(name));

@@ -3,6 +3,7 @@ import {spawnSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import path from 'node:path';
 import {gunzipSync} from 'node:zlib';
+import {Ajv, type AnySchemaObject} from 'ajv';
 
 const RUN = path.resolve('bin/run.js');
 
@@ -28,6 +29,13 @@ export function json<T>(...args: string[]): T {
   const {stdout, stderr} = pinscope([...args, '--json']);
   if (stdout === '') throw new Error(stderr);
   return JSON.parse(stdout) as T;
+}
+
+/** What the published schema has against a value; empty when it is as promised. */
+export function against(schema: string, value: unknown): string {
+  const ajv = new Ajv({allErrors: true, strictTypes: false});
+  ajv.validate(JSON.parse(readFileSync(path.join('schema', schema), 'utf8')) as AnySchemaObject, value);
+  return ajv.errors === null || ajv.errors === undefined ? '' : ajv.errorsText(ajv.errors);
 }
 
 export function sample(name: string): string {
