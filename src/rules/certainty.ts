@@ -36,6 +36,16 @@ export function countsRecorded(m: Model): boolean {
   return m.records(K.RefModAndTest) && m.records(K.RefMod);
 }
 
+/**
+ * Unpins that leave no mark: without a probe on gup_put_folio() a small page's unpins still show in its counts, a large
+ * folio's look like any put.
+ */
+export function unpinsDoubt(m: Model, row: number): string | null {
+  const small = (m.pages.state[row]! & PageState.large) === 0;
+  if (m.records(K.GupPut) || (small && countsRecorded(m))) return null;
+  return 'gup_put_folio() is not probed: its unpin may have left no event';
+}
+
 /** The reference may be of the other kind: a large folio's count moves alike for both. */
 export function kindDoubt(reference: Reference | undefined): string | null {
   return reference?.knownBy === 'guess'

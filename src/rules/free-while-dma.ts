@@ -43,7 +43,7 @@ export const freeWhileDma: Rule = {
         owner === 'get' && !countsRecorded(m)
           ? 'puts leave no event here: the reference may have been dropped before the mapping was made'
           : null,
-        lost(m, window.open.t, deed.t),
+        lost(m, Math.min(holder?.t ?? Infinity, window.sharedSince), deed.t),
       );
       return {
         rule: 'free-while-dma',

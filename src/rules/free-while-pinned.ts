@@ -1,6 +1,6 @@
 import type {Listener} from '../model/listener.js';
 import {PageState} from '../model/page-table.js';
-import {countsRecorded, firstDoubt, lost} from './certainty.js';
+import {countsRecorded, firstDoubt, lost, unpinsDoubt} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 
 export const freeWhilePinned: Rule = {
@@ -29,6 +29,7 @@ export const freeWhilePinned: Rule = {
           if (r.kind !== 'pin' || r.knownBy === 'count' || r.knownBy === 'guess') continue;
           const reason = firstDoubt(
             lost(m, r.t, deed.t),
+            unpinsDoubt(m, row),
             countsRecorded(m)
               ? null
               : 'no page_ref events back the probes: the probe on its unpin may have been missed',

@@ -3,7 +3,7 @@ import type {Listener} from '../model/listener.js';
 import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
 import {BIAS} from '../model/ref-counts.js';
 import type {Deed, Reference} from '../model/references.js';
-import {firstDoubt, lost} from './certainty.js';
+import {firstDoubt, lost, unpinsDoubt} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 
 export const putOnPin: Rule = {
@@ -107,6 +107,7 @@ export const putOnPin: Rule = {
         if (!pin || pin.knownBy === 'count' || pin.knownBy === 'guess') return;
         const reason = firstDoubt(
           lost(m, pin.t, deed.t),
+          unpinsDoubt(m, row),
           pin.ioDoneOutsideTask ? 'its I/O ended in an interrupt, where a probe on the unpin can be missed' : null,
         );
         tell(row, pin, deed, 0, reason);

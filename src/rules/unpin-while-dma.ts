@@ -42,11 +42,11 @@ export const unpinWhileDma: Rule = {
       const getsUnseen = stillGot && !countsRecorded(m);
       const small = (m.pages.state[drop.row]! & PageState.large) === 0;
       // A small page's printed count proves that no pin is left, whatever was lost before.
-      const since = small && drop.rawAfter !== UNKNOWN_COUNT ? window.open.t : m.pages.since[drop.row]!;
+      const since = small && drop.rawAfter !== UNKNOWN_COUNT ? window.sharedSince : m.pages.since[drop.row]!;
       const reason = firstDoubt(
         pinsDoubt(m, drop.row, pins),
         mappingDoubt(window, link.owner),
-        lost(m, Math.min(since, window.open.t), drop.deed.t),
+        lost(m, Math.min(since, window.sharedSince), drop.deed.t),
         getsUnseen ? 'whether the plain reference on it was put before cannot be seen without page_ref events' : null,
       );
       const raw = drop.rawAfter === UNKNOWN_COUNT ? null : drop.rawAfter;

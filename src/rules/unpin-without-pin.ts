@@ -1,4 +1,4 @@
-import {Context} from '../model/event.js';
+import {Context, EventKind as K} from '../model/event.js';
 import type {Listener} from '../model/listener.js';
 import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
 import {BIAS} from '../model/ref-counts.js';
@@ -54,6 +54,10 @@ export const unpinWithoutPin: Rule = {
             reason = 'the unpin is in an interrupt and no page_ref events back the probes';
           } else if (large && !countsRecorded(m))
             reason = 'a pin of a large folio may have come by a function that was not probed';
+          else if (!m.records(K.Grab)) reason = 'try_grab_*() are not probed: its pin may have left no event';
+          // Calls nest (unpin_user_pages_dirty_lock() calls unpin_user_page() on some kernels): only the drop itself counts.
+          else if (!countsRecorded(m) && !m.records(K.GupPut))
+            reason = 'gup_put_folio() is not probed: one unpin may show as two calls';
           reason ??= lost(m, pages.since[row]!, drop.deed.t);
         }
         if (negative) pages.state[row]! |= PageState.reported;

@@ -28,7 +28,7 @@ export const writebackWhileDma: Rule = {
       if (!writable || (held.swapBacked && !held.file) || m.pages.pins[row]! > 0) return;
       const start = Math.max(writeback.start.t, writable.open.t);
       const reason = firstDoubt(
-        lost(m, reference.t, start),
+        lost(m, Math.min(reference.t, writeback.start.t), start),
         countsRecorded(m)
           ? null
           : 'puts leave no event here: the reference may have been dropped before the mapping was made',

@@ -2,7 +2,7 @@ import {EventKind as K} from '../model/event.js';
 import type {Listener} from '../model/listener.js';
 import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
 import type {Severity} from '../report/types.js';
-import {countsRecorded, firstDoubt, kindDoubt, lost} from './certainty.js';
+import {countsRecorded, firstDoubt, kindDoubt, lost, unpinsDoubt} from './certainty.js';
 import type {Rule, RuleContext, Violation} from './types.js';
 import {directionName} from './unpin-while-dma.js';
 import {type HeldWriteback, watchWriteback} from './writeback.js';
@@ -47,7 +47,11 @@ export const writebackWhilePinned: Rule = {
         doubt,
         kindDoubt(reference),
         reference.knownBy === 'count' ? 'its pin was taken before the trace began, or was not seen' : null,
-        lost(m, reference.t, start),
+        lost(m, Math.min(reference.t, writeback.start.t), Math.max(start, writable?.open.t ?? start)),
+        held.late && writeback.exact && (!writeback.end || !m.records(K.WritebackEnd))
+          ? 'the end of the writeback was not seen: it may have come before the pin'
+          : null,
+        unpinsDoubt(m, row),
         staleDoubt(held),
       );
       const end = writeback.end?.t ?? NaN;
