@@ -56,10 +56,10 @@ export abstract class LooseLineReader extends EventLineReader {
   }
 
   /** Whether the line is a loss marker, which is then handed over. */
-  protected lossMarker(buf: Uint8Array, start: number, end: number): boolean {
+  protected lossMarker(buf: Uint8Array, start: number, end: number, line = this.counters.lines): boolean {
     if (!isLossMarker(buf, start, end)) return false;
     const pos = skipSpaces(buf, start, end);
-    if (!lossLine(buf, pos, end, this.counters.lines, this.options.input, this.sink)) return false;
+    if (!lossLine(buf, pos, end, line, this.options.input, this.sink)) return false;
     this.closeStack();
     return true;
   }

@@ -333,7 +333,7 @@ export class MailReader extends LooseLineReader {
         this.frame(bytes, 0, bytes.length);
         return;
       case 'loss':
-        this.lossMarker(bytes, 0, bytes.length);
+        this.lossMarker(bytes, 0, bytes.length, line);
         return;
       case 'snip':
         // what was cut before the first event is the start that no excerpt has
