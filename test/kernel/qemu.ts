@@ -1,5 +1,5 @@
 /** Boots a guest under software emulation and brings its results out. */
-import {execFileSync, spawn} from 'node:child_process';
+import {execFileSync, spawn, type ChildProcess} from 'node:child_process';
 import {mkdirSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {blankDisk, buildDisk, buildInitramfs} from './image.js';
@@ -24,6 +24,15 @@ export interface GuestResult {
   out: string;
   console: string;
   seconds: number;
+}
+
+/** A guest must not outlive a run that is stopped. */
+const running = new Set<ChildProcess>();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    for (const qemu of running) qemu.kill('SIGKILL');
+    process.exit(1);
+  });
 }
 
 function boot(guest: Guest, results: string): Promise<string> {
@@ -51,6 +60,7 @@ function boot(guest: Guest, results: string): Promise<string> {
   ];
   return new Promise((resolve) => {
     const qemu = spawn('qemu-system-x86_64', args, {stdio: ['ignore', 'pipe', 'pipe']});
+    running.add(qemu);
     let text = '';
     const timer = setTimeout(() => {
       text += `\nguest: no end after ${guest.patience} s\n`;
@@ -64,6 +74,7 @@ function boot(guest: Guest, results: string): Promise<string> {
     qemu.stderr.on('data', take);
     qemu.on('close', () => {
       clearTimeout(timer);
+      running.delete(qemu);
       resolve(text);
     });
   });
