@@ -177,8 +177,8 @@ export class FtraceReader extends EventLineReader {
   /** Takes on task and CPU of the line at `start`. False if its columns are not such that `quick` can go on. */
   private task(buf: Uint8Array, start: number, stop: number): boolean {
     const columns = this.columns;
-    // no loop over columns goes beyond a newline
-    if (!columns.parseInPlace(buf, start, stop)) return false;
+    // no loop over columns goes beyond a newline, but the first column may begin at one: an empty line
+    if (buf[start] === LF || !columns.parseInPlace(buf, start, stop)) return false;
     this.take();
     this.remember(buf, start);
     return this.sameLength > 0;
