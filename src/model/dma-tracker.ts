@@ -14,6 +14,11 @@ import {textOf} from './tasks.js';
 
 /** Most devices told apart. */
 const DEVICES_MAX = 10_000;
+/** Most mappings of one page that are followed at a time; the oldest are given up. */
+const LINKS_MAX = 32;
+/** The same for a device that in so many maps was never seen to unmap: nothing is told of those, and they never end. */
+const LINKS_NEVER_UNMAPPED = 4;
+const NEVER_UNMAPPED_MAPS = 200;
 
 export class DmaTracker {
   /** 12 but for `--page-shift` (arm64 with 16 or 64 KiB pages) */
@@ -333,12 +338,21 @@ export class DmaTracker {
         const owner = this.ownerOf(pfn, folio, window);
         const link: DmaLink = {window, generation: pages.generation[row]!, owner, next: pages.dma[row]};
         pages.dma[row] = link;
+        if (link.next !== undefined) this.shorten(link);
         if ((owner === 'pin' || owner === 'get') && window.deviceWrites && !window.iommuOnly)
           this.wrote(pfn, folio, window);
         if (pages.journals[row]) m.note(row, ev, What.dmaMap, NaN, journalled(window), 0);
       }
     }
     for (const tell of m.on.dmaOpened) tell(window);
+  }
+
+  /** Cuts the mappings of a page to the newest: a device that never unmaps (dma_need_unmap() is false) adds one an I/O. */
+  private shorten(newest: DmaLink): void {
+    const device = this.devices[newest.window.device];
+    const ends = device === undefined || device.unmaps > 0 || device.maps < NEVER_UNMAPPED_MAPS;
+    let left = ends ? LINKS_MAX : LINKS_NEVER_UNMAPPED;
+    for (let link: DmaLink | undefined = newest; link; link = link.next) if (--left === 0) link.next = undefined;
   }
 
   private detach(window: DmaWindow): void {

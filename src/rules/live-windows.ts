@@ -39,8 +39,12 @@ interface Waiting {
   finish(violation: Violation, window: DmaWindow): void;
 }
 
+/** Most violations that wait; those of the window that has waited longest are given up first. */
+const WAITING_MAX = 100_000;
+
 export class WaitingForUnmap {
   private readonly waiting = new Map<DmaWindow, Waiting[]>();
+  private count = 0;
 
   constructor(
     private readonly m: Model,
@@ -52,12 +56,18 @@ export class WaitingForUnmap {
     const list = this.waiting.get(window);
     if (list) list.push({violation, finish});
     else this.waiting.set(window, [{violation, finish}]);
+    this.count++;
+    if (this.count <= WAITING_MAX) return;
+    const [[oldest, given]] = this.waiting as unknown as [[DmaWindow, Waiting[]]];
+    this.waiting.delete(oldest);
+    this.count -= given.length;
   }
 
   closed(window: DmaWindow): void {
     const list = this.waiting.get(window);
     if (!list) return;
     this.waiting.delete(window);
+    this.count -= list.length;
     for (const {violation, finish} of list) {
       violation.end = window.close!.t;
       finish(violation, window);

@@ -111,3 +111,22 @@ describe('an unmap closes the mapping', () => {
     expect(await toldOf(k.text())).toEqual([]);
   });
 });
+
+describe('a device that never unmaps', () => {
+  it('does not make a page costlier with every I/O, nor say anything of it', async () => {
+    const k = pinned(P);
+    k.unpin(P);
+    for (let i = 0; i < 2000; i++) {
+      k.pin(P, {bare: true});
+      k.map(P, 'FROM_DEVICE', '0000:00:07.0');
+      k.putPinned(P);
+    }
+    // some other device does unmap: unmap events are recorded
+    k.pin(P);
+    k.map(P);
+    k.unpin(P);
+    k.unmap(P);
+    k.munmap(P);
+    expect(await toldOf(k.text())).toEqual(['unpin-while-dma error sure 0x2fb0']);
+  });
+});
