@@ -138,8 +138,11 @@ export class BpftraceLines {
     ev.buf = buf;
     ev.lineStart = recordStart;
     ev.lineEnd = recordEnd;
-    ev.commStart = prefix.commStart;
-    ev.commEnd = prefix.commEnd;
+    const hasComm = prefix.commEnd > prefix.commStart;
+    ev.commStart = hasComm ? prefix.commStart : recordStart;
+    ev.commEnd = hasComm ? prefix.commEnd : recordStart;
+    // ranges of an earlier event lie anywhere in the bytes
+    ev.deviceStart = ev.deviceEnd = ev.textStart = ev.textEnd = 0;
     ev.cpu = prefix.cpu <= MAX_CPU ? prefix.cpu : -1;
     ev.pid = prefix.pid;
     ev.tgid = prefix.tgid;

@@ -137,6 +137,8 @@ export class EventTable {
 
   /** Decodes a payload into `ev`: sets `ev.kind` and the fields of that kind. */
   decode(entry: EventEntry, buf: Uint8Array, start: number, end: number, ev: TraceEvent): void {
+    // ranges of an earlier event lie anywhere in the bytes
+    ev.deviceStart = ev.deviceEnd = ev.textStart = ev.textEnd = 0;
     while (start < end && buf[start] === SPACE) start++;
     const ctx = this.context;
     this.lastProbe = undefined;
