@@ -169,6 +169,20 @@ describe('unpin-without-pin', () => {
     }
   });
 
+  it('counts no pin for a grab that failed, with either kind of event', async () => {
+    const probed = new SmallKernel({refs: false});
+    probed.anon(P);
+    probed.line(`try_grab_folio_fast: (try_grab_folio_fast+0x0/0x150) page=${probed.pointer(P)} refs=1 flags=0x80001`);
+    probed.line('try_grab_folio_fast_ret: (gup_fast_fallback+0x7d8/0xda0 <- try_grab_folio_fast) folio=0x0');
+    const counted = new SmallKernel({version: '5.7', probes: false});
+    counted.anon(P);
+    counted.ref('page_ref_mod_unless', P, 1024, false);
+    for (const k of [probed, counted]) {
+      later(k);
+      expect(await toldOf(k.text())).toEqual([]);
+    }
+  });
+
   it('is silent about the zero page: since 6.5 its pins change no count', async () => {
     const k = new SmallKernel();
     for (let i = 0; i < 3; i++) {
