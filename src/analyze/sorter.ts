@@ -128,28 +128,35 @@ function bytesOf(buf: Uint8Array, start: number, end: number): Uint8Array {
   return Uint8Array.prototype.slice.call(buf, start, end);
 }
 
-/** A copy that owns its line's bytes and the used part of its lists. */
+/** Longest text beside its line (a decoded comm, device or bdi name) that a copy takes along. */
+const BESIDE_BYTES = 1024;
+
+/** A copy that owns its line's bytes, what text stands beside the line, and the used part of its lists. */
 function cloneEvent(ev: TraceEvent): TraceEvent {
   const copy = Object.assign(Object.create(Object.getPrototypeOf(ev)) as TraceEvent, ev);
-  // Decoded text, and what was put together of several lines, stands beside the line and not in it.
-  const from = Math.min(
-    ev.lineStart,
-    ev.commStart,
-    startOf(ev.nameStart, ev.nameEnd),
-    startOf(ev.deviceStart, ev.deviceEnd),
-    startOf(ev.textStart, ev.textEnd),
-  );
-  copy.buf = bytesOf(ev.buf, from, Math.max(ev.lineEnd, ev.commEnd, ev.nameEnd, ev.deviceEnd, ev.textEnd));
-  copy.lineStart -= from;
-  copy.lineEnd -= from;
-  copy.commStart -= from;
-  copy.commEnd -= from;
-  copy.nameStart -= from;
-  copy.nameEnd -= from;
-  copy.deviceStart -= from;
-  copy.deviceEnd -= from;
-  copy.textStart -= from;
-  copy.textEnd -= from;
+  const {buf, lineStart, lineEnd} = ev;
+  const length = lineEnd - lineStart;
+  const beside: Uint8Array[] = [];
+  let end = length;
+  /** Where a range of the event is in the copy. A range that was left over from an earlier event may be anywhere. */
+  const moved = (from: number, to: number): [number, number] => {
+    if (to <= from) return [0, 0];
+    if (from >= lineStart && to <= lineEnd) return [from - lineStart, to - lineStart];
+    const bytes = buf.subarray(from, Math.min(to, from + BESIDE_BYTES));
+    beside.push(bytes);
+    end += bytes.length;
+    return [end - bytes.length, end];
+  };
+  [copy.commStart, copy.commEnd] = moved(ev.commStart, ev.commEnd);
+  [copy.nameStart, copy.nameEnd] = moved(ev.nameStart, ev.nameEnd);
+  [copy.deviceStart, copy.deviceEnd] = moved(ev.deviceStart, ev.deviceEnd);
+  [copy.textStart, copy.textEnd] = moved(ev.textStart, ev.textEnd);
+  copy.buf =
+    beside.length === 0
+      ? bytesOf(buf, lineStart, lineEnd)
+      : Buffer.concat([buf.subarray(lineStart, lineEnd), ...beside]);
+  copy.lineStart = 0;
+  copy.lineEnd = length;
   if (ev.listLength > 0 || ev.dmaLength > 0) {
     const lists = copy as unknown as Record<string, Float64Array>;
     for (const name of ['listPfn', 'listPtrHi', 'listPtrLo', 'listPhys', 'listOffset', 'listLen'])
@@ -157,9 +164,4 @@ function cloneEvent(ev: TraceEvent): TraceEvent {
     for (const name of ['dmaAddrs', 'dmaLens']) lists[name] = lists[name]!.slice(0, ev.dmaLength);
   }
   return copy;
-}
-
-/** Where a range begins; an empty one begins nowhere. */
-function startOf(start: number, end: number): number {
-  return end > start ? start : Infinity;
 }

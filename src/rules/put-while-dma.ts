@@ -33,7 +33,11 @@ export const putWhileDma: Rule = {
           if (link.owner !== 'get' || m.holds(drop.row, 'get', pfn) || m.holds(drop.row, 'pin', pfn)) continue;
           const {window} = link;
           const get = drop.from[0]?.reference;
-          const reason = firstDoubt(mappingDoubt(window, link.owner), lost(m, window.sharedSince, drop.deed.t), drop.doubt);
+          const reason = firstDoubt(
+            mappingDoubt(window, link.owner),
+            lost(m, window.sharedSince, drop.deed.t),
+            drop.doubt,
+          );
           waiting.add(
             window,
             {

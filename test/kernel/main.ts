@@ -182,7 +182,7 @@ const {values} = parseArgs({
 });
 
 try {
-  const series = values.ci ? ['6.12'] : values.kernel.split(',');
+  const series = values.ci ? ['6.1'] : values.kernel.split(',');
   const recorders = values.ci
     ? (['tracefs'] as const)
     : RECORDERS.filter((name) => values.with.split(',').includes(name));
