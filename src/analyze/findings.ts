@@ -6,7 +6,9 @@
  */
 import type {Journal} from '../model/journal.js';
 import type {Model} from '../model/model.js';
+import {PageState} from '../model/page-table.js';
 import type {Evidence, Finding, FindingPage, Severity, Verdict} from '../report/types.js';
+import {countsRecorded} from '../rules/certainty.js';
 import {messageOf} from '../rules/messages.js';
 import type {Violation} from '../rules/types.js';
 import {decode} from './counts.js';
@@ -51,7 +53,7 @@ const WAITING_MAX = 20_000;
 export class Findings {
   /** violations in groups that could not be kept */
   dropped = 0;
-  private waiting: {violation: Violation; gaps: number}[] = [];
+  private waiting: {violation: Violation; gaps: number; counted: boolean}[] = [];
   private readonly groups: Group[] = [];
   private readonly open = new Map<string, Group>();
 
@@ -59,18 +61,24 @@ export class Findings {
 
   /**
    * Takes a violation. A loss is told only before the next event of its CPU: what looks sure now is kept apart until the
-   * losses that reach back to it are known.
+   * losses that reach back to it are known, as those of probes are, which a recording's last lines tell.
    */
   add(v: Violation): void {
     v.journal ??= this.journalOf(v);
-    this.waiting.push({violation: v, gaps: this.m.gaps.count});
+    const small = (this.m.pages.state[v.row]! & PageState.large) === 0;
+    this.waiting.push({violation: v, gaps: this.m.gaps.count, counted: small && countsRecorded(this.m)});
     if (this.waiting.length > WAITING_MAX) this.settle(WAITING_MAX / 2);
   }
 
   /** Groups the oldest `n` violations, in doubt of those that a loss told later may touch. */
   private settle(n: number): void {
     const all = this.m.gaps.all();
-    for (const {violation: v, gaps} of this.waiting.splice(0, n)) {
+    const missed = this.m.probesMissedByKernel;
+    for (const {violation: v, gaps, counted} of this.waiting.splice(0, n)) {
+      if (missed > 0 && !counted && v.verdict === 'sure') {
+        v.verdict = 'possible';
+        v.reason = `the kernel missed ${missed} hits of probes (kprobe_profile), and no page's count tells which`;
+      }
       const decided = Number.isFinite(v.end) ? Math.max(v.at, v.end) : v.at;
       for (let i = gaps; v.verdict === 'sure' && i < all.length; i++) {
         const gap = all[i]!;

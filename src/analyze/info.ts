@@ -124,10 +124,9 @@ function devicesOf(m: Model): DeviceInfo[] {
 }
 
 function probesOf(m: Model): ProbeInfo {
-  const misses = m.facts.get('probe_misses');
   const both = m.seen[K.GupPut]! > 0 && m.seen[K.RefModAndTest]! > 0;
   return {
-    missed_by_kernel: misses === undefined ? null : Number(misses),
+    missed_by_kernel: m.facts.has('probe_hits') || m.probesMissedByKernel > 0 ? m.probesMissedByKernel : null,
     missed_seen: both ? m.gup.probesMissed : null,
     matched: m.gup.probesMatched,
   };

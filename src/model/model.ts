@@ -50,6 +50,8 @@ export class Model implements EventSink {
   readonly on = new Hooks();
   readonly losses: Loss[] = [];
   lostEvents = 0;
+  /** hits that kprobe_profile counts as missed, of all probes, as the recorder's header says */
+  probesMissedByKernel = 0;
   /** events with numbers that no kernel prints */
   unbelievable = 0;
   /** the ring buffer was overwritten: each CPU's events begin somewhere in the middle */
@@ -230,6 +232,11 @@ export class Model implements EventSink {
 
   fact(_input: number, name: string, value: string): void {
     if (this.facts.size < 1000) this.facts.set(name, value);
+    if (name === 'probe_missed') {
+      // one for each probe that missed: `gup_put_folio 390`
+      const missed = Number(value.slice(value.lastIndexOf(' ') + 1));
+      if (Number.isSafeInteger(missed) && missed > 0) this.probesMissedByKernel += missed;
+    }
     if (name === 'kernel' && this.era.told !== '--kernel') this.era.fromRelease(value, 'the trace header');
     if (name === 'entries_written' || name === 'entries_in_buffer') {
       this.overwritten =

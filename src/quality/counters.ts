@@ -58,11 +58,10 @@ export function qualityOf(reading: Reading): QualityCounter[] {
       'CPUs whose buffer began later than the trace: what was before is gone',
       bigger,
     );
-  const {probe_misses: misses} = Object.fromEntries(m.facts) as {probe_misses?: string};
   add(
     'probe-misses',
     'warning',
-    Number(misses ?? 0),
+    m.probesMissedByKernel,
     'probes that the kernel counted as missed (kprobe_profile)',
     'record page_ref events beside the probes',
   );

@@ -36,4 +36,21 @@ describe('what a trace lacks', () => {
     expect(lines).not.toEqual(k.text());
     expect(await toldOf(lines)).toContain('writeback-while-pinned warning possible 0x5dac9');
   });
+
+  it('hits that the kernel says its probes missed: without counts, nothing told by probes is sure', async () => {
+    const missed = (text: string) =>
+      `${text}# pinscope-record: probe_hits=gup_put_folio 90\n# pinscope-record: probe_missed=gup_put_folio 3\n`;
+    for (const refs of [true, false]) {
+      const k = new SmallKernel({refs});
+      k.anon(P);
+      k.pin(P);
+      k.map(P);
+      k.unpin(P);
+      k.unmap(P);
+      // the counts show every pin and unpin of a small page
+      const now = refs ? 'sure' : 'possible';
+      expect(await toldOf(k.text())).toContain('unpin-while-dma error sure 0x5dac9');
+      expect(await toldOf(missed(k.text()))).toContain(`unpin-while-dma error ${now} 0x5dac9`);
+    }
+  });
 });
