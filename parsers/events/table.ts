@@ -94,6 +94,8 @@ export class EventEntry {
 
 const UNDERSCORE = 95;
 const EMPTY = new Uint8Array(0);
+/** The name that events beyond MAX_NAMES are counted under. */
+export const MORE_NAMES = '(more names)';
 /** Names kept apart; a trace with more is counted under one. */
 const MAX_NAMES = 4096;
 const MASK = 16383;
@@ -102,7 +104,7 @@ export class EventTable {
   readonly context = new DecodeContext();
   readonly entries: EventEntry[] = [];
   private readonly slots = new Int32Array(MASK + 1).fill(-1);
-  private readonly overflow = new EventEntry('(more names)', EMPTY);
+  private readonly overflow = new EventEntry(MORE_NAMES, EMPTY);
   private readonly head = new ProbeHead();
   /** the function whose probe the last payload was, and where its arguments began; undefined for any other payload */
   lastProbe: ProbeSpec | undefined;

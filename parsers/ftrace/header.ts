@@ -47,7 +47,7 @@ export function headerLine(
   } else if ((m = LATENCY_RELEASE.exec(comment))) {
     sink.fact(input, 'kernel', m[2]!);
     return m[2];
-  } else if ((m = STARTED.exec(comment))) {
+  } else if ((m = STARTED.exec(comment)) && Number(m[1]) <= MAX_CPU) {
     sink.loss({input, line, cpu: Number(m[1]), count: -1, what: 'start'});
   } else if ((m = RECORD.exec(comment))) {
     sink.fact(input, m[1]!, m[2]!.trim());

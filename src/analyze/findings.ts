@@ -21,6 +21,10 @@ const DEED_NS = 5_000_000;
 const FINDINGS_MAX = 20_000;
 /** Most pages of one finding that are kept one by one. */
 const PAGES_MAX = 100_000;
+/** Most pages of all findings together. */
+const LISTED_MAX = 1_000_000;
+/** What a page of a finding costs, in looks at a page. */
+const PAGE_LOOKS = 32;
 /** Most evidence lines of one finding: those of the first page are always there. */
 const EVIDENCE_MAX = 40;
 
@@ -53,6 +57,8 @@ const WAITING_MAX = 20_000;
 export class Findings {
   /** violations in groups that could not be kept */
   dropped = 0;
+  /** pages in the findings kept */
+  private listed = 0;
   private waiting: {violation: Violation; gaps: number; counted: boolean}[] = [];
   private readonly groups: Group[] = [];
   private readonly open = new Map<string, Group>();
@@ -72,7 +78,6 @@ export class Findings {
 
   /** Groups the oldest `n` violations, in doubt of those that a loss told later may touch. */
   private settle(n: number): void {
-    const all = this.m.gaps.all();
     const missed = this.m.probesMissedByKernel;
     for (const {violation: v, gaps, counted} of this.waiting.splice(0, n)) {
       if (missed > 0 && !counted && v.verdict === 'sure') {
@@ -80,9 +85,8 @@ export class Findings {
         v.reason = `the kernel missed ${missed} hits of probes (kprobe_profile), and no page's count tells which`;
       }
       const decided = Number.isFinite(v.end) ? Math.max(v.at, v.end) : v.at;
-      for (let i = gaps; v.verdict === 'sure' && i < all.length; i++) {
-        const gap = all[i]!;
-        if (gap.from > decided) continue;
+      const gap = v.verdict === 'sure' ? this.m.gaps.within(-Infinity, decided, gaps) : undefined;
+      if (gap) {
         v.verdict = 'possible';
         v.reason = gap.why;
       }
@@ -131,9 +135,23 @@ export class Findings {
     group.lastAt = v.at;
     if (v.start < group.start) group.start = v.start;
     if (!(v.end <= group.end)) group.end = v.end; // NaN, an open end, wins
-    for (let i = 0; i < (v.span ?? 1); i++) this.addPage(group, v, v.pfn + i);
+    this.addPages(group, v);
     if (group.evidence.length < EVIDENCE_MAX) {
       for (const e of v.evidence) if (!group.evidence.some((g) => same(g, e))) group.evidence.push(e);
+    }
+  }
+
+  private addPages(group: Group, v: Violation): void {
+    const span = v.span ?? 1;
+    const {limits, events} = this.m;
+    for (let i = 0; i < span; i++) {
+      // A leaked reference to a million sub-pages is one line, and so may be the next.
+      if (i > 0 && (group.pages.size >= PAGES_MAX || this.listed >= LISTED_MAX || limits.tired(events))) {
+        limits.hit('finding-pages', span - i);
+        return;
+      }
+      if (i > 0) limits.looks += PAGE_LOOKS;
+      this.addPage(group, v, v.pfn + i);
     }
   }
 
@@ -145,8 +163,10 @@ export class Findings {
       page.occurrences++;
       if (start < page.start) page.start = start;
       if (!(end <= page.end)) page.end = end;
-    } else if (group.pages.size < PAGES_MAX)
+    } else if (group.pages.size < PAGES_MAX && this.listed < LISTED_MAX) {
+      this.listed++;
       group.pages.set(key, {pfn, order, row, generation, start, end, occurrences: 1});
+    } else this.m.limits.hit('finding-pages');
   }
 
   /** The findings that `keep` lets through, in order of importance, numbered, naming their kin. */
@@ -178,7 +198,8 @@ export class Findings {
     const live = new Set(this.open.values());
     const out = this.groups.filter((group) => !live.has(group)).sort((a, b) => a.start - b.start);
     this.groups.length = 0;
-    this.groups.push(...live);
+    for (const group of live) this.groups.push(group);
+    this.listed = this.groups.reduce((sum, group) => sum + group.pages.size, 0);
     return out.map((group, i) => ({...this.finding(group), id: `F${firstId + i}`}));
   }
 

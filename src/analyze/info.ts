@@ -68,11 +68,8 @@ function cpusOf({model: m, inputs}: Reading): CpuSpan[] {
     });
   }
   const lost = new Map<number, number | null>();
-  for (const {what, cpu, count} of m.losses) {
-    if (what !== 'lost') continue;
-    const before = lost.get(cpu) ?? 0;
-    lost.set(cpu, count > 0 && lost.get(cpu) !== null ? before + count : null);
-  }
+  for (const [cpu, {markers, events, unknown}] of m.lossesByCpu)
+    if (markers > 0) lost.set(cpu, unknown > 0 ? null : events);
   return [...spans]
     .sort(([a], [b]) => a - b)
     .map(([cpu, {first, last}]) => ({cpu, ...timesOf(m, first, last), lost: lost.has(cpu) ? lost.get(cpu)! : 0}));

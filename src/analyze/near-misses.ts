@@ -2,7 +2,6 @@
  * How close the good cases came: for the rules about order, the time from the end of DMA to the unpin, and from the unpin
  * to the next writeback. A driver whose smallest distance is 200 ns is one reordering away from a bug.
  */
-import {WINDOW_PAGES_MAX} from '../model/dma.js';
 import type {Listener} from '../model/listener.js';
 import type {Model} from '../model/model.js';
 import type {NearMiss} from '../report/types.js';
@@ -41,13 +40,14 @@ export class NearMisses implements Listener {
     if (window.iommuOnly || !window.close) return;
     let first = 0;
     for (const run of window.runs) {
-      const n = Math.min(run.pages, WINDOW_PAGES_MAX);
+      const n = run.pages;
       const at = first;
       first += n;
       for (let i = 0; i < n && i < RUN_PAGES; i++) {
-        const folio = m.pages.folioOf(window.rows[at + i]!);
-        if (m.pages.pins[folio]! <= 0) continue;
-        if (this.lastUnmap.size > PENDING_MAX) this.lastUnmap.clear();
+        const row = window.rows[at + i]!;
+        const folio = row < 0 ? -1 : m.pages.folioOf(row);
+        if (folio < 0 || m.pages.pins[folio]! <= 0) continue;
+        if (this.lastUnmap.size > PENDING_MAX) this.forget(this.lastUnmap);
         this.lastUnmap.set(folio, {
           t: window.close.t,
           opened: window.open.t,
@@ -79,7 +79,7 @@ export class NearMisses implements Listener {
       );
     }
     if (m.pages.pins[row] === 0) {
-      if (this.lastUnpin.size > PENDING_MAX) this.lastUnpin.clear();
+      if (this.lastUnpin.size > PENDING_MAX) this.forget(this.lastUnpin);
       this.lastUnpin.set(row, {t: deed.t, stack: deed, generation});
     }
   }
@@ -100,6 +100,11 @@ export class NearMisses implements Listener {
       start.input,
       start.line,
     );
+  }
+
+  private forget(pending: Map<number, unknown>): void {
+    pending.clear();
+    this.m.limits.hit('kept-by-rules', PENDING_MAX);
   }
 
   private add(

@@ -9,6 +9,10 @@ import type {EventSink, Loss, TraceEvent} from '../model/event.js';
 export const WINDOW_EVENTS = 16_384;
 /** The same for several inputs, which advance in turn. */
 const MERGE_EVENTS = 400_000;
+/** Bytes of lines and stacks held at most: real ones are a hundred times shorter than lines may be. */
+const HELD_BYTES = 1 << 26;
+/** Frames of one stack that are held; the model keeps as many. */
+const FRAMES_MAX = 64;
 
 interface Held {
   t: number;
@@ -27,6 +31,7 @@ export class Sorter implements EventSink {
   /** events that came later than the window could mend */
   tooLate = 0;
   private released = -Infinity;
+  private heldBytes = 0;
 
   constructor(
     private readonly sink: EventSink,
@@ -39,7 +44,8 @@ export class Sorter implements EventSink {
     this.lastHeld = {t: ev.t, order: this.arrived++, event: cloneEvent(ev), loss: undefined, frames: undefined};
     this.push(this.lastHeld);
     const limit = this.inputs > 1 ? MERGE_EVENTS : WINDOW_EVENTS;
-    while (this.heap.length > limit) this.release();
+    this.heldBytes += this.lastHeld.event!.buf.length;
+    while (this.heap.length > limit || (this.heldBytes > HELD_BYTES && this.heap.length > 1)) this.release();
   }
 
   /** Every input has got past `t`: what is earlier can go. */
@@ -62,7 +68,11 @@ export class Sorter implements EventSink {
   }
 
   stackFrame(buf: Uint8Array, start: number, end: number): void {
-    this.lastHeld?.frames?.push({bytes: bytesOf(buf, start, Math.min(end, start + 256))});
+    const frames = this.lastHeld?.frames;
+    if (!frames || frames.length >= FRAMES_MAX) return;
+    const bytes = bytesOf(buf, start, Math.min(end, start + 256));
+    this.heldBytes += bytes.length;
+    frames.push({bytes});
   }
 
   stackEnd(): void {
@@ -81,6 +91,8 @@ export class Sorter implements EventSink {
       return;
     }
     const event = held.event!;
+    this.heldBytes -= event.buf.length;
+    for (const {bytes} of held.frames ?? []) this.heldBytes -= bytes.length;
     this.sink.event(event);
     if (!held.frames || !this.sink.stackBegin(event.cpu, event.pid)) return;
     for (const {bytes} of held.frames) this.sink.stackFrame(bytes, 0, bytes.length);

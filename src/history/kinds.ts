@@ -12,6 +12,8 @@ import type {Happening, LifeGeneration} from './life.js';
 import {actors, kindByStack} from './stack-kinds.js';
 
 /** How far apart, in happenings of the page, two halves of one deed may be. */
+/** How many entries after a get are looked through for its put. */
+const PUT_LOOKS = 5000;
 const NEAR = 8;
 /** Unpaired takings looked at for one drop: a page of libc has thousands, and the near ones are right. */
 const OPEN_MAX = 256;
@@ -111,8 +113,9 @@ function plainPuts(generation: LifeGeneration): void {
   happenings.forEach((late, at) => {
     const get = late.pair?.with;
     if (late.kind !== 'get' || late.knownBy !== 'count' || late.what !== 'dropped' || !get) return;
+    const from = happenings.lastIndexOf(get, at) + 1;
     const put = happenings
-      .slice(happenings.indexOf(get) + 1, at)
+      .slice(from, Math.min(at, from + PUT_LOOKS))
       .find((h) => open(h) && h.delta === late.delta && h.task === get.task && h.batch === 0);
     if (!put || get.pair?.with !== late) return;
     say(put, 'get', 'guess');
@@ -156,13 +159,17 @@ function privateData(counts: Happening[]): void {
 
 /** A new page waits for the LRU list in a per-CPU batch that holds it; the drain sets PG_lru, then lets go. */
 function lruBatches(counts: Happening[]): void {
+  // What is no batch's taking now will be none later: the next drop need not look at it again.
+  let next = 0;
   counts.forEach((h, at) => {
     const before = counts[at - 1];
     if (!open(h) || h.delta !== -1 || !before) return;
     if ((h.flags & PageFlag.lru) === 0 || (before.flags & PageFlag.lru) !== 0) return;
     say(h, 'lru-batch', 'flags');
-    const taken = counts.slice(0, at).find((o) => o.delta === 1 && open(o) && (o.flags & PageFlag.lru) === 0);
-    if (!taken) return;
+    const isBatch = (o: Happening): boolean => o.delta === 1 && open(o) && (o.flags & PageFlag.lru) === 0;
+    while (next < at && !isBatch(counts[next]!)) next++;
+    if (next >= at) return;
+    const taken = counts[next]!;
     say(taken, 'lru-batch', 'flags');
     pair(taken, h, 'PG_lru came between');
   });

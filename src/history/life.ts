@@ -91,12 +91,29 @@ export class Life {
     this.current = undefined;
   }
 
-  /** The open window of a mapping, reference or writeback, in whichever generation it was opened. */
-  windowOf(of: LifeWindow['of']): LifeWindow | undefined {
-    for (let g = this.generations.length - 1; g >= 0; g--) {
-      const window = this.generations[g]!.windows.find((w) => w.of === of && w.to === null);
-      if (window) return window;
-    }
+  /** by what they are of: the window that is open, and the generation that has it */
+  private readonly open = new Map<LifeWindow['of'], {window: LifeWindow; generation: LifeGeneration}>();
+
+  addWindow(generation: LifeGeneration, window: LifeWindow): void {
+    generation.windows.push(window);
+    this.open.set(window.of, {window, generation});
+  }
+
+  /** The open window of a mapping, reference or writeback, and the generation in which it was opened. */
+  opened(of: LifeWindow['of']): {window: LifeWindow; generation: LifeGeneration} | undefined {
+    const known = this.open.get(of);
+    if (known === undefined || known.window.to === null) return known;
+    this.open.delete(of);
     return undefined;
+  }
+
+  windowOf(of: LifeWindow['of']): LifeWindow | undefined {
+    return this.opened(of)?.window;
+  }
+
+  /** The window is over. */
+  closeWindow(window: LifeWindow, to: Happening): void {
+    window.to = to;
+    this.open.delete(window.of);
   }
 }

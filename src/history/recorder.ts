@@ -26,7 +26,7 @@ const DIRECTIONS: Record<number, string> = {
 export class Recorder implements EventSink, Listener {
   /** by PFN; a folio's life is at its head */
   readonly lives = new Map<number, Life>();
-  readonly stacks = new Stacks();
+  readonly stacks: Stacks;
   /** happenings that were not kept, because there were too many */
   notKept = 0;
   private kept = 0;
@@ -44,7 +44,9 @@ export class Recorder implements EventSink, Listener {
   constructor(
     private readonly m: Model,
     private readonly followed: Followed,
-  ) {}
+  ) {
+    this.stacks = new Stacks(m.limits);
+  }
 
   // --- events, handed on
 
@@ -334,16 +336,20 @@ export class Recorder implements EventSink, Listener {
         h.pair ??= {with: window.from, how: drop.paired};
         window.from.pair ??= {with: h, how: drop.paired};
       }
-      if (reference.n === 0) window.to = h;
+      if (reference.n === 0) life.closeWindow(window, h);
     }
   }
 
   withdrawn(reference: Reference): void {
     const life = this.lives.get(this.m.pages.pfn[reference.row]!);
-    const window = life?.windowOf(reference);
-    if (!life || !window || reference.n > 0) return;
+    const opened = life?.opened(reference);
+    if (!opened || reference.n > 0) return;
+    const {window, generation} = opened;
     window.from.notes.push('gone without a drop: the grab was undone, it was of another kind, or events are missing');
-    for (const generation of life.generations) generation.windows = generation.windows.filter((w) => w !== window);
+    const {windows} = generation;
+    // The grab that failed is nearly always the last thing that was opened.
+    const at = windows.lastIndexOf(window);
+    if (at >= 0) windows.splice(at, 1);
   }
 
   dmaOpened(window: DmaWindow): void {
@@ -364,15 +370,16 @@ export class Recorder implements EventSink, Listener {
 
   dmaClosed(window: DmaWindow): void {
     for (const {life} of this.livesOf(window)) {
-      const open = life.windowOf(window);
+      const opened = life.opened(window);
+      const open = opened?.window;
       const h = this.happening(this.ev!, 'dma-unmap');
       if (open) {
-        open.to = h;
+        life.closeWindow(open, h);
         h.pair = {with: open.from, how: 'same address and direction'};
         open.from.pair = {with: h, how: 'same address and direction'};
       }
       // After the page is gone its mapping's end still belongs to it.
-      if (!life.current && open) life.generations.find((g) => g.windows.includes(open))?.happenings.push(h);
+      if (!life.current && opened) opened.generation.happenings.push(h);
       else this.add(life, h);
     }
   }
@@ -392,7 +399,7 @@ export class Recorder implements EventSink, Listener {
     if (!writeback.exact) h.notes.push('at or before this: the first event without the flag');
     const open = life.windowOf(writeback);
     if (open) {
-      open.to = h;
+      life.closeWindow(open, h);
       h.pair = {with: open.from, how: 'same page'};
       open.from.pair = {with: h, how: 'same page'};
     }
@@ -491,7 +498,7 @@ export class Recorder implements EventSink, Listener {
     generation.happenings.push(h);
     this.fresh.push(h);
     if (h === this.at) {
-      generation.windows.push(...this.opening);
+      for (const window of this.opening) life.addWindow(generation, window);
       this.opening = [];
     }
     return generation;
@@ -526,7 +533,10 @@ export class Recorder implements EventSink, Listener {
     const {comm, pid} = this.m.tasks.get(from.task);
     const window: LifeWindow = {kind, label: label ?? `${kind} by ${comm}/${pid}`, of, from, to: null};
     if (from === this.at) this.opening.push(window);
-    else (generation ?? life.current)?.windows.push(window);
+    else {
+      const into = generation ?? life.current;
+      if (into) life.addWindow(into, window);
+    }
   }
 
   private howDropped(drop: Drop, h: Happening): string {

@@ -2,6 +2,7 @@
 import {decode} from '../analyze/counts.js';
 import {timesOf} from '../analyze/times.js';
 import type {Gap} from '../model/gaps.js';
+import {ORDER_MAX} from '../model/believable.js';
 import type {Model} from '../model/model.js';
 import {counted} from '../report/format.js';
 import type {Generation, LifeEntry, PageHistory, Pairing} from '../report/history/types.js';
@@ -16,11 +17,16 @@ const FRAMES_MAX = 32;
 
 /** The lives in ascending order of PFN. `asked`: the pages were named, not taken from findings. */
 export function pagesOf(m: Model, recorder: Recorder, findings: readonly Finding[], asked: boolean): PageHistory[] {
+  const about = new FindingsByPage(findings);
   return [...recorder.lives.values()]
     .filter((life) => life.generations.length > 0)
     .sort((a, b) => a.pfn - b.pfn)
     .map((life) => {
-      const generations = life.generations.map((g) => generationOf(m, recorder, life, g, findings));
+      const near = about.near(
+        life.pfn,
+        life.generations.reduce((most, g) => Math.max(most, g.order), 0),
+      );
+      const generations = life.generations.map((g) => generationOf(m, recorder, life, g, near));
       const ids = [...new Set(generations.flatMap((g) => g.findings))];
       return {
         pfn: `0x${life.pfn.toString(16)}`,
@@ -28,6 +34,33 @@ export function pagesOf(m: Model, recorder: Recorder, findings: readonly Finding
         generations,
       };
     });
+}
+
+/** Findings by the pages they name: a run may have ten thousand lives, and findings on a million pages. */
+class FindingsByPage {
+  private readonly byPfn = new Map<number, Finding[]>();
+
+  constructor(private readonly findings: readonly Finding[]) {
+    for (const finding of findings) {
+      for (const {pfn} of finding.pages) {
+        const list = this.byPfn.get(Number(pfn));
+        if (!list) this.byPfn.set(Number(pfn), [finding]);
+        else if (list.at(-1) !== finding) list.push(finding);
+      }
+    }
+  }
+
+  /** Those that may be about a folio, in their order: they name one of its pages, or a folio that it is part of. */
+  near(pfn: number, order: number): Finding[] {
+    const size = 2 ** order;
+    const found = new Set<Finding>();
+    const take = (at: number): void => this.byPfn.get(at)?.forEach((finding) => found.add(finding));
+    if (size > this.byPfn.size) for (const at of this.byPfn.keys()) if (at >= pfn && at < pfn + size) take(at);
+    if (size <= this.byPfn.size) for (let i = 0; i < size; i++) take(pfn + i);
+    for (let larger = 1; larger <= ORDER_MAX; larger++) take(Math.floor(pfn / 2 ** larger) * 2 ** larger);
+    if (found.size < 2) return [...found];
+    return this.findings.filter((finding) => found.has(finding));
+  }
 }
 
 /** Frames asked for that no recorded life covers; of a range nothing of which was seen, its two ends. */
@@ -64,7 +97,8 @@ function generationOf(
   const start = first?.t ?? g.end;
   const end = Number.isNaN(g.end) ? (g.happenings.at(-1)?.t ?? start) : g.end;
   const until = g.died === null ? m.last : end;
-  const gaps = m.gaps.all().filter((gap) => gap.from <= until && gap.to >= start);
+  const touched = m.gaps.within(start, until) !== undefined;
+  const gaps = touched ? m.gaps.all().filter((gap) => gap.from <= until && gap.to >= start) : [];
   return {
     order: g.order,
     born: g.born,

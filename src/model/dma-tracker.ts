@@ -4,10 +4,20 @@
  * The map events of 6.12 fire after the mapping, their unmap events after the unmapping; the probes of 6.1 fire at entry,
  * so there a mapping begins with its return (which has the address) and ends a little late.
  */
-import {DmaWindow, type DeviceUse, type DmaLink, type Run, WINDOW_PAGES_MAX, type WindowOwner} from './dma.js';
+import {
+  DmaWindow,
+  type DeviceUse,
+  type DmaLink,
+  MAPPING_PAGES_MAX,
+  OPEN_MAX,
+  type Run,
+  WINDOW_PAGES_MAX,
+  type WindowOwner,
+} from './dma.js';
 import {Context, DmaDir, EventKind as K, PageName, type TraceEvent} from './event.js';
 import {What} from './journal.js';
 import type {Model} from './model.js';
+import {Oldest} from './oldest.js';
 import {PageState} from './page-table.js';
 import type {Deed, Reference} from './references.js';
 import {textOf} from './tasks.js';
@@ -19,6 +29,13 @@ const LINKS_MAX = 32;
 /** The same for a device that in so many maps was never seen to unmap: nothing is told of those, and they never end. */
 const LINKS_NEVER_UNMAPPED = 4;
 const NEVER_UNMAPPED_MAPS = 200;
+/** Most calls that run at a time, by task: beyond it their returns are missing. */
+const CALLS_MAX = 10_000;
+/** Most tasks whose iommu:map events wait for the dma_map_* event of the same call, and events of one that do. */
+const WAITING_TASKS_MAX = 1000;
+const WAITING_EVENTS_MAX = 4096;
+/** Most pages under all windows of iommu:map events. */
+const IOMMU_PAGES_MAX = 1 << 22;
 
 export class DmaTracker {
   /** 12 but for `--page-shift` (arm64 with 16 or 64 KiB pages) */
@@ -32,11 +49,15 @@ export class DmaTracker {
     {device: number; dir: number; size: number; pfn: number; offset: number; deed: Deed}
   >();
   /** iommu:map events that may belong to a dma_map_* event still to come, by slot */
-  private readonly recentIommu = new Map<number, {iova: number; window: DmaWindow}[]>();
+  private readonly recentIommu = new Map<number, Map<number, DmaWindow>>();
   private readonly iommu = new Map<number, DmaWindow>();
+  private readonly oldestIommu = new Oldest<number>();
+  private iommuPages = 0;
   private readonly lastList = new Map<number, {key: string; window: DmaWindow}>();
 
-  constructor(private readonly m: Model) {}
+  constructor(private readonly m: Model) {
+    m.windows.onForget = (window) => this.detach(window);
+  }
 
   event(ev: TraceEvent): void {
     switch (ev.kind) {
@@ -124,7 +145,7 @@ export class DmaTracker {
       offset: ev.pageOffset,
       deed,
     });
-    if (this.entries.size > 10_000) this.entries.clear();
+    this.boundCalls(this.entries);
   }
 
   private mapReturn(ev: TraceEvent): void {
@@ -151,13 +172,14 @@ export class DmaTracker {
       entry.dir,
       ev.dmaAddr,
       entry.size,
-      [this.run(entry.pfn, entry.offset, entry.size)],
+      this.followed([this.run(entry.pfn, entry.offset, entry.size)]),
       deed,
       false,
       false,
     );
     m.windows.add(addressKey(ev.dmaAddr, entry.dir), window);
     this.attach(ev, window);
+    m.windows.cover(window.rows.length);
   }
 
   /** mappings whose address is the page's own: the bus addresses of this machine are physical */
@@ -194,7 +216,7 @@ export class DmaTracker {
     const key = listKey(this.physOf(runs[0]!.pfn), ev.dir);
     const window = this.open(ev, key, -1, 0, runs, runs.length < ev.nr);
     this.lastList.set(this.slot(ev), {key, window});
-    if (this.lastList.size > 10_000) this.lastList.clear();
+    this.boundCalls(this.lastList);
   }
 
   private mapListReturn(ev: TraceEvent): void {
@@ -228,19 +250,42 @@ export class DmaTracker {
       DmaDir.unknown,
       ev.dmaAddr,
       ev.size,
-      [this.run(pfn, 0, ev.size)],
+      this.followed([this.run(pfn, 0, ev.size)]),
       deed,
       true,
       false,
     );
+    // The address is free again, so the mapping that had it is gone, although its unmap was not seen.
+    this.forgetIommu(ev.dmaAddr);
     this.iommu.set(ev.dmaAddr, window);
     this.attach(ev, window);
+    this.iommuPages += window.rows.length;
+    while (this.iommu.size > OPEN_MAX || (this.iommuPages > IOMMU_PAGES_MAX && this.iommu.size > 1)) {
+      this.forgetIommu(this.oldestIommu.of(this.iommu));
+      this.m.windows.forgotten++;
+    }
     const slot = this.slot(ev);
-    const recent = this.recentIommu.get(slot);
-    if (recent) {
-      recent.push({iova: ev.dmaAddr, window});
-      if (recent.length > 4096) recent.shift();
-    } else this.recentIommu.set(slot, [{iova: ev.dmaAddr, window}]);
+    let recent = this.recentIommu.get(slot);
+    if (!recent) {
+      if (this.recentIommu.size >= WAITING_TASKS_MAX) this.recentIommu.clear();
+      this.recentIommu.set(slot, (recent = new Map()));
+    } else if (recent.size >= WAITING_EVENTS_MAX) {
+      // the older half: such a call maps thousands of pages, and its own event follows at once
+      let n = WAITING_EVENTS_MAX / 2;
+      for (const iova of recent.keys()) {
+        recent.delete(iova);
+        if (--n === 0) break;
+      }
+    }
+    recent.set(ev.dmaAddr, window);
+  }
+
+  private forgetIommu(iova: number): void {
+    const window = this.iommu.get(iova);
+    if (!window) return;
+    this.iommu.delete(iova);
+    this.iommuPages -= window.rows.length;
+    this.detach(window);
   }
 
   /** The iommu:map events inside a dma_map_*() call are that call's, told better by its own event. */
@@ -251,19 +296,29 @@ export class DmaTracker {
     if (!recent) return;
     const page = 2 ** this.pageShift;
     const first = Math.floor(address / page) * page;
-    const rest = recent.filter(({iova, window}) => {
-      if (iova < first || iova >= address + size) return true;
-      if (this.iommu.get(iova) === window) this.iommu.delete(iova);
-      this.detach(window);
-      return false;
-    });
-    if (rest.length === 0) this.recentIommu.delete(slot);
-    else this.recentIommu.set(slot, rest);
+    const end = address + size;
+    const claim = (iova: number, window: DmaWindow): void => {
+      recent.delete(iova);
+      if (this.iommu.get(iova) === window) this.forgetIommu(iova);
+      else this.detach(window);
+    };
+    if ((end - first) / page > recent.size) {
+      for (const [iova, window] of recent) if (iova >= first && iova < end) claim(iova, window);
+    } else {
+      for (let iova = first; iova < end; iova += page) {
+        const window = recent.get(iova);
+        if (window) claim(iova, window);
+      }
+    }
+    if (recent.size === 0) this.recentIommu.delete(slot);
   }
 
   private iommuUnmap(ev: TraceEvent): void {
     const end = ev.dmaAddr + ev.size;
     const page = 2 ** this.pageShift;
+    const {limits, events} = this.m;
+    limits.looks += Math.min(ev.size / page, this.iommu.size);
+    if (limits.tired(events)) return;
     if (ev.size / page > this.iommu.size) {
       for (const [iova, window] of this.iommu) if (iova >= ev.dmaAddr && iova < end) this.closeIommu(ev, iova, window);
       return;
@@ -276,6 +331,7 @@ export class DmaTracker {
 
   private closeIommu(ev: TraceEvent, iova: number, window: DmaWindow): void {
     this.iommu.delete(iova);
+    this.iommuPages -= window.rows.length;
     this.finish(ev, window);
   }
 
@@ -283,9 +339,11 @@ export class DmaTracker {
 
   private open(ev: TraceEvent, key: string, address: number, size: number, runs: Run[], truncated: boolean): DmaWindow {
     const {m} = this;
-    const window = new DmaWindow(this.device(ev), ev.dir, address, size, runs, m.deed(ev), false, truncated);
+    const followed = this.followed(runs);
+    const window = new DmaWindow(this.device(ev), ev.dir, address, size, followed, m.deed(ev), false, truncated);
     m.windows.add(key, window);
     this.attach(ev, window);
+    m.windows.cover(window.rows.length);
     return window;
   }
 
@@ -313,29 +371,61 @@ export class DmaTracker {
   }
 
   private doneOutsideTask(window: DmaWindow): void {
-    const {pages} = this.m;
+    const {pages, limits, events} = this.m;
     const {rows} = window;
+    let before = -1;
     for (let i = 0; i < rows.length; i++) {
-      for (let r = pages.references[pages.folioOf(rows[i]!)]; r; r = r.next) r.ioDoneOutsideTask = true;
+      const folio = pages.folioOf(rows[i]!);
+      if (folio === before) continue;
+      before = folio;
+      if (pages.listed[folio]! > 1) {
+        limits.looks += pages.listed[folio]!;
+        if (limits.tired(events)) return;
+      }
+      for (let r = pages.references[folio]; r; r = r.next) r.ioDoneOutsideTask = true;
     }
+  }
+
+  /** The runs as far as they are followed. */
+  private followed(runs: Run[]): Run[] {
+    const {limits, events} = this.m;
+    let left = limits.tired(events) ? runs.length : MAPPING_PAGES_MAX;
+    let cut = false;
+    const out: Run[] = [];
+    for (const {pfn, pages} of runs) {
+      const n = Math.min(pages, WINDOW_PAGES_MAX, Math.max(1, left - (runs.length - 1 - out.length)));
+      if (n < pages) cut = true;
+      left -= n;
+      out.push({pfn, pages: n});
+    }
+    if (cut) limits.hit('mapping-pages');
+    return out;
+  }
+
+  private boundCalls(calls: Map<number, unknown>): void {
+    if (calls.size <= CALLS_MAX) return;
+    calls.clear();
+    this.m.limits.hit('calls', CALLS_MAX);
   }
 
   private attach(ev: TraceEvent, window: DmaWindow): void {
     const {m} = this;
-    const {pages} = m;
+    const {pages, limits} = m;
     if (window.device >= 0) this.devices[window.device]!.maps++;
     let covered = 0;
-    for (const run of window.runs) covered += Math.min(run.pages, WINDOW_PAGES_MAX);
+    for (const run of window.runs) covered += run.pages;
     const rows = (window.rows = new Int32Array(covered));
     let at = 0;
     for (const run of window.runs) {
-      const n = Math.min(run.pages, WINDOW_PAGES_MAX);
-      for (let i = 0; i < n; i++) {
+      for (let i = 0; i < run.pages; i++) {
         const pfn = run.pfn + i;
         const row = pages.row(pfn, ev.t);
         rows[at++] = row;
+        if (row < 0) continue;
         const folio = pages.folioOf(row);
-        const owner = this.ownerOf(pfn, folio, window);
+        // A folio with many references, under a mapping of many of its pages: each page would look through all of them.
+        limits.looks += 1 + (folio === row ? 0 : pages.listed[folio]!);
+        const owner = limits.tired(m.events) ? 'ambiguous' : this.ownerOf(pfn, folio, window);
         const link: DmaLink = {window, generation: pages.generation[row]!, owner, next: pages.dma[row]};
         pages.dma[row] = link;
         if (link.next !== undefined) this.shorten(link);
@@ -352,7 +442,11 @@ export class DmaTracker {
     const device = this.devices[newest.window.device];
     const ends = device === undefined || device.unmaps > 0 || device.maps < NEVER_UNMAPPED_MAPS;
     let left = ends ? LINKS_MAX : LINKS_NEVER_UNMAPPED;
-    for (let link: DmaLink | undefined = newest; link; link = link.next) if (--left === 0) link.next = undefined;
+    for (let link: DmaLink | undefined = newest; link; link = link.next) {
+      if (--left > 0) continue;
+      if (link.next && ends) this.m.limits.hit('mappings');
+      link.next = undefined;
+    }
   }
 
   private detach(window: DmaWindow): void {
@@ -360,6 +454,7 @@ export class DmaTracker {
     const {rows} = window;
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i]!;
+      if (row < 0) continue;
       let link = dma[row];
       if (link?.window === window) {
         dma[row] = link.next;
@@ -405,7 +500,12 @@ export class DmaTracker {
     const {pages} = this.m;
     const first = reference.sub >= 0 ? reference.sub : pages.pfn[row]!;
     const n = reference.sub >= 0 ? reference.n : 2 ** pages.order[row]!;
+    const {limits, events} = this.m;
     for (let i = 0; i < n && i < WINDOW_PAGES_MAX; i++) {
+      if ((i & 255) === 0) {
+        limits.looks += Math.min(256, n - i);
+        if (limits.tired(events)) return false;
+      }
       const page = first + i === pages.pfn[row] ? row : pages.find(first + i);
       if (page < 0) continue;
       for (let link = pages.dma[page]; link; link = link.next) {
@@ -437,7 +537,10 @@ export class DmaTracker {
     const name = textOf(ev.buf, ev.deviceStart, ev.deviceEnd, 64);
     const known = this.deviceIndex.get(name);
     if (known !== undefined) return known;
-    if (this.devices.length >= DEVICES_MAX) return -1;
+    if (this.devices.length >= DEVICES_MAX) {
+      this.m.limits.hit('devices');
+      return -1;
+    }
     this.devices.push({name, maps: 0, unmaps: 0});
     this.deviceIndex.set(name, this.devices.length - 1);
     return this.devices.length - 1;

@@ -6,6 +6,7 @@
  * `dma_unmap_sg` names only physical addresses, so its windows are found by the first of them.
  */
 import {DmaDir} from './event.js';
+import {Oldest} from './oldest.js';
 import type {Deed} from './references.js';
 
 /** Under what a window was opened; see Model.openDma for how it is told. */
@@ -71,8 +72,15 @@ export interface DeviceUse {
   unmaps: number;
 }
 
+/** Most pages of one mapping that are followed one by one, over all its runs. */
+export const MAPPING_PAGES_MAX = 1 << 18;
+
 /** Most windows open at a time that are followed; beyond it the oldest are given up (a device that never unmaps). */
-const OPEN_MAX = 200_000;
+export const OPEN_MAX = 200_000;
+/** Most pages under all open windows, with the same end. */
+const OPEN_PAGES_MAX = 1 << 22;
+/** The same for windows of one address, or one list, and one direction: each unmap looks through them. */
+const OF_A_KEY_MAX = 256;
 
 /** How many windows of other devices under one address are passed over to find the last one of a device. */
 const SHARED_LOOKS = 16;
@@ -85,7 +93,11 @@ export class DmaWindows {
   /** windows given up because too many were open */
   forgotten = 0;
   private readonly open = new Map<string, DmaWindow[]>();
+  private readonly oldest = new Oldest<string>();
   private openCount = 0;
+  private openPages = 0;
+  /** told of each window that is given up */
+  onForget: ((window: DmaWindow) => void) | undefined;
 
   add(key: string, window: DmaWindow): void {
     this.opened++;
@@ -97,9 +109,16 @@ export class DmaWindows {
         break; // it looked back itself
       }
       list.push(window);
+      if (list.length > OF_A_KEY_MAX) this.forget(list);
     } else this.open.set(key, [window]);
     this.openCount++;
     if (this.openCount > OPEN_MAX) this.forgetOldest();
+  }
+
+  /** The pages of a window were told. */
+  cover(pages: number): void {
+    this.openPages += pages;
+    while (this.openPages > OPEN_PAGES_MAX && this.openCount > 1) this.forgetOldest();
   }
 
   /**
@@ -119,9 +138,10 @@ export class DmaWindows {
       break;
     }
     if (at < 0) return undefined;
-    const [window] = list.splice(at, 1);
+    const [window] = list.splice(at, 1) as [DmaWindow];
     if (list.length === 0) this.open.delete(key);
     this.openCount--;
+    this.openPages -= window.rows.length;
     return window;
   }
 
@@ -131,12 +151,18 @@ export class DmaWindows {
   }
 
   private forgetOldest(): void {
-    const first = this.open.keys().next();
-    if (first.done) return;
-    const list = this.open.get(first.value)!;
-    list.shift();
-    if (list.length === 0) this.open.delete(first.value);
+    const key = this.oldest.of(this.open);
+    const list = this.open.get(key)!;
+    this.forget(list);
+    if (list.length === 0) this.open.delete(key);
+    else this.oldest.again();
+  }
+
+  private forget(list: DmaWindow[]): void {
+    const window = list.shift()!;
     this.openCount--;
+    this.openPages -= window.rows.length;
     this.forgotten++;
+    this.onForget?.(window);
   }
 }

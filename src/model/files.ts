@@ -21,11 +21,14 @@ export class Files {
   event(ev: TraceEvent, m: Model): void {
     if (ev.pfn < 0) return;
     const row = m.pages.row(ev.pfn, ev.t);
+    if (row < 0) return;
     if (ev.kind === EventKind.CacheAdd) {
       m.pages.state[row]! |= PageState.file;
       if (ev.order > 0) m.pages.setLarge(row, ev.order, true);
       const index = ev.index >= 0 ? ev.index : Math.floor(ev.ofs / 4096);
-      if (this.byRow.size < FILE_PAGES_MAX) this.byRow.set(row, {dev: ev.devId, ino: ev.ino, index});
+      if (this.byRow.size < FILE_PAGES_MAX || this.byRow.has(row))
+        this.byRow.set(row, {dev: ev.devId, ino: ev.ino, index});
+      else m.limits.hit('file-pages');
       if (m.pages.journals[row]) m.note(row, ev, What.cacheAdd, NaN, 0, 0);
     } else {
       m.pages.state[row]! &= ~PageState.file;

@@ -15,6 +15,9 @@ import {BIAS} from './ref-counts.js';
 import {type Deed, Reference, type ReferenceKind} from './references.js';
 import {symbolOf} from './stacks.js';
 
+/** Most pin_user_pages calls that run at a time, by task: beyond it their returns are missing. */
+const CALLS_MAX = 100_000;
+
 export class GupTracker {
   /** unpins that page_ref showed and no probe did, although probes were recorded: probes were missed */
   probesMissed = 0;
@@ -141,7 +144,10 @@ export class GupTracker {
     if (ev.kind === K.PinCall) {
       const flags = ev.hasFlags !== 0 ? ev.gupFlags : -1;
       m.calls.pins.set(ev.pid, {call: m.calls.nextCall(), gupFlags: flags, t: ev.t});
-      if (m.calls.pins.size > 100_000) m.calls.pins.clear();
+      if (m.calls.pins.size > CALLS_MAX) {
+        m.calls.pins.clear();
+        m.limits.hit('calls', CALLS_MAX);
+      }
       return;
     }
     const call = m.calls.pins.get(ev.pid);
@@ -192,6 +198,7 @@ export class GupTracker {
     const {m} = this;
     let row = m.pages.findFolio(hint.pfn);
     if (row < 0) row = m.pages.row(hint.pfn, ev.t);
+    if (row < 0) return;
     const sub = hint.mayBeTail ? hint.pfn : m.pages.state[row]! & PageState.large ? -1 : hint.pfn;
     hint.reference = this.held.take(ev, row, hint.kind!, hint.refs, 'probe', sub, hint);
   }
@@ -200,6 +207,7 @@ export class GupTracker {
     const {m} = this;
     let row = m.pages.findFolio(hint.pfn);
     if (row < 0) row = m.pages.row(hint.pfn, ev.t);
+    if (row < 0) return;
     hint.done = true;
     const deed = m.deed(ev);
     this.held.drop(ev, row, hint.kind!, hint.refs, deed, undefined, -1);

@@ -11,10 +11,17 @@ import {chooseReferences} from './pairing.js';
 import {BIAS} from './ref-counts.js';
 import {type Deed, type KnownBy, Reference, type ReferenceKind} from './references.js';
 
+/** Most references of one page that are told apart: each drop looks through them. */
+const OF_A_PAGE_MAX = 1000;
+/** Most references held at a time that are told apart, over all pages: some 600 MB. */
+const LIVE_MAX = 1_500_000;
+
 export class Holdings {
   /** references ever taken, of those that the trace shows or lets derive */
   takenPins = 0;
   takenGets = 0;
+  /** references in the pages' lists */
+  private live = 0;
 
   constructor(private readonly m: Model) {}
 
@@ -66,8 +73,6 @@ export class Holdings {
   /** Adds a reference to its page and tells of it. */
   hold(row: number, reference: Reference): void {
     const {pages} = this.m;
-    reference.next = pages.references[row];
-    pages.references[row] = reference;
     if (reference.kind === 'pin') {
       pages.pins[row]! += reference.n;
       this.takenPins += reference.n;
@@ -75,6 +80,15 @@ export class Holdings {
       pages.gets[row]! += reference.n;
       this.takenGets += reference.n;
     }
+    if (this.live >= LIVE_MAX || pages.listed[row]! >= OF_A_PAGE_MAX) {
+      pages.state[row]! |= PageState.unlisted;
+      this.m.limits.hit('references');
+      return;
+    }
+    this.live++;
+    pages.listed[row]!++;
+    reference.next = pages.references[row];
+    pages.references[row] = reference;
     for (const tell of this.m.on.taken) tell(row, reference);
   }
 
@@ -86,8 +100,9 @@ export class Holdings {
 
   /** Pins that are gone although no event showed it: the oldest. */
   lose(row: number, n: number): void {
-    for (const {reference, n: some} of chooseReferences(this.m, row, 'pin', n, undefined, -1).from)
-      this.withdraw(reference, some);
+    const {from, unmatched} = chooseReferences(this.m, row, 'pin', n, undefined, -1);
+    for (const {reference, n: some} of from) this.withdraw(reference, some);
+    this.unlisted(row, 'pin', unmatched);
   }
 
   /** A grab that failed after all. */
@@ -108,12 +123,29 @@ export class Holdings {
     else pages.gets[row]! -= n;
     if (reference.n > 0) return;
     let at = pages.references[row];
-    if (at === reference) {
-      pages.references[row] = reference.next;
-      return;
+    if (at === reference) pages.references[row] = reference.next;
+    else {
+      while (at && at.next !== reference) at = at.next;
+      if (!at) return;
+      at.next = reference.next;
     }
-    while (at && at.next !== reference) at = at.next;
-    if (at) at.next = reference.next;
+    this.live--;
+    pages.listed[row]!--;
+  }
+
+  /** The page of a row is gone, and what it held with it. */
+  forget(row: number): void {
+    this.live -= this.m.pages.listed[row]!;
+  }
+
+  /** Of `n` drops that no listed reference explains, those that an unlisted one does: it is gone from the counts. */
+  private unlisted(row: number, kind: ReferenceKind, n: number): number {
+    const {pages} = this.m;
+    if (n === 0 || (pages.state[row]! & PageState.unlisted) === 0) return 0;
+    const held = kind === 'pin' ? pages.pins : pages.gets;
+    const gone = Math.min(n, held[row]!);
+    held[row]! -= gone;
+    return gone;
   }
 
   /** A dropping that the event at hand shows. `hint`: the probe of the same deed. */
@@ -152,6 +184,7 @@ export class Holdings {
     const wanted = sub >= 0 && !large ? sub : told;
     const chosen = chooseReferences(m, row, kind, n, deed, wanted);
     for (const {reference, n: some} of chosen.from) this.reduce(reference, some);
+    chosen.unmatched -= this.unlisted(row, kind, chosen.unmatched);
     const first = chosen.from[0]?.reference;
     const subFirst = wanted >= 0 ? wanted : (first?.sub ?? -1);
     if (chosen.unmatched > 0 && kind === 'pin') pages.state[row]! |= PageState.pinsUnknown;

@@ -14,6 +14,9 @@ import {PageState} from './page-table.js';
 /** A generation that began this recently (in events of its row: none) takes the second event of the same allocation. */
 const FRESH = PageState.lifeSeen;
 
+/** Most allocations that wait for the second of their two events, which comes at once or not at all. */
+const HALF_MAX = 100_000;
+
 export class Lifetime {
   allocations = 0;
   frees = 0;
@@ -47,10 +50,12 @@ export class Lifetime {
     const {pages} = m;
     this.allocations++;
     const row = pages.row(pfn, ev.t);
+    if (row < 0) return;
     if (this.half.get(row) === K.RefSet && pages.lastTime[row] === pages.since[row]) this.half.delete(row);
     else {
       this.begin(ev, row);
       if (m.records(K.RefSet)) this.half.set(row, K.PageAlloc);
+      if (this.half.size > HALF_MAX) this.half.clear();
     }
     pages.lastTime[row] = ev.t;
     if (ev.order > 0) {
@@ -75,7 +80,7 @@ export class Lifetime {
     }
     this.begin(ev, row);
     if (this.m.records(K.PageAlloc)) this.half.set(row, K.RefSet);
-    if (this.half.size > 100_000) this.half.clear();
+    if (this.half.size > HALF_MAX) this.half.clear();
   }
 
   private begin(ev: TraceEvent, row: number): void {
@@ -96,6 +101,10 @@ export class Lifetime {
     this.dying = undefined;
     const size = ev.order > 0 ? 2 ** ev.order : 1;
     for (let i = 0; i < size; i++) {
+      if (i > 0 && (i & 1023) === 0) {
+        m.limits.looks += 1024;
+        if (m.limits.tired(m.events)) break;
+      }
       const row = pages.find(pfn + i);
       if (row < 0) continue;
       if (this.holdsAnything(row)) this.tellFreed(ev, row, true);
@@ -132,6 +141,7 @@ export class Lifetime {
     m.writeback.abandon(row);
     pages.generation[row]!++;
     pages.order[row] = 0;
+    m.held.forget(row);
     pages.reset(row, t);
     m.files.forget(row);
   }

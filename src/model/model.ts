@@ -19,6 +19,7 @@ import {Identity} from './identity.js';
 import {Journal} from './journal.js';
 import {Lifetime} from './lifetime.js';
 import {Hooks, type Listener} from './listener.js';
+import {Limits} from './limits.js';
 import {lengthOf, type LineText, offsetOf, placeOf, TEXT_MAX} from './line-text.js';
 import {PageState, PageTable, UNKNOWN_COUNT} from './page-table.js';
 import {RefCounts} from './ref-counts.js';
@@ -30,14 +31,19 @@ import {WritebackTracker} from './writeback-tracker.js';
 
 /** Most pages with a journal at a time: memory must not follow a machine's pinned memory without bound. */
 const JOURNALS_MAX = 60_000;
+/** Most facts of headers that are kept. */
+const FACTS_MAX = 1000;
+/** Most losses of one CPU that are kept apart while none of its events comes. */
+const OPEN_LOSSES_MAX = 100;
 
 export class Model implements EventSink {
   readonly pages = new PageTable();
   readonly identity = new Identity();
   readonly era = new Era();
   readonly gaps = new Gaps();
-  readonly tasks = new Tasks();
-  readonly stacks = new Stacks();
+  readonly limits = new Limits();
+  readonly tasks = new Tasks(this.limits);
+  readonly stacks = new Stacks(this.limits);
   readonly files = new Files();
   readonly calls = new Calls();
   readonly windows = new DmaWindows();
@@ -48,7 +54,6 @@ export class Model implements EventSink {
   readonly announced = new Uint8Array(EVENT_KINDS);
   /** what rules and collectors listen to */
   readonly on = new Hooks();
-  readonly losses: Loss[] = [];
   lostEvents = 0;
   /** hits that kprobe_profile counts as missed, of all probes, as the recorder's header says */
   probesMissedByKernel = 0;
@@ -74,7 +79,8 @@ export class Model implements EventSink {
   last = -Infinity;
   events = 0;
   private readonly lastOnCpu: number[] = [];
-  private openLoss: {cpu: number; from: number; why: string; line: number}[] = [];
+  /** losses whose end is the next event of their CPU, by CPU; -1: those that name none, which any event ends */
+  private readonly openLosses = new Map<number, {cpu: number; from: number; why: string; line: number}[]>();
   private journals = 0;
   /** journals not begun because there were too many */
   journalsRefused = 0;
@@ -112,7 +118,7 @@ export class Model implements EventSink {
     this.now = t;
     if (t > this.last) this.last = t;
     if (!(t >= this.first)) this.first = t;
-    if (this.openLoss.length > 0) this.closeLosses(ev.cpu, t);
+    if (this.openLosses.size > 0) this.closeLosses(ev.cpu, t);
     if (this.overwritten && this.lastOnCpu[ev.cpu + 1] === undefined) {
       this.gaps.add(-Infinity, t, `the beginning of the trace was overwritten (CPU ${ev.cpu} begins here)`, ev.cpu);
     }
@@ -192,7 +198,7 @@ export class Model implements EventSink {
   }
 
   loss(loss: Loss): void {
-    if (this.losses.length < 10_000) this.losses.push({...loss});
+    this.tallyLoss(loss);
     if (loss.count > 0) this.lostEvents += loss.count;
     const where = loss.cpu >= 0 ? `CPU ${loss.cpu}` : 'a CPU that is not named';
     const number = loss.count > 0 ? `${loss.count} events` : 'events';
@@ -202,7 +208,7 @@ export class Model implements EventSink {
         this.overwritten = true;
         return;
       }
-      this.openLoss.push({
+      this.openLoss({
         cpu: loss.cpu,
         from: -Infinity,
         why: `the beginning of CPU ${loss.cpu}'s buffer was overwritten`,
@@ -211,7 +217,7 @@ export class Model implements EventSink {
       return;
     }
     const from = loss.cpu >= 0 ? (this.lastOnCpu[loss.cpu + 1] ?? -Infinity) : -Infinity;
-    this.openLoss.push({
+    this.openLoss({
       cpu: loss.cpu,
       from,
       why: `${number} of ${where} were lost (line ${loss.line})`,
@@ -219,19 +225,42 @@ export class Model implements EventSink {
     });
   }
 
+  private openLoss(loss: {cpu: number; from: number; why: string; line: number}): void {
+    const open = this.openLosses.get(loss.cpu);
+    if (!open) this.openLosses.set(loss.cpu, [loss]);
+    else if (open.length < OPEN_LOSSES_MAX) open.push(loss);
+    // No event came since the others: it ends where they end.
+    else open.at(-1)!.from = Math.min(open.at(-1)!.from, loss.from);
+  }
+
   private closeLosses(cpu: number, t: number): void {
-    const open = this.openLoss;
-    for (let i = open.length - 1; i >= 0; i--) {
-      const loss = open[i]!;
+    for (const of of [cpu, -1]) {
+      const open = this.openLosses.get(of);
+      if (!open) continue;
+      this.openLosses.delete(of);
       // A loss that names no CPU (bpftrace) is told late and out of order: what comes within the next second may be missing too.
-      if (loss.cpu >= 0 && loss.cpu !== cpu) continue;
-      this.gaps.add(loss.from, loss.cpu >= 0 ? t : t + 1e9, loss.why, loss.cpu, loss.line);
-      open.splice(i, 1);
+      for (const loss of open.toReversed())
+        this.gaps.add(loss.from, of >= 0 ? t : t + 1e9, loss.why, loss.cpu, loss.line);
+    }
+  }
+
+  /** losses by CPU (-1: none is named): markers, events that they count, markers without a count, and cut beginnings */
+  readonly lossesByCpu = new Map<number, {markers: number; events: number; unknown: number; starts: number}>();
+
+  private tallyLoss({cpu, what, count}: Loss): void {
+    let tally = this.lossesByCpu.get(cpu);
+    if (!tally) this.lossesByCpu.set(cpu, (tally = {markers: 0, events: 0, unknown: 0, starts: 0}));
+    if (what === 'start') tally.starts++;
+    else {
+      tally.markers++;
+      if (count > 0) tally.events += count;
+      else tally.unknown++;
     }
   }
 
   fact(_input: number, name: string, value: string): void {
-    if (this.facts.size < 1000) this.facts.set(name, value);
+    if (this.facts.size < FACTS_MAX || this.facts.has(name)) this.facts.set(name, value);
+    else this.limits.hit('facts');
     if (name === 'probe_missed') {
       // one for each probe that missed: `gup_put_folio 390`
       const missed = Number(value.slice(value.lastIndexOf(' ') + 1));
@@ -255,8 +284,9 @@ export class Model implements EventSink {
 
   /** Call after the last event. */
   end(): void {
-    for (const loss of this.openLoss) this.gaps.add(loss.from, Infinity, loss.why, loss.cpu, loss.line);
-    this.openLoss = [];
+    for (const open of this.openLosses.values())
+      for (const loss of open) this.gaps.add(loss.from, Infinity, loss.why, loss.cpu, loss.line);
+    this.openLosses.clear();
     for (const ended of this.on.ended) ended(this.last);
   }
 

@@ -1,3 +1,4 @@
+import {randomInt} from 'node:crypto';
 import type {DmaLink} from './dma.js';
 import type {Journal} from './journal.js';
 import type {Reference} from './references.js';
@@ -43,16 +44,26 @@ export const PageState = {
   pinsUnknown: 1 << 14,
   /** swap-backed before it was mapped: shmem, in the page cache */
   shmem: 1 << 15,
+  /** some of its pins or gets are in its counts only: there were too many to list (Limit `references`) */
+  unlisted: 1 << 16,
 } as const;
 
 /** "Not known" in the count columns. */
 export const UNKNOWN_COUNT = -0x80000000;
 
 const FIRST_CAPACITY = 1 << 14;
+/** Most pages followed: 32 GiB of small pages, and a GB of memory here. Events of further ones are counted. */
+export const PAGES_MAX = 1 << 23;
+/** Longest way through taken slots that chance gives; PFNs made to hash alike give longer ones. */
+const PROBES_MAX = 512;
 
 export class PageTable {
   /** rows in use */
   size = 0;
+  /** times that a page beyond `limit` was asked for */
+  refused = 0;
+  /** not 0 once PFNs were met that hash alike: what their hash is mixed with, so that none can be chosen to */
+  private seed = 0;
   private slots = new Int32Array(FIRST_CAPACITY * 2).fill(-1);
   private mask = FIRST_CAPACITY * 2 - 1;
   private capacity = FIRST_CAPACITY;
@@ -75,6 +86,8 @@ export class PageTable {
   /** live pins and gets on this row (a folio's are on its head), in references */
   pins = new Int32Array(FIRST_CAPACITY);
   gets = new Int32Array(FIRST_CAPACITY);
+  /** how many entries `references` has; not those that PageState.unlisted is about */
+  listed = new Int16Array(FIRST_CAPACITY);
   /** live pins and gets of a page (a folio's are on its head), newest first */
   references: (Reference | undefined)[] = [];
   /** live DMA windows over a page, newest first; on the row of the sub-page itself */
@@ -88,8 +101,8 @@ export class PageTable {
 
   /** The row of a PFN, or -1. */
   find(pfn: number): number {
-    const {slots, mask, pfn: pfns} = this;
-    let i = hash(pfn) & mask;
+    const {slots, mask, pfn: pfns, seed} = this;
+    let i = (seed === 0 ? hash(pfn) : mixed(pfn, seed)) & mask;
     for (;;) {
       const row = slots[i]!;
       if (row < 0) return -1;
@@ -98,15 +111,27 @@ export class PageTable {
     }
   }
 
-  /** The row of a PFN; makes one if there is none. */
+  constructor(private readonly limit = PAGES_MAX) {}
+
+  /** The row of a PFN; makes one if there is none. -1 when there are as many as are followed (`refused` counts). */
   row(pfn: number, t: number): number {
-    const {slots, mask, pfn: pfns} = this;
-    let i = hash(pfn) & mask;
+    const {slots, mask, pfn: pfns, seed} = this;
+    const first = (seed === 0 ? hash(pfn) : mixed(pfn, seed)) & mask;
+    let i = first;
     for (;;) {
       const row = slots[i]!;
       if (row < 0) break;
       if (pfns[row] === pfn) return row;
       i = (i + 1) & mask;
+    }
+    if (this.size >= this.limit) {
+      this.refused++;
+      return -1;
+    }
+    if (((i - first) & mask) > PROBES_MAX && seed === 0) {
+      this.seed = randomInt(1, 2 ** 31);
+      this.fill();
+      return this.row(pfn, t);
     }
     if (this.size === this.capacity) {
       this.grow();
@@ -133,6 +158,7 @@ export class PageTable {
     this.flags[row] = 0;
     this.pins[row] = 0;
     this.gets[row] = 0;
+    this.listed[row] = 0;
     this.references[row] = undefined;
     this.journals[row] = undefined;
     this.writebacks[row] = undefined;
@@ -207,11 +233,19 @@ export class PageTable {
     this.flags = copy(this.flags, new Int32Array(capacity));
     this.pins = copy(this.pins, new Int32Array(capacity));
     this.gets = copy(this.gets, new Int32Array(capacity));
+    this.listed = copy(this.listed, new Int16Array(capacity));
     this.migratetype = copy(this.migratetype, new Int8Array(capacity));
     this.mask = capacity * 2 - 1;
-    this.slots = new Int32Array(capacity * 2).fill(-1);
+    this.slots = new Int32Array(capacity * 2);
+    this.fill();
+  }
+
+  /** Gives every row its slot. */
+  private fill(): void {
+    const {seed} = this;
+    this.slots.fill(-1);
     for (let row = 0; row < this.size; row++) {
-      let i = hash(this.pfn[row]!) & this.mask;
+      let i = (seed === 0 ? hash(this.pfn[row]!) : mixed(this.pfn[row]!, seed)) & this.mask;
       while (this.slots[i]! >= 0) i = (i + 1) & this.mask;
       this.slots[i] = row;
     }
@@ -232,6 +266,14 @@ function blockOf(pfn: number): number {
 /** PFNs come in runs: multiply to spread them (Knuth), fold the high part of large ones in. */
 function hash(pfn: number): number {
   return Math.imul((pfn | 0) ^ Math.floor(pfn / 0x100000000), 0x9e3779b1) >>> 8;
+}
+
+/** A slower one whose outcome cannot be chosen without knowing the seed (the finalizer of MurmurHash3). */
+function mixed(pfn: number, seed: number): number {
+  let h = Math.imul((pfn | 0) ^ seed, 0x85ebca6b) ^ Math.imul(Math.floor(pfn / 0x100000000) + seed, 0xc2b2ae35);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
 }
 
 function copy<T extends {set(source: ArrayLike<number>): void}>(from: ArrayLike<number>, to: T): T {

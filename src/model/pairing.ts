@@ -34,22 +34,43 @@ export function chooseReferences(
     const some = Math.min(n, only.n);
     return {from: [{reference: only, n: some}], unmatched: n - some, how: 'the only one'};
   }
-  const candidates: Reference[] = [];
-  for (let r = m.pages.references[row]; r; r = r.next) if (r.kind === kind) candidates.push(r);
   const task = deed && !inInterrupt(deed.context) ? deed.task : -1;
   const rank = (r: Reference): number =>
     (sub >= 0 && r.sub >= 0 && (sub < r.sub || sub >= r.sub + r.n) ? 4 : 0) +
     (task >= 0 && r.task === task ? 0 : 2) +
     (r.n === n ? 0 : 1);
-  candidates.sort((a, b) => rank(a) - rank(b) || a.t - b.t);
-  const how = rank(candidates[0]!) < 2 && task >= 0 ? 'same task' : 'the oldest';
   const from: {reference: Reference; n: number}[] = [];
   let left = n;
-  for (const reference of candidates) {
-    if (left === 0) break;
-    const some = Math.min(left, reference.n);
-    from.push({reference, n: some});
+  // Nearly always the first is enough; a sorted copy of the list for each drop would cost a page with many pins dear.
+  let last: Place = {rank: -1, t: -Infinity, at: -1};
+  while (left > 0) {
+    let next: Reference | undefined;
+    let best: Place = {rank: Infinity, t: Infinity, at: -1};
+    let at = 0;
+    for (let r = m.pages.references[row]; r; r = r.next, at++) {
+      if (r.kind !== kind) continue;
+      const it = {rank: rank(r), t: r.t, at};
+      if (!comesBefore(last, it) || (next && !comesBefore(it, best))) continue;
+      next = r;
+      best = it;
+    }
+    if (!next) break;
+    const some = Math.min(left, next.n);
+    from.push({reference: next, n: some});
     left -= some;
+    last = best;
   }
+  const how = rank(from[0]!.reference) < 2 && task >= 0 ? 'same task' : 'the oldest';
   return {from, unmatched: left, how};
+}
+
+interface Place {
+  rank: number;
+  t: number;
+  /** place in the page's list, newest first */
+  at: number;
+}
+
+function comesBefore(a: Place, b: Place): boolean {
+  return a.rank !== b.rank ? a.rank < b.rank : a.t !== b.t ? a.t < b.t : a.at < b.at;
 }

@@ -29,6 +29,7 @@ export class RefCounts {
     const {pages} = m;
     const {kind, t} = ev;
     const row = pages.row(ev.pfn, t);
+    if (row < 0) return;
     const previous = pages.lastTime[row]!;
     pages.lastTime[row] = t;
 
@@ -119,8 +120,8 @@ export class RefCounts {
     if ((ev.pageFlags & (wanted | PageFlag.swapcache | PageFlag.head)) !== wanted || m.records(K.Grab)) return;
     const state = m.pages.state[row]!;
     if ((state & PageState.wasMapped) === 0 || (state & PageState.shmem) !== 0) return;
-    if (this.orphans.size < ORPHANS_MAX)
-      this.orphans.set(row, {generation: m.pages.generation[row]!, deed: m.deed(ev)});
+    if (this.orphans.size >= ORPHANS_MAX && !this.orphans.has(row)) m.limits.hit('kept-by-rules');
+    else this.orphans.set(row, {generation: m.pages.generation[row]!, deed: m.deed(ev)});
   }
 
   private set(ev: TraceEvent, row: number, kind: number, absolute: number): void {

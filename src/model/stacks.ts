@@ -1,3 +1,4 @@
+import type {Limits} from './limits.js';
 import {textOf} from './tasks.js';
 
 /** Most distinct stacks kept, frames of one stack, and bytes of one frame. */
@@ -10,6 +11,8 @@ export class Stacks {
   private readonly list: string[][] = [];
   private readonly index = new Map<string, number>();
   private frames: string[] = [];
+
+  constructor(private readonly limits: Limits) {}
 
   begin(): void {
     this.frames = [];
@@ -25,7 +28,10 @@ export class Stacks {
     const key = this.frames.join('\n');
     const known = this.index.get(key);
     if (known !== undefined) return known;
-    if (this.list.length >= STACKS_MAX) return -1;
+    if (this.list.length >= STACKS_MAX) {
+      this.limits.hit('stacks');
+      return -1;
+    }
     this.list.push(this.frames);
     this.index.set(key, this.list.length - 1);
     return this.list.length - 1;

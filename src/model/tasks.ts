@@ -1,4 +1,5 @@
 import type {TraceEvent} from './event.js';
+import type {Limits} from './limits.js';
 
 /** Most distinct (pid, comm) pairs kept; later ones share one entry that says so. */
 const TASKS_MAX = 100_000;
@@ -21,6 +22,8 @@ export class Tasks {
   private input = -1;
   private pid = -1;
   private task = -1;
+
+  constructor(private readonly limits: Limits) {}
 
   /** The index of the task that an event names. */
   of(ev: TraceEvent): number {
@@ -50,13 +53,18 @@ export class Tasks {
     const comm = textOf(ev.buf, ev.commStart, ev.commEnd, 64);
     // `<...>` means that the kernel had forgotten the name: keep the name known for this pid.
     if (known !== undefined && (comm === '<...>' || comm === this.list[known]!.comm)) return known;
-    if (this.list.length >= TASKS_MAX) return TASKS_MAX - 1;
+    if (this.list.length >= TASKS_MAX - 1) {
+      this.limits.hit('tasks');
+      this.list[TASKS_MAX - 1] = MORE;
+      return TASKS_MAX - 1;
+    }
     this.list.push({comm, pid: ev.pid, tgid: ev.tgid});
     this.byPid.set(ev.pid, this.list.length - 1);
     return this.list.length - 1;
   }
 }
 
+const MORE: Task = {comm: '(more tasks)', pid: -1, tgid: -1};
 const UNKNOWN: Task = {comm: '?', pid: -1, tgid: -1};
 
 /** Bytes as text (invalid UTF-8 becomes U+FFFD), at most `max` bytes of them. */

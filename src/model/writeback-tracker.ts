@@ -25,6 +25,7 @@ export class WritebackTracker {
     if (pfn < 0) return;
     let row = m.pages.findFolio(pfn);
     if (row < 0) row = m.pages.row(pfn, ev.t);
+    if (row < 0) return;
     switch (ev.kind) {
       case K.WritebackStart:
         this.clearing.delete(row);
@@ -96,7 +97,10 @@ export class WritebackTracker {
 
   private clear(ev: TraceEvent, row: number): void {
     const {m} = this;
-    if (this.clearing.size > 10_000) this.clearing.clear();
+    if (this.clearing.size > 10_000) {
+      this.clearing.clear();
+      m.limits.hit('calls', 10_000);
+    }
     this.clearing.set(row, ev.pid);
     this.clean(row);
     if (m.pages.references[row]) m.note(row, ev, What.clean, NaN, 0, 0);

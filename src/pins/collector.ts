@@ -3,7 +3,6 @@
  * of each order. Memory follows pins held and places that pin, not pins taken.
  */
 import type {DmaWindow} from '../model/dma.js';
-import {WINDOW_PAGES_MAX} from '../model/dma.js';
 import type {Drop, Listener} from '../model/listener.js';
 import type {Model} from '../model/model.js';
 import {PageState} from '../model/page-table.js';
@@ -123,10 +122,11 @@ export class PinCollector implements Listener {
     const {pages} = this.m;
     let first = 0;
     for (const run of window.runs) {
-      const n = Math.min(run.pages, WINDOW_PAGES_MAX);
+      const n = run.pages;
       for (let i = 0; i < n; i++) {
-        const folio = pages.folioOf(window.rows[first + i]!);
-        if (pages.pins[folio]! > 0)
+        const row = window.rows[first + i]!;
+        const folio = row < 0 ? -1 : pages.folioOf(row);
+        if (folio >= 0 && pages.pins[folio]! > 0)
           this.lastUnmap.set(folio, {t: window.close.t, opened: window.open.t, device: window.device});
       }
       first += n;

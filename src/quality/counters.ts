@@ -1,6 +1,12 @@
 /** One table of everything that is wrong with a trace: what, how often, how bad, what to do. */
 import type {Reading} from '../analyze/read.js';
 import type {QualityCounter} from '../report/types.js';
+import type {Limit} from '../model/limits.js';
+import {MORE_NAMES} from '../../parsers/events/table.js';
+import {LIMIT_WORDS} from './limits.js';
+
+/** Most devices that are named one by one. */
+const DEVICES_NAMED = 20;
 
 export function qualityOf(reading: Reading): QualityCounter[] {
   const {model: m, inputs} = reading;
@@ -17,16 +23,9 @@ export function qualityOf(reading: Reading): QualityCounter[] {
   };
 
   const bigger = 'record with a larger buffer (buffer_size_kb), or fewer events';
-  const byCpu = new Map<number, {markers: number; events: number; unknown: number}>();
-  for (const loss of m.losses) {
-    if (loss.what !== 'lost') continue;
-    const c = byCpu.get(loss.cpu) ?? {markers: 0, events: 0, unknown: 0};
-    c.markers++;
-    if (loss.count > 0) c.events += loss.count;
-    else c.unknown++;
-    byCpu.set(loss.cpu, c);
-  }
-  for (const [cpu, c] of [...byCpu].sort((a, b) => a[0] - b[0])) {
+  let starts = 0;
+  for (const [cpu, c] of [...m.lossesByCpu].sort((a, b) => a[0] - b[0])) {
+    starts += c.starts;
     const where = cpu >= 0 ? `of CPU ${cpu}` : 'of CPUs that are not named';
     const words =
       c.unknown > 0 ? `events ${where} were lost, ${c.unknown} times without a number` : `events ${where} were lost`;
@@ -39,7 +38,6 @@ export function qualityOf(reading: Reading): QualityCounter[] {
       cpu >= 0 ? cpu : undefined,
     );
   }
-  const starts = m.losses.filter((l) => l.what === 'start');
   const written = Number(m.facts.get('entries_written') ?? 0);
   const kept = Number(m.facts.get('entries_in_buffer') ?? 0);
   if (m.overwritten) {
@@ -54,7 +52,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     add(
       'overwritten-start',
       'warning',
-      starts.length,
+      starts,
       'CPUs whose buffer began later than the trace: what was before is gone',
       bigger,
     );
@@ -166,16 +164,22 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     'pairs of a page pointer and a PFN that do not fit vmemmap_base',
     'give --vmemmap if PFNs look wrong',
   );
-  for (const device of m.dma.devices) {
-    if (device.maps > 8 && device.unmaps === 0) {
-      add(
-        'never-unmaps',
-        'note',
-        device.maps,
-        `device ${device.name} is never seen to unmap`,
-        'its mappings have no end and are left out; drivers may skip the unmap when dma_need_unmap() is false',
-      );
-    }
+  const neverUnmap = m.dma.devices.filter((device) => device.maps > 8 && device.unmaps === 0);
+  const unnamed = neverUnmap.slice(DEVICES_NAMED);
+  if (unnamed.length > 0)
+    neverUnmap.splice(DEVICES_NAMED, unnamed.length, {
+      name: `and ${unnamed.length} others: none of them`,
+      maps: unnamed.reduce((sum, device) => sum + device.maps, 0),
+      unmaps: 0,
+    });
+  for (const device of neverUnmap) {
+    add(
+      'never-unmaps',
+      'note',
+      device.maps,
+      `device ${device.name} is never seen to unmap`,
+      'its mappings have no end and are left out; drivers may skip the unmap when dma_need_unmap() is false',
+    );
   }
   add(
     'open-mappings-forgotten',
@@ -184,6 +188,16 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     'DMA mappings given up because too many were open',
     'a device that never unmaps',
   );
+  const reached = new Map<Limit, number>(m.limits.reached());
+  reached.set('pages', m.pages.refused);
+  reached.set(
+    'names',
+    inputs.reduce((sum, {reader}) => sum + (reader.counters.eventsByName().get(MORE_NAMES) ?? 0), 0),
+  );
+  for (const [limit, count] of reached) {
+    const {severity, message, advice} = LIMIT_WORDS[limit];
+    add(`limit-${limit}`, severity, count, message, advice);
+  }
   add(
     'histories-not-kept',
     'note',

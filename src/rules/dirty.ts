@@ -160,7 +160,8 @@ class LateDirty implements Listener {
     const clean = (state & (PageState.dirty | PageState.dirtyKnown)) === PageState.dirtyKnown;
     // Clean because it was cleaned under this pin: what the device wrote is in it, and nobody has said so yet.
     if (!writes || !clean || pin.cleanedAt < 0) return;
-    if (this.unpinned.size < WATCHED_MAX) {
+    if (this.unpinned.size >= WATCHED_MAX) m.limits.hit('kept-by-rules');
+    else {
       this.unpinned.set(row, {pin, unpin: drop.deed, device: pin.device, generation: m.pages.generation[row]!});
     }
   }

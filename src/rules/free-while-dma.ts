@@ -7,6 +7,9 @@ import {liveLinks, WaitingForUnmap} from './live-windows.js';
 import type {Rule, RuleContext, Violation} from './types.js';
 import {directionName} from './unpin-while-dma.js';
 
+/** Most large folios that are watched for a part of them being unmapped. */
+const WATCHED_MAX = 10_000;
+
 export const freeWhileDma: Rule = {
   meta: {
     id: 'free-while-dma',
@@ -112,7 +115,10 @@ export const freeWhileDma: Rule = {
         if (drop.kind !== 'pin' || (pages.state[drop.row]! & PageState.large) === 0 || pages.pins[drop.row]! > 0)
           return;
         for (const {link} of liveLinks(m, drop.sub, drop.subPages)) {
-          if (link.owner === 'pin' && m.watched.size < 10_000) m.watched.add(drop.row);
+          if (link.owner !== 'pin') continue;
+          if (m.watched.size < WATCHED_MAX) m.watched.add(drop.row);
+          else m.limits.hit('kept-by-rules');
+          break;
         }
       },
       /**

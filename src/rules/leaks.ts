@@ -9,6 +9,8 @@ import type {Rule, RuleContext, Violation} from './types.js';
 
 /** A page whose last event is this close to the end of the trace may have its drop just after it. */
 const SETTLED_NS = 1_000_000;
+/** Most pages whose last change is kept, to be shown as the end of the owner. */
+const CHANGES_MAX = 500_000;
 
 export const pinLeak: Rule = {
   meta: {
@@ -61,7 +63,8 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     counted(row, deed, delta) {
       const {pages} = m;
       if ((kind === 'pin' ? pages.pins[row]! : pages.gets[row]!) <= 0 || delta >= 0 || !unmapped(m, row)) return;
-      if (lastChange.size < 500_000) lastChange.set(row, deed());
+      if (lastChange.size < CHANGES_MAX || lastChange.has(row)) lastChange.set(row, deed());
+      else m.limits.hit('kept-by-rules');
     },
     ended(t) {
       const {pages} = m;

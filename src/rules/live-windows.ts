@@ -25,6 +25,10 @@ const NO_LINKS: readonly LiveLink[] = [];
 function* walkLinks(m: Model, first: number, n: number): Iterable<LiveLink> {
   const {pages} = m;
   for (let i = 0; i < n; i++) {
+    if ((i & 255) === 0 && n > 1) {
+      m.limits.looks += Math.min(256, n - i);
+      if (m.limits.tired(m.events)) return;
+    }
     const page = pages.find(first + i);
     if (page < 0) continue;
     for (let link = pages.dma[page]; link; link = link.next) {
@@ -61,6 +65,7 @@ export class WaitingForUnmap {
     const [[oldest, given]] = this.waiting as unknown as [[DmaWindow, Waiting[]]];
     this.waiting.delete(oldest);
     this.count -= given.length;
+    this.m.limits.hit('waiting', given.length);
   }
 
   closed(window: DmaWindow): void {

@@ -6,6 +6,9 @@ import type {Deed, Reference} from '../model/references.js';
 import {firstDoubt, lost, unpinsDoubt} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 
+/** Most pages whose first plain put is kept. */
+const SUSPECTS_MAX = 100_000;
+
 export const putOnPin: Rule = {
   meta: {
     id: 'put-on-pin',
@@ -86,7 +89,10 @@ export const putOnPin: Rule = {
         if (delta === -1 && !suspects.has(row) && !inBatch) {
           here = deed();
           if (here.context === Context.task && here.task === pin.task) suspects.set(row, here);
-          if (suspects.size > 100_000) suspects.clear();
+          if (suspects.size > SUSPECTS_MAX) {
+            suspects.clear();
+            m.limits.hit('kept-by-rules', SUSPECTS_MAX);
+          }
         }
         const count = pages.count[row]!;
         if (count === UNKNOWN_COUNT || count < 0 || count - BIAS * pages.pins[row]! >= 0) return;

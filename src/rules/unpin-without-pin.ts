@@ -5,6 +5,9 @@ import {BIAS} from '../model/ref-counts.js';
 import {countsRecorded, lost} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 
+/** Most pages that are known to have been pinned in the trace. */
+const PINNED_MAX = 500_000;
+
 export const unpinWithoutPin: Rule = {
   meta: {
     id: 'unpin-without-pin',
@@ -101,7 +104,10 @@ export const unpinWithoutPin: Rule = {
       },
       taken(row, reference) {
         if (reference.kind !== 'pin') return;
-        if (pinnedHere.size > 500_000) pinnedHere.clear();
+        if (pinnedHere.size > PINNED_MAX) {
+          pinnedHere.clear();
+          m.limits.hit('kept-by-rules', PINNED_MAX);
+        }
         pinnedHere.add(row);
       },
       freed(row) {

@@ -78,6 +78,8 @@ export function watchWriteback(m: Model, kind: ReferenceKind, over: (held: HeldW
     dmaOpened(window) {
       if (open.size === 0) return;
       for (const run of window.runs) {
+        m.limits.looks += Math.min(run.pages, 1024);
+        if (m.limits.tired(m.events)) return;
         for (let i = 0; i < run.pages && i < 1024; i++) {
           const folio = m.pages.findFolio(run.pfn + i);
           const held = folio >= 0 ? open.get(folio) : undefined;
