@@ -134,12 +134,29 @@ start_recorder() {
   done <"$work/events" 2>/dev/null
 }
 
+# From 6.9 on a reader that waits on an empty buffer is not told that tracing was switched off: it would wait for ever.
+# (ring_buffer_wait() in kernel/trace/ring_buffer.c has a condition of its own since then; before, it came back to
+# tracing_wait_pipe(), which looks.) A last line wakes it; having read that, it finds tracing off, and ends. Only on an
+# empty buffer, for in a full one the line would take the place of events.
+wake_reader() {
+  printf 1 >"$inst/tracing_on"
+  printf 'pinscope-record: end' >"$inst/trace_marker"
+  printf 0 >"$inst/tracing_on"
+}
+
+# unread: how many events of the buffer the reader has not had yet
+unread() { cat "$inst"/per_cpu/cpu*/stats | awk '$1 == "entries:" {n += $2} END {print n + 0}'; }
+
 stop_recorder() {
   trap 'ended=interrupted; quitting=1' INT TERM HUP
   quitting=
   printf 0 >"$inst/tracing_on"
-  # the rest of the buffer is read, then cat ends
+  printf 0 >"$inst/events/enable"
+  # the rest of the buffer is read, then cat ends; it may go back to sleep just before tracing is off again
+  tries=0
   while [ ! -s "$work/reader.status" ] && [ -z "$quitting" ]; do
+    [ "$((tries % 10))" != 0 ] || [ "$(unread)" != 0 ] || wake_reader
+    tries=$((tries + 1))
     sleep 0.1 2>/dev/null || sleep 1
   done
   read_status=$(cat "$work/reader.status" 2>/dev/null)
