@@ -97,7 +97,7 @@ function judge(shape) {
 
 function exponentOf(small, large) {
   if (large.cpu - start < SECONDS_MIN) return undefined;
-  return Math.log(Math.max(0.01, large.cpu - start) / Math.max(0.05, small.cpu - start)) / Math.log(4);
+  return Math.log(Math.max(0.01, large.cpu - start) / Math.max(0.15, small.cpu - start)) / Math.log(4);
 }
 
 function run(file) {

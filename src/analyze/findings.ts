@@ -59,7 +59,7 @@ export class Findings {
   dropped = 0;
   /** pages in the findings kept */
   private listed = 0;
-  private waiting: {violation: Violation; gaps: number; counted: boolean}[] = [];
+  private waiting: {violation: Violation; gaps: number; counted: boolean; heard: number}[] = [];
   private readonly groups: Group[] = [];
   private readonly open = new Map<string, Group>();
 
@@ -72,7 +72,12 @@ export class Findings {
   add(v: Violation): void {
     v.journal ??= this.journalOf(v);
     const small = (this.m.pages.state[v.row]! & PageState.large) === 0;
-    this.waiting.push({violation: v, gaps: this.m.gaps.count, counted: small && countsRecorded(this.m)});
+    this.waiting.push({
+      violation: v,
+      gaps: this.m.gaps.count,
+      counted: small && countsRecorded(this.m),
+      heard: Date.now(),
+    });
     if (this.waiting.length > WAITING_MAX) this.settle(WAITING_MAX / 2);
   }
 
@@ -190,17 +195,26 @@ export class Findings {
 
   /**
    * Takes out the findings that are complete at `now`: nothing more can join them (without stacks), or nothing did for a
-   * while. In order of time, numbered on from `firstId`. For a stream that is read as it comes.
+   * while. In order of time, not numbered. For a stream that is read as it comes: losses are waited for until `heard`, a
+   * time of Date.now() before which a violation was told.
    */
-  takeSettled(now: number, firstId: number): Finding[] {
-    for (const [key, group] of this.open) if (now - group.lastAt > 4 * DEED_NS) this.open.delete(key);
+  takeSettled(now: number, heard: number): Finding[] {
+    let ready = 0;
+    while (ready < this.waiting.length && this.waiting[ready]!.heard <= heard) ready++;
+    this.settle(ready);
+    // What still waits may join a group.
+    const until = Math.min(now, this.waiting[0]?.violation.at ?? now);
+    for (const [key, group] of this.open) if (until - group.lastAt > 4 * DEED_NS) this.open.delete(key);
     // Groups that a later one of the same key replaced are settled too.
     const live = new Set(this.open.values());
     const out = this.groups.filter((group) => !live.has(group)).sort((a, b) => a.start - b.start);
     this.groups.length = 0;
-    for (const group of live) this.groups.push(group);
-    this.listed = this.groups.reduce((sum, group) => sum + group.pages.size, 0);
-    return out.map((group, i) => ({...this.finding(group), id: `F${firstId + i}`}));
+    this.listed = 0;
+    for (const group of live) {
+      this.groups.push(group);
+      this.listed += group.pages.size;
+    }
+    return out.map((group) => this.finding(group));
   }
 
   private finding(group: Group): Finding {

@@ -20,10 +20,19 @@ const LINE_BYTES = 1 << 20;
 /** `skipOverflow` is missing from the package's types. */
 const SPLIT = {maxLength: LINE_BYTES, skipOverflow: true};
 
-/** Lines that may pass before the form is known: a trace's header and its first events are within. */
+/** Lines, and characters of them, that may pass before the form is known: a trace's header and first events are within. */
 const HEAD_LINES = 400;
-/** A finding is told this much later (wall clock) even when no later event has come. */
-const IDLE_MS = 1000;
+const HEAD_LENGTH = 512 * 1024;
+/** Lines are read in batches of so many characters, or as many as come in TURN_MS. */
+const BATCH_LENGTH = 1 << 16;
+const TURN_MS = 100;
+/**
+ * A finding is told this much later (wall clock): the loss of an event that could explain it away is told only with the
+ * next event of its CPU. When no line comes for so long, what waits for its place in time is taken as complete.
+ */
+const SETTLED_MS = 1000;
+/** How far back events that come out of order are waited for, once later ones have come. */
+const LATE_NS = 2e9;
 
 export interface FollowOptions extends ReadOptions {
   rules: readonly string[];
@@ -38,99 +47,168 @@ export interface Followed {
   lines: number;
   events: number;
   unrecognised: number;
-  byRule: Record<string, number>;
+  /** events that came too late to be put into order */
+  tooLate: number;
+  /** violations beyond the most findings that are kept at a time */
+  dropped: number;
   /** rules that could not run on what came */
   notRun: string[];
 }
 
 /** Follows a stream of bytes until it ends or `signal` is aborted. Throws UserError for a stream of no known form. */
 export async function follow(source: Readable, name: string, options: FollowOptions): Promise<Followed> {
-  const time = new TimeBase();
-  const model = new Model(time);
-  applyOptions(model, options);
-  let head: string[] = [];
-  let form: Form | undefined;
-  let reader: TraceReader | undefined;
-  let sorter: Sorter | undefined;
-  let judges: Judges | undefined;
-  let told = 0;
-  const byRule: Record<string, number> = {};
+  const follower = new Follower(name, options);
+  const lines = source.pipe(split2('\n', {...SPLIT}));
+  let failure: unknown;
+  const stop = (): void => void lines.destroy();
+  const fail = (error: unknown): void => {
+    failure ??= error;
+    stop();
+  };
+  source.on('error', fail);
+  options.signal?.addEventListener('abort', stop, {once: true});
+  if (options.signal?.aborted === true) stop();
+  let telling = false;
+  const turn = setInterval(() => {
+    if (telling) return; // whoever reads the findings is slower than they come
+    telling = true;
+    follower
+      .turn()
+      .catch(fail)
+      .finally(() => (telling = false));
+  }, TURN_MS);
+  try {
+    for await (const line of lines as AsyncIterable<string>) follower.line(line);
+  } catch (error) {
+    // Destroying the stream at a signal ends the loop with this; anything else is the source's own error.
+    if (failure === undefined && options.signal?.aborted !== true) failure = error;
+  } finally {
+    clearInterval(turn);
+    options.signal?.removeEventListener('abort', stop);
+  }
+  while (telling) await new Promise((done) => setTimeout(done, 1));
+  if (failure !== undefined) throw failure;
+  return follower.end();
+}
 
-  const begin = (last: boolean): void => {
-    const bytes = Buffer.from(head.join(''));
+class Follower {
+  private readonly time = new TimeBase();
+  private readonly model = new Model(this.time);
+  private form: Form | undefined;
+  private reader: TraceReader | undefined;
+  private sorter: Sorter | undefined;
+  private judges: Judges | undefined;
+  private head: string[] = [];
+  private headLength = 0;
+  private batch: string[] = [];
+  private batchLength = 0;
+  private told = 0;
+  private lastLine = Date.now();
+
+  constructor(
+    private readonly name: string,
+    private readonly options: FollowOptions,
+  ) {
+    applyOptions(this.model, options);
+  }
+
+  line(line: string): void {
+    if (this.reader === undefined) {
+      this.head.push(line);
+      this.headLength += line.length;
+      // The form shows with the first events; asking at every line would cost more than it tells.
+      const last = this.head.length >= HEAD_LINES || this.headLength >= HEAD_LENGTH;
+      if (last || (this.head.length & 15) === 0) this.begin(last);
+      return;
+    }
+    this.batch.push(line);
+    this.batchLength += line.length;
+    if (this.batchLength >= BATCH_LENGTH) this.push();
+  }
+
+  /** What is done every TURN_MS. */
+  async turn(): Promise<void> {
+    const now = Date.now();
+    if (this.batch.length > 0) {
+      this.push();
+      this.lastLine = now;
+    }
+    const idle = now - this.lastLine >= SETTLED_MS;
+    if (this.reader === undefined) {
+      if (idle && this.head.length > 0) this.begin(false);
+      if (idle) this.lastLine = now;
+      return;
+    }
+    if (idle) this.sorter?.passed(Infinity);
+    else if (this.time.unit === 'ns') this.sorter?.passed(this.reader.counters.latest - LATE_NS);
+    await this.tell(idle ? Infinity : this.model.last, now - SETTLED_MS);
+  }
+
+  async end(): Promise<Followed> {
+    if (this.reader === undefined && this.head.length > 0) this.begin(true);
+    this.push();
+    const {model, reader, sorter} = this;
+    reader?.end();
+    sorter?.end();
+    model.end();
+    await this.tell(Infinity, Infinity);
+    return {
+      model,
+      form: this.form,
+      lines: reader?.counters.lines ?? 0,
+      events: reader?.counters.events ?? 0,
+      unrecognised: reader?.counters.unrecognised ?? 0,
+      tooLate: sorter?.tooLate ?? 0,
+      dropped: this.judges?.findings.dropped ?? 0,
+      notRun: coverage(model)
+        .filter((r) => r.status === 'not-run')
+        .map((r) => r.id),
+    };
+  }
+
+  private push(): void {
+    if (this.reader === undefined || this.batch.length === 0) return;
+    this.batch.push('');
+    const bytes = Buffer.from(this.batch.join('\n'));
+    this.batch = [];
+    this.batchLength = 0;
+    this.lastLine = Date.now();
+    this.reader.push(bytes, bytes.length);
+  }
+
+  /** Begins to read, if the form is known. `last`: it has to be. */
+  private begin(last: boolean): void {
+    const {model, options, head} = this;
+    const bytes = Buffer.from(`${head.join('\n')}\n`);
     const found = detect(bytes, options.from);
     if (found.outcome !== 'read') {
       if (!last && found.outcome === 'unknown') return;
-      throw new UserError(found.message, {where: name, next: found.advice});
+      throw new UserError(found.message, {where: this.name, next: found.advice});
     }
-    form = found.form;
-    lookAhead(model, form, bytes, options);
-    judges = judgesOf(model, options);
-    model.listen(judges.listeners);
-    sorter = form.ordered ? undefined : new Sorter(model, 1);
-    reader = form.open(sorter ?? model, {input: 0, time});
-    reader.push(bytes, bytes.length);
-    head = [];
-  };
+    this.form = found.form;
+    lookAhead(model, found.form, bytes, options);
+    this.judges = judgesOf(model, options);
+    model.listen(this.judges.listeners);
+    this.sorter = found.form.ordered ? undefined : new Sorter(model, 1);
+    this.reader = found.form.open(this.sorter ?? model, {input: 0, time: this.time});
+    this.head = [];
+    this.batch = [bytes.toString().slice(0, -1)];
+    this.push();
+  }
 
-  const tell = async (now: number): Promise<void> => {
-    if (!judges) return;
-    const settled = judges.findings.takeSettled(now, told + 1);
+  /** Tells what is complete at `now` and was found before `heard` (wall clock). */
+  private async tell(now: number, heard: number): Promise<void> {
+    const settled = this.judges?.findings.takeSettled(now, heard) ?? [];
+    if (settled.length === 0) return;
     const runs = new Set(
-      coverage(model)
+      coverage(this.model)
         .filter((r) => r.status !== 'not-run')
         .map((r) => r.id),
     );
     for (const finding of settled) {
       if (!runs.has(finding.rule)) continue;
-      finding.id = `F${++told}`;
-      byRule[finding.rule] = (byRule[finding.rule] ?? 0) + 1;
-      await options.onFinding(finding);
+      finding.id = `F${++this.told}`;
+      await this.options.onFinding(finding);
     }
-  };
-
-  const lines = source.pipe(split2('\n', {...SPLIT}));
-  const stop = (): void => void lines.destroy();
-  options.signal?.addEventListener('abort', stop, {once: true});
-  let lastTold = Date.now();
-  const idle = setInterval(() => void tell(model.last), IDLE_MS);
-  idle.unref();
-  try {
-    for await (const line of lines as AsyncIterable<string>) {
-      if (reader) {
-        const bytes = Buffer.from(`${line}\n`);
-        reader.push(bytes, bytes.length);
-      } else {
-        head.push(`${line}\n`);
-        // The form shows with the first events; asking at every line would cost more than it tells.
-        if (head.length >= HEAD_LINES || (head.length & 15) === 0) begin(head.length >= HEAD_LINES);
-      }
-      if (Date.now() - lastTold >= 100) {
-        lastTold = Date.now();
-        await tell(model.last);
-      }
-    }
-  } catch (error) {
-    // Destroying the stream at a signal ends the loop with this; anything else is the source's own error.
-    if (!options.signal?.aborted) throw error;
-  } finally {
-    clearInterval(idle);
-    options.signal?.removeEventListener('abort', stop);
   }
-  if (!reader && head.length > 0) begin(true);
-  reader?.end();
-  sorter?.end();
-  model.end();
-  await tell(Infinity);
-  return {
-    model,
-    form,
-    lines: reader?.counters.lines ?? 0,
-    events: reader?.counters.events ?? 0,
-    unrecognised: reader?.counters.unrecognised ?? 0,
-    byRule,
-    notRun: coverage(model)
-      .filter((r) => r.status === 'not-run')
-      .map((r) => r.id),
-  };
 }

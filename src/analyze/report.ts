@@ -2,7 +2,7 @@
 import {coverage} from '../quality/coverage.js';
 import type {Listener} from '../model/listener.js';
 import type {Model} from '../model/model.js';
-import type {Finding, Report, Severity, Summary} from '../report/types.js';
+import type {Finding, QualityCounter, Report, Severity, Summary} from '../report/types.js';
 import {RULES, RULES_VERSION} from '../rules/registry.js';
 import type {Suppressions} from '../rules/suppress.js';
 import type {RuleContext} from '../rules/types.js';
@@ -66,13 +66,7 @@ function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, opt
   );
   const basis = basisOf(reading, options);
   if (found.dropped > 0) {
-    basis.quality.push({
-      id: 'findings-not-kept',
-      severity: 'warning',
-      count: found.dropped,
-      message: 'violations beyond the most findings that are kept',
-      advice: 'restrict with --rule, --pfn or --time',
-    });
+    basis.quality.push(findingsNotKept(found.dropped));
   }
   return {
     schema: 'pinscope.report/1',
@@ -83,6 +77,16 @@ function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, opt
     findings,
     near_misses: nearMisses.result(),
     ...endingOf(reading),
+  };
+}
+
+export function findingsNotKept(count: number): QualityCounter {
+  return {
+    id: 'findings-not-kept',
+    severity: 'warning',
+    count,
+    message: 'violations beyond the most findings that are kept',
+    advice: 'restrict with --rule, --pfn or --time',
   };
 }
 

@@ -1,12 +1,16 @@
 /** `pinscope analyze --follow`: findings of a running trace as they become certain, and a summary at the end. */
-import {createReadStream} from 'node:fs';
-import type {Readable} from 'node:stream';
+import {Readable} from 'node:stream';
 import {follow, type Followed} from '../analyze/follow.js';
+import {findingsNotKept} from '../analyze/report.js';
 import {selector} from '../analyze/select.js';
+import {inputName} from '../io/input.js';
 import {openOutput} from '../io/output.js';
+import {openRaw, type RawSource} from '../io/raw.js';
 import {UserError} from '../io/user-error.js';
+import {qualityOf} from '../quality/counters.js';
 import {printable} from '../report/clean.js';
-import type {Finding} from '../report/types.js';
+import type {Finding, QualityCounter, Severity, Verdict} from '../report/types.js';
+import type {Suppressions} from '../rules/suppress.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode, type FailOn, reaches} from './exit.js';
 import {watchInterrupts} from './interrupt.js';
@@ -18,36 +22,80 @@ export async function runFollow(options: TraceOptions, version: string): Promise
     throw new UserError(`--to ${to} needs the whole trace`, {where: '--follow', next: 'use table or ndjson'});
   }
   if (traces.length > 1) throw new UserError('follows one trace', {where: '--follow', next: 'give one, or pipe it in'});
+  if (traces.length === 0 && process.stdin.isTTY) {
+    throw new UserError('no trace given', {next: 'pipe one in: cat trace_pipe | pinscope analyze --follow'});
+  }
   const path = traces[0] ?? '-';
+  const name = inputName(path);
   const judged = await judging(options, version);
   const output = await openOutput(options.output);
   const interruption = watchInterrupts();
+  const stop = new AbortController();
+  interruption.signal.addEventListener('abort', () => stop.abort(interruption.signal.reason), {once: true});
   const keep = selector(options);
+  const told: Told = {byRule: {}, bySeverity: {error: 0, warning: 0, note: 0}, byVerdict: {sure: 0, possible: 0}};
+  const started = process.hrtime.bigint();
   let failed = false;
-  const source: Readable = path === '-' ? process.stdin : createReadStream(path);
+  let bytes: RawSource | undefined;
   try {
-    const followed = await follow(source, path === '-' ? 'standard input' : path, {
+    bytes = openRaw(path, stop.signal);
+    const followed = await follow(Readable.from(chunksOf(bytes), {objectMode: false}), name, {
       ...judged,
-      signal: interruption.signal,
+      signal: stop.signal,
       onFinding: async (finding) => {
         if (!keep(finding) || judged.suppressions?.suppresses(finding)) return;
         failed ||= fails(finding, options.failOn);
+        told.byRule[finding.rule] = (told.byRule[finding.rule] ?? 0) + 1;
+        told.bySeverity[finding.severity]++;
+        told.byVerdict[finding.verdict]++;
         await output.write(to === 'ndjson' ? `${JSON.stringify({type: 'finding', ...finding})}\n` : paragraph(finding));
+        // whoever read the findings has gone: nobody is left to follow for
+        if (output.closed) stop.abort('the reader has gone');
       },
     });
-    await output.write(to === 'ndjson' ? `${JSON.stringify(summaryLine(followed))}\n` : summary(followed));
+    const end: End = {
+      followed,
+      told,
+      ended: interruption.signal.aborted ? `stopped by ${String(interruption.signal.reason)}` : bytes.cut,
+      seconds: Number(process.hrtime.bigint() - started) / 1e9,
+      bytes: bytes.bytes,
+      suppressions: judged.suppressions,
+    };
+    await output.write(to === 'ndjson' ? lastLines(end) : summary(end));
     await output.commit();
     if (followed.events === 0 || followed.form === undefined) {
-      throw new UserError('no event came', {where: path === '-' ? 'standard input' : path, next: 'is tracing on?'});
+      throw new UserError('no event came', {where: name, next: 'is tracing on?'});
     }
     return failed ? ExitCode.finding : ExitCode.clean;
   } catch (error) {
     await output.abort();
     throw error;
   } finally {
-    source.destroy();
+    bytes?.close();
     interruption.release();
   }
+}
+
+/** What was told so far. */
+interface Told {
+  byRule: Record<string, number>;
+  bySeverity: Record<Severity, number>;
+  byVerdict: Record<Verdict, number>;
+}
+
+interface End {
+  followed: Followed;
+  told: Told;
+  /** why it ended, where that was not the end of the trace */
+  ended: string | undefined;
+  seconds: number;
+  bytes: number;
+  suppressions: Suppressions | undefined;
+}
+
+/** Copies: a stream keeps chunks for longer than the source keeps its buffer. */
+async function* chunksOf(source: RawSource): AsyncGenerator<Uint8Array> {
+  for (let chunk = await source.next(); chunk !== null; chunk = await source.next()) yield Buffer.from(chunk);
 }
 
 function fails(finding: Finding, failOn: FailOn): boolean {
@@ -70,34 +118,62 @@ function paragraph(f: Finding): string {
   );
 }
 
-function summaryLine(f: Followed): object {
-  const {lines, events, unrecognised, byRule, notRun, model: m} = f;
-  return {
-    type: 'summary',
-    lines,
-    events,
-    unrecognised,
-    lost_events: m.lostEvents,
-    gaps: m.gaps.count,
-    pages: m.pages.size,
-    pins: m.held.takenPins,
-    dma_windows: m.windows.opened,
-    writebacks: m.writeback.started,
-    by_rule: byRule,
-    not_run: notRun,
-  };
+/** What is wrong with what came, as the report has it; lines that were not understood are counted in the summary. */
+function qualityLines({model, tooLate, dropped}: Followed): QualityCounter[] {
+  const counters = qualityOf({model, inputs: [], partial: undefined, seconds: 0, tooLate});
+  return dropped > 0 ? [...counters, findingsNotKept(dropped)] : counters;
 }
 
-function summary(f: Followed): string {
-  const {model: m} = f;
-  const found = Object.entries(f.byRule)
+/** `quality` lines and the `summary`, as at the end of `--to ndjson`, and what only a followed trace has. */
+function lastLines(end: End): string {
+  const {followed, told, ended, seconds, bytes, suppressions} = end;
+  const {model: m, lines, events, unrecognised, notRun} = followed;
+  const line = (type: string, value: object): string => `${JSON.stringify({type, ...value})}\n`;
+  return [
+    ...qualityLines(followed).map((counter) => line('quality', counter)),
+    line('summary', {
+      by_rule: told.byRule,
+      by_severity: told.bySeverity,
+      by_verdict: told.byVerdict,
+      pages: m.pages.size,
+      pins: m.held.takenPins,
+      gets: m.held.takenGets,
+      dma_windows: m.windows.opened,
+      writebacks: m.writeback.started,
+      suppressed: suppressions?.suppressed ?? 0,
+      suppressions: suppressions?.entries() ?? [],
+      lines,
+      events,
+      unrecognised,
+      lost_events: m.lostEvents,
+      gaps: m.gaps.count,
+      not_run: notRun,
+      timing: {
+        seconds: Math.round(seconds * 1000) / 1000,
+        events_per_second: Math.round(events / seconds),
+        bytes_per_second: Math.round(bytes / seconds),
+        peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
+      },
+      ...(ended === undefined ? {} : {partial: ended}),
+    }),
+  ].join('');
+}
+
+function summary({followed, told, ended}: End): string {
+  const {model: m, lines, events, unrecognised, notRun} = followed;
+  const found = Object.entries(told.byRule)
     .map(([rule, n]) => `${rule} ${n}`)
     .join(', ');
   const lost = m.gaps.count > 0 ? `; ${m.lostEvents} events lost in ${m.gaps.count} gaps` : '';
+  const limits = qualityLines(followed).filter(
+    (counter) => counter.severity !== 'note' && counter.id !== 'lost-events',
+  );
   return [
-    `${f.lines} lines, ${f.events} events${f.unrecognised > 0 ? `, ${f.unrecognised} lines not understood` : ''}${lost}`,
+    ...(ended === undefined ? [] : [`${printable(ended)}: what came after is not in this summary`]),
+    `${lines} lines, ${events} events${unrecognised > 0 ? `, ${unrecognised} lines not understood` : ''}${lost}`,
     `seen: ${m.pages.size} pages, ${m.held.takenPins} pins, ${m.windows.opened} DMA mappings, ${m.writeback.started} writebacks`,
-    ...(f.notRun.length > 0 ? [`could not run: ${f.notRun.join(', ')} (pinscope info says what to record)`] : []),
+    ...limits.map(({count, message}) => `${count} ${printable(message)}`),
+    ...(notRun.length > 0 ? [`could not run: ${notRun.join(', ')} (pinscope info says what to record)`] : []),
     found === '' ? 'no findings' : `findings: ${found}`,
     '',
   ].join('\n');

@@ -22,7 +22,7 @@ export type Limit =
 /** Pages that may be looked at for each event, on average: an order-10 folio's at every one. */
 const LOOKS_AN_EVENT = 1024;
 /** The same before the first event: a trace may begin with a few large things. */
-const LOOKS_AT_FIRST = 1 << 24;
+const LOOKS_AT_FIRST = 1 << 22;
 
 export class Limits {
   private readonly counts = new Map<Limit, number>();

@@ -1,13 +1,19 @@
 /** What must hold for every input, however damaged. Answers with what does not, in words. */
 import {readFileSync} from 'node:fs';
+import {Readable} from 'node:stream';
 import {Ajv, type AnySchemaObject, type ValidateFunction} from 'ajv';
+import {detect} from '../../parsers/detect.js';
+import type {OpenOptions, TraceReader} from '../../parsers/form.js';
+import {follow} from '../../src/analyze/follow.js';
 import {info} from '../../src/analyze/info.js';
 import {readTraces} from '../../src/analyze/read.js';
 import {analyze, type AnalyzeOptions} from '../../src/analyze/report.js';
+import {exitCodeOf} from '../../src/cli/exit.js';
 import {Followed} from '../../src/history/followed.js';
 import {Recorder} from '../../src/history/recorder.js';
 import {absentOf, pagesOf} from '../../src/history/report.js';
 import {UserError} from '../../src/io/user-error.js';
+import type {EventSink} from '../../src/model/event.js';
 import type {Model} from '../../src/model/model.js';
 import {EVERY_PIN, PinCollector} from '../../src/pins/collector.js';
 import {basisOf, endingOf} from '../../src/analyze/basis.js';
@@ -16,6 +22,9 @@ import {REPORT_RENDERERS} from '../../src/report/index.js';
 import {INFO_RENDERERS} from '../../src/report/info/index.js';
 import {PINS_RENDERERS} from '../../src/report/pins/index.js';
 import type {Report} from '../../src/report/types.js';
+import {readWith} from '../parsers/collect.js';
+import type {Random} from './random.js';
+import {FUZZ_FORMS} from './seeds.js';
 
 const PLAIN = {color: false, width: 80};
 const ajv = new Ajv({strictTypes: false, allowUnionTypes: true});
@@ -34,14 +43,18 @@ const isPins = schema('pinscope.pins.1.json');
 const UNSAFE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|\p{Surrogate}/u;
 const NOT_ASCII = /[^\x20-\x7e\n]/;
 
-/** Throws whatever is wrong with the analysis of these traces; a UserError is a right answer. Tells which it was. */
-export async function check(traces: readonly string[], variant: number): Promise<'report' | 'refused'> {
+/**
+ * Throws whatever is wrong with the analysis of these traces; a UserError is a right answer. Tells which it was. The
+ * variant says what is looked at besides the report.
+ */
+export async function check(traces: readonly string[], variant: number, random: Random): Promise<'report' | 'refused'> {
+  const odd = variant === 5;
   const options: AnalyzeOptions = {
     traces,
-    from: undefined,
-    kernel: undefined,
-    pageShift: undefined,
-    vmemmap: undefined,
+    from: odd && random.chance(0.5) ? random.of(FUZZ_FORMS) : undefined,
+    kernel: odd && random.chance(0.5) ? {text: '6.1', major: 6, minor: 1} : undefined,
+    pageShift: odd && random.chance(0.3) ? 16 : undefined,
+    vmemmap: odd && random.chance(0.5) ? 0xffffea0000000000n : undefined,
     rules: [],
     longPin_ns: 1e6,
     suppressions: undefined,
@@ -57,10 +70,60 @@ export async function check(traces: readonly string[], variant: number): Promise
     throw error;
   }
   checkForms(report);
+  checkStatus(report);
+  if (variant === 3) for (const trace of traces) checkReaders(readFileSync(trace), random);
+  if (variant === 4) await checkFollow(options, traces[0]!);
   if (variant === 0) await checkHistory(options, report);
   if (variant === 1) await checkPins(options);
   if (variant === 2) checkText('info', whole(INFO_RENDERERS.table(await info(options), PLAIN)), UNSAFE);
   return 'report';
+}
+
+/** Every combination of flags has a status of the contract. */
+function checkStatus(report: Report): void {
+  for (const strict of [false, true]) {
+    const status = exitCodeOf(report, {failOn: {severity: 'warning', sure: false}, strict});
+    if (![0, 1, 2, 3].includes(status)) throw new Error(`exit status ${status}`);
+  }
+}
+
+/** A reader sees the same wherever chunks begin and end, and the quick one of ftrace text what the slow one sees. */
+function checkReaders(bytes: Buffer, random: Random): void {
+  const found = detect(bytes);
+  if (found.outcome !== 'read') return;
+  const {form} = found;
+  const open = (sink: EventSink, options: OpenOptions): TraceReader => form.open(sink, options);
+  const whole = readWith(open, bytes, [1 << 23]);
+  const sizes = Array.from({length: 1 + random.below(5)}, () => 1 + random.below(random.chance(0.5) ? 40 : 5000));
+  const pieces = readWith(open, bytes, sizes);
+  same(pieces.seen, whole.seen, `chunks of ${sizes.join(', ')} bytes`);
+  same([{...pieces.reader.counters}], [{...whole.reader.counters}], `counters by chunks of ${sizes.join(', ')} bytes`);
+}
+
+function same(got: readonly object[], wanted: readonly object[], what: string): void {
+  const text = (value: object): string =>
+    JSON.stringify(value, (key, v: unknown) => (key === 'table' ? undefined : typeof v === 'number' ? String(v) : v));
+  for (let i = 0; i < Math.max(got.length, wanted.length); i++) {
+    const [a, b] = [text(got[i] ?? {}), text(wanted[i] ?? {})];
+    if (a !== b) throw new Error(`${what} change what is read: ${a.slice(0, 1500)} instead of ${b.slice(0, 1500)}`);
+  }
+}
+
+/** The same trace as a stream. */
+async function checkFollow(options: AnalyzeOptions, trace: string): Promise<void> {
+  const bytes = readFileSync(trace);
+  const step = 1 + (bytes.length % 4096);
+  function* chunks(): Iterable<Buffer> {
+    for (let at = 0; at < bytes.length; at += step) yield bytes.subarray(at, at + step);
+  }
+  try {
+    await follow(Readable.from(chunks(), {objectMode: false}), trace, {
+      ...options,
+      onFinding: async (finding) => valid(isLine, JSON.parse(JSON.stringify({type: 'finding', ...finding})), 'follow'),
+    });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+  }
 }
 
 function checkForms(report: Report): void {

@@ -2,13 +2,17 @@
  * Runs cases for scripts/fuzz.mjs, which watches and ends it when one takes too long. The first message tells what to
  * do; before and after each case one goes back.
  */
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {check} from './check.js';
 import {makeCase} from './mutate.js';
 import {Random} from './random.js';
 import {FUZZ_FORMS, type FuzzForm, readSeeds} from './seeds.js';
+
+/** CPU time that a case may take, whatever it holds, and for each of its bytes: a hundred times what is usual. */
+const FREE_MS = 5000;
+const MS_A_BYTE = 0.02;
 
 interface Order {
   seed: number;
@@ -36,8 +40,14 @@ async function run({seed, cases, forms, traces, save}: Order): Promise<void> {
     });
     if (save !== undefined) break;
     process.send!({at, form});
+    const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0);
+    const before = process.cpuUsage();
     try {
-      process.send!({at, outcome: await check(files, at % 6)});
+      const outcome = await check(files, at % 6, random);
+      const {user, system} = process.cpuUsage(before);
+      const ms = (user + system) / 1000;
+      if (ms > FREE_MS + bytes * MS_A_BYTE) throw new Error(`${ms.toFixed(0)} ms of CPU for ${bytes} bytes`);
+      process.send!({at, outcome});
     } catch (error) {
       process.send!({at, form, failure: error instanceof Error ? (error.stack ?? error.message) : String(error)});
     }

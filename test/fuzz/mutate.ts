@@ -1,4 +1,5 @@
 /** One case: a part of a real capture, damaged in ways that know what a trace line is made of. */
+import {readFileSync} from 'node:fs';
 import {gzipSync} from 'node:zlib';
 import type {Random} from './random.js';
 import type {FuzzForm} from './seeds.js';
@@ -46,12 +47,23 @@ function flipByte(text: string, random: Random): string {
   return text.slice(0, at) + String.fromCharCode(random.below(256)) + text.slice(at + random.below(3));
 }
 
-/** As gzip: whole, cut, damaged, twice, or with garbage behind it. */
+/** Compressed text of other kinds: no compressor of these comes with Node, so it is not the case's own text. */
+const PACKED = [
+  'plain.xz',
+  'blocks.xz',
+  'streams.xz',
+  'delta.xz',
+  'small-dictionary.xz',
+  'plain.zst',
+  'frames.zst',
+].map((name) => readFileSync(new URL(`../io/fixtures/${name}`, import.meta.url)));
+
+/** As gzip, xz or zstd: whole, cut, damaged, twice, or with garbage behind it. */
 function packed(bytes: Buffer, random: Random): Buffer {
-  const gz = gzipSync(bytes);
+  const gz = random.chance(0.4) ? Buffer.from(random.of(PACKED)) : gzipSync(bytes);
   const how = random.below(5);
   if (how === 1) return gz.subarray(0, random.below(gz.length));
-  if (how === 2) gz[random.below(gz.length)] = random.below(256);
+  if (how === 2) for (let i = 1 + random.below(4); i > 0; i--) gz[random.below(gz.length)] = random.below(256);
   if (how === 3) return Buffer.concat([gz, gzipSync(bytes)]);
   if (how === 4) return Buffer.concat([gz, bytes.subarray(0, 1000)]);
   return gz;
