@@ -11,6 +11,9 @@
  *     CPU:1 [2292 EVENTS DROPPED]
  *                 bash-505   [000]    29.470799: kernel_stack:         <stack trace >
  *     => __alloc_pages_noprof (ffffffff812e1078)
+ *                 work-442   [000]    32.400591: kernel_stack:         \t=> trace_event_raw_event_dma_map      no plugins
+ *     \t=> dma_map_page_attrs
+ *     \t=> 0x0
  */
 
 import {EventKind, type EventSink} from '../../src/model/event.js';
@@ -28,6 +31,7 @@ import {
   skipDigits,
   skipSpaces,
   startsWith,
+  TAB,
   text,
 } from '../bytes.js';
 import {After, EventLineReader} from '../event-lines.js';
@@ -41,6 +45,9 @@ const CPU_COLON = new TextEncoder().encode('CPU:');
 /** Lines of trace-cmd about the file, not of events: `CPU 3 is empty`, `version = 7`, ... */
 const REMARK =
   /^(?:CPU \d+ is empty|version = \S+|(?:CPU:\d+ )?\[SUBBUFFER START\]|\S* ?(?:PADDING|TIME EXTEND|TIME STAMP):)/;
+const NO_FRAME = new TextEncoder().encode('0x0');
+/** TASK_COMM_LEN without its end (include/linux/sched.h). */
+const MAX_COMM = 15;
 /** Names of buffers and files before a line are no longer than a file name. */
 const MAX_PREFIX = 256;
 
@@ -63,10 +70,7 @@ export class TraceCmdReader extends EventLineReader {
       if (release !== undefined) this.table.context.setKernel(release);
       return true;
     }
-    if (buf[pos] === EQUALS && buf[pos + 1] === GREATER) {
-      if (this.after === After.stack) this.frame(buf, skipSpaces(buf, pos + 2, end), end);
-      return true;
-    }
+    if (this.frameLine(buf, start, end)) return true;
     pos = start + this.prefix;
     if (pos < end && this.remark(buf, skipSpaces(buf, pos, end), end)) return true;
     return this.prefix > 0 && this.remark(buf, start, end);
@@ -88,6 +92,15 @@ export class TraceCmdReader extends EventLineReader {
     return REMARK.test(text(buf, pos, Math.min(end, pos + 80)));
   }
 
+  /** `=> __alloc_pages_noprof (ffffffff812e1078)`, after blanks or a tab. False if it is none. */
+  private frameLine(buf: Uint8Array, start: number, end: number): boolean {
+    let pos = start;
+    while (pos < end && (buf[pos] === SPACE || buf[pos] === TAB)) pos++;
+    if (pos + 1 >= end || buf[pos] !== EQUALS || buf[pos + 1] !== GREATER) return false;
+    if (this.after === After.stack) this.frame(buf, skipSpaces(buf, pos + 2, end), end);
+    return true;
+  }
+
   /** `__alloc_pages_noprof (ffffffff812e1078)` */
   private frame(buf: Uint8Array, start: number, end: number): void {
     let stop = end;
@@ -97,6 +110,8 @@ export class TraceCmdReader extends EventLineReader {
       while (bracket > start && buf[bracket] !== LPAREN) bracket--;
       if (bracket > start && buf[bracket - 1] === SPACE) stop = bracket - 1;
     }
+    // without its plugins trace-cmd prints eight entries always
+    if (stop - start === NO_FRAME.length && startsWith(buf, start, stop, NO_FRAME)) return;
     if (stop > start) this.sink.stackFrame(buf, start, stop);
   }
 
@@ -153,6 +168,8 @@ export class TraceCmdReader extends EventLineReader {
     ev.nameEnd = pos;
     if (entry.name === 'kernel_stack') {
       this.beginStack(ev.cpu, ev.pid);
+      // without its plugins trace-cmd prints the first frame here
+      this.frameLine(buf, Math.min(pos + 1, end), end);
       return;
     }
     if (entry.name === 'user_stack') {
@@ -166,7 +183,9 @@ export class TraceCmdReader extends EventLineReader {
   private parseColumns(buf: Uint8Array, start: number, end: number): boolean {
     const columns = this.columns;
     if (this.prefix > 0 && columns.parseInPlace(buf, start + this.prefix, end)) return true;
-    if (columns.parseInPlace(buf, start, end)) return true;
+    // a longer name of a task is the name of a buffer, and a task's
+    const plain = columns.parseInPlace(buf, start, end);
+    if (plain && columns.commEnd - columns.commStart <= MAX_COMM) return true;
     // `%*s: ` before the columns; names may hold blanks of their own only before them
     let pos = skipSpaces(buf, start, end);
     const limit = Math.min(end, start + MAX_PREFIX);

@@ -21,6 +21,11 @@ describe('trace-cmd report', () => {
     ['--ts-diff', '              wl-507   [000]    29.801468: (+123)   ', {pid: 507}],
     ['several buffers', '   buffer1:               wl-507   [000]    29.801468: ', {comm: 'wl', pid: 507}],
     [
+      'a buffer whose name ends as a task does',
+      'pinscope-397:               wl-507   [000]    29.801468: ',
+      {comm: 'wl', pid: 507},
+    ],
+    [
       'several files, the unnamed one',
       '                          wl-507   [000]    29.801468: ',
       {comm: 'wl', pid: 507},
@@ -32,6 +37,16 @@ describe('trace-cmd report', () => {
     expect(events(seen)).toMatchObject([
       {kind: 'GupPut', ptrHi: 0xfffff011, ptrLo: 0xb5040, gupFlags: 0x80000, ...expected},
     ]);
+  });
+
+  it('reads stacks as they are printed without plugins', () => {
+    const {seen, reader} = read(
+      traceCmd,
+      `cpus=2\n${line('__folio_put:          (ffffffffa1746224) folio=0xffcc8c4f001625c0')}` +
+        `${line('kernel_stack:         \t=> __folio_put')}\t=> io_pages_unmap\n\t=> 0x0\n\t=> 0x0\n`,
+    );
+    expect(reader.counters.unrecognised).toBe(0);
+    expect(seen.flatMap((entry) => entry['frame'] ?? [])).toEqual(['__folio_put', 'io_pages_unmap']);
   });
 
   it('does not take a computed page for a pointer', () => {
