@@ -9,6 +9,9 @@ import {FIRST_UNRECOGNISED, UNRECOGNISED_BYTES, type ReaderCounters, type TraceR
 /** Longest line read, in bytes. A longer one is counted as unrecognised and skipped. */
 export const MAX_LINE = 1 << 20;
 
+const NEWLINE = Uint8Array.of(LF);
+const EMPTY = new Uint8Array(0);
+
 export abstract class LineReader implements TraceReader {
   abstract readonly counters: ReaderCounters;
   /** the line that the last chunk ended in */
@@ -16,6 +19,8 @@ export abstract class LineReader implements TraceReader {
   private carried = 0;
   /** within a line that is too long: drop bytes up to its end */
   private skipping = false;
+  /** the beginning of that line, to be shown */
+  private tooLongHead = EMPTY;
   /** bytes of the input before the next chunk */
   private offset = 0;
   private pushed: Uint8Array | undefined;
@@ -71,7 +76,7 @@ export abstract class LineReader implements TraceReader {
     if (this.skipping) {
       this.skipping = false;
       this.counters.lines++;
-      this.tooLong(EMPTY, 0, 0);
+      this.tooLong(this.tooLongHead, 0, this.tooLongHead.length);
     } else {
       const stop = this.carried;
       this.carried = 0;
@@ -85,6 +90,12 @@ export abstract class LineReader implements TraceReader {
     // the newline is not of the line's length
     if (length > MAX_LINE + (stop > start && chunk[stop - 1] === LF ? 1 : 0)) {
       this.skipping = true;
+      const head = new Uint8Array(UNRECOGNISED_BYTES);
+      const carried = Math.min(this.carried, UNRECOGNISED_BYTES);
+      head.set(this.carry.subarray(0, carried));
+      // A line this long is longer than what is kept of it, here or in the chunk.
+      head.set(chunk.subarray(start, Math.min(stop, start + UNRECOGNISED_BYTES - carried)), carried);
+      this.tooLongHead = head;
       this.carried = 0;
       return;
     }
@@ -112,6 +123,3 @@ export abstract class LineReader implements TraceReader {
     this.unrecognised(buf, start, end);
   }
 }
-
-const NEWLINE = Uint8Array.of(LF);
-const EMPTY = new Uint8Array(0);

@@ -6,6 +6,7 @@ import type {Readable} from 'node:stream';
 import split2 from 'split2';
 import {detect} from '../../parsers/detect.js';
 import type {Form, TraceReader} from '../../parsers/form.js';
+import {MAX_LINE} from '../../parsers/lines.js';
 import {UserError} from '../io/user-error.js';
 import {Model} from '../model/model.js';
 import {TimeBase} from '../model/time.js';
@@ -15,10 +16,10 @@ import {applyOptions, lookAhead, type ReadOptions} from './read.js';
 import {type Judges, judgesOf} from './report.js';
 import {Sorter} from './sorter.js';
 
-/** Longest line; a longer one is skipped, and its rest with it. */
-const LINE_BYTES = 1 << 20;
+/** Longest line that is put together; one of more than MAX_LINE is counted by the reader, a still longer one here. */
+const LINE_LENGTH = 16 * MAX_LINE;
 /** `skipOverflow` is missing from the package's types. */
-const SPLIT = {maxLength: LINE_BYTES, skipOverflow: true};
+const SPLIT = {maxLength: LINE_LENGTH, skipOverflow: true};
 
 /** Lines, and characters of them, that may pass before the form is known: a trace's header and first events are within. */
 const HEAD_LINES = 400;
@@ -26,6 +27,7 @@ const HEAD_LENGTH = 512 * 1024;
 /** Lines are read in batches of so many characters, or as many as come in TURN_MS. */
 const BATCH_LENGTH = 1 << 16;
 const TURN_MS = 100;
+const LF = 10;
 /**
  * A finding is told this much later (wall clock): the loss of an event that could explain it away is told only with the
  * next event of its CPU. When no line comes for so long, what waits for its place in time is taken as complete.
@@ -66,6 +68,10 @@ export async function follow(source: Readable, name: string, options: FollowOpti
     stop();
   };
   source.on('error', fail);
+  let newlines = 0;
+  source.on('data', (chunk: Uint8Array) => {
+    for (let at = chunk.indexOf(LF); at >= 0; at = chunk.indexOf(LF, at + 1)) newlines++;
+  });
   options.signal?.addEventListener('abort', stop, {once: true});
   if (options.signal?.aborted === true) stop();
   let telling = false;
@@ -88,7 +94,10 @@ export async function follow(source: Readable, name: string, options: FollowOpti
   }
   while (telling) await new Promise((done) => setTimeout(done, 1));
   if (failure !== undefined) throw failure;
-  return follower.end();
+  const followed = await follower.end();
+  // split2 says nothing of a line that it skips
+  const skipped = options.signal?.aborted === true ? 0 : Math.max(0, newlines - follower.received);
+  return {...followed, lines: followed.lines + skipped, unrecognised: followed.unrecognised + skipped};
 }
 
 class Follower {
@@ -103,6 +112,8 @@ class Follower {
   private batch: string[] = [];
   private batchLength = 0;
   private told = 0;
+  /** lines so far */
+  received = 0;
   private lastLine = Date.now();
 
   constructor(
@@ -113,6 +124,7 @@ class Follower {
   }
 
   line(line: string): void {
+    this.received++;
     if (this.reader === undefined) {
       this.head.push(line);
       this.headLength += line.length;

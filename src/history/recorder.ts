@@ -93,6 +93,7 @@ export class Recorder implements EventSink, Listener {
     // What the model tells meanwhile (a derived pin, a writeback seen by its flag) is noted before the change itself.
     m.event(ev);
     const row = pages.find(ev.pfn);
+    if (row < 0) return; // the model does not believe it, or follows no more pages
     const life = this.life(row);
     h.pins = pages.pins[row]!;
     h.large = (pages.state[row]! & PageState.large) !== 0;
@@ -218,6 +219,7 @@ export class Recorder implements EventSink, Listener {
     }
     m.event(ev);
     const row = m.pages.find(ev.pfn);
+    if (row < 0) return;
     const file = m.files.of(row);
     const h = this.happening(ev, ev.kind === K.CacheAdd ? 'cache-add' : 'cache-delete');
     const life = this.life(row);

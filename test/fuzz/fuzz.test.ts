@@ -2,6 +2,10 @@
 import {execFile} from 'node:child_process';
 import {promisify} from 'node:util';
 import {expect, it} from 'vitest';
+import {detect} from '../../parsers/detect.js';
+import {Followed} from '../../src/history/followed.js';
+import {Recorder} from '../../src/history/recorder.js';
+import {readWith} from '../parsers/collect.js';
 import {analyzeText} from '../rules/analyze-text.js';
 
 const run = promisify(execFile);
@@ -39,4 +43,30 @@ it('keeps comms that stand beside the line, when events have to be sorted', asyn
   const head = record('START vmemmap=0xfffff9abc0000000\n') + record(event(500_000_000, 'early'));
   const report = await analyzeText(head + text);
   expect(report.summary.pins).toBe(3);
+});
+
+it('shows the beginning of a line that is too long, wherever a chunk ends', () => {
+  const good = line('17.000001', 'mm_page_alloc: page=0 pfn=0x2510 order=0 migratetype=0 gfp_flags=GFP_KERNEL');
+  const bytes = Buffer.from(`# tracer: nop\n${good}${'=> '.repeat(400_000)}\n${good}`);
+  const found = detect(bytes);
+  if (found.outcome !== 'read') throw new Error(found.message);
+  const first = [[1 << 22], [7, 5000], [1 << 19]].map(
+    (sizes) => readWith((sink, options) => found.form.open(sink, options), bytes, sizes).reader.counters,
+  );
+  for (const counters of first) {
+    expect(counters.tooLong).toBe(1);
+    expect(counters.firstUnrecognised).toEqual([{line: 3, text: '=> '.repeat(100)}]);
+  }
+});
+
+it('follows pages past events that are not believed', async () => {
+  const text =
+    `# tracer: nop\n${line('17.000001', 'page_ref_mod: pfn=0x2510 flags= count=9007199254740993 mapcount=0 mapping=0 mt=1 val=1')}` +
+    line('17.000002', 'page_ref_mod: pfn=0x2510 flags= count=2 mapcount=0 mapping=0 mt=1 val=1');
+  let recorder!: Recorder;
+  const report = await analyzeText(text, {
+    recorder: (model) => (recorder = new Recorder(model, new Followed([{first: 0x2510, last: 0x2510}]))),
+  });
+  expect(report.quality).toContainEqual(expect.objectContaining({id: 'impossible-numbers', count: 1}));
+  expect([...recorder.lives.values()].map((life) => life.generations.map((g) => g.happenings.length))).toEqual([[1]]);
 });

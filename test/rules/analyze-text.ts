@@ -2,7 +2,7 @@
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
-import {analyze} from '../../src/analyze/report.js';
+import {analyze, type AnalyzeOptions} from '../../src/analyze/report.js';
 import type {KernelVersion} from '../../src/cli/values.js';
 import type {Report} from '../../src/report/types.js';
 
@@ -12,6 +12,7 @@ export interface AnalyzeTextOptions {
   /** `--long-pin`; 1 s when left out, as on the command line */
   longPin_ns?: number;
   vmemmap?: bigint;
+  recorder?: AnalyzeOptions['recorder'];
 }
 
 /** The report on files, with every option as the command line has it by default. */
@@ -28,6 +29,7 @@ export async function analyzeFiles(traces: readonly string[], options: AnalyzeTe
     selected: () => true,
     command: [],
     version: '0.0.0',
+    recorder: options.recorder,
   });
 }
 
