@@ -1,0 +1,245 @@
+/**
+ * Events kept for a while, in columns of numbers: an object each would cost four times the reading of its line, and the
+ * model runs at full speed only on events of one hidden class. What comes out is one event, written again each time.
+ */
+import {type EventKind, TraceEvent} from '../model/event.js';
+
+/** numbers of one event: all fields of TraceEvent that are numbers, in the order of put() */
+const FIELDS = 63;
+/** rows of a block of columns, as a power of two: memory grows by blocks */
+const BLOCK_BITS = 10;
+const BLOCK_ROWS = 1 << BLOCK_BITS;
+/** Longest text beside its line (a decoded comm, device or bdi name) that a copy takes along. */
+const BESIDE_BYTES = 1024;
+
+/** The used part of an event's lists. */
+interface Lists {
+  listPfn: Float64Array;
+  listPtrHi: Float64Array;
+  listPtrLo: Float64Array;
+  listPhys: Float64Array;
+  listOffset: Float64Array;
+  listLen: Float64Array;
+  dmaAddrs: Float64Array;
+  dmaLens: Float64Array;
+}
+
+export class HeldEvents {
+  private readonly blocks: Float64Array[] = [];
+  private used = 0;
+  private readonly free: number[] = [];
+  private readonly bytes: Uint8Array[] = [];
+  private readonly lists: (Lists | undefined)[] = [];
+  private readonly out = new TraceEvent();
+  /** of the event that is being put: text that stands beside its line, and where the next such text will be */
+  private readonly beside: Uint8Array[] = [];
+  private end = 0;
+  private placed = 0;
+
+  /** Keeps a copy of an event and of its bytes; answers the row to take it from. */
+  put(ev: TraceEvent): number {
+    const row = this.free.pop() ?? this.used++;
+    const length = ev.lineEnd - ev.lineStart;
+    this.end = length;
+    this.beside.length = 0;
+    this.lists[row] = ev.listLength > 0 || ev.dmaLength > 0 ? listsOf(ev) : undefined;
+    const d = (this.blocks[row >> BLOCK_BITS] ??= new Float64Array(BLOCK_ROWS * FIELDS));
+    const at = (row & (BLOCK_ROWS - 1)) * FIELDS;
+    d[at] = ev.kind;
+    d[at + 1] = ev.input;
+    d[at + 2] = ev.line;
+    d[at + 3] = ev.offset;
+    d[at + 4] = ev.t;
+    d[at + 5] = ev.cpu;
+    d[at + 6] = ev.pid;
+    d[at + 7] = ev.tgid;
+    d[at + 8] = ev.context;
+    d[at + 9] = 0;
+    d[at + 10] = length;
+    d[at + 11] = this.place(ev, ev.commStart, ev.commEnd);
+    d[at + 12] = d[at + 11]! + this.placed;
+    d[at + 13] = this.place(ev, ev.nameStart, ev.nameEnd);
+    d[at + 14] = d[at + 13]! + this.placed;
+    d[at + 15] = this.place(ev, ev.deviceStart, ev.deviceEnd);
+    d[at + 16] = d[at + 15]! + this.placed;
+    d[at + 17] = this.place(ev, ev.textStart, ev.textEnd);
+    d[at + 18] = d[at + 17]! + this.placed;
+    d[at + 19] = ev.pageName;
+    d[at + 20] = ev.pfn;
+    d[at + 21] = ev.ptrHi;
+    d[at + 22] = ev.ptrLo;
+    d[at + 23] = ev.mayBeTail;
+    d[at + 24] = ev.vmemmapHi;
+    d[at + 25] = ev.vmemmapLo;
+    d[at + 26] = ev.pageFlags;
+    d[at + 27] = ev.count;
+    d[at + 28] = ev.hasCount;
+    d[at + 29] = ev.mapcount;
+    d[at + 30] = ev.hasMapcount;
+    d[at + 31] = ev.mappingHi;
+    d[at + 32] = ev.mappingLo;
+    d[at + 33] = ev.hasMapping;
+    d[at + 34] = ev.mt;
+    d[at + 35] = ev.val;
+    d[at + 36] = ev.ret;
+    d[at + 37] = ev.hasRet;
+    d[at + 38] = ev.refs;
+    d[at + 39] = ev.gupFlags;
+    d[at + 40] = ev.hasFlags;
+    d[at + 41] = ev.nr;
+    d[at + 42] = ev.start;
+    d[at + 43] = ev.makeDirty;
+    d[at + 44] = ev.ok;
+    d[at + 45] = ev.order;
+    d[at + 46] = ev.devId;
+    d[at + 47] = ev.ino;
+    d[at + 48] = ev.ofs;
+    d[at + 49] = ev.index;
+    d[at + 50] = ev.dir;
+    d[at + 51] = ev.dmaAddr;
+    d[at + 52] = ev.size;
+    d[at + 53] = ev.phys;
+    d[at + 54] = ev.pageOffset;
+    d[at + 55] = ev.failed;
+    d[at + 56] = ev.truncated;
+    d[at + 57] = ev.itemIndex;
+    d[at + 58] = ev.sector;
+    d[at + 59] = ev.write;
+    d[at + 60] = ev.listLength;
+    d[at + 61] = ev.listName;
+    d[at + 62] = ev.dmaLength;
+    const line = ev.buf.subarray(ev.lineStart, ev.lineEnd);
+    // A Buffer's own slice() would share the bytes with a chunk that is soon written again.
+    this.bytes[row] = this.beside.length === 0 ? Uint8Array.prototype.slice.call(line) : concat([line, ...this.beside]);
+    return row;
+  }
+
+  /**
+   * Where a range of the event will be in the copy; `placed` is how many bytes of it. Decoded text stands beside the line and
+   * is put behind it; a range that was left over from an earlier event may be anywhere.
+   */
+  private place(ev: TraceEvent, from: number, to: number): number {
+    this.placed = Math.max(0, to - from);
+    if (this.placed === 0) return 0;
+    if (from >= ev.lineStart && to <= ev.lineEnd) return from - ev.lineStart;
+    const bytes = ev.buf.subarray(from, Math.min(to, from + BESIDE_BYTES));
+    this.placed = bytes.length;
+    this.beside.push(bytes);
+    this.end += bytes.length;
+    return this.end - bytes.length;
+  }
+
+  /** Bytes kept of an event. */
+  size(row: number): number {
+    return this.bytes[row]!.length;
+  }
+
+  /** Gives an event back and forgets it. Valid until the next call. */
+  take(row: number): TraceEvent {
+    const {out} = this;
+    const d = this.blocks[row >> BLOCK_BITS]!;
+    const at = (row & (BLOCK_ROWS - 1)) * FIELDS;
+    out.buf = this.bytes[row]!;
+    out.kind = d[at]! as EventKind;
+    out.input = d[at + 1]!;
+    out.line = d[at + 2]!;
+    out.offset = d[at + 3]!;
+    out.t = d[at + 4]!;
+    out.cpu = d[at + 5]!;
+    out.pid = d[at + 6]!;
+    out.tgid = d[at + 7]!;
+    out.context = d[at + 8]!;
+    out.lineStart = d[at + 9]!;
+    out.lineEnd = d[at + 10]!;
+    out.commStart = d[at + 11]!;
+    out.commEnd = d[at + 12]!;
+    out.nameStart = d[at + 13]!;
+    out.nameEnd = d[at + 14]!;
+    out.deviceStart = d[at + 15]!;
+    out.deviceEnd = d[at + 16]!;
+    out.textStart = d[at + 17]!;
+    out.textEnd = d[at + 18]!;
+    out.pageName = d[at + 19]!;
+    out.pfn = d[at + 20]!;
+    out.ptrHi = d[at + 21]!;
+    out.ptrLo = d[at + 22]!;
+    out.mayBeTail = d[at + 23]!;
+    out.vmemmapHi = d[at + 24]!;
+    out.vmemmapLo = d[at + 25]!;
+    out.pageFlags = d[at + 26]!;
+    out.count = d[at + 27]!;
+    out.hasCount = d[at + 28]!;
+    out.mapcount = d[at + 29]!;
+    out.hasMapcount = d[at + 30]!;
+    out.mappingHi = d[at + 31]!;
+    out.mappingLo = d[at + 32]!;
+    out.hasMapping = d[at + 33]!;
+    out.mt = d[at + 34]!;
+    out.val = d[at + 35]!;
+    out.ret = d[at + 36]!;
+    out.hasRet = d[at + 37]!;
+    out.refs = d[at + 38]!;
+    out.gupFlags = d[at + 39]!;
+    out.hasFlags = d[at + 40]!;
+    out.nr = d[at + 41]!;
+    out.start = d[at + 42]!;
+    out.makeDirty = d[at + 43]!;
+    out.ok = d[at + 44]!;
+    out.order = d[at + 45]!;
+    out.devId = d[at + 46]!;
+    out.ino = d[at + 47]!;
+    out.ofs = d[at + 48]!;
+    out.index = d[at + 49]!;
+    out.dir = d[at + 50]!;
+    out.dmaAddr = d[at + 51]!;
+    out.size = d[at + 52]!;
+    out.phys = d[at + 53]!;
+    out.pageOffset = d[at + 54]!;
+    out.failed = d[at + 55]!;
+    out.truncated = d[at + 56]!;
+    out.itemIndex = d[at + 57]!;
+    out.sector = d[at + 58]!;
+    out.write = d[at + 59]!;
+    out.listLength = d[at + 60]!;
+    out.listName = d[at + 61]!;
+    out.dmaLength = d[at + 62]!;
+    const lists = this.lists[row];
+    if (lists) {
+      out.listPfn.set(lists.listPfn);
+      out.listPtrHi.set(lists.listPtrHi);
+      out.listPtrLo.set(lists.listPtrLo);
+      out.listPhys.set(lists.listPhys);
+      out.listOffset.set(lists.listOffset);
+      out.listLen.set(lists.listLen);
+      out.dmaAddrs.set(lists.dmaAddrs);
+      out.dmaLens.set(lists.dmaLens);
+      this.lists[row] = undefined;
+    }
+    this.free.push(row);
+    return out;
+  }
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+function listsOf(ev: TraceEvent): Lists {
+  const {listLength, dmaLength} = ev;
+  return {
+    listPfn: ev.listPfn.slice(0, listLength),
+    listPtrHi: ev.listPtrHi.slice(0, listLength),
+    listPtrLo: ev.listPtrLo.slice(0, listLength),
+    listPhys: ev.listPhys.slice(0, listLength),
+    listOffset: ev.listOffset.slice(0, listLength),
+    listLen: ev.listLen.slice(0, listLength),
+    dmaAddrs: ev.dmaAddrs.slice(0, dmaLength),
+    dmaLens: ev.dmaLens.slice(0, dmaLength),
+  };
+}
