@@ -499,7 +499,7 @@ export class DmaTracker {
   deviceWritesNow(row: number, reference: Reference): boolean {
     const {pages} = this.m;
     const first = reference.sub >= 0 ? reference.sub : pages.pfn[row]!;
-    const n = reference.sub >= 0 ? reference.n : 2 ** pages.order[row]!;
+    const n = reference.sub >= 0 ? reference.n : 1 << pages.order[row]!;
     const {limits, events} = this.m;
     for (let i = 0; i < n && i < WINDOW_PAGES_MAX; i++) {
       if ((i & 255) === 0) {

@@ -10,7 +10,7 @@ import {type Hint, newHint, newUnpinCall} from './calls.js';
 import {EventKind as K, PageFlag, PageName, type TraceEvent} from './event.js';
 import type {Holdings} from './holdings.js';
 import type {Model} from './model.js';
-import {PageState} from './page-table.js';
+import {MAX_ORDER, PageState} from './page-table.js';
 import {BIAS} from './ref-counts.js';
 import {type Deed, Reference, type ReferenceKind} from './references.js';
 import {symbolOf} from './stacks.js';
@@ -295,12 +295,12 @@ export class GupTracker {
   byDelta(ev: TraceEvent, row: number, delta: number): boolean {
     if (this.isLarge(ev, row)) return false;
     if (delta > 0) {
-      const n = delta % BIAS === 0 ? delta / BIAS : delta % (BIAS - 1) === 0 ? delta / (BIAS - 1) : 0;
+      const n = units(delta, BIAS) || units(delta, BIAS - 1);
       if (n === 0) return false;
       this.held.take(ev, row, 'pin', n, 'delta', ev.pfn, undefined);
       return true;
     }
-    const n = -delta % BIAS === 0 ? -delta / BIAS : (1 - delta) % BIAS === 0 ? (1 - delta) / BIAS : 0;
+    const n = units(-delta, BIAS) || units(1 - delta, BIAS);
     if (n === 0) return false;
     if (this.m.records(K.GupPut)) this.probesMissed++;
     this.held.drop(ev, row, 'pin', n, this.m.deed(ev), undefined, ev.pfn);
@@ -373,9 +373,14 @@ export class GupTracker {
   }
 }
 
+/** How many units a change is made of, 0 when it is not whole. An integer for V8 too: `/` alone makes a double of it. */
+function units(change: number, unit: number): number {
+  return change % unit === 0 ? (change / unit) | 0 : 0;
+}
+
 /** Smallest order whose folio has at least `pages` pages. */
 function orderFor(pages: number): number {
-  return Math.max(1, Math.ceil(Math.log2(pages)));
+  return Math.min(MAX_ORDER, Math.max(1, Math.ceil(Math.log2(pages))));
 }
 
 /** Functions that take pins and nothing else (mm/gup.c, lib/iov_iter.c of 6.5 and later). */

@@ -197,7 +197,7 @@ export class Holdings {
       from: chosen.from,
       unmatched: chosen.unmatched,
       sub: subFirst >= 0 ? subFirst : pages.pfn[row]!,
-      subPages: subFirst >= 0 ? n : 2 ** pages.order[row]!,
+      subPages: subFirst >= 0 ? n : 1 << pages.order[row]!,
       subKnown: subFirst >= 0,
       rawAfter: pages.count[row] === UNKNOWN_COUNT ? UNKNOWN_COUNT : pages.count[row]!,
       doubt: null,
@@ -213,7 +213,7 @@ export class Holdings {
     if (!call) return -1;
     const {pages} = this.m;
     const head = pages.pfn[row]!;
-    const size = 2 ** pages.order[row]!;
+    const size = 1 << pages.order[row]!;
     const at = call.pages.findIndex((pfn, i) => i >= call.next && pfn >= head && pfn < head + size);
     if (at < 0) return -1;
     call.next = at + n;

@@ -253,7 +253,7 @@ export class PageTable {
 }
 
 /** MAX_PAGE_ORDER is 10 on x86; a 1 GiB hugetlb page is order 18. */
-const MAX_ORDER = 18;
+export const MAX_ORDER = 18;
 
 /** Pages of a block, and blocks told apart: those of 256 GiB; PFNs beyond share theirs. */
 const BLOCK_PAGES = 1024;

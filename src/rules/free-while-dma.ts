@@ -130,12 +130,12 @@ export const freeWhileDma: Rule = {
         if (!m.watched.has(row)) return;
         if (pages.pins[row]! > 0) m.watched.delete(row);
         // __split_huge_pmd_locked() takes a reference for each further page before a part can be unmapped.
-        if (delta === 2 ** pages.order[row]! - 1) mappedByPages.add(row);
+        if (delta === (1 << pages.order[row]!) - 1) mappedByPages.add(row);
         if ((!inBatch && !mappedByPages.has(row)) || delta >= 0 || pages.pins[row]! > 0 || pages.count[row]! <= 0)
           return;
         m.watched.delete(row);
         mappedByPages.delete(row);
-        const links = [...liveLinks(m, pages.pfn[row]!, 2 ** pages.order[row]!)].filter(
+        const links = [...liveLinks(m, pages.pfn[row]!, 1 << pages.order[row]!)].filter(
           ({link}) => link.owner === 'pin',
         );
         if (links.length === 0 || links.length > -delta) return;

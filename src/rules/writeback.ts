@@ -53,7 +53,7 @@ export function watchWriteback(m: Model, kind: ReferenceKind, over: (held: HeldW
       file: (state & PageState.file) !== 0,
     };
     open.set(row, held);
-    for (const {link} of liveLinks(m, pages.pfn[row]!, 2 ** pages.order[row]!))
+    for (const {link} of liveLinks(m, pages.pfn[row]!, 1 << pages.order[row]!))
       if (link.owner === kind) see(held, link.window);
   }
 
