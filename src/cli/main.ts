@@ -5,6 +5,7 @@
 import {readFileSync} from 'node:fs';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {setFlagsFromString} from 'node:v8';
 import type {Interfaces} from '@oclif/core';
 import {run} from '@oclif/core/run';
 import {settings} from '@oclif/core/settings';
@@ -22,6 +23,9 @@ export async function main(options: {development?: boolean} = {}): Promise<void>
     endWith(error);
     process.exit();
   });
+  // An analysis is many small functions. V8's own budget for inlining them into one another costs more CPU time on its
+  // compiler threads than it saves, up to some 500 MB of trace (docs/performance.md).
+  setFlagsFromString('--max-inlined-bytecode-size-cumulative=200');
   const development = options.development === true;
   const root = packageRoot(development);
   // oclif would look for ts-node or tsx by itself and then silently run an old dist/
