@@ -4,13 +4,25 @@
  */
 import {type EventKind, TraceEvent} from '../model/event.js';
 
-/** numbers of one event: all fields of TraceEvent that are numbers, in the order of put() */
-const FIELDS = 63;
+/** numbers of one event: all fields of TraceEvent that are numbers, in the order of put(), and where its bytes are */
+const FIELDS = 64;
 /** rows of a block of columns, as a power of two: memory grows by blocks */
 const BLOCK_BITS = 10;
 const BLOCK_ROWS = 1 << BLOCK_BITS;
 /** Longest text beside its line (a decoded comm, device or bdi name) that a copy takes along. */
 const BESIDE_BYTES = 1024;
+
+/** Bytes of some hundred events: an array for each event would cost more than all else. */
+const BLOCK_BYTES = 1 << 16;
+/** Empty blocks kept for later. */
+const SPARE_MAX = 64;
+
+interface ByteBlock {
+  bytes: Uint8Array;
+  used: number;
+  /** events whose bytes are in it */
+  events: number;
+}
 
 /** The used part of an event's lists. */
 interface Lists {
@@ -28,7 +40,8 @@ export class HeldEvents {
   private readonly blocks: Float64Array[] = [];
   private used = 0;
   private readonly free: number[] = [];
-  private readonly bytes: Uint8Array[] = [];
+  /** by row: the block that holds its bytes */
+  private readonly bytes: ByteBlock[] = [];
   private readonly lists: (Lists | undefined)[] = [];
   private readonly out = new TraceEvent();
   /** of the event that is being put: text that stands beside its line, and where the next such text will be */
@@ -108,9 +121,18 @@ export class HeldEvents {
     d[at + 60] = ev.listLength;
     d[at + 61] = ev.listName;
     d[at + 62] = ev.dmaLength;
-    const line = ev.buf.subarray(ev.lineStart, ev.lineEnd);
-    // A Buffer's own slice() would share the bytes with a chunk that is soon written again.
-    this.bytes[row] = this.beside.length === 0 ? Uint8Array.prototype.slice.call(line) : concat([line, ...this.beside]);
+    const block = this.room(this.end);
+    const from = block.used;
+    block.bytes.set(ev.buf.subarray(ev.lineStart, ev.lineEnd), from);
+    let to = from + length;
+    for (const bytes of this.beside) {
+      block.bytes.set(bytes, to);
+      to += bytes.length;
+    }
+    block.used = to;
+    block.events++;
+    this.bytes[row] = block;
+    d[at + 63] = from;
     return row;
   }
 
@@ -129,17 +151,15 @@ export class HeldEvents {
     return this.end - bytes.length;
   }
 
-  /** Bytes kept of an event. */
-  size(row: number): number {
-    return this.bytes[row]!.length;
-  }
-
   /** Gives an event back and forgets it. Valid until the next call. */
   take(row: number): TraceEvent {
     const {out} = this;
     const d = this.blocks[row >> BLOCK_BITS]!;
     const at = (row & (BLOCK_ROWS - 1)) * FIELDS;
-    out.buf = this.bytes[row]!;
+    const block = this.bytes[row]!;
+    const start = d[at + 63]!;
+    if (--block.events === 0 && block !== this.block) this.retire(block);
+    out.buf = block.bytes;
     out.kind = d[at]! as EventKind;
     out.input = d[at + 1]!;
     out.line = d[at + 2]!;
@@ -149,16 +169,16 @@ export class HeldEvents {
     out.pid = d[at + 6]!;
     out.tgid = d[at + 7]!;
     out.context = d[at + 8]!;
-    out.lineStart = d[at + 9]!;
-    out.lineEnd = d[at + 10]!;
-    out.commStart = d[at + 11]!;
-    out.commEnd = d[at + 12]!;
-    out.nameStart = d[at + 13]!;
-    out.nameEnd = d[at + 14]!;
-    out.deviceStart = d[at + 15]!;
-    out.deviceEnd = d[at + 16]!;
-    out.textStart = d[at + 17]!;
-    out.textEnd = d[at + 18]!;
+    out.lineStart = d[at + 9]! + start;
+    out.lineEnd = d[at + 10]! + start;
+    out.commStart = d[at + 11]! + start;
+    out.commEnd = d[at + 12]! + start;
+    out.nameStart = d[at + 13]! + start;
+    out.nameEnd = d[at + 14]! + start;
+    out.deviceStart = d[at + 15]! + start;
+    out.deviceEnd = d[at + 16]! + start;
+    out.textStart = d[at + 17]! + start;
+    out.textEnd = d[at + 18]! + start;
     out.pageName = d[at + 19]!;
     out.pfn = d[at + 20]!;
     out.ptrHi = d[at + 21]!;
@@ -218,16 +238,32 @@ export class HeldEvents {
     this.free.push(row);
     return out;
   }
-}
 
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
+  private block: ByteBlock | undefined;
+  private readonly spare: ByteBlock[] = [];
+  /** bytes of the blocks that hold events: a late event keeps its whole block */
+  allocated = 0;
+
+  /** A block with room for so many bytes more. */
+  private room(bytes: number): ByteBlock {
+    let {block} = this;
+    if (block && block.events === 0) block.used = 0;
+    if (block && block.used + bytes <= block.bytes.length) return block;
+    if (block?.events === 0) this.retire(block);
+    block = (bytes <= BLOCK_BYTES ? this.spare.pop() : undefined) ?? {
+      bytes: new Uint8Array(Math.max(bytes, BLOCK_BYTES)),
+      used: 0,
+      events: 0,
+    };
+    this.allocated += block.bytes.length;
+    return (this.block = block);
   }
-  return out;
+
+  private retire(block: ByteBlock): void {
+    this.allocated -= block.bytes.length;
+    block.used = 0;
+    if (block.bytes.length === BLOCK_BYTES && this.spare.length < SPARE_MAX) this.spare.push(block);
+  }
 }
 
 function listsOf(ev: TraceEvent): Lists {

@@ -11,7 +11,7 @@ export const WINDOW_EVENTS = 16_384;
 /** The same for several inputs, which advance in turn. */
 const MERGE_EVENTS = 400_000;
 /** Bytes of lines and stacks held at most: real ones are a hundred times shorter than lines may be. */
-const HELD_BYTES = 1 << 26;
+const HELD_BYTES = 1 << 27;
 /** Most bytes kept of a frame, and of a stack; the model keeps 64 frames. */
 const FRAME_BYTES = 256;
 const STACK_BYTES = 64 * FRAME_BYTES;
@@ -37,7 +37,7 @@ export class Sorter implements EventSink {
   /** events that came later than the window could mend */
   tooLate = 0;
   private released = -Infinity;
-  private heldBytes = 0;
+  private stackBytes = 0;
   /** the stack that is being read */
   private readonly stack = new Uint8Array(STACK_BYTES);
   private stackLength = 0;
@@ -53,8 +53,7 @@ export class Sorter implements EventSink {
     this.lastHeld = {t: ev.t, order: this.arrived++, row: this.events.put(ev), loss: undefined, frames: undefined};
     this.push(this.lastHeld);
     const limit = this.inputs > 1 ? MERGE_EVENTS : WINDOW_EVENTS;
-    this.heldBytes += this.events.size(this.lastHeld.row);
-    while (this.heap.length > limit || (this.heldBytes > HELD_BYTES && this.heap.length > 1)) this.release();
+    while (this.heap.length > limit || (this.heldBytes() > HELD_BYTES && this.heap.length > 1)) this.release();
   }
 
   /** Every input has got past `t`: what is earlier can go. */
@@ -87,13 +86,17 @@ export class Sorter implements EventSink {
   stackEnd(): void {
     if (this.lastHeld) {
       this.lastHeld.frames = this.stack.slice(0, this.stackLength);
-      this.heldBytes += this.stackLength;
+      this.stackBytes += this.stackLength;
     }
     this.lastHeld = undefined;
   }
 
   end(): void {
     while (this.heap.length > 0) this.release();
+  }
+
+  private heldBytes(): number {
+    return this.events.allocated + this.stackBytes;
   }
 
   private release(): void {
@@ -105,7 +108,7 @@ export class Sorter implements EventSink {
       return;
     }
     const event = this.events.take(held.row);
-    this.heldBytes -= event.buf.length + (held.frames?.length ?? 0);
+    this.stackBytes -= held.frames?.length ?? 0;
     this.sink.event(event);
     if (!held.frames || !this.sink.stackBegin(event.cpu, event.pid)) return;
     const {frames} = held;

@@ -48,5 +48,7 @@ describe('events that are held', () => {
       }
     }
     for (const [row, event] of wanted) expect(said(held.take(row))).toEqual(event);
+    // all blocks but the one that is being filled are free again
+    expect(held.allocated).toBeLessThanOrEqual(1 << 16);
   });
 });
