@@ -1,5 +1,5 @@
-import {spawnSync} from 'node:child_process';
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {spawn, spawnSync} from 'node:child_process';
+import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -57,5 +57,27 @@ describe('running a script', () => {
     const status = await runScript('printf "%s|" "$@" >"$2"; exit 7', trace, ['fio', '-x', 'a b']);
     expect(status).toBe(7);
     expect(readFileSync(trace, 'utf8')).toBe(`-o|${trace}|--|fio|-x|a b|`);
+  });
+
+  test('ends the script when the process that runs it is killed', async () => {
+    const file = join(dir, 'runner.mts');
+    const said = join(dir, 'said');
+    writeFileSync(
+      file,
+      `import {runScript} from ${JSON.stringify(join(root, 'src/record/run.ts'))};
+      await runScript(\`trap 'echo ended >"$2"; exit 0' TERM; echo $$ >"$2"; while :; do sleep 0.1; done\`, ${JSON.stringify(said)}, []);`,
+    );
+    const runner = spawn(process.execPath, ['--import', 'tsx', file], {cwd: root, stdio: 'ignore'});
+    const says = async (words: RegExp) => {
+      for (let i = 0; i < 100; i++) {
+        if (existsSync(said) && words.test(readFileSync(said, 'utf8'))) return true;
+        // eslint-disable-next-line no-await-in-loop -- polling
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      return false;
+    };
+    expect(await says(/\d/)).toBe(true);
+    runner.kill('SIGKILL');
+    expect(await says(/ended/)).toBe(true);
   });
 });
