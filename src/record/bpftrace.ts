@@ -82,6 +82,16 @@ if vmemmap=$(kernel_variable vmemmap_base); then fact vmemmap_base "$vmemmap"; f
 compose >"$work/program.bt"
 got=$(tr '\n' ' ' <"$work/got")
 judge || fail 'nothing can be judged with what this kernel offers'
+
+# A program that is met while another one runs on its CPU, as in an interrupt, is skipped without a word
+# (trace_call_bpf() in kernel/trace/bpf_trace.c). Kernels since 6.7 count that; it goes with the process.
+cat >"$work/misses.sh" <<'SCRIPT'
+cat /proc/"$(cat "$1/tool")"/fdinfo/* 2>/dev/null | awk '
+  $1 == "prog_id:" {id = $2}
+  $1 == "recursion_misses:" {misses[id] = $2}
+  END {for (id in misses) n += misses[id]; print n + 0}' >"$1/misses"
+SCRIPT
+at_end="sh \"$work/misses.sh\" \"$work\""
 write_go "$@"
 
 # bpftrace's buffers are in pages, a power of two of them for each CPU
@@ -94,6 +104,14 @@ fact buffer_kib_per_cpu "$((size * page_size / 1024))"
 # bpftrace writes to a file of its own: the limit counts, and nothing else writes there meanwhile
 run_tool bpftrace -o "$out.part" -c "sh $work/go" "$work/program.bt"
 stop_tool
+missed=$(cat "$work/misses" 2>/dev/null)
+case $missed in
+  '' | 0) ;;
+  *)
+    fact probe_missed "bpftrace $missed"
+    say "$missed runs of the program were skipped (met while another one ran on that CPU)"
+    ;;
+esac
 [ -s "$out.part" ] || fail "bpftrace failed: $(tail -n 1 "$work/tool.err")"
 cat "$out.part" >>"$out" && rm -f "$out.part"
 trim

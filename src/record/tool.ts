@@ -9,6 +9,9 @@ export const TOOL = String.raw`
 
 need_tool() { command -v "$1" >/dev/null 2>&1 || fail "there is no $1 on this machine: use the script for tracefs, which needs nothing"; }
 
+# What is to be done when the command has ended and the tool still runs; sh words.
+at_end=
+
 # The command as a script: tools take one word more safely than many.
 write_go() {
   {
@@ -23,7 +26,10 @@ write_go() {
       done
       # not what the tool says, but what the command says
       # shellcheck disable=SC2016 # expanded by the shell that runs it
-      printf ' >&4 2>&5\nstatus=$?\nrm -f "%s"\necho $status >"%s"\n' "$work/command" "$work/status"
+      printf ' >&4 2>&5\nstatus=$?\nrm -f "%s"\necho $status >"%s"\n%s\n' "$work/command" "$work/status" "$at_end"
+    elif [ -n "$at_end" ]; then
+      # shellcheck disable=SC2016 # expanded by the shell that runs it
+      printf 'sleep %s &\necho $! >"%s"\nwait $!\n%s\n' "${'$'}{seconds:-2000000000}" "$work/sleeper" "$at_end"
     else
       printf 'exec sleep %s\n' "${'$'}{seconds:-2000000000}"
     fi
@@ -65,6 +71,7 @@ stop_tool() {
   quitting=
   if [ ! -s "$work/tool.status" ]; then
     [ ! -s "$work/command" ] || kill "$(cat "$work/command")" 2>/dev/null
+    [ -z "$at_end" ] || sh -c "$at_end"
     [ ! -s "$work/tool" ] || kill -INT "$(cat "$work/tool")" 2>/dev/null
   fi
   while [ ! -s "$work/tool.status" ] && [ -z "$quitting" ]; do
