@@ -96,6 +96,8 @@ export class DmaWindows {
   private readonly oldest = new Oldest<string>();
   private openCount = 0;
   private openPages = 0;
+  /** An unmap closes the newest window of its address: where unmaps are missing for good the older ones are over. */
+  newestFirst = false;
   /** told of each window that is given up */
   onForget: ((window: DmaWindow) => void) | undefined;
 
@@ -123,13 +125,14 @@ export class DmaWindows {
 
   /**
    * Takes the window that an unmap closes: same key, of the same device where both name one (behind an IOMMU two devices
-   * have the same addresses), same size if one has it, the oldest of those.
+   * have the same addresses), same size if one has it, the oldest of those (or the newest, see `newestFirst`).
    */
   take(key: string, size: number, device: number): DmaWindow | undefined {
     const list = this.open.get(key);
     if (!list) return undefined;
     let at = -1;
-    for (let i = 0; i < list.length; i++) {
+    for (let n = 0; n < list.length; n++) {
+      const i = this.newestFirst ? list.length - 1 - n : n;
       const window = list[i]!;
       if (device >= 0 && window.device >= 0 && window.device !== device) continue;
       if (at < 0) at = i;

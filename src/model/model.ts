@@ -266,6 +266,8 @@ export class Model implements EventSink {
       const missed = Number(value.slice(value.lastIndexOf(' ') + 1));
       if (Number.isSafeInteger(missed) && missed > 0) this.probesMissedByKernel += missed;
     }
+    // a recording of some tasks lacks the unmaps that come in interrupts on others
+    if (name === 'pid_filter') this.windows.newestFirst = true;
     if (name === 'kernel' && this.era.told !== '--kernel') this.era.fromRelease(value, 'the trace header');
     if (name === 'entries_written' || name === 'entries_in_buffer') {
       this.overwritten =

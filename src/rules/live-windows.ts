@@ -80,9 +80,13 @@ export class WaitingForUnmap {
     }
   }
 
-  /** Windows whose unmap never came: possible at most, and nothing where the device is never seen to unmap. */
+  /**
+   * Windows whose unmap never came: possible at most, and nothing where the device is never seen to unmap, or where the
+   * recording was of some tasks only: unmaps come in interrupts, on whatever task is running.
+   */
   ended(): void {
     const {m} = this;
+    if (m.facts.has('pid_filter')) this.waiting.clear();
     for (const [window, list] of this.waiting) {
       const device = m.dma.devices[window.device];
       if (!window.iommuOnly && (device === undefined || device.unmaps === 0)) continue;

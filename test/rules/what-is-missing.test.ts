@@ -53,4 +53,19 @@ describe('what a trace lacks', () => {
       expect(await toldOf(missed(k.text()))).toContain(`unpin-while-dma error ${now} 0x5dac9`);
     }
   });
+
+  it('unmaps that come in interrupts, where only some tasks were recorded', async () => {
+    const k = new SmallKernel({refs: false});
+    for (const pfn of [P, P + 1]) {
+      k.anon(pfn);
+      k.pin(pfn);
+      k.map(pfn);
+    }
+    k.unmap(P + 1);
+    k.unpin(P + 1);
+    k.unpin(P);
+    const told = 'unpin-while-dma error possible 0x5dac9';
+    expect(await toldOf(k.text())).toContain(told);
+    expect(await toldOf(`# pinscope-record: pid_filter=482\n${k.text()}`)).not.toContain(told);
+  });
 });
