@@ -1,9 +1,9 @@
 /** Boots a guest under software emulation and brings its results out. */
 import {execFileSync, spawn, type ChildProcess} from 'node:child_process';
-import {mkdirSync, rmSync, writeFileSync} from 'node:fs';
+import {appendFileSync, mkdirSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {blankDisk, buildDisk, buildInitramfs} from './image.js';
-import {CACHE, type Kernel, Skip} from './packages.js';
+import {CACHE, type Kernel} from './packages.js';
 
 export interface Guest {
   kernel: Kernel;
@@ -15,9 +15,14 @@ export interface Guest {
   tools?: string;
   /** one CPU whose clock counts instructions, 1 ns each: measures the same on a busy machine as on an idle one */
   counted?: true;
+  /** the work's disk answers so many reads a second and no more; writes are as fast as they can be */
+  readsPerSecond?: number;
   /** seconds until the guest is taken for stuck */
   patience: number;
 }
+
+/** Slow enough that a sync is over before a read is, also where four recorders trace both. */
+export const READS_PER_SECOND = 40;
 
 export interface GuestResult {
   /** directory with what the guest left in /out */
@@ -35,7 +40,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-function boot(guest: Guest, results: string): Promise<string> {
+function boot(guest: Guest, results: string, attempt: number): Promise<string> {
   const initrd = buildInitramfs(guest.kernel, guest.name, guest.files);
   const work = buildDisk(`work-${guest.name}`, 256);
   const drive = (file: string, id: string, more = '') => [
@@ -45,11 +50,11 @@ function boot(guest: Guest, results: string): Promise<string> {
   const args = [
     ...(guest.counted
       ? ['-accel', 'tcg,thread=single', '-icount', 'shift=0,sleep=off', '-smp', '1']
-      : ['-accel', 'tcg,thread=multi', '-smp', '2']),
+      : ['-accel', 'tcg,thread=single', '-smp', '2']),
     ...['-machine', 'q35', '-cpu', 'max', '-m', '1536'],
     ...['-kernel', guest.kernel.vmlinuz, '-initrd', initrd],
     ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off no_timer_check'],
-    ...drive(work, 'work'),
+    ...drive(work, 'work', guest.readsPerSecond === undefined ? '' : `,throttling.iops-read=${guest.readsPerSecond}`),
     ...['-device', 'nvme,drive=work,serial=pinscope'],
     ...drive(results, 'results'),
     ...['-device', 'virtio-blk-pci,drive=results'],
@@ -66,7 +71,10 @@ function boot(guest: Guest, results: string): Promise<string> {
       text += `\nguest: no end after ${guest.patience} s\n`;
       qemu.kill('SIGKILL');
     }, guest.patience * 1000);
+    const log = join(CACHE, `console-${guest.name}-${attempt}.log`);
+    writeFileSync(log, '');
     const take = (chunk: Buffer) => {
+      appendFileSync(log, chunk);
       text += chunk.toString('latin1');
       if (text.length > 4 << 20) text = text.slice(-(2 << 20));
     };
@@ -81,7 +89,9 @@ function boot(guest: Guest, results: string): Promise<string> {
 }
 
 /**
- * Runs the guest. QEMU 7.2 crashes one now and then while kernel code is patched on another CPU: it gets one more chance.
+ * Runs the guest; one that did not finish gets one more chance. Both its CPUs run in one thread of QEMU's, in turn: with a
+ * thread each, QEMU 7.2 lets a 6.12 kernel crash now and then while probes patch code that the other CPU runs. (Two of
+ * two guests that killed recordings; and it is no slower.)
  */
 export async function runGuest(guest: Guest): Promise<GuestResult> {
   const start = Date.now();
@@ -92,8 +102,7 @@ export async function runGuest(guest: Guest): Promise<GuestResult> {
     mkdirSync(out, {recursive: true});
     const results = blankDisk(`results-${guest.name}`, 512);
     // eslint-disable-next-line no-await-in-loop -- one after the other on purpose
-    text = await boot(guest, results);
-    writeFileSync(join(CACHE, `console-${guest.name}.log`), text);
+    text = await boot(guest, results, attempt);
     if (text.includes('guest: done')) {
       execFileSync('tar', ['-C', out, '-xf', results]);
       return {out, console: text, seconds: (Date.now() - start) / 1000};
@@ -102,7 +111,6 @@ export async function runGuest(guest: Guest): Promise<GuestResult> {
       `  ${guest.name}: the guest did not finish (attempt ${attempt}): ${text.trim().split('\n').slice(-3).join(' | ')}`,
     );
   }
-  const what = `the guest ${guest.name} did not finish:\n${text.slice(-3000)}`;
-  // In CI an emulator that cannot finish a guest judges nothing: said as left out, never as passed.
-  throw process.env['CI'] ? new Skip(what) : new Error(what);
+  // Never a reason to skip: only what cannot be installed is.
+  throw new Error(`the guest ${guest.name} did not finish:\n${text.slice(-3000)}`);
 }

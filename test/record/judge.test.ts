@@ -12,7 +12,8 @@ const work: Deed[] = [
   ...Array.from({length: 6}, (_, i) => deed('ODIRECT', BigInt(i) * 1000n, '0x1')),
   ...Array.from({length: 4}, (_, i) => deed('GOOD', 10_000n + BigInt(i) * 1000n, '0x2')),
   deed('URING_FIXED', 20_000n, '0x3'),
-  ...Array.from({length: 20}, (_, i) => deed('FILEMAP_READ', 30_000n + BigInt(i) * 1000n, '0x4')),
+  ...Array.from({length: 10}, (_, i) => deed('SYNCED_READ', 30_000n + BigInt(i) * 5000n, '0x4', '0x8')),
+  deed('FILEMAP_READ', 90_000n, '0x4', '0x8'),
   ...Array.from({length: 3}, (_, i) => deed('EARLY_UNPIN', 1_000_000n * BigInt(i + 1), '0x5', '0x6')),
   deed('LEAK_PIN', 5_000_000n, '0x7'),
 ];
@@ -32,7 +33,7 @@ function finding(rule: string, start: bigint, ...pfns: string[]): Finding {
 const right = [
   ...[1n, 2n, 3n].map((i) => finding('unpin-while-dma', 1_000_000n * i + 50n, '0x5', '0x6')),
   finding('pin-leak', 5_000_000n, '0x7'),
-  finding('writeback-while-pinned', 30_050n, '0x4'),
+  ...Array.from({length: 10}, (_, i) => finding('writeback-while-pinned', 30_050n + BigInt(i) * 5000n, '0x4')),
 ];
 
 const wrongs = (findings: Finding[], deeds = work) => judge({findings} as unknown as Report, deeds, '6.12');
@@ -47,6 +48,14 @@ describe('judge', () => {
     const half = [finding('unpin-while-dma', 1_000_050n, '0x5'), ...right.slice(1)];
     expect(wrongs(half)).toEqual([expect.stringContaining('no unpin-while-dma on 0x6')]);
   });
+
+  test('misses a sync during one of the reads', () =>
+    expect(wrongs(right.slice(0, -1))).toEqual([
+      expect.stringContaining('no writeback-while-pinned on any of 0x4, 0x8'),
+    ]));
+
+  test('takes a sync that met the edge of a read', () =>
+    expect(wrongs([...right, finding('writeback-while-pinned', 90_010n, '0x8')])).toEqual([]));
 
   test('refuses a finding on correct work', () => {
     expect(wrongs([...right, finding('unpin-while-dma', 10_050n, '0x2')])).toEqual([

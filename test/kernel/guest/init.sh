@@ -16,6 +16,17 @@ i=0
 while [ ! -b /dev/nvme0n1 ] && [ $i -lt 50 ]; do sleep 0.2; i=$((i + 1)); done
 mount -t ext4 /dev/nvme0n1 /mnt || echo 'guest: no disk'
 [ ! -b /dev/vdb ] || mount -t ext4 -o ro /dev/vdb /tools
+# of a guest that hangs, its console tells where
+(
+  while sleep 150; do
+    echo "guest: still busy at $(cut -d' ' -f1 /proc/uptime) s"
+    ps -o pid,ppid,stat,args | grep -v ' \['
+    for dir in /proc/[0-9]*; do
+      # threads of the kernel have no command line
+      [ -n "$(tr '\0' ' ' <"$dir/cmdline" 2>/dev/null)" ] && echo "${dir#/proc/}: $(tr '\n' ' ' <"$dir/stack" 2>/dev/null)"
+    done
+  done
+) &
 cd /task && { /bin/sh /task/scenario.sh; echo "guest: scenario ended with $?"; } 2>&1 | tee /out/scenario.log
 umount /mnt
 tar -C /out -cf /dev/vda . && sync && echo 'guest: done'

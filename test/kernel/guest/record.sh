@@ -1,8 +1,6 @@
 # Records the whole work once with each recorder, in the order of $RECORDERS; each trace holds right and wrong deeds.
 . /task/common.sh
-cat >/tmp/all-work.sh <<'END'
-for part in odirect uring good bad filemap; do work $part /mnt || exit 1; done
-END
+all_work
 for recorder in $RECORDERS; do
   echo "record $recorder"
   start=$(cut -d' ' -f1 /proc/uptime)

@@ -13,10 +13,12 @@
  *   work filemap DIR     O_DIRECT reads into a shared mapping of another file while a thread syncs that file
  *   work good DIR        correct use of the module: also two pins at once, and a get beside a pin
  *   work bad DIR         the mistakes
+ *   work across DIR      one mistake that lasts: pins, makes /tmp/pinned, and unpins early when /tmp/lost is there
  *   work cost DIR        the time of a pin, a DMA mapping and an unpin of one page, in ns: the mean of many
- *   work kill SIGNAL MS COMMAND...   starts the command in a process group of its own, with default signals, and sends
- *                                    SIGNAL after MS milliseconds: to the group as Ctrl-C does if it is 2, else to the
- *                                    command alone. Ends with the command's status.
+ *   work after FILE PART,PART... DIR   waits until the file is there, then does these parts, all in this process
+ *   work kill SIGNAL WHEN COMMAND...   starts the command in a process group of its own, with default signals, and sends
+ *                                      SIGNAL after WHEN milliseconds, or when the file WHEN is there: to the group as
+ *                                      Ctrl-C does if it is 2, else to the command alone. Ends with the command's status.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -199,20 +201,32 @@ static void uring(const char *dir)
 
 static volatile int syncing;
 static int sync_fd;
+/* number of the read under way, 0 between two reads */
+static volatile unsigned int reading;
+/* syncs that began and ended during that read, or the last one */
+static volatile unsigned int syncs_inside;
 
 static void *sync_loop(void *map)
 {
 	while (syncing) {
+		unsigned int during = reading;
+
 		((volatile char *)map)[64] ^= 1; /* there must be something to write back */
 		if (fsync(sync_fd))
 			die("fsync");
+		if (during && reading == during)
+			syncs_inside++;
 	}
 	return NULL;
 }
 
+/*
+ * The disk answers reads late (qemu.ts), and writes at once: a sync that begins after a read does is over before it.
+ * Goes on until that has happened to ten reads, which are told by another name than the rest.
+ */
 static void filemap(const char *dir)
 {
-	unsigned int pages = 4;
+	unsigned int pages = 4, met = 0;
 	int from = open_file(dir, "filemap-from", O_DIRECT);
 	char *data = anonymous(pages);
 	uint64_t begun = now();
@@ -231,13 +245,16 @@ static void filemap(const char *dir)
 	syncing = 1;
 	if (pthread_create(&thread, NULL, sync_loop, map))
 		die("thread");
-	/* long enough that some of the reads meet a writeback, on a busy machine too */
-	for (unsigned int i = 0; i < 25 || (i < 300 && now() - begun < 1000000000); i++) {
+	for (unsigned int i = 1; i <= 25 || (met < 10 && now() - begun < 60000000000ULL); i++) {
 		uint64_t t0 = now();
 
+		syncs_inside = 0;
+		reading = i;
 		if (pread(from, map, pages * PAGE, 0) != (ssize_t)(pages * PAGE))
 			die("direct read into the mapping");
-		tell_buffer("FILEMAP_READ", t0, map, pages);
+		reading = 0;
+		met += syncs_inside > 0;
+		tell_buffer(syncs_inside > 0 ? "SYNCED_READ" : "FILEMAP_READ", t0, map, pages);
 	}
 	syncing = 0;
 	pthread_join(thread, NULL);
@@ -414,6 +431,29 @@ static void bad(const char *dir)
 	early_unpin(1, 0);
 }
 
+static void wait_for(const char *file)
+{
+	while (access(file, F_OK))
+		pause_ms(100);
+}
+
+static void across(void)
+{
+	char *buffer = anonymous(2);
+	uint64_t t0 = now();
+
+	open_module();
+	step(PINBAD_PIN, 2, buffer, 2, PINBAD_WRITE, 0);
+	step(PINBAD_MAP, 2, NULL, 0, 0, FROM_DEVICE);
+	close(creat("/tmp/pinned", 0600));
+	wait_for("/tmp/lost");
+	step(PINBAD_UNPIN, 2, NULL, 0, 0, 0);
+	pause_ms(2);
+	step(PINBAD_UNMAP, 2, NULL, 0, 0, 0);
+	end(2);
+	tell("ACROSS_LOSS", t0, deed_pfn, 2);
+}
+
 static void cost(void)
 {
 	const unsigned int rounds = 2000;
@@ -435,7 +475,7 @@ static void cost(void)
 	       (unsigned long long)((now() - t0) / rounds));
 }
 
-static int kill_command(int signal_number, long ms, char **command)
+static int kill_command(int signal_number, const char *when, char **command)
 {
 	int status;
 	pid_t child = fork();
@@ -451,34 +491,51 @@ static int kill_command(int signal_number, long ms, char **command)
 		die(command[0]);
 	}
 	setpgid(child, child);
-	pause_ms(ms);
+	if (when[0] == '/')
+		wait_for(when);
+	else
+		pause_ms(atol(when));
 	kill(signal_number == SIGINT ? -child : child, signal_number);
 	if (waitpid(child, &status, 0) != child)
 		die("waitpid");
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-int main(int argc, char **argv)
+static int part(const char *name, const char *dir)
 {
-	if (argc > 4 && !strcmp(argv[1], "kill"))
-		return kill_command(atoi(argv[2]), atol(argv[3]), argv + 4);
-	if (argc != 3) {
-		printf("usage: work odirect|uring|filemap|good|bad|cost DIR\n");
-		return 2;
-	}
-	if (!strcmp(argv[1], "odirect"))
-		odirect(argv[2]);
-	else if (!strcmp(argv[1], "uring"))
-		uring(argv[2]);
-	else if (!strcmp(argv[1], "filemap"))
-		filemap(argv[2]);
-	else if (!strcmp(argv[1], "good"))
+	if (!strcmp(name, "odirect"))
+		odirect(dir);
+	else if (!strcmp(name, "uring"))
+		uring(dir);
+	else if (!strcmp(name, "filemap"))
+		filemap(dir);
+	else if (!strcmp(name, "good"))
 		good();
-	else if (!strcmp(argv[1], "bad"))
-		bad(argv[2]);
-	else if (!strcmp(argv[1], "cost"))
+	else if (!strcmp(name, "bad"))
+		bad(dir);
+	else if (!strcmp(name, "across"))
+		across();
+	else if (!strcmp(name, "cost"))
 		cost();
 	else
 		return 2;
 	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int status = 0;
+
+	if (argc > 4 && !strcmp(argv[1], "kill"))
+		return kill_command(atoi(argv[2]), argv[3], argv + 4);
+	if (argc == 5 && !strcmp(argv[1], "after")) {
+		wait_for(argv[2]);
+		for (char *name = strtok(argv[3], ","); name && !status; name = strtok(NULL, ","))
+			status = part(name, argv[4]);
+		return status;
+	}
+	if (argc == 3 && !part(argv[1], argv[2]))
+		return 0;
+	printf("usage: work odirect|uring|filemap|good|bad|across|cost DIR\n");
+	return 2;
 }

@@ -1,0 +1,56 @@
+# The options of a recording, with each recorder: stacks around the whole work; then one process only, for a time.
+. /task/common.sh
+all_work
+tidy() { rm -f /out/*.dat /out/*.data /mnt/* 2>/dev/null; }
+seconds=17
+for recorder in $RECORDERS; do
+  sh "/task/stacks-$recorder.sh" -o "/out/stacks-$recorder.txt" sh /tmp/all-work.sh >"/out/stacks-$recorder.deeds" 2>"/out/stacks-$recorder.said"
+  echo "status stacks-$recorder $?"
+  tidy
+  same "after stacks-$recorder"
+
+  # The process is there before the recording, and begins once the tool runs the sleep that is its time: from then on
+  # everything is on.
+  rm -f /tmp/go
+  work after /tmp/go odirect,good,bad /mnt >"/out/pid-$recorder.deeds" &
+  worker=$!
+  sed "s/4711/$worker/g; s/^seconds=4712\$/seconds=$seconds/" "/task/pid-$recorder.sh" >/tmp/pid.sh
+  {
+    until [ -n "$(pids "sleep $seconds")" ] || ! [ -d /proc/$worker ]; do sleep 0.2; done
+    : >/tmp/go
+  } &
+  sh /tmp/pid.sh -o "/out/pid-$recorder.txt" 2>"/out/pid-$recorder.said"
+  echo "status pid-$recorder $?"
+  kill $worker 2>/dev/null && echo "pid-$recorder: the work outlived its recording"
+  wait
+  tidy
+  same "after pid-$recorder"
+done
+if [ -f /task/rules-tracefs.sh ]; then
+  sh /task/rules-tracefs.sh -o /out/rules-tracefs.txt sh /tmp/all-work.sh >/out/rules-tracefs.deeds 2>/out/rules-tracefs.said
+  echo "status rules-tracefs $?"
+
+  same 'after rules-tracefs'
+fi
+# A reader that stops for a while: what is lost must be told. The work meanwhile goes to .lost, the work after it has to
+# be found all the same.
+if [ -f /task/record-tracefs.sh ]; then
+  cat >/tmp/lossy.sh <<'END'
+reader=$(cat /tmp/pinscope-record.*/reader)
+# its pin is before the loss and its unpin after it
+work across /mnt >/tmp/across &
+until [ -e /tmp/pinned ]; do sleep 0.1; done
+sleep 1
+kill -STOP "$reader"
+for part in bad odirect good uring odirect odirect; do work $part /mnt; done >/out/lossy-tracefs.lost
+kill -CONT "$reader"
+sleep 1
+: >/tmp/lost
+wait $!
+cp /tmp/across /out/lossy-tracefs.deeds
+sh /tmp/all-work.sh >>/out/lossy-tracefs.deeds
+END
+  sh /task/record-tracefs.sh -b 64 -o /out/lossy-tracefs.txt sh /tmp/lossy.sh 2>/out/lossy-tracefs.said
+  echo "status lossy-tracefs $?"
+  same 'after lossy-tracefs'
+fi

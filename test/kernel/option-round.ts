@@ -1,0 +1,85 @@
+/** The round that tries the options of a recording: --stacks, --pid, --duration, --rules, and buffers too small. */
+import {readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {defaultOptions, type Recorder, type RecordOptions} from '../../src/record/options.js';
+import {recordingScript} from '../../src/record/script.js';
+import type {Report} from '../../src/report/types.js';
+import {checkRecording, guestFile, result} from './check.js';
+import {parseDeeds} from './judge.js';
+import type {Kernel} from './packages.js';
+import {READS_PER_SECOND, runGuest} from './qemu.js';
+
+/** Stand for the working process and for the time in the printed scripts; variants.sh puts the real ones in. */
+const PID = 4711;
+const SECONDS = 4712;
+
+const RULE = 'unpin-while-dma';
+
+/** Every early unpin must be shown with the stack that the test module made it in. */
+function checkStacks(report: Report, title: string): void {
+  const early = report.findings.filter((finding) => finding.rule === RULE);
+  const without = early.filter(
+    (finding) => !finding.stacks.some(({frames}) => frames.some((frame) => /pinbad/.test(frame))),
+  );
+  result(early.length > 0 && without.length === 0, `${title}: stacks lead to the driver`, [
+    ...without.slice(0, 2).map((finding) => `${finding.id}: ${JSON.stringify(finding.stacks).slice(0, 300)}`),
+  ]);
+}
+
+/** What was lost must be counted in the report as in the recording, and leave nothing sure that it concerns. */
+function checkLosses(out: string, report: Report, title: string): void {
+  const text = (file: string) => readFileSync(join(out, `lossy-tracefs.${file}`), 'utf8');
+  const lost = Number(/^# pinscope-record: lost=(\d+)$/m.exec(text('txt'))?.[1] ?? 0);
+  const told = report.quality.filter(({id}) => id === 'lost-events').reduce((sum, {count}) => sum + count, 0);
+  result(lost > 0 && told === lost, `${title}: the report counts what was lost`, [`${told} of ${lost} events`]);
+  const across = parseDeeds(text('deeds')).find(({name}) => name === 'ACROSS_LOSS');
+  const finding = report.findings.find(
+    ({rule, pages}) => rule === RULE && pages.some(({pfn}) => across?.pfns.includes(pfn)),
+  );
+  result(finding?.verdict === 'possible', `${title}: a pin before the loss and its unpin after it are only possible`, [
+    `${finding?.verdict}: ${finding?.reason}`,
+  ]);
+}
+
+/** One guest for the options of each recorder. */
+export async function testOptions(
+  kernel: Kernel,
+  recorders: readonly Recorder[],
+  tools: string | undefined,
+): Promise<void> {
+  const files: Record<string, string> = {};
+  const add = (name: string, recorder: Recorder, options: Partial<RecordOptions>) => {
+    files[`${name}-${recorder}.sh`] = recordingScript({...defaultOptions(recorder, 'test'), ...options});
+  };
+  for (const recorder of recorders) {
+    add('stacks', recorder, {stacks: true});
+    add('pid', recorder, {pids: [PID], seconds: SECONDS});
+  }
+  add('rules', 'tracefs', {rules: [RULE]});
+  add('record', 'tracefs', {});
+  const guest = await runGuest({
+    kernel,
+    name: `options-${kernel.series}`,
+    files: {
+      'scenario.sh': `RECORDERS='${recorders.join(' ')}'\n${guestFile('variants.sh')}`,
+      'common.sh': guestFile('common.sh'),
+      ...files,
+    },
+    readsPerSecond: READS_PER_SECOND,
+    patience: 600 + 600 * recorders.length,
+    ...(tools === undefined ? {} : {tools}),
+  });
+  console.log(`${kernel.release}: tried the options in ${guest.seconds.toFixed(0)} s`);
+  const log = readFileSync(join(guest.out, 'scenario.log'), 'utf8');
+  const outcome = {kernel, out: guest.out, log};
+  for (const recorder of recorders) {
+    // A program of bpftrace is skipped in an interrupt that meets another one on its CPU, and with stacks they are long
+    // under emulation: the recording counts these.
+    const stacks = checkRecording(outcome, `stacks-${recorder}`, {lossy: recorder === 'bpftrace'});
+    if (stacks !== undefined) checkStacks(stacks, `${kernel.series} stacks-${recorder}`);
+    checkRecording(outcome, `pid-${recorder}`, {part: 'process'});
+  }
+  checkRecording(outcome, 'rules-tracefs', {rules: [RULE]});
+  const lossy = checkRecording(outcome, 'lossy-tracefs', {lossy: true});
+  if (lossy !== undefined) checkLosses(guest.out, lossy, `${kernel.series} lossy-tracefs`);
+}
