@@ -132,7 +132,7 @@ export function head(options: RecordOptions, frame: Frame): string {
 # Records page references, DMA and writeback of this machine for pinscope (version ${options.version}), with ${frame.tool}.
 # Needs root, and no Node. Everything it changes it puts back, also on Ctrl-C, a failure, or when it is killed.
 #
-#   sh THIS-SCRIPT [-o FILE] [-d SECONDS] [-m MEBIBYTES] [-b KIB] [COMMAND...]
+#   sh THIS-SCRIPT [-o FILE] [-d SECONDS] [-m MEBIBYTES] [-b KIB] [-- COMMAND...]
 #
 #   -o  the trace (default pinscope-trace.${frame.extension}); an existing file is not touched
 #   -d  stop after so many seconds; without it: when the command ends, or at Ctrl-C
