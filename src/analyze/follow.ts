@@ -27,6 +27,8 @@ const HEAD_LENGTH = 512 * 1024;
 /** Lines are read in batches of so many characters, or as many as come in TURN_MS. */
 const BATCH_LENGTH = 1 << 16;
 const TURN_MS = 100;
+/** Findings that are told at once, at most. */
+const TOLD_AT_ONCE = 100;
 const LF = 10;
 /**
  * A finding is told this much later (wall clock): the loss of an event that could explain it away is told only with the
@@ -39,8 +41,8 @@ const LATE_NS = 2e9;
 export interface FollowOptions extends ReadOptions {
   rules: readonly string[];
   longPin_ns: number;
-  /** called for each finding, once, in order */
-  onFinding: (finding: Finding) => Promise<void>;
+  /** called with each finding once, in order, some at a time; no more is read until it is done */
+  onFindings: (findings: readonly Finding[]) => Promise<void>;
 }
 
 export interface Followed {
@@ -74,17 +76,18 @@ export async function follow(source: Readable, name: string, options: FollowOpti
   });
   options.signal?.addEventListener('abort', stop, {once: true});
   if (options.signal?.aborted === true) stop();
-  let telling = false;
+  let telling: Promise<void> | undefined;
   const turn = setInterval(() => {
-    if (telling) return; // whoever reads the findings is slower than they come
-    telling = true;
-    follower
+    telling ??= follower
       .turn()
       .catch(fail)
-      .finally(() => (telling = false));
+      .finally(() => (telling = undefined));
   }, TURN_MS);
   try {
-    for await (const line of lines as AsyncIterable<string>) follower.line(line);
+    for await (const line of lines as AsyncIterable<string>) {
+      // Whoever reads the findings may be slower than they come: then no more are made.
+      if (follower.line(line) && telling !== undefined) await telling;
+    }
   } catch (error) {
     // Destroying the stream at a signal ends the loop with this; anything else is the source's own error.
     if (failure === undefined && options.signal?.aborted !== true) failure = error;
@@ -92,7 +95,7 @@ export async function follow(source: Readable, name: string, options: FollowOpti
     clearInterval(turn);
     options.signal?.removeEventListener('abort', stop);
   }
-  while (telling) await new Promise((done) => setTimeout(done, 1));
+  await telling;
   if (failure !== undefined) throw failure;
   const followed = await follower.end();
   // split2 says nothing of a line that it skips
@@ -123,7 +126,8 @@ class Follower {
     applyOptions(this.model, options);
   }
 
-  line(line: string): void {
+  /** Takes a line; answers whether it completed a batch. */
+  line(line: string): boolean {
     this.received++;
     if (this.reader === undefined) {
       this.head.push(line);
@@ -131,11 +135,13 @@ class Follower {
       // The form shows with the first events; asking at every line would cost more than it tells.
       const last = this.head.length >= HEAD_LINES || this.headLength >= HEAD_LENGTH;
       if (last || (this.head.length & 15) === 0) this.begin(last);
-      return;
+      return false;
     }
     this.batch.push(line);
     this.batchLength += line.length;
-    if (this.batchLength >= BATCH_LENGTH) this.push();
+    if (this.batchLength < BATCH_LENGTH) return false;
+    this.push();
+    return true;
   }
 
   /** What is done every TURN_MS. */
@@ -217,10 +223,9 @@ class Follower {
         .filter((r) => r.status !== 'not-run')
         .map((r) => r.id),
     );
-    for (const finding of settled) {
-      if (!runs.has(finding.rule)) continue;
-      finding.id = `F${++this.told}`;
-      await this.options.onFinding(finding);
-    }
+    const findings = settled.filter((finding) => runs.has(finding.rule));
+    for (const finding of findings) finding.id = `F${++this.told}`;
+    for (let at = 0; at < findings.length; at += TOLD_AT_ONCE)
+      await this.options.onFindings(findings.slice(at, at + TOLD_AT_ONCE));
   }
 }

@@ -2,7 +2,7 @@
  * Errors in words: what, where, what to do next, on one line of standard error.
  */
 import {existsSync} from 'node:fs';
-import {unwritable} from '../io/system-error.js';
+import {unreadable, unwritable} from '../io/system-error.js';
 import {UserError, systemCode} from '../io/user-error.js';
 import {ExitCode} from './exit.js';
 import {nearest} from './values.js';
@@ -33,6 +33,10 @@ export function explain(error: unknown): {line: string; status: number} {
   // help and version are printed by oclif itself
   if (systemCode(error) !== undefined && 'syscall' in error && error.syscall === 'write') {
     return explain(unwritable('standard output', error));
+  }
+  // one of our own files, or one that Node needs
+  if (systemCode(error) === 'EMFILE' || systemCode(error) === 'ENFILE') {
+    return explain(unreadable((error as NodeJS.ErrnoException).path ?? '', error));
   }
   // a fault of pinscope: the stack is what a bug report needs
   return {line: `internal error, please report it: ${error.stack ?? error.message}`, status: ExitCode.usage};

@@ -42,17 +42,26 @@ export async function runFollow(options: TraceOptions, version: string): Promise
     const followed = await follow(Readable.from(chunksOf(bytes), {objectMode: false}), name, {
       ...judged,
       signal: stop.signal,
-      onFinding: async (finding) => {
-        if (!keep(finding) || judged.suppressions?.suppresses(finding)) return;
-        failed ||= fails(finding, options.failOn);
-        told.byRule[finding.rule] = (told.byRule[finding.rule] ?? 0) + 1;
-        told.bySeverity[finding.severity]++;
-        told.byVerdict[finding.verdict]++;
-        await output.write(to === 'ndjson' ? `${JSON.stringify({type: 'finding', ...finding})}\n` : paragraph(finding));
+      onFindings: async (findings) => {
+        let text = '';
+        for (const finding of findings) {
+          if (!keep(finding) || judged.suppressions?.suppresses(finding)) continue;
+          failed ||= fails(finding, options.failOn);
+          told.byRule[finding.rule] = (told.byRule[finding.rule] ?? 0) + 1;
+          told.bySeverity[finding.severity]++;
+          told.byVerdict[finding.verdict]++;
+          text += to === 'ndjson' ? `${JSON.stringify({type: 'finding', ...finding})}\n` : paragraph(finding);
+        }
+        await output.write(text);
         // whoever read the findings has gone: nobody is left to follow for
         if (output.closed) stop.abort('the reader has gone');
       },
     });
+    if (followed.events === 0 || followed.form === undefined) {
+      if (bytes.cut !== undefined && !interruption.signal.aborted)
+        throw new UserError(`nothing could be read: ${bytes.cut}`, {where: name});
+      throw new UserError('no event came', {where: name, next: 'is tracing on?'});
+    }
     const end: End = {
       followed,
       told,
@@ -63,9 +72,6 @@ export async function runFollow(options: TraceOptions, version: string): Promise
     };
     await output.write(to === 'ndjson' ? lastLines(end) : summary(end));
     await output.commit();
-    if (followed.events === 0 || followed.form === undefined) {
-      throw new UserError('no event came', {where: name, next: 'is tracing on?'});
-    }
     return failed ? ExitCode.finding : ExitCode.clean;
   } catch (error) {
     await output.abort();

@@ -1,5 +1,5 @@
 /**
- * Ctrl-C and SIGTERM: the first asks the run to stop and report what it has, the second ends it at once.
+ * Ctrl-C, SIGTERM and the end of the terminal: the first asks the run to stop and report what it has, the second ends it at once.
  */
 import {removeUnfinished} from '../io/output.js';
 
@@ -10,9 +10,11 @@ export interface Interruption {
   release(): void;
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Takes over SIGINT and SIGTERM until release(). */
+function ignore(): void {}
+
+/** Takes over the signals until release(). */
 export function watchInterrupts(): Interruption {
   const controller = new AbortController();
   const handler = (name: NodeJS.Signals): void => {
@@ -28,7 +30,10 @@ export function watchInterrupts(): Interruption {
   };
   const release = (): void => {
     for (const name of SIGNALS) process.off(name, handler);
+    process.stderr.off('error', ignore);
   };
   for (const name of SIGNALS) process.on(name, handler);
+  // With the terminal gone, what we say of it cannot be written: that is no reason to give up the result.
+  process.stderr.on('error', ignore);
   return {signal: controller.signal, release};
 }

@@ -70,7 +70,8 @@ export class Life {
     public seen: number,
   ) {}
 
-  begin(born: Generation['born']): LifeGeneration {
+  /** `listed`: whether it is to be shown; beyond the most happenings that are kept there is nothing to show. */
+  begin(born: Generation['born'], listed: boolean): LifeGeneration {
     const generation: LifeGeneration = {
       born,
       died: null,
@@ -80,7 +81,7 @@ export class Life {
       happenings: [],
       windows: [],
     };
-    this.generations.push(generation);
+    if (listed) this.generations.push(generation);
     return (this.current = generation);
   }
 

@@ -14,8 +14,8 @@ import type {Writeback} from '../model/writeback.js';
 import type {Followed} from './followed.js';
 import {type Happening, Life, type LifeWindow} from './life.js';
 
-/** Most happenings kept, over all lives: some 300 MB. */
-const HAPPENINGS_MAX = 1_000_000;
+/** Most happenings kept, over all lives: some 500 MB with what is printed of them. */
+const HAPPENINGS_MAX = 200_000;
 
 const DIRECTIONS: Record<number, string> = {
   [DmaDir.bidirectional]: 'BIDIRECTIONAL',
@@ -109,7 +109,7 @@ export class Recorder implements EventSink, Listener {
         return;
       }
       life.close('reused', ev.t);
-      life.begin('alloc');
+      life.begin('alloc', !this.full);
     }
     this.add(life, h);
   }
@@ -192,7 +192,7 @@ export class Recorder implements EventSink, Listener {
       }
       life.close('reused', ev.t);
       if (head) {
-        life.begin('alloc');
+        life.begin('alloc', !this.full);
         this.add(life, h);
       }
     }
@@ -480,6 +480,10 @@ export class Recorder implements EventSink, Listener {
     };
   }
 
+  private get full(): boolean {
+    return this.kept >= HAPPENINGS_MAX;
+  }
+
   /** Adds to the generation that lives now; begins one where there is none. */
   private add(life: Life, h: Happening): NonNullable<Life['current']> {
     const {pages} = this.m;
@@ -488,11 +492,11 @@ export class Recorder implements EventSink, Listener {
       life.seen = pages.generation[life.row]!;
       const first = life.generations.length === 0;
       const allocated = h.what === 'alloc' || (h.what === 'set' && (state & PageState.lifeSeen) !== 0);
-      life.begin(allocated ? 'alloc' : first && !(state & PageState.lifeSeen) ? 'before-trace' : 'unknown');
+      life.begin(allocated ? 'alloc' : first && !(state & PageState.lifeSeen) ? 'before-trace' : 'unknown', !this.full);
     }
     const generation = life.current!;
     if (state & PageState.large) generation.order = Math.max(generation.order, pages.order[life.row]!);
-    if (this.kept >= HAPPENINGS_MAX) {
+    if (this.full) {
       this.notKept++;
       return generation;
     }
@@ -532,6 +536,7 @@ export class Recorder implements EventSink, Listener {
     from: Happening,
     label?: string,
   ): void {
+    if (this.full) return;
     const {comm, pid} = this.m.tasks.get(from.task);
     const window: LifeWindow = {kind, label: label ?? `${kind} by ${comm}/${pid}`, of, from, to: null};
     if (from === this.at) this.opening.push(window);

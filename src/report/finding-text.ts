@@ -96,7 +96,9 @@ export function historyLines(entries: readonly HistoryEntry[], width: number, in
     note: entry.note,
   }));
   const heads = ['time', 'cpu', 'task', 'change', 'count', 'line'];
-  const widths = heads.map((head, at) => Math.max(head.length, ...rows.map((row) => row.cells[at]?.length ?? 0)));
+  const widths = heads.map((head, at) =>
+    rows.reduce((widest, row) => Math.max(widest, row.cells[at]?.length ?? 0), head.length),
+  );
   const rightward = new Set([1, 5]);
   const line = (cells: string[]): string =>
     `${indent}${cells

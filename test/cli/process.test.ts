@@ -128,7 +128,7 @@ describe('a run that is stopped', () => {
       kill $writer`);
   }
 
-  it.each(['INT', 'TERM'])('by SIG%s reports what it has read, and says so', (signal) => {
+  it.each(['INT', 'TERM', 'HUP'])('by SIG%s reports what it has read, and says so', (signal) => {
     const {stdout, stderr} = interrupted(signal);
     expect(stdout).toBe('status 0\n');
     expect(stderr).toMatch(new RegExp(`^pinscope: SIG${signal}: stopping; `));

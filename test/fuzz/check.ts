@@ -119,7 +119,10 @@ async function checkFollow(options: AnalyzeOptions, trace: string): Promise<void
   try {
     await follow(Readable.from(chunks(), {objectMode: false}), trace, {
       ...options,
-      onFinding: async (finding) => valid(isLine, JSON.parse(JSON.stringify({type: 'finding', ...finding})), 'follow'),
+      onFindings: async (findings) => {
+        for (const finding of findings)
+          valid(isLine, JSON.parse(JSON.stringify({type: 'finding', ...finding})), 'follow');
+      },
     });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;

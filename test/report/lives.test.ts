@@ -61,6 +61,16 @@ describe('history', () => {
     `);
   });
 
+  it('of more entries than a call can have arguments is drawn', () => {
+    const report = historyReport();
+    const [generation] = report.pages[0]!.generations;
+    const entry = generation!.entries[1]!;
+    // each unlike the one before, or they would be folded
+    generation!.entries = Array.from({length: 150_000}, (_, i) => ({...entry, line: i + 1, delta: i + 1}));
+    const lines = [...HISTORY_RENDERERS.table(report, plain)].join('').split('\n');
+    expect(lines.length).toBeGreaterThan(150_000);
+  });
+
   it('folds repeats, shows gaps, and names pages it did not see', () => {
     const text = history('table');
     expect(text).toContain('40 times:');

@@ -52,9 +52,8 @@ export function lifeLines(generation: Generation, width: number, indent: string)
   const barsWidth = Math.max(barred.length, 0);
   const heads = [barred.map(letter).join(''), 'time', 'cpu', 'task', 'change', 'line', 'count'];
   const cells = rows.map((row, at) => [bars(barred, items[at]), ...row.cells]);
-  const widths = heads.map((head, at) =>
-    Math.max(head.length, at === 0 ? barsWidth : 0, ...cells.map((row) => row[at]?.length ?? 0)),
-  );
+  const widths = heads.map((head, at) => Math.max(head.length, at === 0 ? barsWidth : 0));
+  for (const row of cells) row.forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, cell.length)));
   const line = (row: string[]): string =>
     `${indent}${row
       .map((cell, at) => (at === 2 || at === 5 ? cell.padStart(widths[at] ?? 0) : cell.padEnd(widths[at] ?? 0)))
