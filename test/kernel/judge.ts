@@ -63,7 +63,8 @@ export function parseDeeds(text: string): Deed[] {
 /** Recorders differ by the microseconds they round to. */
 const SLACK_NS = 1000n;
 
-function concerns(finding: Finding, deed: Deed): string[] {
+/** The pages of a deed that a finding names at the time of the deed. */
+export function concerns(finding: Finding, deed: Deed): string[] {
   return finding.pages
     .filter((page) => {
       if (!deed.pfns.includes(page.pfn)) return false;

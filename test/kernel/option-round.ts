@@ -5,7 +5,7 @@ import {defaultOptions, type Recorder, type RecordOptions} from '../../src/recor
 import {recordingScript} from '../../src/record/script.js';
 import type {Report} from '../../src/report/types.js';
 import {checkRecording, guestFile, result} from './check.js';
-import {parseDeeds} from './judge.js';
+import {concerns, parseDeeds} from './judge.js';
 import type {Kernel} from './packages.js';
 import {READS_PER_SECOND, runGuest} from './qemu.js';
 
@@ -34,7 +34,7 @@ function checkLosses(out: string, report: Report, title: string): void {
   result(lost > 0 && told === lost, `${title}: the report counts what was lost`, [`${told} of ${lost} events`]);
   const across = parseDeeds(text('deeds')).find(({name}) => name === 'ACROSS_LOSS');
   const finding = report.findings.find(
-    ({rule, pages}) => rule === RULE && pages.some(({pfn}) => across?.pfns.includes(pfn)),
+    (one) => one.rule === RULE && across !== undefined && concerns(one, across).length > 0,
   );
   result(finding?.verdict === 'possible', `${title}: a pin before the loss and its unpin after it are only possible`, [
     `${finding?.verdict}: ${finding?.reason}`,
