@@ -1,43 +1,52 @@
 /** The round that ends recordings in every rude way, and looks whether tracing is as it was. */
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {defaultOptions} from '../../src/record/options.js';
+import {defaultOptions, type Recorder} from '../../src/record/options.js';
 import {recordingScript} from '../../src/record/script.js';
 import {guestFile, result} from './check.js';
 import type {Kernel} from './packages.js';
 import {runGuest} from './qemu.js';
 
-/** `moments`: after how many ms to end a recording. */
-export async function testKills(kernel: Kernel, moments: readonly number[]): Promise<void> {
+/** `moments`: after how many ms to end a recording with tracefs. The other recorders are ended early, and at work. */
+export async function testKills(
+  kernel: Kernel,
+  moments: readonly number[],
+  recorders: readonly Recorder[],
+  tools: string | undefined,
+): Promise<void> {
+  const others = recorders.filter((recorder) => recorder !== 'tracefs');
   const guest = await runGuest({
     kernel,
-    name: `kill-${kernel.series}`,
+    name: `kill-${kernel.name}`,
     files: {
-      'scenario.sh': `MOMENTS='${moments.join(' ')}'\n${guestFile('kill.sh')}`,
+      'scenario.sh': `MOMENTS='${moments.join(' ')}'\nTOOLS='${others.join(' ')}'\n${guestFile('kill.sh')}`,
       'common.sh': guestFile('common.sh'),
-      'record-tracefs.sh': recordingScript(defaultOptions('tracefs', 'test')),
+      ...Object.fromEntries(
+        ['tracefs' as const, ...others].map((recorder) => [
+          `record-${recorder}.sh`,
+          recordingScript(defaultOptions(recorder, 'test')),
+        ]),
+      ),
     },
-    patience: 900,
+    patience: 900 + 300 * others.length,
+    ...(tools === undefined ? {} : {tools}),
   });
   console.log(`${kernel.release}: killed recordings in ${guest.seconds.toFixed(0)} s`);
   const log = readFileSync(join(guest.out, 'scenario.log'), 'utf8');
   const lines = log.split('\n');
   const restored = lines.filter((line) => line.startsWith('restored '));
   const wrong = lines.flatMap((line, i) => (/^(CHANGED|HUNG) /.test(line) ? lines.slice(i, i + 8) : []));
-  // two shells and four signals; then the swept one, the limit, the duration
-  const expected = 2 * 4 * moments.length + 3;
+  // two shells and four signals; three signals at two moments; then the swept one, the limit, the duration
+  const expected = 2 * 4 * moments.length + 3 * 2 * others.length + 3;
   result(
     wrong.length === 0 && restored.length === expected,
-    `${kernel.series}: tracing is as it was after ${expected} ways to end`,
+    `${kernel.name}: tracing is as it was after ${expected} ways to end`,
     [...(restored.length === expected ? [] : [`only ${restored.length} were checked`]), ...wrong],
   );
   const limited = /^limit: (\d+) bytes, 1 end mark.*the command went on$/m.exec(log);
-  result(limited !== null && Number(limited[1]) < (1 << 20) + 65536, `${kernel.series}: the size limit holds`, [
+  result(limited !== null && Number(limited[1]) < (1 << 20) + 65536, `${kernel.name}: the size limit holds`, [
     lines.find((line) => line.startsWith('limit:')) ?? 'no word of it',
   ]);
-  result(lines.includes('duration: 1 end mark'), `${kernel.series}: the duration holds`);
-  result(
-    /^orphans: 1 instance, [1-9]/m.test(log),
-    `${kernel.series}: a killed guard leaves what the next start sweeps`,
-  );
+  result(lines.includes('duration: 1 end mark'), `${kernel.name}: the duration holds`);
+  result(/^orphans: 1 instance, [1-9]/m.test(log), `${kernel.name}: a killed guard leaves what the next start sweeps`);
 }

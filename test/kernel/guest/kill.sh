@@ -1,39 +1,60 @@
 # Ends a recording by each signal at different moments and looks whether everything is as it was.
 . /task/common.sh
+
+# killed NAME SIGNAL WHEN COMMAND...: runs the recording in the background, waits for its end, and looks
+killed() {
+  name=$1
+  shift
+  rm -f /out/killed.txt*
+  work kill "$@" 2>/tmp/said &
+  waiting=$!
+  i=0
+  while [ -d /proc/$waiting ] && [ $i -lt 1200 ]; do
+    sleep 0.1
+    i=$((i + 1))
+  done
+  if [ -d /proc/$waiting ]; then
+    echo "HUNG $name"
+    tail -n 3 /tmp/said
+    ps -o pid,ppid,stat,args | grep -v ' \['
+    kill -9 $(pids /task/record-)
+  fi
+  wait $waiting
+  status=$?
+  # after kill -9 the guard still cleans up: it gets a moment
+  i=0
+  while state >/tmp/after; ! cmp -s /tmp/before /tmp/after && [ $i -lt 100 ]; do
+    sleep 0.1
+    i=$((i + 1))
+  done
+  same "$name (status $status, $i tenths): $(tail -n 1 /out/killed.txt 2>/dev/null | cut -c 1-60)"
+}
+
 for shell in sh dash; do
   for signal in 2 15 1 9; do
     for ms in $MOMENTS; do
-      rm -f /out/killed.txt
-      work kill $signal "$ms" $shell /task/record-tracefs.sh -o /out/killed.txt sleep 4711 2>/tmp/said &
-      waiting=$!
-      i=0
-      while [ -d /proc/$waiting ] && [ $i -lt 600 ]; do
-        sleep 0.1
-        i=$((i + 1))
-      done
-      if [ -d /proc/$waiting ]; then
-        echo "HUNG after signal $signal to $shell at $ms ms"
-        tail -n 3 /tmp/said
-        ps -o pid,ppid,stat,args | grep -v ' \['
-        for pid in $(pids sh); do echo "$pid: $(cat /proc/$pid/wchan) $(ls -l /proc/$pid/fd | sed 's/.*-> //' | tr '\n' ' ')"; done
-        kill -9 $(pids record-tracefs.sh)
-      fi
-      wait $waiting
-      status=$?
-      # after kill -9 the guard still cleans up: it gets a moment
-      i=0
-      while state >/tmp/after; ! cmp -s /tmp/before /tmp/after && [ $i -lt 50 ]; do
-        sleep 0.1
-        i=$((i + 1))
-      done
-      same "after signal $signal to $shell at $ms ms (status $status, $i tenths): $(tail -n 1 /out/killed.txt 2>/dev/null | cut -c 1-60)"
+      killed "after signal $signal to $shell at $ms ms" $signal "$ms" $shell /task/record-tracefs.sh -o /out/killed.txt sleep 4711
+    done
+  done
+done
+# the other tools: once early, once while the command runs
+for tool in $TOOLS; do
+  for signal in 2 15 9; do
+    for when in 2000 /tmp/ready; do
+      rm -f /tmp/ready
+      killed "after signal $signal to $tool at $when" $signal $when \
+        sh "/task/record-$tool.sh" -o /out/killed.txt sh -c ': >/tmp/ready; exec sleep 4711'
     done
   done
 done
 # the guard killed too: the next recording removes what was left
-dash /task/record-tracefs.sh -o /out/orphan.txt sleep 4711 2>/dev/null &
-sleep 3
-kill -9 $(pids record-tracefs.sh) $(pids 'sleep 4711') $(pids trace_pipe) $(pids alive) 2>/dev/null
+dash /task/record-tracefs.sh -o /out/orphan.txt sleep 4711 2>/tmp/said &
+i=0
+until grep -q 'recording to' /tmp/said || [ $i -ge 600 ]; do
+  sleep 0.1
+  i=$((i + 1))
+done
+kill -9 $(pids record-tracefs.sh) $(pids 'sleep 4711') $(pids trace_pipe) 2>/dev/null
 sleep 0.5
 echo "orphans: $(ls /sys/kernel/tracing/instances | wc -l) instance, $(wc -l </sys/kernel/tracing/kprobe_events) probes"
 sh /task/record-tracefs.sh -c
