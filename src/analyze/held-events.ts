@@ -2,7 +2,7 @@
  * Events kept for a while, in columns of numbers: an object each would cost four times the reading of its line, and the
  * model runs at full speed only on events of one hidden class. What comes out is one event, written again each time.
  */
-import {type EventKind, TraceEvent} from '../model/event.js';
+import {EventKind as K, TraceEvent, type EventKind} from '../model/event.js';
 
 /** numbers of one event: all fields of TraceEvent that are numbers, in the order of put(), and where its bytes are */
 const FIELDS = 64;
@@ -24,38 +24,37 @@ interface ByteBlock {
   events: number;
 }
 
-/** The used part of an event's lists. */
-interface Lists {
-  listPfn: Float64Array;
-  listPtrHi: Float64Array;
-  listPtrLo: Float64Array;
-  listPhys: Float64Array;
-  listOffset: Float64Array;
-  listLen: Float64Array;
-  dmaAddrs: Float64Array;
-  dmaLens: Float64Array;
-}
-
 export class HeldEvents {
   private readonly blocks: Float64Array[] = [];
   private used = 0;
   private readonly free: number[] = [];
   /** by row: the block that holds its bytes */
   private readonly bytes: ByteBlock[] = [];
-  private readonly lists: (Lists | undefined)[] = [];
+  /** by row: the used parts of its lists, one after the other */
+  private readonly lists: (Float64Array | undefined)[] = [];
   private readonly out = new TraceEvent();
   /** of the event that is being put: text that stands beside its line, and where the next such text will be */
   private readonly beside: Uint8Array[] = [];
   private end = 0;
   private placed = 0;
 
+  /** A row for something else that has its place among the events; give it back with `release`. */
+  claim(): number {
+    return this.free.pop() ?? this.used++;
+  }
+
+  release(row: number): void {
+    this.free.push(row);
+  }
+
   /** Keeps a copy of an event and of its bytes; answers the row to take it from. */
   put(ev: TraceEvent): number {
-    const row = this.free.pop() ?? this.used++;
+    const row = this.claim();
     const length = ev.lineEnd - ev.lineStart;
     this.end = length;
     this.beside.length = 0;
-    this.lists[row] = ev.listLength > 0 || ev.dmaLength > 0 ? listsOf(ev) : undefined;
+    const listed = hasLists(ev.kind);
+    this.lists[row] = listed && ev.listLength + ev.dmaLength > 0 ? listsOf(ev) : undefined;
     const d = (this.blocks[row >> BLOCK_BITS] ??= new Float64Array(BLOCK_ROWS * FIELDS));
     const at = (row & (BLOCK_ROWS - 1)) * FIELDS;
     d[at] = ev.kind;
@@ -118,9 +117,9 @@ export class HeldEvents {
     d[at + 57] = ev.itemIndex;
     d[at + 58] = ev.sector;
     d[at + 59] = ev.write;
-    d[at + 60] = ev.listLength;
+    d[at + 60] = listed ? ev.listLength : 0;
     d[at + 61] = ev.listName;
-    d[at + 62] = ev.dmaLength;
+    d[at + 62] = listed ? ev.dmaLength : 0;
     const block = this.room(this.end);
     const from = block.used;
     block.bytes.set(ev.buf.subarray(ev.lineStart, ev.lineEnd), from);
@@ -224,15 +223,8 @@ export class HeldEvents {
     out.listName = d[at + 61]!;
     out.dmaLength = d[at + 62]!;
     const lists = this.lists[row];
-    if (lists) {
-      out.listPfn.set(lists.listPfn);
-      out.listPtrHi.set(lists.listPtrHi);
-      out.listPtrLo.set(lists.listPtrLo);
-      out.listPhys.set(lists.listPhys);
-      out.listOffset.set(lists.listOffset);
-      out.listLen.set(lists.listLen);
-      out.dmaAddrs.set(lists.dmaAddrs);
-      out.dmaLens.set(lists.dmaLens);
+    if (lists !== undefined) {
+      fillLists(out, lists);
       this.lists[row] = undefined;
     }
     this.free.push(row);
@@ -266,16 +258,27 @@ export class HeldEvents {
   }
 }
 
-function listsOf(ev: TraceEvent): Lists {
+/** Other kinds carry what an earlier event left in the lists. */
+function hasLists(kind: EventKind): boolean {
+  return kind === K.UnpinCall || (kind >= K.DmaMapSg && kind <= K.DmaUnmapSgEntry);
+}
+
+function listsOf(ev: TraceEvent): Float64Array {
   const {listLength, dmaLength} = ev;
-  return {
-    listPfn: ev.listPfn.slice(0, listLength),
-    listPtrHi: ev.listPtrHi.slice(0, listLength),
-    listPtrLo: ev.listPtrLo.slice(0, listLength),
-    listPhys: ev.listPhys.slice(0, listLength),
-    listOffset: ev.listOffset.slice(0, listLength),
-    listLen: ev.listLen.slice(0, listLength),
-    dmaAddrs: ev.dmaAddrs.slice(0, dmaLength),
-    dmaLens: ev.dmaLens.slice(0, dmaLength),
-  };
+  const lists = new Float64Array(6 * listLength + 2 * dmaLength);
+  let at = 0;
+  for (const list of [ev.listPfn, ev.listPtrHi, ev.listPtrLo, ev.listPhys, ev.listOffset, ev.listLen]) {
+    for (let i = 0; i < listLength; i++) lists[at++] = list[i]!;
+  }
+  for (const list of [ev.dmaAddrs, ev.dmaLens]) for (let i = 0; i < dmaLength; i++) lists[at++] = list[i]!;
+  return lists;
+}
+
+function fillLists(ev: TraceEvent, lists: Float64Array): void {
+  const {listLength, dmaLength} = ev;
+  let at = 0;
+  for (const list of [ev.listPfn, ev.listPtrHi, ev.listPtrLo, ev.listPhys, ev.listOffset, ev.listLen]) {
+    for (let i = 0; i < listLength; i++) list[i] = lists[at++]!;
+  }
+  for (const list of [ev.dmaAddrs, ev.dmaLens]) for (let i = 0; i < dmaLength; i++) list[i] = lists[at++]!;
 }

@@ -1,10 +1,11 @@
 /**
  * Puts events of tools that print out of time order (perf script, bpftrace), or of several traces, into order.
  *
- * A bounded heap: an event leaves it when enough later ones have come, or when every input has got past its time.
+ * An event goes on when enough later ones have come, or when every input has got past its time.
  */
 import type {EventSink, Loss, TraceEvent} from '../model/event.js';
 import {HeldEvents} from './held-events.js';
+import {TimeQueue} from './time-queue.js';
 
 /** Events held at most: perf is out of order by tens of events, bpftrace by what its per-CPU buffers hold. */
 export const WINDOW_EVENTS = 16_384;
@@ -17,22 +18,15 @@ const FRAME_BYTES = 256;
 const STACK_BYTES = 64 * FRAME_BYTES;
 const LF = 10;
 
-interface Held {
-  t: number;
-  /** order of arrival, among equal times */
-  order: number;
-  /** row of the event in HeldEvents; -1: a loss */
-  row: number;
-  loss: Loss | undefined;
-  /** frames of its stack, a newline after each */
-  frames: Uint8Array | undefined;
-}
-
 export class Sorter implements EventSink {
-  private readonly heap: Held[] = [];
+  private readonly queue = new TimeQueue();
   private readonly events = new HeldEvents();
-  private arrived = 0;
-  private lastHeld: Held | undefined;
+  /** by row, where it is a loss and no event */
+  private readonly losses = new Map<number, Loss>();
+  /** by row: frames of the event's stack, a newline after each */
+  private readonly stacks = new Map<number, Uint8Array>();
+  /** row of the event that came last, while a stack may follow it; -1 */
+  private lastRow = -1;
   private latest = -Infinity;
   /** events that came later than the window could mend */
   tooLate = 0;
@@ -41,28 +35,32 @@ export class Sorter implements EventSink {
   /** the stack that is being read */
   private readonly stack = new Uint8Array(STACK_BYTES);
   private stackLength = 0;
+  private readonly limit: number;
 
   constructor(
     private readonly sink: EventSink,
-    private readonly inputs: number,
-  ) {}
+    inputs: number,
+  ) {
+    this.limit = inputs > 1 ? MERGE_EVENTS : WINDOW_EVENTS;
+  }
 
   event(ev: TraceEvent): void {
     if (ev.t > this.latest) this.latest = ev.t;
     if (ev.t < this.released) this.tooLate++;
-    this.lastHeld = {t: ev.t, order: this.arrived++, row: this.events.put(ev), loss: undefined, frames: undefined};
-    this.push(this.lastHeld);
-    const limit = this.inputs > 1 ? MERGE_EVENTS : WINDOW_EVENTS;
-    while (this.heap.length > limit || (this.heldBytes() > HELD_BYTES && this.heap.length > 1)) this.release();
+    this.lastRow = this.events.put(ev);
+    this.queue.push(this.lastRow, ev.t);
+    while (this.queue.length > this.limit || (this.heldBytes() > HELD_BYTES && this.queue.length > 1)) this.release();
   }
 
   /** Every input has got past `t`: what is earlier can go. */
   passed(t: number): void {
-    while (this.heap.length > 0 && this.heap[0]!.t < t) this.release();
+    while (this.queue.earliest() < t) this.release();
   }
 
   loss(loss: Loss): void {
-    this.push({t: this.latest, order: this.arrived++, row: -1, loss: {...loss}, frames: undefined});
+    const row = this.events.claim();
+    this.losses.set(row, {...loss});
+    this.queue.push(row, this.latest);
   }
 
   fact(input: number, name: string, value: string): void {
@@ -70,9 +68,8 @@ export class Sorter implements EventSink {
   }
 
   stackBegin(): boolean {
-    if (!this.lastHeld || this.lastHeld.frames) return false;
     this.stackLength = 0;
-    return true;
+    return this.lastRow >= 0;
   }
 
   stackFrame(buf: Uint8Array, start: number, end: number): void {
@@ -84,15 +81,15 @@ export class Sorter implements EventSink {
   }
 
   stackEnd(): void {
-    if (this.lastHeld) {
-      this.lastHeld.frames = this.stack.slice(0, this.stackLength);
+    if (this.lastRow >= 0) {
+      this.stacks.set(this.lastRow, this.stack.slice(0, this.stackLength));
       this.stackBytes += this.stackLength;
     }
-    this.lastHeld = undefined;
+    this.lastRow = -1;
   }
 
   end(): void {
-    while (this.heap.length > 0) this.release();
+    while (this.queue.length > 0) this.release();
   }
 
   private heldBytes(): number {
@@ -100,18 +97,26 @@ export class Sorter implements EventSink {
   }
 
   private release(): void {
-    const held = this.pop();
-    if (held.t > this.released) this.released = held.t;
-    if (held === this.lastHeld) this.lastHeld = undefined; // its stack would come too late
-    if (held.loss) {
-      this.sink.loss(held.loss);
-      return;
+    this.released = Math.max(this.released, this.queue.earliest());
+    const row = this.queue.pop();
+    if (row === this.lastRow) this.lastRow = -1; // its stack would come too late
+    if (this.losses.size > 0) {
+      const loss = this.losses.get(row);
+      if (loss) {
+        this.losses.delete(row);
+        this.events.release(row);
+        this.sink.loss(loss);
+        return;
+      }
     }
-    const event = this.events.take(held.row);
-    this.stackBytes -= held.frames?.length ?? 0;
+    const event = this.events.take(row);
     this.sink.event(event);
-    if (!held.frames || !this.sink.stackBegin(event.cpu, event.pid)) return;
-    const {frames} = held;
+    if (this.stacks.size === 0) return;
+    const frames = this.stacks.get(row);
+    if (!frames) return;
+    this.stacks.delete(row);
+    this.stackBytes -= frames.length;
+    if (!this.sink.stackBegin(event.cpu, event.pid)) return;
     for (let start = 0; start < frames.length;) {
       const end = frames.indexOf(LF, start);
       this.sink.stackFrame(frames, start, end);
@@ -119,39 +124,4 @@ export class Sorter implements EventSink {
     }
     this.sink.stackEnd();
   }
-
-  private push(held: Held): void {
-    const {heap} = this;
-    let at = heap.length;
-    heap.push(held);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!before(held, heap[parent]!)) break;
-      heap[at] = heap[parent]!;
-      at = parent;
-    }
-    heap[at] = held;
-  }
-
-  private pop(): Held {
-    const {heap} = this;
-    const top = heap[0]!;
-    const last = heap.pop()!;
-    if (heap.length === 0) return top;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
-      if (!before(heap[child]!, last)) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = last;
-    return top;
-  }
-}
-
-function before(a: Held, b: Held): boolean {
-  return a.t < b.t || (a.t === b.t && a.order < b.order);
 }

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest';
 import {HeldEvents} from '../../src/analyze/held-events.js';
-import {TraceEvent} from '../../src/model/event.js';
+import {EventKind, TraceEvent} from '../../src/model/event.js';
 
 /** An event with a number of its own in every field, lying somewhere in a chunk. */
 function filled(seed: number): TraceEvent {
@@ -15,6 +15,7 @@ function filled(seed: number): TraceEvent {
     fields[`${range}Start`] = 1010;
     fields[`${range}End`] = 1020;
   }
+  ev.kind = EventKind.DmaMapSg;
   ev.listLength = 3;
   ev.dmaLength = 2;
   for (const list of Object.values(fields)) if (list instanceof Float64Array) list.fill(n++, 0, 3);
