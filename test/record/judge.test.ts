@@ -1,7 +1,7 @@
 /** The judge of the guests' traces must itself be able to say no. */
 import {describe, expect, test} from 'vitest';
 import type {Finding, Report} from '../../src/report/types.js';
-import {judge, parseDeeds, type Deed} from '../kernel/judge.js';
+import {judge, parseDeeds, type Deed, type Judgement} from '../kernel/judge.js';
 
 function deed(name: string, t0: bigint, ...pfns: string[]): Deed {
   return {name, t0, t1: t0 + 100n, pfns};
@@ -36,7 +36,8 @@ const right = [
   ...Array.from({length: 10}, (_, i) => finding('writeback-while-pinned', 30_050n + BigInt(i) * 5000n, '0x4')),
 ];
 
-const wrongs = (findings: Finding[], deeds = work) => judge({findings} as unknown as Report, deeds, '6.12');
+const wrongs = (findings: Finding[], deeds = work, judgement: Judgement = {}) =>
+  judge({findings} as unknown as Report, deeds, '6.12', judgement);
 
 describe('judge', () => {
   test('is content with exactly what was done', () => expect(wrongs(right)).toEqual([]));
@@ -72,6 +73,32 @@ describe('judge', () => {
   test('refuses another rule on the right page', () => {
     expect(wrongs([...right, finding('put-on-pin', 1_000_050n, '0x5')])).toEqual([
       expect.stringContaining('put-on-pin'),
+    ]);
+  });
+
+  test('of a recording for some rules asks for these only', () => {
+    expect(wrongs(right.slice(0, 3), work, {rules: ['unpin-while-dma']})).toEqual([]);
+    expect(wrongs(right.slice(1, 3), work, {rules: ['unpin-while-dma']})).toHaveLength(1);
+  });
+
+  test('where events are missing takes what is only possible, and nothing that is sure', () => {
+    const nobody = finding('put-on-pin', 1_000_050n, '0x5');
+    expect(wrongs([...right, {...nobody, verdict: 'possible'}], work, {lossy: true})).toEqual([]);
+    expect(wrongs([...right, nobody], work, {lossy: true})).toEqual([expect.stringContaining('nobody did that')]);
+    expect(wrongs(right.slice(1), work, {lossy: true})).toHaveLength(1);
+  });
+
+  test('does not ask for what was done while events were lost', () => {
+    const lost = {...deed('EARLY_UNPIN', 9_000_000n, '0x9'), lost: true as const};
+    expect(wrongs(right, [...work, lost])).toEqual([]);
+    expect(wrongs([...right, finding('unpin-while-dma', 9_000_050n, '0x9')], [...work, lost])).toEqual([]);
+  });
+
+  test('with page_ref events wants certainty', () => {
+    const unsure = {...right[0]!, verdict: 'possible' as const};
+    expect(wrongs(right, work, {refs: true})).toEqual([]);
+    expect(wrongs([unsure, ...right.slice(1)], work, {refs: true})).toEqual([
+      expect.stringContaining('no unpin-while-dma on 0x5, 0x6'),
     ]);
   });
 
