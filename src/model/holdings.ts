@@ -13,8 +13,8 @@ import {type Deed, type KnownBy, Reference, type ReferenceKind} from './referenc
 
 /** Most references of one page that are told apart: each drop looks through them. */
 const OF_A_PAGE_MAX = 1000;
-/** Most references held at a time that are told apart, over all pages: some 600 MB. */
-const LIVE_MAX = 1_500_000;
+/** Most references held at a time that are told apart, over all pages: 1.4 GB with all that is kept of their pages. */
+const LIVE_MAX = 1_000_000;
 
 export class Holdings {
   /** references ever taken, of those that the trace shows or lets derive */

@@ -32,7 +32,7 @@ export const LIMIT_WORDS: Record<Limit, {severity: 'warning' | 'note'; message: 
   references: {
     severity: 'warning',
     message:
-      'pins and gets of pages that hold 1000 others, or beyond the 1,500,000 that are told apart at a time: counted, but who took them and when is not kept',
+      'pins and gets of pages that hold 1000 others, or beyond the 1,000,000 that are told apart at a time: counted, but who took them and when is not kept',
     advice: 'a page with so many references is unusual: see it with pinscope history --pfn',
   },
   mappings: {

@@ -1,8 +1,10 @@
 /** Inputs made to be slow or large: work and memory stay bounded, what is left out is said, and what is kept is right. */
+import {existsSync, readFileSync} from 'node:fs';
 import {describe, expect, it} from 'vitest';
 import {Gaps} from '../../src/model/gaps.js';
 import {Oldest} from '../../src/model/oldest.js';
 import {PageTable} from '../../src/model/page-table.js';
+import {LIMIT_WORDS} from '../../src/quality/limits.js';
 import type {Report} from '../../src/report/types.js';
 import {analyzeText, told} from '../rules/analyze-text.js';
 import {SmallKernel} from '../rules/small-kernel.js';
@@ -224,5 +226,21 @@ describe('names', () => {
     let text = HEAD + line(1e6, 'mm_page_alloc: page=0 pfn=0x1 order=0 migratetype=1 gfp_flags=GFP_KERNEL');
     for (let i = 0; i < 5000; i++) text += line(2e6 + i, `name_${i}: x=1`);
     expect(reached(await analyzeText(text), 'names')).toBeGreaterThan(800);
+  });
+});
+
+describe('docs/limits.md', () => {
+  const page = readFileSync('docs/limits.md', 'utf8');
+
+  it('names every limit that the quality table can name, and no other', () => {
+    const named = new Set([...page.matchAll(/`limit-([a-z-]+)`/g)].map((m) => m[1]));
+    expect([...named].toSorted()).toEqual(Object.keys(LIMIT_WORDS).toSorted());
+  });
+
+  it('says where each is, and the place is there', () => {
+    const places = [...page.matchAll(/\| ([^|]+) \|$/gm)].flatMap((m) => m[1]!.split(', '));
+    const files = places.filter((place) => place !== 'where' && !/^-+$/.test(place));
+    expect(files.length).toBeGreaterThan(50);
+    expect(files.filter((file) => !existsSync(file))).toEqual([]);
   });
 });
