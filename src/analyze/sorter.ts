@@ -49,6 +49,10 @@ export class Sorter implements EventSink {
     if (ev.t < this.released) this.tooLate++;
     this.lastRow = this.events.put(ev);
     this.queue.push(this.lastRow, ev.t);
+    this.bound();
+  }
+
+  private bound(): void {
     while (this.queue.length > this.limit || (this.heldBytes() > HELD_BYTES && this.queue.length > 1)) this.release();
   }
 
@@ -61,6 +65,7 @@ export class Sorter implements EventSink {
     const row = this.events.claim();
     this.losses.set(row, {...loss});
     this.queue.push(row, this.latest);
+    this.bound();
   }
 
   fact(input: number, name: string, value: string): void {
