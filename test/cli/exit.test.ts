@@ -63,3 +63,11 @@ describe('a fault of our own', () => {
     expect(line).toMatch(/^internal error, please report it: TypeError: x is not a function\n +at /);
   });
 });
+
+it('too few file handles for our own files is no fault of pinscope', () => {
+  const error = Object.assign(new Error('EMFILE: too many open files'), {code: 'EMFILE', path: 'chunk.js'});
+  expect(explain(error)).toEqual({
+    line: 'chunk.js: too many open files in this process; give fewer traces at once, or raise the limit with ulimit -n',
+    status: 2,
+  });
+});
