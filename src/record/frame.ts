@@ -193,6 +193,14 @@ case $(cat /sys/kernel/security/lockdown 2>/dev/null) in
   *'[confidentiality]'*) die 'the kernel is locked down (confidentiality): tracing is off until it is booted without that' ;;
 esac
 
+ended=
+# from here on there is something to put back: a signal is only taken note of
+trap 'ended=interrupted' INT
+trap 'ended=terminated' TERM
+trap 'ended=hangup' HUP
+trap 'ended=${'$'}{ended:-limit}' USR1
+trap 'ended=${'$'}{ended:-duration}' USR2
+
 mounted=
 tracefs=
 for dir in /sys/kernel/tracing /sys/kernel/debug/tracing; do

@@ -35,7 +35,6 @@ export const SETUP = String.raw`
 inst=$tracefs/instances/pinscope-$$
 group=pinscope_$$
 work=$(mktemp -d "${'$'}{TMPDIR:-/tmp}/pinscope-record.XXXXXX") || give_up 'no temporary directory'
-ended=
 got=
 cannot=
 
@@ -52,11 +51,6 @@ clean() {
 # The guard holds the reading end of a pipe whose writing end only this shell has. The pipe ends when this shell does,
 # even by kill -9; then the guard cleans up. It is the only place that does. (9 is opened for both, so that neither open
 # waits for the other.)
-trap 'ended=interrupted' INT
-trap 'ended=terminated' TERM
-trap 'ended=hangup' HUP
-trap 'ended=${'$'}{ended:-limit}' USR1
-trap 'ended=${'$'}{ended:-duration}' USR2
 mkfifo "$work/alive" || { rm -rf "$work"; give_up 'no pipe in the temporary directory'; }
 # shellcheck disable=SC2094 # a pipe
 exec 3<&0 9<>"$work/alive" 8<"$work/alive"

@@ -41,5 +41,7 @@ same() {
   if cmp -s /tmp/before /tmp/after; then echo "restored $1"; else
     echo "CHANGED $1"
     diff /tmp/before /tmp/after
+    # told once
+    cp /tmp/after /tmp/before
   fi
 }

@@ -27,6 +27,11 @@ killed() {
     sleep 0.1
     i=$((i + 1))
   done
+  # kill -9 before there is a guard leaves a directory for temporary files behind, and has changed nothing yet
+  if [ "$1" = 9 ] && [ -z "$(ls -A /tmp/pinscope-record.* 2>/dev/null | grep -v '^alive$')" ]; then
+    rm -rf /tmp/pinscope-record.*
+    state >/tmp/after
+  fi
   same "$name (status $status, $i tenths): $(tail -n 1 /out/killed.txt 2>/dev/null | cut -c 1-60)"
 }
 
