@@ -10,7 +10,7 @@ import {Calls} from './calls.js';
 import {DmaTracker} from './dma-tracker.js';
 import {DmaWindows} from './dma.js';
 import {Era} from './era.js';
-import {EVENT_KINDS, EventKind as K, PageName, type EventSink, type Loss, type TraceEvent} from './event.js';
+import {Context, EVENT_KINDS, EventKind as K, PageName, type EventSink, type Loss, type TraceEvent} from './event.js';
 import {Files} from './files.js';
 import {Gaps} from './gaps.js';
 import {GupTracker} from './gup-tracker.js';
@@ -138,20 +138,27 @@ export class Model implements EventSink {
     }
   }
 
-  /** the folios_put_refs() call (LRU drain, munmap, exit) that runs, and how many puts of it may follow */
-  private batch: {pid: number; cpu: number; left: number} | undefined;
+  /** by CPU: the folios_put_refs() call (LRU drain, munmap, exit) that runs there, and how many puts of it may follow */
+  private readonly batches: ({pid: number; left: number} | undefined)[] = [];
 
   /** Whether a put by this event can be one of a batch rather than somebody's put_page(). Each put uses up one. */
   inBatch(ev: TraceEvent): boolean {
-    const {batch} = this;
-    if (batch === undefined || batch.pid !== ev.pid || batch.cpu !== ev.cpu || ev.kind !== K.RefModAndTest)
-      return false;
-    if (--batch.left <= 0) this.batch = undefined;
-    return true;
+    const batch = this.batches[ev.cpu + 1];
+    if (batch === undefined || batch.pid !== ev.pid || ev.context > Context.task) return false;
+    if (ev.kind === K.RefModAndTest && batch.left-- > 0) return true;
+    this.batches[ev.cpu + 1] = undefined;
+    return false;
+  }
+
+  /** What a task does next, but for freeing the pages of its batch, ends the batch. */
+  private endBatch(ev: TraceEvent): void {
+    if (ev.kind === K.PageFree || ev.kind === K.PageFreeBatched || ev.kind === K.FolioPutLast) return;
+    if (ev.context <= Context.task && this.batches[ev.cpu + 1]?.pid === ev.pid) this.batches[ev.cpu + 1] = undefined;
   }
 
   private rare(ev: TraceEvent): void {
     if (ev.vmemmapHi !== 0) this.identity.argument(ev.vmemmapHi, ev.vmemmapLo);
+    this.endBatch(ev);
     switch (ev.kind) {
       case K.Grab:
         this.gup.grab(ev);
@@ -169,7 +176,7 @@ export class Model implements EventSink {
         this.gup.unpinCall(ev);
         break;
       case K.FoliosPut:
-        this.batch = {pid: ev.pid, cpu: ev.cpu, left: ev.nr};
+        this.batches[ev.cpu + 1] = {pid: ev.pid, left: ev.nr};
         break;
       case K.PinCall:
       case K.PinReturn:

@@ -72,6 +72,21 @@ describe('put-on-pin', () => {
     expect(await toldOf(k.text())).toEqual([]);
   });
 
+  it('takes no put for one of a batch that the task has left behind', async () => {
+    const k = new SmallKernel();
+    k.anon(P);
+    // the pages that this one names were put before the trace knew them
+    k.line(`folios_put_refs: (folios_put_refs+0x4/0x1a0) nr=4 f={${k.pointer(0x500)},0x0,0x0,0x0}`);
+    k.pin(P);
+    k.put(P);
+    const at = k.text().split('\n').length - 1;
+    k.munmap(P);
+    later(k);
+    const {findings} = await analyzeText(k.text());
+    expect(findings.map((f) => f.rule)).toEqual(['put-on-pin']);
+    expect(findings[0]!.evidence.find((e) => e.role === 'put')?.line).toBe(at);
+  });
+
   it('is not run without page_ref events: put_page() leaves no other', async () => {
     const k = new SmallKernel({refs: false});
     k.anon(P);
