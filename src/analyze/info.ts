@@ -68,7 +68,7 @@ function cpusOf({model: m, inputs}: Reading): CpuSpan[] {
     });
   }
   const lost = new Map<number, number | null>();
-  for (const [cpu, {markers, events, unknown}] of m.lossesByCpu)
+  for (const [cpu, {markers, events, unknown}] of m.losses.byCpu)
     if (markers > 0) lost.set(cpu, unknown > 0 ? null : events);
   return [...spans]
     .sort(([a], [b]) => a - b)

@@ -151,7 +151,7 @@ function lastLines(end: End): string {
       lines,
       events,
       unrecognised,
-      lost_events: m.lostEvents,
+      lost_events: m.losses.events,
       gaps: m.gaps.count,
       not_run: notRun,
       timing: {
@@ -170,7 +170,7 @@ function summary({followed, told, ended}: End): string {
   const found = Object.entries(told.byRule)
     .map(([rule, n]) => `${rule} ${n}`)
     .join(', ');
-  const lost = m.gaps.count > 0 ? `; ${m.lostEvents} events lost in ${m.gaps.count} gaps` : '';
+  const lost = m.gaps.count > 0 ? `; ${m.losses.events} events lost in ${m.gaps.count} gaps` : '';
   const limits = qualityLines(followed).filter(
     (counter) => counter.severity !== 'note' && counter.id !== 'lost-events',
   );

@@ -21,6 +21,7 @@ import {Lifetime} from './lifetime.js';
 import {Hooks, type Listener} from './listener.js';
 import {Limits} from './limits.js';
 import {lengthOf, type LineText, offsetOf, placeOf, TEXT_MAX} from './line-text.js';
+import {Losses} from './losses.js';
 import {PageState, PageTable, UNKNOWN_COUNT} from './page-table.js';
 import {RefCounts} from './ref-counts.js';
 import type {Deed, ReferenceKind} from './references.js';
@@ -33,14 +34,13 @@ import {WritebackTracker} from './writeback-tracker.js';
 const JOURNALS_MAX = 60_000;
 /** Most facts of headers that are kept. */
 const FACTS_MAX = 1000;
-/** Most losses of one CPU that are kept apart while none of its events comes. */
-const OPEN_LOSSES_MAX = 100;
 
 export class Model implements EventSink {
   readonly pages = new PageTable();
   readonly identity = new Identity();
   readonly era = new Era();
   readonly gaps = new Gaps();
+  readonly losses = new Losses(this.gaps);
   readonly limits = new Limits();
   readonly tasks = new Tasks(this.limits);
   readonly stacks = new Stacks(this.limits);
@@ -54,13 +54,10 @@ export class Model implements EventSink {
   readonly announced = new Uint8Array(EVENT_KINDS);
   /** what rules and collectors listen to */
   readonly on = new Hooks();
-  lostEvents = 0;
   /** hits that kprobe_profile counts as missed, of all probes, as the recorder's header says */
   probesMissedByKernel = 0;
   /** events with numbers that no kernel prints */
   unbelievable = 0;
-  /** the ring buffer was overwritten: each CPU's events begin somewhere in the middle */
-  overwritten = false;
   /** rows whose every change listeners want to hear of (`counted`), although they hold nothing */
   readonly watched = new Set<number>();
   /** CMA is known to be configured: cma_* events or migratetype 5 were seen */
@@ -78,9 +75,6 @@ export class Model implements EventSink {
   first = NaN;
   last = -Infinity;
   events = 0;
-  private readonly lastOnCpu: number[] = [];
-  /** losses whose end is the next event of their CPU, by CPU; -1: those that name none, which any event ends */
-  private readonly openLosses = new Map<number, {cpu: number; from: number; why: string; line: number}[]>();
   private journals = 0;
   /** journals not begun because there were too many */
   journalsRefused = 0;
@@ -118,11 +112,7 @@ export class Model implements EventSink {
     this.now = t;
     if (t > this.last) this.last = t;
     if (!(t >= this.first)) this.first = t;
-    if (this.openLosses.size > 0) this.closeLosses(ev.cpu, t);
-    if (this.overwritten && this.lastOnCpu[ev.cpu + 1] === undefined) {
-      this.gaps.add(-Infinity, t, `the beginning of the trace was overwritten (CPU ${ev.cpu} begins here)`, ev.cpu);
-    }
-    this.lastOnCpu[ev.cpu + 1] = t;
+    this.losses.seen(ev.cpu, t);
     if (kind === K.Other) return;
     if (!believable(ev)) {
       this.unbelievable++;
@@ -205,64 +195,7 @@ export class Model implements EventSink {
   }
 
   loss(loss: Loss): void {
-    this.tallyLoss(loss);
-    if (loss.count > 0) this.lostEvents += loss.count;
-    const where = loss.cpu >= 0 ? `CPU ${loss.cpu}` : 'a CPU that is not named';
-    const number = loss.count > 0 ? `${loss.count} events` : 'events';
-    if (loss.what === 'start') {
-      if (loss.cpu < 0) {
-        // The header counts what was overwritten and names no CPU: each CPU's own first event tells where it begins.
-        this.overwritten = true;
-        return;
-      }
-      this.openLoss({
-        cpu: loss.cpu,
-        from: -Infinity,
-        why: `the beginning of CPU ${loss.cpu}'s buffer was overwritten`,
-        line: loss.line,
-      });
-      return;
-    }
-    const from = loss.cpu >= 0 ? (this.lastOnCpu[loss.cpu + 1] ?? -Infinity) : -Infinity;
-    this.openLoss({
-      cpu: loss.cpu,
-      from,
-      why: `${number} of ${where} were lost (line ${loss.line})`,
-      line: loss.line,
-    });
-  }
-
-  private openLoss(loss: {cpu: number; from: number; why: string; line: number}): void {
-    const open = this.openLosses.get(loss.cpu);
-    if (!open) this.openLosses.set(loss.cpu, [loss]);
-    else if (open.length < OPEN_LOSSES_MAX) open.push(loss);
-    // No event came since the others: it ends where they end.
-    else open.at(-1)!.from = Math.min(open.at(-1)!.from, loss.from);
-  }
-
-  private closeLosses(cpu: number, t: number): void {
-    for (const of of [cpu, -1]) {
-      const open = this.openLosses.get(of);
-      if (!open) continue;
-      this.openLosses.delete(of);
-      // A loss that names no CPU (bpftrace) is told late and out of order: what comes within the next second may be missing too.
-      for (const loss of open.toReversed())
-        this.gaps.add(loss.from, of >= 0 ? t : t + 1e9, loss.why, loss.cpu, loss.line);
-    }
-  }
-
-  /** losses by CPU (-1: none is named): markers, events that they count, markers without a count, and cut beginnings */
-  readonly lossesByCpu = new Map<number, {markers: number; events: number; unknown: number; starts: number}>();
-
-  private tallyLoss({cpu, what, count}: Loss): void {
-    let tally = this.lossesByCpu.get(cpu);
-    if (!tally) this.lossesByCpu.set(cpu, (tally = {markers: 0, events: 0, unknown: 0, starts: 0}));
-    if (what === 'start') tally.starts++;
-    else {
-      tally.markers++;
-      if (count > 0) tally.events += count;
-      else tally.unknown++;
-    }
+    this.losses.add(loss);
   }
 
   fact(_input: number, name: string, value: string): void {
@@ -277,7 +210,7 @@ export class Model implements EventSink {
     if (name === 'pid_filter') this.windows.newestFirst = true;
     if (name === 'kernel' && this.era.told !== '--kernel') this.era.fromRelease(value, 'the trace header');
     if (name === 'entries_written' || name === 'entries_in_buffer') {
-      this.overwritten =
+      this.losses.overwritten =
         Number(this.facts.get('entries_written') ?? 0) > Number(this.facts.get('entries_in_buffer') ?? Infinity);
     }
     if (name === 'vmemmap_base') {
@@ -293,9 +226,7 @@ export class Model implements EventSink {
 
   /** Call after the last event. */
   end(): void {
-    for (const open of this.openLosses.values())
-      for (const loss of open) this.gaps.add(loss.from, Infinity, loss.why, loss.cpu, loss.line);
-    this.openLosses.clear();
+    this.losses.end();
     for (const ended of this.on.ended) ended(this.last);
   }
 

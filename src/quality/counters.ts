@@ -24,7 +24,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
 
   const bigger = 'record with a larger buffer (buffer_size_kb), or fewer events';
   let starts = 0;
-  for (const [cpu, c] of [...m.lossesByCpu].sort((a, b) => a[0] - b[0])) {
+  for (const [cpu, c] of [...m.losses.byCpu].sort((a, b) => a[0] - b[0])) {
     starts += c.starts;
     const where = cpu >= 0 ? `of CPU ${cpu}` : 'of CPUs that are not named';
     const words =
@@ -40,7 +40,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
   }
   const written = Number(m.facts.get('entries_written') ?? 0);
   const kept = Number(m.facts.get('entries_in_buffer') ?? 0);
-  if (m.overwritten) {
+  if (m.losses.overwritten) {
     add(
       'overwritten-start',
       'warning',
