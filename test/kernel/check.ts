@@ -56,7 +56,7 @@ function recorded({kernel, out, log}: Outcome, name: string, wanted: number): bo
       .trim()
       .split('\n')
       .slice(-5);
-    result(false, `${kernel.name} ${name}: the recording`, [status ?? 'no status', ...said]);
+    result(false, `${kernel.series} ${name}: the recording`, [status ?? 'no status', ...said]);
   }
   return ok;
 }
@@ -79,7 +79,7 @@ export function checkRecording(
   status = 0,
 ): Report | undefined {
   const {kernel, out, log} = outcome;
-  const title = `${kernel.name} ${name}`;
+  const title = `${kernel.series} ${name}`;
   if (!recorded(outcome, name, status)) return undefined;
   result(log.includes(`restored after ${name}\n`), `${title}: tracing is left as it was`);
   try {

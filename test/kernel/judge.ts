@@ -30,10 +30,6 @@ export function expectation(deed: string, series: string): Expectation {
       return {must: ['unpin-while-dma'], may: []};
     case 'FREE_WHILE_DMA':
       return {must: ['unpin-while-dma', 'free-while-dma'], may: []};
-    case 'PUT_ON_PIN':
-      return {must: ['put-on-pin'], may: ['pin-leak', 'long-pin']};
-    case 'PUT_WHILE_DMA':
-      return {must: ['put-while-dma'], may: ['dma-without-pin']};
     case 'UNPIN_TWICE':
       return {must: ['unpin-without-pin'], may: []};
     case 'LEAK_PIN':
@@ -93,18 +89,14 @@ export interface Judgement {
   part?: keyof typeof LEAST;
   /** the trace says itself that events are missing: then there may be findings that are only possible */
   lossy?: boolean;
-  /** with page_ref events: what must be found is sure */
-  refs?: boolean;
   /** recorded and reported for these rules only */
   rules?: readonly string[];
 }
 
 /** What is expected of a deed in such a recording. */
-function asked(deed: Deed, series: string, {rules, part, refs}: Judgement): Required<Expectation> {
+function asked(deed: Deed, series: string, {rules, part}: Judgement): Required<Expectation> {
   const {must, some = [], may} = expectation(deed.name, series);
-  // Before it unpins once too often the module raises the count itself, and that is seen as a pin.
-  const raised = refs === true && deed.name === 'UNPIN_TWICE';
-  if (deed.lost || raised) return {must: [], some: [], may: [...must, ...some, ...may]};
+  if (deed.lost) return {must: [], some: [], may: [...must, ...some, ...may]};
   const those = (list: string[]) => (rules === undefined ? list : list.filter((rule) => rules.includes(rule)));
   // the end of a writeback comes in an interrupt, or in a worker: not in a recording of one process
   const sees = (rule: string) => part !== 'process' || rule !== 'dirty-after-writeback';
@@ -113,7 +105,7 @@ function asked(deed: Deed, series: string, {rules, part, refs}: Judgement): Requ
 
 /** What is wrong, one line each; empty when pinscope found exactly what was done. */
 export function judge(report: Report, deeds: Deed[], series: string, judgement: Judgement = {}): string[] {
-  const {part = 'all', lossy = false, refs = false} = judgement;
+  const {part = 'all', lossy = false} = judgement;
   const wrong: string[] = [];
   const explained = new Set<string>();
   for (const deed of deeds) {
@@ -127,7 +119,7 @@ export function judge(report: Report, deeds: Deed[], series: string, judgement: 
         absent.delete(finding.rule);
         for (const pfn of pages) {
           explained.add(`${finding.id} ${pfn}`);
-          if (!refs || finding.verdict === 'sure') missing.get(finding.rule)?.delete(pfn);
+          missing.get(finding.rule)?.delete(pfn);
         }
       }
     }

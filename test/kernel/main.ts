@@ -5,8 +5,6 @@
  *   npm run test:kernel                     both kernels, every recorder, every round
  *   npm run test:kernel -- --ci             one kernel, tracefs only, a few kills
  *   npm run test:kernel -- --kernel 6.12 --with tracefs,perf --round record,kill
- *   npm run test:kernel -- --kernel page-ref --with tracefs --round record
- *                                           a kernel with CONFIG_DEBUG_PAGE_REF, built first (build-page-ref-kernel.sh)
  *   npm run test:kernel -- --cost           only measures what a recording costs (docs/recording.md)
  *
  * Rounds: `record` (the whole work with each recorder), `kill` (recordings that are ended in every rude way), `options`
@@ -25,7 +23,7 @@ import {buildDisk} from './image.js';
 import {testKills} from './kills.js';
 import {testNode} from './node.js';
 import {testOptions} from './option-round.js';
-import {needHostTools, pageRefKernel, Skip, stockKernel, toolsRoot, type Kernel} from './packages.js';
+import {needHostTools, Skip, stockKernel, toolsRoot, type Kernel} from './packages.js';
 import {runGuest} from './qemu.js';
 import {testRecorders} from './recorders.js';
 
@@ -36,7 +34,7 @@ async function measureCost(kernel: Kernel): Promise<void> {
   const all = defaultOptions('tracefs', 'test');
   const guest = await runGuest({
     kernel,
-    name: `cost-${kernel.name}`,
+    name: `cost-${kernel.series}`,
     files: {
       'scenario.sh': guestFile('cost.sh'),
       'common.sh': guestFile('common.sh'),
@@ -98,7 +96,7 @@ function toolsDisk(recorders: readonly Recorder[]): string | undefined {
 
 try {
   // 6.12 has the dma tracepoints and pins direct I/O: more of what users record is tried by it than by 6.1
-  const series = values.ci ? ['6.12'] : pick(values.kernel, ['6.1', '6.12', 'page-ref']);
+  const series = values.ci ? ['6.12'] : pick(values.kernel, ['6.1', '6.12']);
   const recorders = values.ci ? (['tracefs'] as const) : pick(values.with, RECORDERS);
   const rounds = values.ci ? (['record', 'kill'] as const) : pick(values.round, ROUNDS);
   const moments = values.ci ? [300, 2500] : [100, 600, 1200, 2500];
@@ -108,7 +106,7 @@ try {
   // one guest at a time: each has as many CPUs as there may be here
   /* eslint-disable no-await-in-loop */
   for (const one of series) {
-    const kernel = one === 'page-ref' ? pageRefKernel() : stockKernel(one);
+    const kernel = stockKernel(one);
     if (values.cost) {
       await measureCost(kernel);
       continue;

@@ -59,7 +59,7 @@ export async function testOptions(
   add('record', 'tracefs', {});
   const guest = await runGuest({
     kernel,
-    name: `options-${kernel.name}`,
+    name: `options-${kernel.series}`,
     files: {
       'scenario.sh': `RECORDERS='${recorders.join(' ')}'\n${guestFile('variants.sh')}`,
       'common.sh': guestFile('common.sh'),
@@ -76,10 +76,10 @@ export async function testOptions(
     // A program of bpftrace is skipped in an interrupt that meets another one on its CPU, and with stacks they are long
     // under emulation: the recording counts these.
     const stacks = checkRecording(outcome, `stacks-${recorder}`, {lossy: recorder === 'bpftrace'});
-    if (stacks !== undefined) checkStacks(stacks, `${kernel.name} stacks-${recorder}`);
+    if (stacks !== undefined) checkStacks(stacks, `${kernel.series} stacks-${recorder}`);
     checkRecording(outcome, `pid-${recorder}`, {part: 'process'});
   }
   checkRecording(outcome, 'rules-tracefs', {rules: [RULE]});
   const lossy = checkRecording(outcome, 'lossy-tracefs', {lossy: true});
-  if (lossy !== undefined) checkLosses(guest.out, lossy, `${kernel.name} lossy-tracefs`);
+  if (lossy !== undefined) checkLosses(guest.out, lossy, `${kernel.series} lossy-tracefs`);
 }

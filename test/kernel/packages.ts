@@ -6,7 +6,6 @@ import {execFileSync, spawnSync} from 'node:child_process';
 import {existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {homedir} from 'node:os';
 import {join} from 'node:path';
-import {fileURLToPath} from 'node:url';
 
 /** A reason not to run, in words. */
 export class Skip extends Error {}
@@ -60,12 +59,8 @@ function lastLine(text: string | null): string {
 }
 
 export interface Kernel {
-  /** how it is called with --kernel: `6.1`, `6.12`, `page-ref` */
-  name: string;
   /** `6.1` or `6.12` */
   series: string;
-  /** has page_ref events */
-  refs?: true;
   /** as uname -r prints it */
   release: string;
   vmlinuz: string;
@@ -143,31 +138,12 @@ export function stockKernel(series: string): Kernel {
   // only there for module BTF, which would need pahole
   rmSync(join(headers, 'vmlinux'), {force: true});
   return {
-    name: series,
     series,
     release,
     vmlinuz: join(root, 'boot', `vmlinuz-${release}`),
     modules: join(root, 'lib/modules', release),
     headers,
   };
-}
-
-/** A kernel with page_ref events, built in the cache if it is not there yet. */
-export function pageRefKernel(): Kernel {
-  const root = join(CACHE, 'page-ref');
-  const vmlinuz = join(root, 'vmlinuz');
-  if (!existsSync(vmlinuz)) {
-    console.log('building a kernel with CONFIG_DEBUG_PAGE_REF: some 15 minutes');
-    const script = fileURLToPath(new URL('build-page-ref-kernel.sh', import.meta.url));
-    const built = spawnSync('sh', [script, root], {encoding: 'utf8', maxBuffer: 1 << 28});
-    if (built.status !== 0) throw new Error(`the kernel could not be built: ${lastLine(built.stderr)}`);
-  }
-  const headers = join(root, 'linux-source-6.12');
-  // everything it has is built in
-  const modules = join(root, 'modules');
-  mkdirSync(join(modules, 'kernel'), {recursive: true});
-  const release = readFileSync(join(headers, 'include/config/kernel.release'), 'utf8').trim();
-  return {name: 'page-ref', series: '6.12', refs: true, release, vmlinuz, modules, headers};
 }
 
 /** A directory with these packages and all they depend on, to run as another root in the guest. */

@@ -94,14 +94,6 @@ describe('judge', () => {
     expect(wrongs([...right, finding('unpin-while-dma', 9_000_050n, '0x9')], [...work, lost])).toEqual([]);
   });
 
-  test('with page_ref events wants certainty', () => {
-    const unsure = {...right[0]!, verdict: 'possible' as const};
-    expect(wrongs(right, work, {refs: true})).toEqual([]);
-    expect(wrongs([unsure, ...right.slice(1)], work, {refs: true})).toEqual([
-      expect.stringContaining('no unpin-while-dma on 0x5, 0x6'),
-    ]);
-  });
-
   test('notices work that was not done', () => {
     expect(wrongs(right, work.slice(1))).toContain('the work did only 5 ODIRECT');
   });

@@ -30,9 +30,9 @@ state() {
 }
 state >/tmp/before
 
-# all_work: writes /tmp/all-work.sh, right and wrong deeds of every kind; those of $MORE too
+# all_work: writes /tmp/all-work.sh, right and wrong deeds of every kind
 all_work() {
-  echo "for part in odirect uring good bad ${MORE-} filemap; do work \$part /mnt || exit 1; done" >/tmp/all-work.sh
+  echo "for part in odirect uring good bad filemap; do work \$part /mnt || exit 1; done" >/tmp/all-work.sh
 }
 
 # same NAME: says whether tracing is as it was

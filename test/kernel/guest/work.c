@@ -13,7 +13,6 @@
  *   work filemap DIR     O_DIRECT reads into a shared mapping of another file while a thread syncs that file
  *   work good DIR        correct use of the module: also two pins at once, and a get beside a pin
  *   work bad DIR         the mistakes
- *   work refs DIR        mistakes that only page_ref events show: plain puts
  *   work across DIR      one mistake that lasts: pins, makes /tmp/pinned, and unpins early when /tmp/lost is there
  *   work cost DIR        the time of a pin, a DMA mapping and an unpin of one page, in ns: the mean of many
  *   work after FILE PART,PART... DIR   waits until the file is there, then does these parts, all in this process
@@ -432,40 +431,6 @@ static void bad(const char *dir)
 	early_unpin(1, 0);
 }
 
-static void put_on_pin(unsigned int nr)
-{
-	char *buffer = anonymous(nr);
-	uint64_t t0 = now();
-
-	step(PINBAD_PIN, 0, buffer, nr, PINBAD_WRITE, 0);
-	pause_ms(1);
-	step(PINBAD_PUT, 0, NULL, 0, 0, 0);
-	end(0);
-	tell("PUT_ON_PIN", t0, deed_pfn, nr);
-}
-
-static void put_while_dma(unsigned int nr)
-{
-	char *buffer = anonymous(nr);
-	uint64_t t0 = now();
-
-	step(PINBAD_GET, 0, buffer, nr, PINBAD_WRITE, 0);
-	step(PINBAD_MAP, 0, NULL, 0, 0, FROM_DEVICE);
-	pause_ms(2);
-	step(PINBAD_PUT, 0, NULL, 0, 0, 0);
-	pause_ms(2);
-	step(PINBAD_UNMAP, 0, NULL, 0, 0, 0);
-	end(0);
-	tell("PUT_WHILE_DMA", t0, deed_pfn, nr);
-}
-
-static void refs(void)
-{
-	open_module();
-	put_on_pin(2);
-	put_while_dma(3);
-}
-
 static void wait_for(const char *file)
 {
 	while (access(file, F_OK))
@@ -548,8 +513,6 @@ static int part(const char *name, const char *dir)
 		good();
 	else if (!strcmp(name, "bad"))
 		bad(dir);
-	else if (!strcmp(name, "refs"))
-		refs();
 	else if (!strcmp(name, "across"))
 		across();
 	else if (!strcmp(name, "cost"))
@@ -573,6 +536,6 @@ int main(int argc, char **argv)
 	}
 	if (argc == 3 && !part(argv[1], argv[2]))
 		return 0;
-	printf("usage: work odirect|uring|filemap|good|bad|refs|across|cost DIR\n");
+	printf("usage: work odirect|uring|filemap|good|bad|across|cost DIR\n");
 	return 2;
 }
