@@ -2,7 +2,7 @@
  * A trace that is still being written, line by line (`trace_pipe | pinscope analyze --follow`): findings as they become
  * certain, and memory that follows live pages, not the days it runs.
  */
-import type {Readable} from 'node:stream';
+import {Readable} from 'node:stream';
 import split2 from 'split2';
 import {detect} from '../../parsers/detect.js';
 import type {Form, TraceReader} from '../../parsers/form.js';
@@ -15,9 +15,10 @@ import {coverage} from '../quality/coverage.js';
 import {applyOptions, lookAhead, type ReadOptions} from './read.js';
 import {type Judges, judgesOf} from './report.js';
 import {Sorter} from './sorter.js';
+import {wholeLines} from './whole-lines.js';
 
-/** Longest line that is put together; one of more than MAX_LINE is counted by the reader, a still longer one here. */
-const LINE_LENGTH = 16 * MAX_LINE;
+/** More than any line has by now: what is too long was cut to a little more than the reader takes. */
+const LINE_LENGTH = 4 * MAX_LINE;
 /** `skipOverflow` is missing from the package's types. */
 const SPLIT = {maxLength: LINE_LENGTH, skipOverflow: true};
 
@@ -29,7 +30,6 @@ const BATCH_LENGTH = 1 << 16;
 const TURN_MS = 100;
 /** Findings that are told at once, at most. */
 const TOLD_AT_ONCE = 100;
-const LF = 10;
 /**
  * A finding is told this much later (wall clock): the loss of an event that could explain it away is told only with the
  * next event of its CPU. When no line comes for so long, what waits for its place in time is taken as complete.
@@ -60,20 +60,21 @@ export interface Followed {
 }
 
 /** Follows a stream of bytes until it ends or `signal` is aborted. Throws UserError for a stream of no known form. */
-export async function follow(source: Readable, name: string, options: FollowOptions): Promise<Followed> {
+export async function follow(
+  source: AsyncIterable<Uint8Array>,
+  name: string,
+  options: FollowOptions,
+): Promise<Followed> {
   const follower = new Follower(name, options);
-  const lines = source.pipe(split2('\n', {...SPLIT}));
+  const whole = Readable.from(wholeLines(source), {objectMode: false});
+  const lines = whole.pipe(split2('\n', {...SPLIT}));
   let failure: unknown;
   const stop = (): void => void lines.destroy();
   const fail = (error: unknown): void => {
     failure ??= error;
     stop();
   };
-  source.on('error', fail);
-  let newlines = 0;
-  source.on('data', (chunk: Uint8Array) => {
-    for (let at = chunk.indexOf(LF); at >= 0; at = chunk.indexOf(LF, at + 1)) newlines++;
-  });
+  whole.on('error', fail);
   options.signal?.addEventListener('abort', stop, {once: true});
   if (options.signal?.aborted === true) stop();
   let telling: Promise<void> | undefined;
@@ -97,10 +98,7 @@ export async function follow(source: Readable, name: string, options: FollowOpti
   }
   await telling;
   if (failure !== undefined) throw failure;
-  const followed = await follower.end();
-  // split2 says nothing of a line that it skips
-  const skipped = options.signal?.aborted === true ? 0 : Math.max(0, newlines - follower.received);
-  return {...followed, lines: followed.lines + skipped, unrecognised: followed.unrecognised + skipped};
+  return follower.end();
 }
 
 class Follower {
@@ -115,8 +113,6 @@ class Follower {
   private batch: string[] = [];
   private batchLength = 0;
   private told = 0;
-  /** lines so far */
-  received = 0;
   private lastLine = Date.now();
 
   constructor(
@@ -128,7 +124,6 @@ class Follower {
 
   /** Takes a line; answers whether it completed a batch. */
   line(line: string): boolean {
-    this.received++;
     if (this.reader === undefined) {
       this.head.push(line);
       this.headLength += line.length;

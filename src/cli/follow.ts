@@ -1,5 +1,4 @@
 /** `pinscope analyze --follow`: findings of a running trace as they become certain, and a summary at the end. */
-import {Readable} from 'node:stream';
 import {follow, type Followed} from '../analyze/follow.js';
 import {findingsNotKept} from '../analyze/report.js';
 import {selector} from '../analyze/select.js';
@@ -39,7 +38,7 @@ export async function runFollow(options: TraceOptions, version: string): Promise
   let bytes: RawSource | undefined;
   try {
     bytes = openRaw(path, stop.signal);
-    const followed = await follow(Readable.from(chunksOf(bytes), {objectMode: false}), name, {
+    const followed = await follow(chunksOf(bytes), name, {
       ...judged,
       signal: stop.signal,
       onFindings: async (findings) => {
@@ -99,9 +98,8 @@ interface End {
   suppressions: Suppressions | undefined;
 }
 
-/** Copies: a stream keeps chunks for longer than the source keeps its buffer. */
 async function* chunksOf(source: RawSource): AsyncGenerator<Uint8Array> {
-  for (let chunk = await source.next(); chunk !== null; chunk = await source.next()) yield Buffer.from(chunk);
+  for (let chunk = await source.next(); chunk !== null; chunk = await source.next()) yield chunk;
 }
 
 function fails(finding: Finding, failOn: FailOn): boolean {

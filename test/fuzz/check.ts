@@ -1,6 +1,5 @@
 /** What must hold for every input, however damaged. Answers with what does not, in words. */
 import {readFileSync} from 'node:fs';
-import {Readable} from 'node:stream';
 import {Ajv, type AnySchemaObject, type ValidateFunction} from 'ajv';
 import {detect} from '../../parsers/detect.js';
 import type {OpenOptions, TraceReader} from '../../parsers/form.js';
@@ -113,11 +112,11 @@ function same(got: readonly object[], wanted: readonly object[], what: string): 
 async function checkFollow(options: AnalyzeOptions, trace: string): Promise<void> {
   const bytes = readFileSync(trace);
   const step = 1 + (bytes.length % 4096);
-  function* chunks(): Iterable<Buffer> {
+  async function* chunks(): AsyncIterable<Buffer> {
     for (let at = 0; at < bytes.length; at += step) yield bytes.subarray(at, at + step);
   }
   try {
-    await follow(Readable.from(chunks(), {objectMode: false}), trace, {
+    await follow(chunks(), trace, {
       ...options,
       onFindings: async (findings) => {
         for (const finding of findings)
