@@ -89,7 +89,7 @@ export async function readTraces(options: ReadOptions, listen: (model: Model) =>
 export function applyOptions(model: Model, options: ReadOptions): void {
   const {kernel, pageShift, vmemmap} = options;
   if (kernel) model.era.fromRelease(kernel.text, '--kernel');
-  if (pageShift !== undefined) model.dma.pageShift = pageShift;
+  if (pageShift !== undefined) model.dma.under.pageShift = pageShift;
   if (vmemmap !== undefined) model.identity.setBase(Number(vmemmap >> 32n), Number(vmemmap & 0xffffffffn), 'option');
 }
 

@@ -5,7 +5,9 @@
  * A slot holds the last probe of each CPU and context (an interrupt's own calls must not take the interrupted task's
  * place), until the event that completes it comes.
  */
+import type {TraceEvent} from './event.js';
 import type {LineText} from './line-text.js';
+import type {Model} from './model.js';
 import type {ReferenceKind, Reference} from './references.js';
 
 /** A probe that announces a change of the count. */
@@ -108,4 +110,10 @@ export class Calls {
   nextCall(): number {
     return ++this.calls;
   }
+}
+
+/** Where the calls of the event's task are kept. */
+export function slotOf(m: Model, ev: TraceEvent): number {
+  // A task keeps its call when it moves to another CPU; the idle tasks share pid 0, and an interrupt is not the task.
+  return ev.pid > 0 && ev.context <= 0 ? ev.pid : -1 - m.calls.slot(ev.cpu, ev.context);
 }

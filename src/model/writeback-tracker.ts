@@ -70,7 +70,7 @@ export class WritebackTracker {
     for (let r = pages.references[row]; r; r = r.next) {
       r.cleanedAt = ev.t;
       r.cleaned = writeback.start;
-      r.deviceWrote = m.dma.deviceWritesNow(row, r);
+      r.deviceWrote = m.dma.under.deviceWritesNow(row, r);
     }
     if (matters) m.note(row, ev, What.writebackStart, NaN, 0, 0);
     for (const tell of m.on.writebackStarted) tell(row, writeback);
