@@ -69,12 +69,19 @@ stop_tool() {
   fi
   trap 'quitting=1' INT TERM HUP
   quitting=
+  asking=
   if [ ! -s "$work/tool.status" ]; then
-    [ ! -s "$work/command" ] || kill "$(cat "$work/command")" 2>/dev/null
+    asking=1
     [ -z "$at_end" ] || sh -c "$at_end"
-    [ ! -s "$work/tool" ] || kill -INT "$(cat "$work/tool")" 2>/dev/null
   fi
+  tries=0
   while [ ! -s "$work/tool.status" ] && [ -z "$quitting" ]; do
+    # a tool that is still starting takes no notice, and would run on for ever: it is asked again
+    if [ -n "$asking" ] && [ "$((tries % 30))" = 0 ]; then
+      [ ! -s "$work/command" ] || kill "$(cat "$work/command")" 2>/dev/null
+      [ ! -s "$work/tool" ] || kill -INT "$(cat "$work/tool")" 2>/dev/null
+    fi
+    tries=$((tries + 1))
     sleep 0.1 2>/dev/null || sleep 1
   done
   tool_status=$(cat "$work/tool.status" 2>/dev/null)
