@@ -17,6 +17,7 @@ import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 import {grow} from './grow.mjs';
 import {has, measure, requireTime} from './measure.mjs';
+import {restate} from './restate.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 const PINSCOPE = [process.execPath, path.join(root, 'bin/run.js')];
@@ -171,20 +172,31 @@ function startUp() {
   );
 }
 
-/** Other line forms by the byte, each grown to the same size as the sample of tracefs text. */
+/** Line forms by the byte: the same events as other tools write them, and traces given by hand, grown to the same size. */
 function forms() {
-  if (opt.also.length === 0) return [];
   const size = opt.quick ? 20e6 : 100e6;
   const grown = path.join(dir, 'form.txt');
+  const restated = path.join(dir, 'restated.txt');
   let out =
     '\n### Line forms by the byte (ratios to tracefs text)\n\n| | MB | CPU s | CPU s per 100 MB | ratio |\n|---|---:|---:|---:|---:|\n';
   let base;
-  for (const file of [source, ...opt.also]) {
-    const got = grow(file, grown, size);
-    const {cpu} = analyze(grown);
-    const each = (cpu / got) * 1e8;
+  const row = (name, file) => {
+    const bytes = statSync(file).size;
+    const {cpu} = analyze(file);
+    const each = (cpu / bytes) * 1e8;
     base ??= each;
-    out += `| ${path.basename(file)} | ${(got / 1e6).toFixed(0)} | ${cpu.toFixed(2)} | ${each.toFixed(2)} | ${(each / base).toFixed(2)} |\n`;
+    out += `| ${name} | ${(bytes / 1e6).toFixed(0)} | ${cpu.toFixed(2)} | ${each.toFixed(2)} | ${(each / base).toFixed(2)} |\n`;
+  };
+  grow(source, grown, size);
+  row(path.basename(source), grown);
+  for (const form of ['trace-cmd', 'perf-script']) {
+    restate(grown, restated, form);
+    row(`the same events, as ${form.replace('-', ' ')} writes them`, restated);
+  }
+  rmSync(restated);
+  for (const file of opt.also) {
+    grow(file, grown, size);
+    row(path.basename(file), grown);
   }
   rmSync(grown);
   return [out];
