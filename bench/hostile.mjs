@@ -49,7 +49,7 @@ for (const shape of SHAPES.filter(({name}) => opt.only === undefined || name.inc
   rows.push(judge(shape));
 
 const table =
-  '| shape | size | seconds | four times that | growth | peak MB |\n|---|---:|---:|---:|---:|---:|\n' +
+  '| shape | size n | CPU s at n | CPU s at 4n | growth | peak MB at 4n |\n|---|---:|---:|---:|---:|---:|\n' +
   rows.map((r) => `| ${r.name} | ${r.size} | ${r.first} | ${r.last} | ${r.growth} | ${r.peak} |`).join('\n');
 console.log(`\n${rows.length} shapes, ${failed} failed`);
 if (opt.write) {
