@@ -122,18 +122,6 @@ describe('references of one page', () => {
     expect(reached(report, 'references')).toBe(500);
   });
 
-  it('are looked through once a drop: ten times as many take about ten times as long', async () => {
-    const time = async (n: number): Promise<number> => {
-      const text = pins(n);
-      const began = performance.now();
-      await analyzeText(text);
-      return performance.now() - began;
-    };
-    await time(500);
-    const small = await time(2000);
-    expect(await time(20_000)).toBeLessThan(Math.max(40 * small, 3000));
-  });
-
   it('one unpin too many is still one', async () => {
     const report = await analyzeText(pins(1200, 1201));
     expect(told(report)).toContain(`unpin-without-pin error sure 0x${P.toString(16)}`);
