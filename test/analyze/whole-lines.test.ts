@@ -41,10 +41,8 @@ describe('wholeLines', () => {
     }
   });
 
-  it('takes a long line that comes a few bytes at a time no slower than any other', async () => {
-    const began = performance.now();
+  // Half a minute, and out of time, when each piece made it look through all that was there.
+  it('takes a long line that comes a few bytes at a time', async () => {
     expect((await piecesOf(`${'x'.repeat(MAX_LINE)}\n`, [10])).join('')).toHaveLength(MAX_LINE + 1);
-    // half a minute when each piece made it look through all that was there
-    expect(performance.now() - began).toBeLessThan(5000);
   });
 });
