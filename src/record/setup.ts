@@ -39,9 +39,16 @@ got=
 cannot=
 
 clean() {
+  # trace-cmd has a process for each CPU that holds the instance; they outlive it when it is only told to end
+  helpers=
+  if [ -s "$work/tool" ]; then
+    helpers=$(grep -l "^PPid:[[:space:]]*$(cat "$work/tool")\$" /proc/[0-9]*/status 2>/dev/null | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+  fi
   for name in tool command reader sleeper; do
     [ ! -s "$work/$name" ] || kill "$(cat "$work/$name")" 2>/dev/null
   done
+  # shellcheck disable=SC2086 # words
+  [ -z "$helpers" ] || kill $helpers 2>/dev/null
   remove_instance "$inst"
   remove_probes "$group"
   unmount
