@@ -2,6 +2,7 @@
  * Starts oclif from the bundle (bin/run.js) or from the sources (bin/dev.js), and turns whatever comes out into one
  * clear line and an exit status.
  */
+import './user.js';
 import {readFileSync} from 'node:fs';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';

@@ -48,6 +48,14 @@ describe('pinscope', () => {
     expect(shell('pinscope help analyze').stdout).toContain('--fail-on=SEVERITY[:sure]');
   });
 
+  // only root can be somebody else
+  it.skipIf(process.getuid?.() !== 0)('runs for a user who is not in /etc/passwd, without HOME and SHELL', () => {
+    const nobody = {uid: 54_321, gid: 54_321, env: {}};
+    const {status, stdout, stderr} = spawnSync(process.execPath, [run, 'rules'], {...nobody, encoding: 'utf8'});
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('unpin-while-dma');
+  });
+
   it.each([
     ['analyse x', 'unknown command analyse; pinscope --help lists the commands'],
     ['trace.txt', 'trace.txt is a file, not a command; to read it: pinscope analyze trace.txt'],
