@@ -8,7 +8,7 @@ import type {Journal} from '../model/journal.js';
 import type {Model} from '../model/model.js';
 import {PageState} from '../model/page-table.js';
 import type {Evidence, Finding, FindingPage, Severity, Verdict} from '../report/types.js';
-import {countsRecorded} from '../rules/certainty.js';
+import {countsRecorded, missesDoubt, tasksDoubt} from '../rules/certainty.js';
 import {messageOf} from '../rules/messages.js';
 import type {Violation} from '../rules/types.js';
 import {decode} from './counts.js';
@@ -83,11 +83,13 @@ export class Findings {
 
   /** Groups the oldest `n` violations, in doubt of those that a loss told later may touch. */
   private settle(n: number): void {
-    const missed = this.m.probesMissedByKernel;
+    const filtered = tasksDoubt(this.m);
+    const missed = missesDoubt(this.m);
     for (const {violation: v, gaps, counted} of this.waiting.splice(0, n)) {
-      if (missed > 0 && !counted && v.verdict === 'sure') {
+      const doubt = filtered ?? (counted ? null : missed);
+      if (doubt !== null && v.verdict === 'sure') {
         v.verdict = 'possible';
-        v.reason = `the kernel missed ${missed} hits of probes (kprobe_profile), and no page's count tells which`;
+        v.reason = doubt;
       }
       const decided = Number.isFinite(v.end) ? Math.max(v.at, v.end) : v.at;
       const gap = v.verdict === 'sure' ? this.m.gaps.within(-Infinity, decided, gaps) : undefined;

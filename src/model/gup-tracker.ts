@@ -23,6 +23,8 @@ export class GupTracker {
   probesMissed = 0;
   /** gup_put_folio probes with their page_ref event */
   probesMatched = 0;
+  /** when a grab was last probed whose flags do not tell its kind: the FOLL_* numbering was not known yet */
+  lastUnknownGrab = -Infinity;
   /** large-folio deltas whose kind nothing tells */
   ambiguousLarge = 0;
   /** Whether takings of pins are in the trace at all. */
@@ -46,6 +48,7 @@ export class GupTracker {
     const {m} = this;
     if (ev.hasFlags !== 0) m.era.fromFlags(ev.gupFlags);
     const hint = this.hint(ev, 'grab', ev.hasFlags !== 0 ? m.era.kindOf(ev.gupFlags) : undefined);
+    if (hint.kind === undefined) this.lastUnknownGrab = ev.t;
     if (hint.kind === undefined || hint.pfn < 0) return;
     if (!this.refsRecorded()) this.takeByProbe(hint, ev);
   }

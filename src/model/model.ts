@@ -32,6 +32,8 @@ import {WritebackTracker} from './writeback-tracker.js';
 
 /** Most pages with a journal at a time: memory must not follow a machine's pinned memory without bound. */
 const JOURNALS_MAX = 60_000;
+/** So many events of a machine's pages are hardly ever all of one task. */
+const ONE_TASK_EVENTS = 1000;
 /** Most facts of headers that are kept. */
 const FACTS_MAX = 1000;
 
@@ -106,9 +108,21 @@ export class Model implements EventSink {
     this.identity.learnFrom(trial.identity);
   }
 
+  /** the task that all events so far are of; -1 where they are of several, or of tasks that are not named */
+  private onlyPid: number | undefined;
+
+  /**
+   * The pid of the one task that the trace holds events of, as a trace filtered by pid does; undefined for others. An
+   * excerpt too short to tell is not called so.
+   */
+  get oneTask(): number | undefined {
+    return this.onlyPid !== undefined && this.onlyPid > 0 && this.events >= ONE_TASK_EVENTS ? this.onlyPid : undefined;
+  }
+
   event(ev: TraceEvent): void {
     const {t, kind} = ev;
     this.events++;
+    if (ev.pid !== this.onlyPid) this.onlyPid = this.events === 1 ? ev.pid : -1;
     this.now = t;
     if (t > this.last) this.last = t;
     if (!(t >= this.first)) this.first = t;

@@ -57,6 +57,13 @@ export function qualityOf(reading: Reading): QualityCounter[] {
       bigger,
     );
   add(
+    'one-task',
+    'warning',
+    m.oneTask === undefined ? 0 : 1,
+    `all events are of task ${m.oneTask}: in a trace filtered by pid, what others did to its pages is missing`,
+    'record without a filter, or count nothing as sure',
+  );
+  add(
     'probe-misses',
     'warning',
     m.probesMissedByKernel,

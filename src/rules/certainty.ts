@@ -67,6 +67,21 @@ export function pinsDoubt(m: Model, row: number, pins: readonly Reference[]): st
   return null;
 }
 
+/** Probes that the kernel says it missed: only a count that page_ref events show tells which page each was about. */
+export function missesDoubt(m: Model): string | null {
+  const missed = m.probesMissedByKernel;
+  if (missed === 0) return null;
+  return `the kernel missed ${missed} hits of probes (kprobe_profile), and no page's count tells which`;
+}
+
+/** A trace of some tasks only lacks what others did to their pages: an unpin or unmap in an interrupt, a flusher's writeback. */
+export function tasksDoubt(m: Model): string | null {
+  if (m.facts.has('pid_filter'))
+    return 'only some tasks were recorded: what others and interrupts did to the page is missing';
+  if (m.oneTask === undefined) return null;
+  return `all events are of task ${m.oneTask}, as in a trace filtered by pid: what others did to the page would be missing`;
+}
+
 /** The first doubt, if there is any. */
 export function firstDoubt(...doubts: (string | null)[]): string | null {
   return doubts.find((d) => d !== null) ?? null;

@@ -57,6 +57,9 @@ export const unpinWithoutPin: Rule = {
             reason = 'the unpin is in an interrupt and no page_ref events back the probes';
           } else if (large && !countsRecorded(m))
             reason = 'a pin of a large folio may have come by a function that was not probed';
+          else if (m.gup.lastUnknownGrab >= pages.since[row]!)
+            reason =
+              'a grab since then may have been its pin: its flags could not be told before FOLL_PIN was known (--kernel)';
           else if (!m.records(K.Grab)) reason = 'try_grab_*() are not probed: its pin may have left no event';
           // Calls nest (unpin_user_pages_dirty_lock() calls unpin_user_page() on some kernels): only the drop itself counts.
           else if (!countsRecorded(m) && !m.records(K.GupPut))

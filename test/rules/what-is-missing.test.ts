@@ -68,4 +68,43 @@ describe('what a trace lacks', () => {
     expect(await toldOf(k.text())).toContain(told);
     expect(await toldOf(`# pinscope-record: pid_filter=482\n${k.text()}`)).not.toContain(told);
   });
+
+  it('other tasks: where all of many events are of one, nothing is sure', async () => {
+    const k = new SmallKernel();
+    k.anon(P);
+    k.pin(P);
+    k.map(P);
+    k.unpin(P);
+    k.unmap(P);
+    const told = (verdict: string): string[] => [`unpin-while-dma error ${verdict} 0x5dac9`];
+    const filtered = (): string =>
+      k
+        .text()
+        .split('\n')
+        .filter((line) => line.startsWith('#') || line.includes(' wl-309 '))
+        .join('\n');
+    expect(await toldOf(filtered())).toEqual(told('sure')); // an excerpt
+    for (let i = 0; i < 1000; i++) k.markDirty(P);
+    expect(await toldOf(filtered())).toEqual(told('possible'));
+    expect(await toldOf(k.text())).toEqual(told('sure'));
+  });
+
+  it('the FOLL_* numbering, at first: a grab whose kind could not be told may be the pin that an unpin drops', async () => {
+    const k = new SmallKernel();
+    k.alloc(0x600, 9);
+    // FOLL_PIN and FOLL_LONGTERM of 6.12, and FOLL_FAST_ONLY, FOLL_PIN and FOLL_LONGTERM of 6.1
+    k.line(`try_grab_folio: (try_grab_folio+0x4/0xc0) folio=${k.pointer(0x600)} refs=1 flags=0xd0101`);
+    k.ref('page_ref_mod', 0x600, 1);
+    k.by({task: 'kworker/0:1-9'}, () => {
+      for (let i = 0; i < 8000; i++) k.markDirty(0x600); // more than the head that is looked at first
+    });
+    k.unpin(0x600);
+    // without the beginning, which tells the numbering
+    const text = k
+      .text()
+      .split('\n')
+      .filter((line) => !line.includes(' bash-77 '))
+      .join('\n');
+    expect(await toldOf(text)).toEqual(['unpin-without-pin error possible 0x600']);
+  });
 });
