@@ -49,8 +49,22 @@ clean() {
   done
   # shellcheck disable=SC2086 # words
   [ -z "$helpers" ] || kill $helpers 2>/dev/null
+  # a tool that is still ending holds its events, and probes that are in use cannot be removed
+  tries=0
+  while [ -s "$work/tool" ] && [ -d "/proc/$(cat "$work/tool")" ] && [ "$tries" -lt 100 ]; do
+    tries=$((tries + 1))
+    [ "$tries" != 50 ] || kill -9 "$(cat "$work/tool")"
+    sleep 0.1 || sleep 1
+  done
   remove_instance "$inst"
-  remove_probes "$group"
+  tries=0
+  while
+    remove_probes "$group"
+    grep -q "^[pr][0-9]*:$group/" "$tracefs/kprobe_events" && [ "$tries" -lt 50 ]
+  do
+    tries=$((tries + 1))
+    sleep 0.1 || sleep 1
+  done
   unmount
   rm -rf "$work"
 }
