@@ -10,6 +10,9 @@ import type {Model} from './model.js';
 import {PageState} from './page-table.js';
 import type {Writeback} from './writeback.js';
 
+/** The start is probed before it sets the flag; by then it is set. */
+const FLAG_SET_NS = 1_000_000;
+
 export class WritebackTracker {
   started = 0;
   /** page flags were printed in a layout that shows PG_writeback */
@@ -43,7 +46,7 @@ export class WritebackTracker {
     }
   }
 
-  /** The flags of a page_ref event, on a trace without writeback probes. */
+  /** The flags of a page_ref event: all there is without writeback probes, and a check on those. */
   flags(ev: TraceEvent, row: number): void {
     const {m} = this;
     const under = (ev.pageFlags & PageFlag.writeback) !== 0;
@@ -52,10 +55,28 @@ export class WritebackTracker {
     if ((ev.pageFlags & PageFlag.unknownLayout) !== 0) return;
     this.flagsPrinted = true;
     if (ev.pageFlags & PageFlag.swapbacked) state[row]! |= PageState.swapBacked;
+    if (known !== undefined && under) known.flagSeen = true;
     if (under === (known !== undefined)) return;
-    if (m.records(K.WritebackStart)) return;
+    if (m.records(K.WritebackStart)) {
+      if (known === undefined) return;
+      const set = known.flagSeen || (m.time.unit === 'ns' && ev.t - known.start.t > FLAG_SET_NS);
+      if (set) this.endedUnseen(ev, row, known);
+      return;
+    }
     if (under) this.start(ev, row, false);
     else this.end(ev, row);
+  }
+
+  /**
+   * folio_end_writeback() is probed at its entry, before it clears the flag (mm/filemap.c): a flag that is gone without it
+   * says that the event is missing.
+   */
+  private endedUnseen(ev: TraceEvent, row: number, writeback: Writeback): void {
+    const {m} = this;
+    this.end(ev, row);
+    if (!m.records(K.WritebackEnd)) return;
+    const pfn = `0x${m.pages.pfn[row]!.toString(16)}`;
+    m.gaps.add(writeback.start.t, ev.t, `the end of a writeback of PFN ${pfn} is missing, and other events may be`);
   }
 
   private start(ev: TraceEvent, row: number, exact: boolean): void {
@@ -63,7 +84,7 @@ export class WritebackTracker {
     const {pages} = m;
     this.started++;
     const matters = m.matters(row);
-    const writeback: Writeback = {start: m.deed(ev), exact, ownMapping: false, end: undefined};
+    const writeback: Writeback = {start: m.deed(ev), exact, flagSeen: !exact, ownMapping: false, end: undefined};
     pages.writebacks[row] = writeback;
     pages.state[row]! |= PageState.underWriteback;
     this.clean(row);

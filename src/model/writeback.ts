@@ -5,6 +5,8 @@ export interface Writeback {
   start: Deed;
   /** the start was a probe; else the first page_ref event that printed the flag: writeback began at or before it */
   exact: boolean;
+  /** an event of the page printed the flag since */
+  flagSeen: boolean;
   /** a mapping for the writeback's own I/O was opened (TO_DEVICE): a second one is somebody else's */
   ownMapping: boolean;
   /** when over */

@@ -107,4 +107,23 @@ describe('what a trace lacks', () => {
       .join('\n');
     expect(await toldOf(text)).toEqual(['unpin-without-pin error possible 0x600']);
   });
+
+  it('one end of writeback, of a probe that was missed: the flag that later events no longer print shows it', async () => {
+    const k = new SmallKernel();
+    for (const page of [P, P + 1]) {
+      k.file(page);
+      k.markDirty(page);
+      k.writeOut(page);
+      k.pin(page);
+      k.unpin(page);
+    }
+    expect(await toldOf(k.text())).toEqual([]);
+    const missed = k
+      .text()
+      .split('\n')
+      .filter((line) => !(line.includes(' folio_end_writeback: ') && line.includes(k.pointer(P))))
+      .join('\n');
+    expect(missed).not.toEqual(k.text());
+    expect(await toldOf(missed)).toEqual([]);
+  });
 });
