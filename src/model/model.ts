@@ -32,8 +32,9 @@ import {WritebackTracker} from './writeback-tracker.js';
 
 /** Most pages with a journal at a time: memory must not follow a machine's pinned memory without bound. */
 const JOURNALS_MAX = 60_000;
-/** So many events of a machine's pages are hardly ever all of one task. */
+/** So many events of a machine's pages, over so long a time, are hardly ever all of one task. */
 const ONE_TASK_EVENTS = 1000;
+const ONE_TASK_NS = 500_000_000;
 /** Most facts of headers that are kept. */
 const FACTS_MAX = 1000;
 
@@ -116,7 +117,8 @@ export class Model implements EventSink {
    * excerpt too short to tell is not called so.
    */
   get oneTask(): number | undefined {
-    return this.onlyPid !== undefined && this.onlyPid > 0 && this.events >= ONE_TASK_EVENTS ? this.onlyPid : undefined;
+    if (this.onlyPid === undefined || this.onlyPid <= 0 || this.events < ONE_TASK_EVENTS) return undefined;
+    return this.time.unit === 'ns' && this.last - this.first >= ONE_TASK_NS ? this.onlyPid : undefined;
   }
 
   event(ev: TraceEvent): void {

@@ -85,6 +85,9 @@ describe('what a trace lacks', () => {
         .join('\n');
     expect(await toldOf(filtered())).toEqual(told('sure')); // an excerpt
     for (let i = 0; i < 1000; i++) k.markDirty(P);
+    expect(await toldOf(filtered())).toEqual(told('sure')); // a longer one, of 10 ms
+    k.wait(500_000);
+    k.markDirty(P);
     expect(await toldOf(filtered())).toEqual(told('possible'));
     expect(await toldOf(k.text())).toEqual(told('sure'));
   });
