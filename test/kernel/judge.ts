@@ -64,15 +64,21 @@ export function parseDeeds(text: string): Deed[] {
 
 /** Recorders differ by the microseconds they round to. */
 const SLACK_NS = 1000n;
+/**
+ * A read that has returned may not be over: pages that were cleaned meanwhile are dirtied again and unpinned by a worker
+ * (bio_check_pages_dirty(), block/bio.c).
+ */
+const AFTER_READ_NS = 50_000_000n;
 
 /** The pages of a deed that a finding names at the time of the deed. */
 export function concerns(finding: Finding, deed: Deed): string[] {
+  const slack = deed.name === 'FILEMAP_READ' || deed.name === 'SYNCED_READ' ? AFTER_READ_NS : SLACK_NS;
   return finding.pages
     .filter((page) => {
       if (!deed.pfns.includes(page.pfn)) return false;
       const start = BigInt(page.start_ns ?? finding.start_ns ?? 0);
       const end = BigInt(page.end_ns ?? finding.end_ns ?? start);
-      return start <= deed.t1 + SLACK_NS && end >= deed.t0 - SLACK_NS;
+      return start <= deed.t1 + slack && end >= deed.t0 - SLACK_NS;
     })
     .map((page) => page.pfn);
 }

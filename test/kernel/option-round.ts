@@ -73,9 +73,9 @@ export async function testOptions(
   const log = readFileSync(join(guest.out, 'scenario.log'), 'utf8');
   const outcome = {kernel, out: guest.out, log};
   for (const recorder of recorders) {
-    // A program of bpftrace is skipped in an interrupt that meets another one on its CPU, and with stacks they are long
-    // under emulation: the recording counts these.
-    const stacks = checkRecording(outcome, `stacks-${recorder}`, {lossy: recorder === 'bpftrace'});
+    // Stacks take long under emulation: probes nest and are missed, programs of bpftrace are skipped. Where the recording
+    // counts that, pinscope may call possible what the missing event would have explained.
+    const stacks = checkRecording(outcome, `stacks-${recorder}`, {lossy: true});
     if (stacks !== undefined) checkStacks(stacks, `${kernel.series} stacks-${recorder}`);
     checkRecording(outcome, `pid-${recorder}`, {part: 'process'});
   }
