@@ -2,6 +2,7 @@
  * Starts oclif from the bundle (bin/run.js) or from the sources (bin/dev.js), and turns whatever comes out into one
  * clear line and an exit status.
  */
+// oxlint-disable-next-line import/no-unassigned-import -- for what it does to the environment, before oclif is loaded
 import './user.js';
 import {readFileSync} from 'node:fs';
 import path from 'node:path';
