@@ -7,18 +7,10 @@
 import {readdirSync, readFileSync} from 'node:fs';
 import path from 'node:path';
 import {gunzipSync} from 'node:zlib';
-import type {FormId} from '../../parsers/form.js';
+import {INPUT_FORMS, type InputForm} from '../../src/cli/flags.js';
 
-export const FUZZ_FORMS = [
-  'ftrace',
-  'trace-cmd',
-  'perf-script',
-  'bpftrace',
-  'bpftrace-json',
-  'dmesg',
-  'mail',
-] as const satisfies readonly FormId[];
-export type FuzzForm = (typeof FUZZ_FORMS)[number];
+export const FUZZ_FORMS = INPUT_FORMS;
+export type FuzzForm = InputForm;
 
 /** Most lines of one capture that are used. */
 const LINES_MAX = 20_000;
