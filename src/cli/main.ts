@@ -25,8 +25,8 @@ export async function main(options: {development?: boolean} = {}): Promise<void>
     endWith(error);
     process.exit();
   });
-  // An analysis is many small functions. V8's own budget for inlining them into one another costs more CPU time on its
-  // compiler threads than it saves, up to some 500 MB of trace (docs/performance.md).
+  // An analysis is many small functions. V8's own budget for inlining them into one another costs CPU time on its compiler
+  // threads, most of it in the first hundred MB of a trace, for code that is hardly faster (docs/performance.md).
   setFlagsFromString('--max-inlined-bytecode-size-cumulative=200');
   const development = options.development === true;
   const root = packageRoot(development);
