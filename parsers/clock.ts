@@ -1,7 +1,7 @@
 /** Printed times of any form as `TraceEvent.t`, and what they say about the clock. */
 
-import type {EventSink} from '../src/model/event.js';
-import type {TimeBase} from '../src/model/time.js';
+import type {EventSink} from '../src/events/event.js';
+import type {TimeBase} from '../src/base/time.js';
 import {decimal} from './bytes.js';
 
 export class Clock {

@@ -3,7 +3,7 @@
  * stack block that may follow it.
  */
 
-import {EventKind, TraceEvent, type EventSink} from '../src/model/event.js';
+import {EventKind, TraceEvent, type EventSink} from '../src/events/event.js';
 import {CR, LF} from './bytes.js';
 import {Clock} from './clock.js';
 import {EventTable, type EventEntry} from './events/table.js';

@@ -1,7 +1,7 @@
 /** What every line form offers: a passive descriptor, and a reader that drives an EventSink. */
 
-import type {EventSink} from '../src/model/event.js';
-import type {TimeBase} from '../src/model/time.js';
+import type {EventSink} from '../src/events/event.js';
+import type {TimeBase} from '../src/base/time.js';
 import type {EventTable} from './events/table.js';
 
 /** The `--from` names of the forms, and those that are recognised only to say what to do instead. */

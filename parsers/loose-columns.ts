@@ -11,7 +11,7 @@
  *     page_ref_set: pfn=...                                                          task, CPU and time cut away
  */
 
-import {Context, EventKind} from '../src/model/event.js';
+import {Context, EventKind} from '../src/events/event.js';
 import {
   ascii,
   COLON,

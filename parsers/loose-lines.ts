@@ -3,7 +3,7 @@
  * excerpt in a mail. A form strips what stands before a line (a log's prefix, quote marks) and gives the rest here.
  */
 
-import {EventKind, type TraceEvent} from '../src/model/event.js';
+import {EventKind, type TraceEvent} from '../src/events/event.js';
 import {
   ascii,
   EQUALS,

@@ -1,7 +1,7 @@
 /** A trial run of a reader over the first bytes of an input: what it makes of them. */
 
-import {EVENT_KINDS, EventKind, type EventSink} from '../src/model/event.js';
-import {TimeBase} from '../src/model/time.js';
+import {EVENT_KINDS, EventKind, type EventSink} from '../src/events/event.js';
+import {TimeBase} from '../src/base/time.js';
 import {LF} from './bytes.js';
 import type {OpenOptions, ReaderCounters, TraceReader} from './form.js';
 

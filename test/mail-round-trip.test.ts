@@ -1,7 +1,7 @@
 import {spawnSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {beforeAll, describe, expect, inject, it} from 'vitest';
-import type {Report} from '../src/report/types.js';
+import type {Report} from '../src/results/report.js';
 
 const trace = 'docs/examples/writeback-6.12.txt.gz';
 

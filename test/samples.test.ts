@@ -5,7 +5,7 @@
 import {existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {describe, expect, it} from 'vitest';
-import type {Report} from '../src/report/types.js';
+import type {Report} from '../src/results/report.js';
 import {analyzeFiles} from './rules/analyze-text.js';
 
 const root = 'sample-traces';

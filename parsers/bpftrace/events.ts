@@ -11,7 +11,7 @@
  *     dma_map_sg_ent dev=pinbug.0 i=0/1 pfn=0xe154 off=0 len=24576 dir=0                  one entry of its list a line
  */
 
-import {EventKind, PageName, type TraceEvent} from '../../src/model/event.js';
+import {EventKind, PageName, type TraceEvent} from '../../src/events/event.js';
 import {decimal, find, SLASH, SPACE} from '../bytes.js';
 import {decodeProbe} from '../events/probe.js';
 import {probeOfSymbol, type ProbeSpec} from '../events/probe-table.js';

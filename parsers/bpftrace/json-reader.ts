@@ -8,7 +8,7 @@
  *     {"type": "map", "data": {"@pins": {"wl,398": 5}}}
  */
 
-import type {EventSink} from '../../src/model/event.js';
+import type {EventSink} from '../../src/events/event.js';
 import {ascii, CR, decimal, isDigit, LF, QUOTE, sameBytes, skipSpaces, LBRACE} from '../bytes.js';
 import type {OpenOptions, ReaderCounters} from '../form.js';
 import {LineReader, MAX_LINE} from '../lines.js';

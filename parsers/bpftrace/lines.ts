@@ -12,7 +12,7 @@
  *     @pins[wl, 398]: 5
  */
 
-import {EventKind, TraceEvent, type EventSink} from '../../src/model/event.js';
+import {EventKind, TraceEvent, type EventSink} from '../../src/events/event.js';
 import {
   ascii,
   find,

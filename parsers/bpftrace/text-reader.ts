@@ -1,6 +1,6 @@
 /** bpftrace's text output, line by line. */
 
-import type {EventSink} from '../../src/model/event.js';
+import type {EventSink} from '../../src/events/event.js';
 import {CR, LF} from '../bytes.js';
 import type {OpenOptions, ReaderCounters} from '../form.js';
 import {LineReader, MAX_LINE} from '../lines.js';

@@ -1,6 +1,6 @@
 /** Values that DMA events and DMA probes share. */
 
-import {DmaDir} from '../../src/model/event.js';
+import {DmaDir} from '../../src/events/event.js';
 import {decimalHigh32, decimalLow32, isDigit, number} from '../bytes.js';
 
 /**

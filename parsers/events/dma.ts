@@ -13,7 +13,7 @@
  *     unmap: IOMMU: iova=0x0000000000000000 size=4096 unmapped_size=4096                                  to 5.15
  */
 
-import {EventKind, LIST_MAX, type TraceEvent} from '../../src/model/event.js';
+import {EventKind, LIST_MAX, type TraceEvent} from '../../src/events/event.js';
 import {decimal, EQUALS, find, LBRACKET, SLASH, SPACE, skipSpaces} from '../bytes.js';
 import type {DecodeContext} from './context.js';
 import {dmaDirection, isAllOnes} from './dma-values.js';

@@ -9,7 +9,7 @@
  *     io_uring_register: ring 00000000341eb258, opcode 0, nr_user_files 0, nr_user_bufs 2, ret 0
  */
 
-import {EventKind, type TraceEvent} from '../../src/model/event.js';
+import {EventKind, type TraceEvent} from '../../src/events/event.js';
 import {
   ascii,
   COLON,

@@ -11,7 +11,7 @@
  *     mm_vmscan_write_folio: page=00000000deadbeef pfn=0x12da03 flags=RECLAIM_WB_FILE|RECLAIM_WB_ASYNC
  */
 
-import {EventKind, PageName, type TraceEvent} from '../../src/model/event.js';
+import {EventKind, PageName, type TraceEvent} from '../../src/events/event.js';
 import {COLON, COMMA, decimal, DIGIT_0, hex, SPACE, skipDigits, skipHex, skipSpaces, startsWith} from '../bytes.js';
 import type {DecodeContext} from './context.js';
 import {Key} from './keys.js';

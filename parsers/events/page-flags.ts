@@ -1,6 +1,6 @@
 /** The `flags=` of page_ref events: names joined by `|`, or a number. */
 
-import {PageFlag} from '../../src/model/event.js';
+import {PageFlag} from '../../src/events/event.js';
 import {ascii, hashBytes, hashStep, hasHexPrefix, hexLow32, PIPE, sameBytes} from '../bytes.js';
 
 /** Names as show_page_flags prints them (include/trace/events/mmflags.h); those the model never asks about map to 0. */

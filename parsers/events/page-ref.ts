@@ -7,7 +7,7 @@
  *     page_ref_mod: pfn=0x5b20 flags=locked|0x828 count=6 mapcount=3 mapping=0xffff888003909418 ...    trace-cmd
  */
 
-import {PageName, type EventKind, type TraceEvent} from '../../src/model/event.js';
+import {PageName, type EventKind, type TraceEvent} from '../../src/events/event.js';
 import {ascii, hasHexPrefix, LPAREN, sameBytes, SPACE} from '../bytes.js';
 import type {DecodeContext} from './context.js';
 import {Key} from './keys.js';

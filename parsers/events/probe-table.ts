@@ -3,7 +3,7 @@
  * by position (`arg1=`). Signatures by version: mm/gup.c 5.7 to 7.2, mm/page-writeback.c, kernel/dma/mapping.c.
  */
 
-import {EventKind} from '../../src/model/event.js';
+import {EventKind} from '../../src/events/event.js';
 import {ascii} from '../bytes.js';
 import {Key} from './keys.js';
 

@@ -8,7 +8,7 @@
  *     gup_put_folio: __probe_ip=ffffffffb9b7f290 folio=0xfffff011000b5040 refs=1 flags=0x80000        -R, fields
  */
 
-import {EventKind, LIST_MAX, PageName, type TraceEvent} from '../../src/model/event.js';
+import {EventKind, LIST_MAX, PageName, type TraceEvent} from '../../src/events/event.js';
 import {DIGIT_0, HEX, LESS, LPAREN, MINUS, PLUS, RPAREN, SPACE, DOT, startsWith, hasHexPrefix} from '../bytes.js';
 import type {DecodeContext} from './context.js';
 import {dmaDirection, isAllOnes} from './dma-values.js';

@@ -3,7 +3,7 @@
  * the first time gets an entry, which also counts its events.
  */
 
-import {EventKind, type TraceEvent} from '../../src/model/event.js';
+import {EventKind, type TraceEvent} from '../../src/events/event.js';
 import {copyBytes, hashBytes, LPAREN, sameBytes, SPACE, text} from '../bytes.js';
 import {DecodeContext} from './context.js';
 import {decodeDma, decodeIommu} from './dma.js';

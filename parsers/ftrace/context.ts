@@ -30,7 +30,7 @@ import {
   skipHex,
   skipSpaces,
 } from '../bytes.js';
-import {Context} from '../../src/model/event.js';
+import {Context} from '../../src/events/event.js';
 
 /** How the time was printed. */
 export const TimeForm = {

@@ -11,7 +11,7 @@
  *     # pinscope-record: clock=mono
  */
 
-import type {EventSink} from '../../src/model/event.js';
+import type {EventSink} from '../../src/events/event.js';
 import {text} from '../bytes.js';
 import {MAX_CPU} from '../form.js';
 

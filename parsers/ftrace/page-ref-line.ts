@@ -7,7 +7,7 @@
  * Words of four bytes are compared at once; a word is what DataView.getInt32(pos, true) reads.
  */
 
-import {PageFlag, PageName, type TraceEvent} from '../../src/model/event.js';
+import {PageFlag, PageName, type TraceEvent} from '../../src/events/event.js';
 import {HEX, LF, MINUS, PIPE, SPACE} from '../bytes.js';
 import type {DecodeContext} from '../events/context.js';
 

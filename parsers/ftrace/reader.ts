@@ -3,7 +3,7 @@
  * nobody keeps. What the columns before an event say is in context.ts; payloads are decoded in events/.
  */
 
-import {Context, EventKind, type EventSink} from '../../src/model/event.js';
+import {Context, EventKind, type EventSink} from '../../src/events/event.js';
 import {
   COLON,
   CR,

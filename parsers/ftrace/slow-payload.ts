@@ -3,7 +3,7 @@
  * the tables of names, and nothing that scans.
  */
 
-import {EventKind, LIST_MAX, PageFlag, PageName, type TraceEvent} from '../../src/model/event.js';
+import {EventKind, LIST_MAX, PageFlag, PageName, type TraceEvent} from '../../src/events/event.js';
 import {Key} from '../events/keys.js';
 import {probeOfEventName, probeOfSymbol, ReturnShape, type ProbeSpec} from '../events/probe-table.js';
 import {elements, fieldsOf, high, isPointer, low, number, signed, wide, type Field} from './slow-values.js';

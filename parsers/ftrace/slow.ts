@@ -7,8 +7,8 @@
 
 import {Readable} from 'node:stream';
 import split2 from 'split2';
-import {Context, EventKind, TraceEvent, type EventSink} from '../../src/model/event.js';
-import type {TimeBase} from '../../src/model/time.js';
+import {Context, EventKind, TraceEvent, type EventSink} from '../../src/events/event.js';
+import type {TimeBase} from '../../src/base/time.js';
 import {headerLine, lossLine} from './header.js';
 import {readPayload} from './slow-payload.js';
 

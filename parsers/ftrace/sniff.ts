@@ -1,6 +1,6 @@
 /** Whether an input is tracefs text, and which of its variants tell nothing about pages. */
 
-import {EventKind} from '../../src/model/event.js';
+import {EventKind} from '../../src/events/event.js';
 import {COLON, SPACE, text} from '../bytes.js';
 import type {Sniff} from '../form.js';
 import {headLines} from '../head-lines.js';

@@ -9,7 +9,7 @@
  * does not depend on each other, and gives up (-1) on any difference; the general way then decodes the line.
  */
 
-import {EventKind, PageName, type TraceEvent} from '../../src/model/event.js';
+import {EventKind, PageName, type TraceEvent} from '../../src/events/event.js';
 import {EQUALS, HEX, hasHexPrefix, hashBytes, LF, MINUS, RPAREN, SPACE} from '../bytes.js';
 import {Key, keyOf} from '../events/keys.js';
 import {ReturnShape, type ProbeSpec} from '../events/probe-table.js';

@@ -7,7 +7,7 @@
  * time has the order of its lines, as a counting clock.
  */
 
-import {EventKind, type EventSink} from '../../src/model/event.js';
+import {EventKind, type EventSink} from '../../src/events/event.js';
 import {ascii, CR, find, HASH, LF, SPACE} from '../bytes.js';
 import type {EventEntry} from '../events/table.js';
 import type {OpenOptions} from '../form.js';

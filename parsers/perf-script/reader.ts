@@ -7,7 +7,7 @@
  *     	    7f6a7ed1638f write+0x4f (/lib/x86_64-linux-gnu/libc.so.6)
  */
 
-import {EventKind, type EventSink} from '../../src/model/event.js';
+import {EventKind, type EventSink} from '../../src/events/event.js';
 import {
   COLON,
   decimal,

@@ -16,7 +16,7 @@
  *     \t=> 0x0
  */
 
-import {EventKind, type EventSink} from '../../src/model/event.js';
+import {EventKind, type EventSink} from '../../src/events/event.js';
 import {
   COLON,
   CR,

@@ -1,10 +1,10 @@
 /** `pinscope analyze`: options in, report out, exit status back. */
-import {analyze} from '../analyze/report.js';
-import {selector} from '../analyze/select.js';
+import {analyze} from '../run/analyze.js';
+import {selector} from '../findings/select.js';
 import {UserError} from '../io/user-error.js';
 import {REPORT_RENDERERS} from '../report/index.js';
 import {nameReport, readKallsyms} from '../report/symbols.js';
-import type {Report} from '../report/types.js';
+import type {Report} from '../results/report.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode, exitCodeOf} from './exit.js';
 import {judging} from './judging.js';

@@ -1,7 +1,7 @@
 /**
  * The one place where an exit status is decided (contract, "exit").
  */
-import type {Finding, Report, Severity} from '../report/types.js';
+import type {Finding, Report, Severity} from '../results/report.js';
 
 export const ExitCode = {
   /** at least one rule could run, and no finding reaches --fail-on */

@@ -3,7 +3,7 @@
  */
 import * as Flags from '@oclif/core/flags';
 import {UserError} from '../io/user-error.js';
-import type {Severity} from '../report/types.js';
+import type {Severity} from '../results/report.js';
 import type {FailOn} from './exit.js';
 import * as values from './values.js';
 

@@ -1,15 +1,15 @@
 /** `pinscope analyze --follow`: findings of a running trace as they become certain, and a summary at the end. */
-import {follow, type Followed} from '../analyze/follow.js';
-import {findingsNotKept} from '../analyze/report.js';
-import {selector} from '../analyze/select.js';
+import {follow, type Followed} from '../run/follow.js';
+import {findingsNotKept} from '../run/analyze.js';
+import {selector} from '../findings/select.js';
 import {inputName} from '../io/input.js';
 import {openOutput} from '../io/output.js';
 import {openRaw, type RawSource} from '../io/raw.js';
 import {UserError} from '../io/user-error.js';
-import {qualityOf} from '../quality/counters.js';
-import {printable} from '../report/clean.js';
-import type {Finding, QualityCounter, Severity, Verdict} from '../report/types.js';
-import type {Suppressions} from '../rules/suppress.js';
+import {qualityOf} from '../run/quality.js';
+import {printable} from '../words/clean.js';
+import type {Finding, QualityCounter, Severity, Verdict} from '../results/report.js';
+import type {Suppressions} from '../findings/suppress.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode, type FailOn, reaches} from './exit.js';
 import {watchInterrupts} from './interrupt.js';

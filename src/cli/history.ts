@@ -1,16 +1,16 @@
 /** `pinscope history`: the lives of some pages, whole. */
 import {stat} from 'node:fs/promises';
-import {analyze, type AnalyzeOptions} from '../analyze/report.js';
-import {selector} from '../analyze/select.js';
-import {Followed} from '../history/followed.js';
-import {Recorder} from '../history/recorder.js';
-import {absentOf, pagesOf} from '../history/report.js';
+import {analyze, type AnalyzeOptions} from '../run/analyze.js';
+import {selector} from '../findings/select.js';
+import {Followed} from '../readers/history/followed.js';
+import {Recorder} from '../readers/history/recorder.js';
+import {absentOf, pagesOf} from '../readers/history/report.js';
 import {UserError} from '../io/user-error.js';
-import type {Model} from '../model/model.js';
+import type {Model} from '../ledger/model.js';
 import {HISTORY_RENDERERS, type HistoryForm} from '../report/history/index.js';
-import type {HistoryReport} from '../report/history/types.js';
+import type {HistoryReport} from '../results/history.js';
 import {nameHistory, readKallsyms} from '../report/symbols.js';
-import type {Finding, Report} from '../report/types.js';
+import type {Finding, Report} from '../results/report.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode, readingCodeOf} from './exit.js';
 import {judging} from './judging.js';

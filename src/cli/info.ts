@@ -1,5 +1,5 @@
 /** `pinscope info`: what a trace is, and what can be judged on it. */
-import {info} from '../analyze/info.js';
+import {info} from '../run/info.js';
 import {INFO_RENDERERS} from '../report/info/index.js';
 import type {TraceOptions} from './base.js';
 import {type ExitCode, readingCodeOf} from './exit.js';

@@ -1,8 +1,8 @@
 /** What commands that judge a trace need before they read it. */
 import {readFile} from 'node:fs/promises';
-import type {AnalyzeOptions} from '../analyze/report.js';
+import type {AnalyzeOptions} from '../run/analyze.js';
 import {UserError} from '../io/user-error.js';
-import {Suppressions} from '../rules/suppress.js';
+import {Suppressions} from '../findings/suppress.js';
 import type {TraceOptions} from './base.js';
 import {ruleNamed} from './rule-names.js';
 

@@ -1,11 +1,11 @@
 /** `pinscope pins`: who pins, how many, for how long. */
-import {basisOf, endingOf} from '../analyze/basis.js';
-import {readTraces} from '../analyze/read.js';
-import {pinChoice} from '../pins/choice.js';
-import {EVERY_PIN, PinCollector} from '../pins/collector.js';
-import {SOURCES} from '../quality/coverage.js';
+import {basisOf, endingOf} from '../run/basis.js';
+import {readTraces} from '../run/read.js';
+import {pinChoice} from '../readers/pins/choice.js';
+import {EVERY_PIN, PinCollector} from '../readers/pins/collector.js';
+import {SOURCES} from '../proof/needs.js';
 import {PINS_RENDERERS, type PinsForm} from '../report/pins/index.js';
-import type {PinsReport} from '../report/pins/types.js';
+import type {PinsReport} from '../results/pins.js';
 import {namePins, readKallsyms} from '../report/symbols.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode, readingCodeOf} from './exit.js';

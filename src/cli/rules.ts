@@ -1,7 +1,7 @@
 /** `pinscope rules`: what the rules are, from their own words. */
-import {SOURCES} from '../quality/coverage.js';
+import {SOURCES} from '../proof/needs.js';
 import {RULES_RENDERERS} from '../report/rules/index.js';
-import type {EvidenceSource, RulePage, RulesReport} from '../report/rules/types.js';
+import type {EvidenceSource, RulePage, RulesReport} from '../results/rules.js';
 import {RULES, RULES_VERSION} from '../rules/registry.js';
 import type {Need, RuleMeta} from '../rules/types.js';
 import {ExitCode} from './exit.js';

@@ -1,9 +1,21 @@
 /** One finding as lines of plain text: what the terminal and the mail say alike. */
-import {ascii, printable, untabbed} from './clean.js';
-import {clip, between, counted, decoded, decodedShort, frames, pageList, span, task, time, wrap} from './format.js';
+import {ascii, printable, untabbed} from '../words/clean.js';
+import {
+  clip,
+  between,
+  counted,
+  decoded,
+  decodedShort,
+  frames,
+  pageList,
+  span,
+  task,
+  time,
+  wrap,
+} from '../words/format.js';
 import {stackLines, trimmed} from './stacks.js';
-import type {Finding, HistoryEntry, Report} from './types.js';
-import {byLabel} from './words.js';
+import type {Finding, HistoryEntry, Report} from '../results/report.js';
+import {byLabel} from '../words/words.js';
 
 /** Facts of a finding as `[label, text]`, in the order people ask for them. Texts are printable. */
 export function facts(finding: Finding, mostRuns: number): [string, string][] {

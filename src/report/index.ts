@@ -5,7 +5,7 @@ import {renderMail} from './mail.js';
 import {renderMarkdown} from './markdown.js';
 import type {Renderer} from './render.js';
 import {renderTable} from './table.js';
-import type {Report} from './types.js';
+import type {Report} from '../results/report.js';
 
 export const REPORT_FORMS = ['table', 'mail', 'markdown', 'json', 'ndjson', 'html'] as const;
 export type ReportForm = (typeof REPORT_FORMS)[number];

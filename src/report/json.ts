@@ -1,6 +1,6 @@
 /** `--to json` and `--to ndjson`: the report as it stands, whole. `--limit` is the other forms' matter. */
 import type {Renderer} from './render.js';
-import type {Report} from './types.js';
+import type {Report} from '../results/report.js';
 
 /**
  * One document. Findings are written one at a time, so that no string grows with their number: V8 cannot hold one of

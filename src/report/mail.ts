@@ -3,7 +3,7 @@
  * trace lines, which begin with `> ` and keep every byte, so that nobody has to take our word for anything: whoever has
  * only this mail can check the claim, and `pinscope analyze --from mail` reads the quoted lines back.
  */
-import {ascii, untabbed} from './clean.js';
+import {ascii, untabbed} from '../words/clean.js';
 import {
   evidenceHead,
   evidenceRuns,
@@ -14,10 +14,10 @@ import {
   historyLines,
   stackBlock,
 } from './finding-text.js';
-import {bytes, chop, counted, duration, number, wrap} from './format.js';
+import {bytes, chop, counted, duration, number, wrap} from '../words/format.js';
 import {drawRace} from './race.js';
 import {shownCount, type Renderer} from './render.js';
-import type {Finding, Report, ReportInput} from './types.js';
+import type {Finding, Report, ReportInput} from '../results/report.js';
 import {
   clockText,
   commandText,
@@ -30,7 +30,7 @@ import {
   tally,
   unrun,
   verdictLine,
-} from './words.js';
+} from '../words/words.js';
 
 export const MAIL_WIDTH = 75;
 const USUAL_LIMIT = 10;

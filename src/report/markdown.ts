@@ -3,13 +3,23 @@
  * after `</summary>` makes what follows Markdown again. All text of a trace stands in code spans or fenced blocks, where
  * neither turns `@name` or `#1` into links; sentences that quote it are escaped.
  */
-import {htmlText, markdownBlock, markdownCode, markdownText, untabbed} from './clean.js';
+import {htmlText, markdownBlock, markdownCode, markdownText, untabbed} from '../words/clean.js';
 import {evidenceHead, evidenceRuns, leftText, restText, facts, historyLines, stackBlock} from './finding-text.js';
-import {bytes, counted, duration, number} from './format.js';
+import {bytes, counted, duration, number} from '../words/format.js';
 import {drawRace} from './race.js';
 import {shownCount, type Renderer} from './render.js';
-import type {Finding, Report, Severity} from './types.js';
-import {clockText, commandText, cutText, kernelText, lookedAt, partly, advice, unrun, verdictLine} from './words.js';
+import type {Finding, Report, Severity} from '../results/report.js';
+import {
+  clockText,
+  commandText,
+  cutText,
+  kernelText,
+  lookedAt,
+  partly,
+  advice,
+  unrun,
+  verdictLine,
+} from '../words/words.js';
 
 /** An issue on GitHub takes 65,536 characters, and a finding in full has about 5,000. */
 const USUAL_LIMIT = 10;

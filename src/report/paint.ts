@@ -1,5 +1,5 @@
 /** Colour that means something: severities and the verdict. Without colour every function returns its text. */
-import type {Severity} from './types.js';
+import type {Severity} from '../results/report.js';
 
 export interface Paint {
   severity(severity: Severity, text: string): string;

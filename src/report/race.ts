@@ -3,10 +3,10 @@
  * on the right. With two CPUs (or two tasks) each has a column; when one task did everything, the other column is the
  * device or the writeback that went on meanwhile, drawn as a bar from its start to its end.
  */
-import {ascii} from './clean.js';
-import {clip, duration, task, time, wrap} from './format.js';
-import type {Evidence, Finding} from './types.js';
-import {deed, decidingEvidence, entryOf, mark} from './words.js';
+import {ascii} from '../words/clean.js';
+import {clip, duration, task, time, wrap} from '../words/format.js';
+import type {Evidence, Finding} from '../results/report.js';
+import {deed, decidingEvidence, entryOf, mark} from '../words/words.js';
 
 interface Step {
   evidence: Evidence;

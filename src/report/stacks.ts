@@ -1,5 +1,5 @@
 /** Call stacks shortened to what a reader needs: one frame a line, innermost first. */
-import type {Finding} from './types.js';
+import type {Finding} from '../results/report.js';
 
 export interface ShownStack {
   role: string;

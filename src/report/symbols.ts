@@ -1,10 +1,10 @@
 /** Puts names to bare addresses in the stacks of a result, by the kallsyms file that was given. */
 import {readFile, stat} from 'node:fs/promises';
 import {UserError} from '../io/user-error.js';
-import type {HistoryReport} from './history/types.js';
+import type {HistoryReport} from '../results/history.js';
 import {KallsymsError, parseKallsyms, symbolised, type Kallsyms} from './kallsyms.js';
-import type {PinsReport} from './pins/types.js';
-import type {Report} from './types.js';
+import type {PinsReport} from '../results/pins.js';
+import type {Report} from '../results/report.js';
 
 /** /proc/kallsyms of a distribution kernel has 10 to 20 MB; a larger file is something else. */
 const LARGEST_BYTES = 128_000_000;

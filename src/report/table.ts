@@ -1,5 +1,5 @@
 /** `--to table`: the terminal. Plain ASCII layout, colour only where it means something, the important first. */
-import {printable} from './clean.js';
+import {printable} from '../words/clean.js';
 import {
   evidenceHead,
   evidenceRuns,
@@ -11,13 +11,23 @@ import {
   historyLines,
   stackBlock,
 } from './finding-text.js';
-import {bytes, chop, clip, counted, duration, frames, number, pageList, task, time, wrap} from './format.js';
+import {bytes, chop, clip, counted, duration, frames, number, pageList, task, time, wrap} from '../words/format.js';
 import {paint, type Paint} from './paint.js';
 import {drawRace} from './race.js';
 import {shownCount, type Renderer} from './render.js';
 import {textTable} from './text-table.js';
-import type {Finding, Report} from './types.js';
-import {nothingFound, clockText, cutText, kernelText, lookedAt, partly, advice, unrun, verdictLine} from './words.js';
+import type {Finding, Report} from '../results/report.js';
+import {
+  nothingFound,
+  clockText,
+  cutText,
+  kernelText,
+  lookedAt,
+  partly,
+  advice,
+  unrun,
+  verdictLine,
+} from '../words/words.js';
 
 const USUAL_LIMIT = 20;
 /** Up to so many findings are all shown in full. */

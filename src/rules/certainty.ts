@@ -1,11 +1,11 @@
 /**
  * What could explain a finding away. A rule asks here; it does not decide by itself what is certain.
  */
-import {EventKind as K} from '../model/event.js';
-import type {DmaWindow, WindowOwner} from '../model/dma.js';
-import type {Model} from '../model/model.js';
-import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
-import type {Deed, Reference} from '../model/references.js';
+import {EventKind as K} from '../events/event.js';
+import type {DmaWindow, WindowOwner} from '../ledger/tables/dma.js';
+import type {Model} from '../ledger/model.js';
+import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
+import type {Deed, Reference} from '../ledger/tables/references.js';
 
 /** Times are printed in microseconds: two events on two CPUs this close cannot be ordered. */
 const TIE_NS = 1000;

@@ -6,9 +6,9 @@
  * dirty already or was written through the page table; set_page_dirty() of a driver calls it once. A single call by the
  * unpinning task on a page known clean is therefore the driver's.
  */
-import type {Listener} from '../model/listener.js';
-import {PageState} from '../model/page-table.js';
-import type {Deed, Reference} from '../model/references.js';
+import type {Listener} from '../ledger/listener.js';
+import {PageState} from '../ledger/tables/page-table.js';
+import type {Deed, Reference} from '../ledger/tables/references.js';
 import {firstDoubt, lost} from './certainty.js';
 import type {Rule, RuleContext, Violation} from './types.js';
 

@@ -1,4 +1,4 @@
-import type {Listener} from '../model/listener.js';
+import type {Listener} from '../ledger/listener.js';
 import {countsRecorded, firstDoubt, lost} from './certainty.js';
 import {liveLinks} from './live-windows.js';
 import type {Rule, RuleContext} from './types.js';

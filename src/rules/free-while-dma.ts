@@ -1,7 +1,7 @@
-import type {DmaLink, DmaWindow} from '../model/dma.js';
-import type {Listener} from '../model/listener.js';
-import {PageState} from '../model/page-table.js';
-import type {Deed, Reference} from '../model/references.js';
+import type {DmaLink, DmaWindow} from '../ledger/tables/dma.js';
+import type {Listener} from '../ledger/listener.js';
+import {PageState} from '../ledger/tables/page-table.js';
+import type {Deed, Reference} from '../ledger/tables/references.js';
 import {countsRecorded, firstDoubt, kindDoubt, lost, mappingDoubt, tie} from './certainty.js';
 import {liveLinks, WaitingForUnmap} from './live-windows.js';
 import type {Rule, RuleContext, Violation} from './types.js';

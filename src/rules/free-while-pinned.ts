@@ -1,5 +1,5 @@
-import type {Listener} from '../model/listener.js';
-import {PageState} from '../model/page-table.js';
+import type {Listener} from '../ledger/listener.js';
+import {PageState} from '../ledger/tables/page-table.js';
 import {countsRecorded, firstDoubt, lost, unpinsDoubt} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 

@@ -1,9 +1,9 @@
-import {EventKind as K, PageFlag} from '../model/event.js';
-import type {Listener} from '../model/listener.js';
-import type {Model} from '../model/model.js';
-import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
-import {BIAS} from '../model/ref-counts.js';
-import type {Deed, Reference} from '../model/references.js';
+import {EventKind as K, PageFlag} from '../events/event.js';
+import type {Listener} from '../ledger/listener.js';
+import type {Model} from '../ledger/model.js';
+import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
+import {BIAS} from '../ledger/trackers/ref-counts.js';
+import type {Deed, Reference} from '../ledger/tables/references.js';
 import {countsRecorded, firstDoubt, kindDoubt, lost} from './certainty.js';
 import type {Rule, RuleContext, Violation} from './types.js';
 

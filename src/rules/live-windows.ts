@@ -1,7 +1,7 @@
 /** What the rules about DMA share: the live windows under a page, and findings that wait for a window's end. */
-import type {DmaLink, DmaWindow} from '../model/dma.js';
-import {EventKind as K} from '../model/event.js';
-import type {Model} from '../model/model.js';
+import type {DmaLink, DmaWindow} from '../ledger/tables/dma.js';
+import {EventKind as K} from '../events/event.js';
+import type {Model} from '../ledger/model.js';
 import type {Violation} from './types.js';
 
 /** Live windows on pages [first, first + n) that were opened for the page that lives there now. */

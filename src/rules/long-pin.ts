@@ -1,6 +1,6 @@
-import type {Listener} from '../model/listener.js';
-import {PageState} from '../model/page-table.js';
-import type {Deed, Reference} from '../model/references.js';
+import type {Listener} from '../ledger/listener.js';
+import {PageState} from '../ledger/tables/page-table.js';
+import type {Deed, Reference} from '../ledger/tables/references.js';
 import {firstDoubt, lost} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 

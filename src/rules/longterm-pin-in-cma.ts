@@ -1,5 +1,5 @@
-import type {Listener} from '../model/listener.js';
-import type {Reference} from '../model/references.js';
+import type {Listener} from '../ledger/listener.js';
+import type {Reference} from '../ledger/tables/references.js';
 import {firstDoubt, lost} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 

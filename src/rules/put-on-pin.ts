@@ -1,8 +1,8 @@
-import {Context} from '../model/event.js';
-import type {Listener} from '../model/listener.js';
-import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
-import {BIAS} from '../model/ref-counts.js';
-import type {Deed, Reference} from '../model/references.js';
+import {Context} from '../events/event.js';
+import type {Listener} from '../ledger/listener.js';
+import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
+import {BIAS} from '../ledger/trackers/ref-counts.js';
+import type {Deed, Reference} from '../ledger/tables/references.js';
 import {firstDoubt, lost, unpinsDoubt} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 

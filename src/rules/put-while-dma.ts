@@ -1,4 +1,4 @@
-import type {Listener} from '../model/listener.js';
+import type {Listener} from '../ledger/listener.js';
 import {firstDoubt, lost, mappingDoubt, tie} from './certainty.js';
 import {liveLinks, WaitingForUnmap} from './live-windows.js';
 import type {Rule, RuleContext} from './types.js';

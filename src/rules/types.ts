@@ -1,9 +1,9 @@
-import type {Journal} from '../model/journal.js';
-import type {LineText} from '../model/line-text.js';
-import type {Model} from '../model/model.js';
-import type {Deed} from '../model/references.js';
-import type {Listener} from '../model/listener.js';
-import type {Severity, Verdict} from '../report/types.js';
+import type {Journal} from '../ledger/tables/journal.js';
+import type {LineText} from '../events/line-text.js';
+import type {Model} from '../ledger/model.js';
+import type {Deed} from '../ledger/tables/references.js';
+import type {Listener} from '../ledger/listener.js';
+import type {Severity, Verdict} from '../results/report.js';
 
 export type RuleId =
   | 'unpin-while-dma'

@@ -1,8 +1,8 @@
-import {DmaDir} from '../model/event.js';
-import type {DmaLink, DmaWindow} from '../model/dma.js';
-import type {Drop, Listener} from '../model/listener.js';
-import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
-import {BIAS} from '../model/ref-counts.js';
+import {DmaDir} from '../events/event.js';
+import type {DmaLink, DmaWindow} from '../ledger/tables/dma.js';
+import type {Drop, Listener} from '../ledger/listener.js';
+import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
+import {BIAS} from '../ledger/trackers/ref-counts.js';
 import {countsRecorded, firstDoubt, lost, mappingDoubt, pinsDoubt, tie} from './certainty.js';
 import {liveLinks, WaitingForUnmap} from './live-windows.js';
 import type {Rule, RuleContext, Violation} from './types.js';

@@ -1,7 +1,7 @@
-import {Context, EventKind as K} from '../model/event.js';
-import type {Listener} from '../model/listener.js';
-import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
-import {BIAS} from '../model/ref-counts.js';
+import {Context, EventKind as K} from '../events/event.js';
+import type {Listener} from '../ledger/listener.js';
+import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
+import {BIAS} from '../ledger/trackers/ref-counts.js';
 import {countsRecorded, lost} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 

@@ -1,5 +1,5 @@
-import type {Listener} from '../model/listener.js';
-import {UNKNOWN_COUNT} from '../model/page-table.js';
+import type {Listener} from '../ledger/listener.js';
+import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import {countsRecorded, firstDoubt, lost} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 import {directionName} from './unpin-while-dma.js';

@@ -1,7 +1,7 @@
-import {EventKind as K} from '../model/event.js';
-import type {Listener} from '../model/listener.js';
-import {PageState, UNKNOWN_COUNT} from '../model/page-table.js';
-import type {Severity} from '../report/types.js';
+import {EventKind as K} from '../events/event.js';
+import type {Listener} from '../ledger/listener.js';
+import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
+import type {Severity} from '../results/report.js';
 import {countsRecorded, firstDoubt, kindDoubt, lost, unpinsDoubt} from './certainty.js';
 import type {Rule, RuleContext, Violation} from './types.js';
 import {directionName} from './unpin-while-dma.js';

@@ -1,11 +1,11 @@
 /** What the rules about writeback share: pages under writeback that are held, and who may write them meanwhile. */
-import type {DmaWindow} from '../model/dma.js';
-import {DmaDir} from '../model/event.js';
-import type {Listener} from '../model/listener.js';
-import type {Model} from '../model/model.js';
-import {PageState} from '../model/page-table.js';
-import type {Reference, ReferenceKind} from '../model/references.js';
-import type {Writeback} from '../model/writeback.js';
+import type {DmaWindow} from '../ledger/tables/dma.js';
+import {DmaDir} from '../events/event.js';
+import type {Listener} from '../ledger/listener.js';
+import type {Model} from '../ledger/model.js';
+import {PageState} from '../ledger/tables/page-table.js';
+import type {Reference, ReferenceKind} from '../ledger/tables/references.js';
+import type {Writeback} from '../ledger/tables/writeback.js';
 import {liveLinks} from './live-windows.js';
 
 /** A page that is under writeback while somebody holds it. */

@@ -2,7 +2,7 @@ import {describe, expect, it} from 'vitest';
 import {exitCodeOf} from '../../src/cli/exit.js';
 import type {FailOn} from '../../src/cli/exit.js';
 import {explain} from '../../src/cli/failure.js';
-import type {Finding, Report, RuleStatus} from '../../src/report/types.js';
+import type {Finding, Report, RuleStatus} from '../../src/results/report.js';
 
 const ran: RuleStatus = {id: 'pin-leak', status: 'ran', missing: [], advice: ''};
 const notRun: RuleStatus = {...ran, status: 'not-run'};

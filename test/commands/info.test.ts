@@ -1,5 +1,5 @@
 import {beforeAll, describe, expect, inject, it} from 'vitest';
-import type {InfoReport} from '../../src/report/info/types.js';
+import type {InfoReport} from '../../src/results/info.js';
 import {json, linesOf, pinscope, sample} from './pinscope.js';
 
 beforeAll(() => expect(inject('buildFailure')).toBe(''));

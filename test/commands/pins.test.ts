@@ -2,11 +2,11 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {beforeAll, describe, expect, inject, it} from 'vitest';
-import {LivePins} from '../../src/pins/live.js';
-import {Spread} from '../../src/pins/spread.js';
-import {Top} from '../../src/pins/top.js';
+import {LivePins} from '../../src/readers/pins/live.js';
+import {Spread} from '../../src/readers/pins/spread.js';
+import {Top} from '../../src/readers/pins/top.js';
 import {distribution} from '../../src/report/pins/distribution.js';
-import type {PinsReport} from '../../src/report/pins/types.js';
+import type {PinsReport} from '../../src/results/pins.js';
 import {against, json, linesOf, pinscope, sample} from './pinscope.js';
 
 beforeAll(() => expect(inject('buildFailure')).toBe(''));

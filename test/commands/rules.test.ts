@@ -1,5 +1,5 @@
 import {beforeAll, describe, expect, inject, it} from 'vitest';
-import type {RulesReport} from '../../src/report/rules/types.js';
+import type {RulesReport} from '../../src/results/rules.js';
 import {RULES} from '../../src/rules/registry.js';
 import {json, pinscope} from './pinscope.js';
 

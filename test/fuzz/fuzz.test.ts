@@ -3,8 +3,8 @@ import {execFile} from 'node:child_process';
 import {promisify} from 'node:util';
 import {expect, it} from 'vitest';
 import {detect} from '../../parsers/detect.js';
-import {Followed} from '../../src/history/followed.js';
-import {Recorder} from '../../src/history/recorder.js';
+import {Followed} from '../../src/readers/history/followed.js';
+import {Recorder} from '../../src/readers/history/recorder.js';
 import {readWith} from '../parsers/collect.js';
 import {analyzeText} from '../rules/analyze-text.js';
 

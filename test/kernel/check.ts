@@ -3,7 +3,7 @@ import {spawnSync} from 'node:child_process';
 import {existsSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import type {Report} from '../../src/report/types.js';
+import type {Report} from '../../src/results/report.js';
 import {judge, parseDeeds, type Deed, type Judgement} from './judge.js';
 import type {Kernel} from './packages.js';
 

@@ -1,5 +1,5 @@
 /** Holds what pinscope says of a trace against what the work did. */
-import type {Finding, Report} from '../../src/report/types.js';
+import type {Finding, Report} from '../../src/results/report.js';
 
 /** One line of truth of guest/work.c. */
 export interface Deed {

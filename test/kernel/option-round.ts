@@ -3,7 +3,7 @@ import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {defaultOptions, type Recorder, type RecordOptions} from '../../src/record/options.js';
 import {recordingScript} from '../../src/record/script.js';
-import type {Report} from '../../src/report/types.js';
+import type {Report} from '../../src/results/report.js';
 import {checkRecording, guestFile, result} from './check.js';
 import {concerns, parseDeeds} from './judge.js';
 import type {Kernel} from './packages.js';

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest';
-import {Era} from '../../src/model/era.js';
+import {Era} from '../../src/capture/era.js';
 
 describe('Era', () => {
   it.each([

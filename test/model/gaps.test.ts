@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {Gaps} from '../../src/model/gaps.js';
+import {Gaps} from '../../src/capture/gaps.js';
 import {analyzeText} from '../rules/analyze-text.js';
 import {SmallKernel} from '../rules/small-kernel.js';
 

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest';
-import {HeldEvents} from '../../src/analyze/held-events.js';
-import {EventKind, TraceEvent} from '../../src/model/event.js';
+import {HeldEvents} from '../../src/order/held-events.js';
+import {EventKind, TraceEvent} from '../../src/events/event.js';
 
 /** An event with a number of its own in every field, lying somewhere in a chunk. */
 function filled(seed: number): TraceEvent {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {Identity} from '../../src/model/identity.js';
+import {Identity} from '../../src/capture/identity.js';
 import {analyzeText, toldOf} from '../rules/analyze-text.js';
 import {SmallKernel} from '../rules/small-kernel.js';
 

@@ -1,11 +1,11 @@
 /** Inputs made to be slow or large: work and memory stay bounded, what is left out is said, and what is kept is right. */
 import {existsSync, readFileSync} from 'node:fs';
 import {describe, expect, it} from 'vitest';
-import {Gaps} from '../../src/model/gaps.js';
-import {Oldest} from '../../src/model/oldest.js';
-import {PageTable} from '../../src/model/page-table.js';
-import {LIMIT_WORDS} from '../../src/quality/limits.js';
-import type {Report} from '../../src/report/types.js';
+import {Gaps} from '../../src/capture/gaps.js';
+import {Oldest} from '../../src/base/oldest.js';
+import {PageTable} from '../../src/ledger/tables/page-table.js';
+import {LIMIT_WORDS} from '../../src/words/limits.js';
+import type {Report} from '../../src/results/report.js';
 import {analyzeText, told} from '../rules/analyze-text.js';
 import {SmallKernel} from '../rules/small-kernel.js';
 

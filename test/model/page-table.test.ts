@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {PageState, PageTable, UNKNOWN_COUNT} from '../../src/model/page-table.js';
+import {PageState, PageTable, UNKNOWN_COUNT} from '../../src/ledger/tables/page-table.js';
 
 /** PFNs as machines have them: dense runs, sparse ones, and those of memory beyond 16 TiB. */
 const pfn = fc.oneof(

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {Sorter, WINDOW_EVENTS} from '../../src/analyze/sorter.js';
-import {EventKind, type EventSink, type Loss, TraceEvent} from '../../src/model/event.js';
+import {Sorter, WINDOW_EVENTS} from '../../src/order/sorter.js';
+import {EventKind, type EventSink, type Loss, TraceEvent} from '../../src/events/event.js';
 
 /** What came through, in order. */
 class Heard implements EventSink {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {TimeQueue} from '../../src/analyze/time-queue.js';
+import {TimeQueue} from '../../src/order/time-queue.js';
 
 describe('rows in order of time', () => {
   it('come out as a stable sort has them, however they came in', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {TimeBase} from '../../src/model/time.js';
+import {TimeBase} from '../../src/base/time.js';
 
 describe('TimeBase', () => {
   it('gives back every time of seconds and nanoseconds exactly, after years of uptime too', () => {

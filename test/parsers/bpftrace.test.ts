@@ -6,8 +6,8 @@ import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {bpftrace, bpftraceJson} from '../../parsers/bpftrace/index.js';
 import {detect} from '../../parsers/detect.js';
-import {EventKind, PageFlag, type TraceEvent} from '../../src/model/event.js';
-import {TimeBase} from '../../src/model/time.js';
+import {EventKind, PageFlag, type TraceEvent} from '../../src/events/event.js';
+import {TimeBase} from '../../src/base/time.js';
 import {read, type Seen} from './collect.js';
 
 const sample = (name: string): Buffer => {

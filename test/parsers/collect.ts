@@ -1,8 +1,8 @@
 /** A sink that keeps what the event's kind says is in it, in comparable form. */
 
-import {EventKind, type EventSink, type TraceEvent} from '../../src/model/event.js';
+import {EventKind, type EventSink, type TraceEvent} from '../../src/events/event.js';
 import type {Form, OpenOptions, TraceReader} from '../../parsers/form.js';
-import {TimeBase} from '../../src/model/time.js';
+import {TimeBase} from '../../src/base/time.js';
 
 const NAMES = Object.fromEntries(Object.entries(EventKind).map(([name, kind]) => [kind, name]));
 

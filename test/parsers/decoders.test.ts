@@ -2,7 +2,7 @@
 
 import {describe, expect, it} from 'vitest';
 import {ftrace} from '../../parsers/ftrace/index.js';
-import {DmaDir, PageFlag, PageName} from '../../src/model/event.js';
+import {DmaDir, PageFlag, PageName} from '../../src/events/event.js';
 import {read, type Seen} from './collect.js';
 
 function decode(payload: string): Seen | undefined {

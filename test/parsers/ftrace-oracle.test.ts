@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {FtraceReader} from '../../parsers/ftrace/index.js';
 import {SlowFtraceReader} from '../../parsers/ftrace/slow.js';
-import {TimeBase} from '../../src/model/time.js';
+import {TimeBase} from '../../src/base/time.js';
 import {Collector, readWith, type Seen} from './collect.js';
 import {FTRACE_FIELDS_LINES, FTRACE_LINES} from './ftrace-lines.js';
 

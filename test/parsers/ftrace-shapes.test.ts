@@ -2,7 +2,7 @@
 
 import {describe, expect, it} from 'vitest';
 import {ftrace} from '../../parsers/ftrace/index.js';
-import {Context} from '../../src/model/event.js';
+import {Context} from '../../src/events/event.js';
 import {read, type Seen} from './collect.js';
 
 const PAYLOAD = 'page_ref_mod: pfn=0x12da00 flags=uptodate|lru count=2 mapcount=0 mapping=00000000a1b2c3d4 mt=1 val=1';

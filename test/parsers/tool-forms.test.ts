@@ -3,7 +3,7 @@
 import {describe, expect, it} from 'vitest';
 import {perfScript} from '../../parsers/perf-script/index.js';
 import {traceCmd} from '../../parsers/trace-cmd/index.js';
-import {DmaDir, PageFlag, PageName} from '../../src/model/event.js';
+import {DmaDir, PageFlag, PageName} from '../../src/events/event.js';
 import {read, type Seen} from './collect.js';
 
 function events(seen: Seen[]): Seen[] {

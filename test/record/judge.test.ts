@@ -1,6 +1,6 @@
 /** The judge of the guests' traces must itself be able to say no. */
 import {describe, expect, test} from 'vitest';
-import type {Finding, Report} from '../../src/report/types.js';
+import type {Finding, Report} from '../../src/results/report.js';
 import {judge, parseDeeds, type Deed, type Judgement} from '../kernel/judge.js';
 
 function deed(name: string, t0: bigint, ...pfns: string[]): Deed {

@@ -6,7 +6,7 @@ import {afterAll, describe, expect, test} from 'vitest';
 import {payloadOf} from '../../parsers/bpftrace/events.js';
 import {EventTable} from '../../parsers/events/table.js';
 import {recordOptions} from '../../src/cli/record.js';
-import {EventKind} from '../../src/model/event.js';
+import {EventKind} from '../../src/events/event.js';
 import {groupsFor, RULE_IDS} from '../../src/record/groups.js';
 import {defaultOptions, RECORDERS, type RecordOptions} from '../../src/record/options.js';
 import {PROBES, TRACEPOINTS} from '../../src/record/probes.js';

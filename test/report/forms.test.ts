@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest';
 import {REPORT_FORMS, REPORT_RENDERERS, type ReportForm} from '../../src/report/index.js';
-import type {Report} from '../../src/report/types.js';
+import type {Report} from '../../src/results/report.js';
 import * as samples from './samples.js';
 
 const plain = {color: false, width: 80};

@@ -5,7 +5,7 @@ import {pathToFileURL} from 'node:url';
 import {chromium, type Browser, type Page} from 'playwright-core';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
 import {REPORT_RENDERERS} from '../../src/report/index.js';
-import type {Report} from '../../src/report/types.js';
+import type {Report} from '../../src/results/report.js';
 import * as samples from './samples.js';
 
 const browserPath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(

@@ -2,7 +2,7 @@
  * Reports written by hand from real captures: what the renderers are tried on. The trace lines are those of a 6.12
  * kernel whose test module unpinned pages before it unmapped them, and wrote back pages that it had pinned.
  */
-import type {Evidence, Finding, HistoryEntry, Report} from '../../src/report/types.js';
+import type {Evidence, Finding, HistoryEntry, Report} from '../../src/results/report.js';
 
 /** A report that found nothing, with every rule run; samples start from it. */
 export function emptyReport(): Report {

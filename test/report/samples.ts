@@ -1,5 +1,5 @@
 /** Whole reports of samples: other clocks, hostile text, losses, many findings. */
-import type {Finding, Report} from '../../src/report/types.js';
+import type {Finding, Report} from '../../src/results/report.js';
 import {
   earlyUnpin,
   earlyUnpinWithStacks,

@@ -4,7 +4,7 @@ import {describe, expect, it} from 'vitest';
 import {HISTORY_RENDERERS} from '../../src/report/history/index.js';
 import {PINS_RENDERERS} from '../../src/report/pins/index.js';
 import {REPORT_RENDERERS} from '../../src/report/index.js';
-import type {Report} from '../../src/report/types.js';
+import type {Report} from '../../src/results/report.js';
 import {historyReport, pinsReport} from './sample-lives.js';
 import * as samples from './samples.js';
 

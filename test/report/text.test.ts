@@ -8,11 +8,11 @@ import {
   printableDeep,
   scriptJson,
   untabbed,
-} from '../../src/report/clean.js';
-import {bytes, chop, decoded, duration, number, pageRuns, time, wrap} from '../../src/report/format.js';
+} from '../../src/words/clean.js';
+import {bytes, chop, decoded, duration, number, pageRuns, time, wrap} from '../../src/words/format.js';
 import {parseKallsyms, symbolised} from '../../src/report/kallsyms.js';
 import {trimmed} from '../../src/report/stacks.js';
-import {commandText} from '../../src/report/words.js';
+import {commandText} from '../../src/words/words.js';
 
 const anyText = fc.string({unit: 'binary', maxLength: 60});
 

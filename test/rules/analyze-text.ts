@@ -2,9 +2,9 @@
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
-import {analyze, type AnalyzeOptions} from '../../src/analyze/report.js';
+import {analyze, type AnalyzeOptions} from '../../src/run/analyze.js';
 import type {KernelVersion} from '../../src/cli/values.js';
-import type {Report} from '../../src/report/types.js';
+import type {Report} from '../../src/results/report.js';
 
 export interface AnalyzeTextOptions {
   /** `--kernel`, such as 6.1 */

@@ -1,6 +1,6 @@
 /** What becomes of violations: one deed is one finding, and what is known can be left out. */
 import {describe, expect, it} from 'vitest';
-import {Suppressions} from '../../src/rules/suppress.js';
+import {Suppressions} from '../../src/findings/suppress.js';
 import {RULES} from '../../src/rules/registry.js';
 import {analyzeText} from './analyze-text.js';
 import {SmallKernel} from './small-kernel.js';

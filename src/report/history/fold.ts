@@ -2,7 +2,7 @@
  * Repeats in a page's life, folded. A page-cache page is looked up and let go thousands of times between two events that
  * matter; a run of the same few changes by the same task is one line that says how many times.
  */
-import type {LifeEntry} from './types.js';
+import type {LifeEntry} from '../../results/history.js';
 
 export interface Fold {
   /** what is repeated, as it first happened */

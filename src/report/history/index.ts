@@ -1,14 +1,14 @@
 /** `pinscope history` in its output forms. */
-import {ascii, htmlText, markdownBlock, markdownCode, markdownText, printable, untabbed} from '../clean.js';
+import {ascii, htmlText, markdownBlock, markdownCode, markdownText, printable, untabbed} from '../../words/clean.js';
 import {factLines} from '../finding-text.js';
-import {bytes, counted, number, wrap} from '../format.js';
+import {bytes, counted, number, wrap} from '../../words/format.js';
 import {continued, MAIL_WIDTH} from '../mail.js';
 import {fold, table} from '../markdown.js';
 import {paint} from '../paint.js';
 import {shownCount, type Renderer, type RenderOptions} from '../render.js';
-import {clockText, commandText, cutText, kernelText} from '../words.js';
+import {clockText, commandText, cutText, kernelText} from '../../words/words.js';
 import {absentText, generationTitle, lifeLines} from './lines.js';
-import type {HistoryReport, PageHistory} from './types.js';
+import type {HistoryReport, PageHistory} from '../../results/history.js';
 
 export const HISTORY_FORMS = ['table', 'mail', 'markdown', 'json'] as const;
 export type HistoryForm = (typeof HISTORY_FORMS)[number];

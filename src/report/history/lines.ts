@@ -1,11 +1,11 @@
 /** A page's life as lines of text, for every form that is text. */
-import {ascii, printable} from '../clean.js';
+import {ascii, printable} from '../../words/clean.js';
 import {change} from '../finding-text.js';
-import {between, clip, counted, decodedBrief, duration, number, task, time, wrap} from '../format.js';
+import {between, clip, counted, decodedBrief, duration, number, task, time, wrap} from '../../words/format.js';
 import {stackLines, trimmed} from '../stacks.js';
-import type {Window} from '../types.js';
+import type {Window} from '../../results/report.js';
 import {folded, type Fold} from './fold.js';
-import type {Generation, HistoryReport, LifeEntry, PageHistory} from './types.js';
+import type {Generation, HistoryReport, LifeEntry, PageHistory} from '../../results/history.js';
 
 /** Most bars drawn beside a life; windows beyond them are listed only. */
 const MOST_BARS = 6;

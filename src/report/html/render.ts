@@ -5,9 +5,9 @@
  */
 import {createHash} from 'node:crypto';
 import {readFileSync} from 'node:fs';
-import {htmlText, scriptJson} from '../clean.js';
+import {htmlText, scriptJson} from '../../words/clean.js';
 import {shownCount, type Renderer} from '../render.js';
-import type {Report} from '../types.js';
+import type {Report} from '../../results/report.js';
 import {pageView} from './view.js';
 
 /** More findings than a person looks at would only make the file heavy; the cut is told in the page. */

@@ -2,12 +2,24 @@
  * What the page shows, laid out in advance: the page's own script only draws. All text is made printable here, and
  * times become offsets from a base, small enough to be exact in the page's numbers.
  */
-import {printable, untabbed} from '../clean.js';
+import {printable, untabbed} from '../../words/clean.js';
 import {change, facts, evidenceHead} from '../finding-text.js';
-import {between, bytes, counted, decoded, duration, frames, number, pageRuns, span, task, time} from '../format.js';
+import {
+  between,
+  bytes,
+  counted,
+  decoded,
+  duration,
+  frames,
+  number,
+  pageRuns,
+  span,
+  task,
+  time,
+} from '../../words/format.js';
 import {drawRace} from '../race.js';
 import {stackLines, trimmed} from '../stacks.js';
-import type {Finding, Report, Severity} from '../types.js';
+import type {Finding, Report, Severity} from '../../results/report.js';
 import {
   byLabel,
   clockText,
@@ -21,7 +33,7 @@ import {
   advice,
   unrun,
   verdictLine,
-} from '../words.js';
+} from '../../words/words.js';
 
 export interface PageView {
   version: string;

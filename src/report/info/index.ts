@@ -1,12 +1,12 @@
 /** `pinscope info` in its output forms. */
-import {printable, untabbed} from '../clean.js';
+import {printable, untabbed} from '../../words/clean.js';
 import {factLines} from '../finding-text.js';
-import {bytes, clip, counted, number, time, wrap} from '../format.js';
+import {bytes, clip, counted, number, time, wrap} from '../../words/format.js';
 import {paint, type Paint} from '../paint.js';
 import {shownCount, type Renderer, type RenderOptions} from '../render.js';
 import {textTable} from '../text-table.js';
-import {clockText, cutText, kernelText} from '../words.js';
-import type {InfoInput, InfoReport, LossSpan} from './types.js';
+import {clockText, cutText, kernelText} from '../../words/words.js';
+import type {InfoInput, InfoReport, LossSpan} from '../../results/info.js';
 
 export type InfoForm = 'table' | 'json';
 

@@ -1,5 +1,5 @@
 /** Percentiles and a log2 histogram of times, as bpftrace's hist() makes one. */
-import type {Distribution} from './types.js';
+import type {Distribution} from '../../results/pins.js';
 
 /**
  * @param times_ns whole ns, in any order; negative ones count as 0

@@ -1,16 +1,16 @@
 /** `pinscope pins` in its output forms. */
-import {ascii, htmlText, markdownBlock, markdownCode, printable, untabbed} from '../clean.js';
+import {ascii, htmlText, markdownBlock, markdownCode, printable, untabbed} from '../../words/clean.js';
 import {factLines} from '../finding-text.js';
-import {bytes, clip, counted, duration, number, task, time, wrap} from '../format.js';
+import {bytes, clip, counted, duration, number, task, time, wrap} from '../../words/format.js';
 import {continued, MAIL_WIDTH} from '../mail.js';
 import {fold, table as markdownTable} from '../markdown.js';
 import {paint, type Paint} from '../paint.js';
 import {shownCount, type Renderer, type RenderOptions} from '../render.js';
 import {trimmed, stackLines} from '../stacks.js';
 import {textTable} from '../text-table.js';
-import {clockText, commandText, cutText, kernelText} from '../words.js';
+import {clockText, commandText, cutText, kernelText} from '../../words/words.js';
 import {histogram, livePlot} from './plot.js';
-import type {Distribution, HeldPin, Holder, PinsReport} from './types.js';
+import type {Distribution, HeldPin, Holder, PinsReport} from '../../results/pins.js';
 
 export const PINS_FORMS = ['table', 'mail', 'markdown', 'json'] as const;
 export type PinsForm = (typeof PINS_FORMS)[number];

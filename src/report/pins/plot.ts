@@ -1,6 +1,6 @@
 /** Plots of text: live pins over time, and histograms as bpftrace draws them. ASCII only. */
-import {number, time} from '../format.js';
-import type {Distribution, LivePins} from './types.js';
+import {number, time} from '../../words/format.js';
+import type {Distribution, LivePins} from '../../results/pins.js';
 
 /** Columns of `#` over a time axis, `rows` high; several steps that fall into one column show the most of them. */
 export function livePlot(live: LivePins, width: number, rows = 8): string[] {

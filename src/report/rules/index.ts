@@ -1,9 +1,9 @@
 /** `pinscope rules` in its output forms: the list of all rules, or the page of one. */
-import {counted, wrap} from '../format.js';
+import {counted, wrap} from '../../words/format.js';
 import {paint, type Paint} from '../paint.js';
 import type {Renderer} from '../render.js';
-import type {Severity} from '../types.js';
-import type {RulePage, RulesReport} from './types.js';
+import type {Severity} from '../../results/report.js';
+import type {RulePage, RulesReport} from '../../results/rules.js';
 
 export type RulesForm = 'table' | 'json';
 

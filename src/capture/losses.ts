@@ -1,0 +1,92 @@
+/**
+ * Losses as traces tell them (`CPU:1 [LOST 12 EVENTS]`, PERF_RECORD_LOST, a header's counts of what was overwritten), made
+ * into gaps: from the last event that was seen of the CPU to its next one.
+ */
+import type {Loss} from '../events/event.js';
+import type {Gaps} from './gaps.js';
+
+/** Most losses of one CPU that are kept apart while none of its events comes. */
+const OPEN_MAX = 100;
+
+interface OpenLoss {
+  cpu: number;
+  from: number;
+  why: string;
+  line: number;
+}
+
+export class Losses {
+  /** events that the markers count */
+  events = 0;
+  /** the ring buffer was overwritten: each CPU's events begin somewhere in the middle */
+  overwritten = false;
+  /** by CPU (-1: none is named): markers, events that they count, markers without a count, and cut beginnings */
+  readonly byCpu = new Map<number, {markers: number; events: number; unknown: number; starts: number}>();
+  /** losses whose end is the next event of their CPU, by CPU; -1: those that name none, which any event ends */
+  private readonly open = new Map<number, OpenLoss[]>();
+  private readonly lastOnCpu: number[] = [];
+
+  constructor(private readonly gaps: Gaps) {}
+
+  /** An event of a CPU came: its open losses end here. */
+  seen(cpu: number, t: number): void {
+    if (this.open.size > 0) this.close(cpu, t);
+    if (this.overwritten && this.lastOnCpu[cpu + 1] === undefined) {
+      this.gaps.add(-Infinity, t, `the beginning of the trace was overwritten (CPU ${cpu} begins here)`, cpu);
+    }
+    this.lastOnCpu[cpu + 1] = t;
+  }
+
+  add(loss: Loss): void {
+    this.tally(loss);
+    const {cpu, count, line} = loss;
+    if (count > 0) this.events += count;
+    if (loss.what === 'start') {
+      // A header counts what was overwritten and names no CPU: each CPU's own first event tells where it begins.
+      if (cpu < 0) this.overwritten = true;
+      else this.begin({cpu, from: -Infinity, why: `the beginning of CPU ${cpu}'s buffer was overwritten`, line});
+      return;
+    }
+    const where = cpu >= 0 ? `CPU ${cpu}` : 'a CPU that is not named';
+    const number = count > 0 ? `${count} events` : 'events';
+    const from = cpu >= 0 ? (this.lastOnCpu[cpu + 1] ?? -Infinity) : -Infinity;
+    this.begin({cpu, from, why: `${number} of ${where} were lost (line ${line})`, line});
+  }
+
+  /** The trace ends. */
+  end(): void {
+    for (const open of this.open.values())
+      for (const loss of open) this.gaps.add(loss.from, Infinity, loss.why, loss.cpu, loss.line);
+    this.open.clear();
+  }
+
+  private begin(loss: OpenLoss): void {
+    const open = this.open.get(loss.cpu);
+    if (!open) this.open.set(loss.cpu, [loss]);
+    else if (open.length < OPEN_MAX) open.push(loss);
+    // No event came since the others: it ends where they end.
+    else open.at(-1)!.from = Math.min(open.at(-1)!.from, loss.from);
+  }
+
+  private close(cpu: number, t: number): void {
+    for (const of of [cpu, -1]) {
+      const open = this.open.get(of);
+      if (!open) continue;
+      this.open.delete(of);
+      // A loss that names no CPU (bpftrace) is told late and out of order: what comes within the next second may be missing too.
+      for (const loss of open.toReversed())
+        this.gaps.add(loss.from, of >= 0 ? t : t + 1e9, loss.why, loss.cpu, loss.line);
+    }
+  }
+
+  private tally({cpu, what, count}: Loss): void {
+    let tally = this.byCpu.get(cpu);
+    if (!tally) this.byCpu.set(cpu, (tally = {markers: 0, events: 0, unknown: 0, starts: 0}));
+    if (what === 'start') tally.starts++;
+    else {
+      tally.markers++;
+      if (count > 0) tally.events += count;
+      else tally.unknown++;
+    }
+  }
+}

@@ -1,0 +1,359 @@
+/**
+ * From violations (one rule, one page) to findings (one deed, many pages).
+ *
+ * One deed is one finding: the same rule with the same verdict, tasks and device, within a moment, or, where call stacks
+ * were traced, from the same taking and dropping stacks at any time. Findings on one page at one time name each other.
+ */
+import type {Journal} from '../ledger/tables/journal.js';
+import type {Model} from '../ledger/model.js';
+import {PageState} from '../ledger/tables/page-table.js';
+import type {Evidence, Finding, FindingPage, Severity, Verdict} from '../results/report.js';
+import {countsRecorded, missesDoubt, tasksDoubt} from '../rules/certainty.js';
+import {messageOf} from '../words/messages.js';
+import type {Violation} from '../rules/types.js';
+import {decode} from './counts.js';
+import {historyOf, windowsOf} from './history-of.js';
+import {type PageTime, pageTimes, timesOf} from './times.js';
+
+/** Without stacks, violations of one deed lie this close together. */
+const DEED_NS = 5_000_000;
+/** Most findings kept; more are counted. */
+const FINDINGS_MAX = 20_000;
+/** Most pages of one finding that are kept one by one. */
+const PAGES_MAX = 100_000;
+/** Most pages of all findings together. */
+const LISTED_MAX = 1_000_000;
+/** What a page of a finding costs, in looks at a page. */
+const PAGE_LOOKS = 32;
+/** Most evidence lines of one finding: those of the first page are always there. */
+const EVIDENCE_MAX = 40;
+
+interface Page extends PageTime {
+  pfn: number;
+  order: number;
+  row: number;
+  generation: number;
+  occurrences: number;
+}
+
+/** A finding in the making. */
+interface Group {
+  first: Violation;
+  journal: Journal | undefined;
+  pages: Map<string, Page>;
+  occurrences: number;
+  evidence: Violation['evidence'];
+  start: number;
+  end: number;
+  lastAt: number;
+}
+
+const SEVERITY_ORDER: Record<Severity, number> = {error: 0, warning: 1, note: 2};
+const VERDICT_ORDER: Record<Verdict, number> = {sure: 0, possible: 1};
+
+/** Most violations that wait for losses to become known. */
+const WAITING_MAX = 20_000;
+
+export class Findings {
+  /** violations in groups that could not be kept */
+  dropped = 0;
+  /** pages in the findings kept */
+  private listed = 0;
+  private waiting: {violation: Violation; gaps: number; counted: boolean; heard: number}[] = [];
+  private readonly groups: Group[] = [];
+  private readonly open = new Map<string, Group>();
+
+  constructor(private readonly m: Model) {}
+
+  /**
+   * Takes a violation. A loss is told only before the next event of its CPU: what looks sure now is kept apart until the
+   * losses that reach back to it are known, as those of probes are, which a recording's last lines tell.
+   */
+  add(v: Violation): void {
+    v.journal ??= this.journalOf(v);
+    const small = (this.m.pages.state[v.row]! & PageState.large) === 0;
+    this.waiting.push({
+      violation: v,
+      gaps: this.m.gaps.count,
+      counted: small && countsRecorded(this.m),
+      heard: Date.now(),
+    });
+    if (this.waiting.length > WAITING_MAX) this.settle(WAITING_MAX / 2);
+  }
+
+  /** Groups the oldest `n` violations, in doubt of those that a loss told later may touch. */
+  private settle(n: number): void {
+    const filtered = tasksDoubt(this.m);
+    const missed = missesDoubt(this.m);
+    for (const {violation: v, gaps, counted} of this.waiting.splice(0, n)) {
+      const doubt = filtered ?? (counted ? null : missed);
+      if (doubt !== null && v.verdict === 'sure') {
+        v.verdict = 'possible';
+        v.reason = doubt;
+      }
+      const decided = Number.isFinite(v.end) ? Math.max(v.at, v.end) : v.at;
+      const gap = v.verdict === 'sure' ? this.m.gaps.within(-Infinity, decided, gaps) : undefined;
+      if (gap) {
+        v.verdict = 'possible';
+        v.reason = gap.why;
+      }
+      this.group(v);
+    }
+  }
+
+  private group(v: Violation): void {
+    const key = this.keyOf(v);
+    let group = this.open.get(key);
+    const stacked = v.stacks.some((s) => s.stack >= 0);
+    if (group && !stacked && Math.abs(v.at - group.lastAt) > DEED_NS && v.at !== -Infinity) group = undefined;
+    if (!group) {
+      if (this.groups.length >= FINDINGS_MAX) {
+        this.dropped++;
+        return;
+      }
+      group = {
+        first: v,
+        journal: v.journal,
+        pages: new Map(),
+        occurrences: 0,
+        evidence: [],
+        start: v.start,
+        end: v.end,
+        lastAt: v.at,
+      };
+      this.groups.push(group);
+      this.open.set(key, group);
+    }
+    this.merge(group, v);
+  }
+
+  private keyOf(v: Violation): string {
+    const stacks = v.stacks.map((s) => s.stack).join(',');
+    return `${v.rule}|${v.severity}|${v.verdict}|${generalReason(v.reason)}|${v.deed}|${stacks}`;
+  }
+
+  private journalOf(v: Violation): Journal | undefined {
+    const {pages} = this.m;
+    return pages.generation[v.row] === v.generation ? pages.journals[v.row] : undefined;
+  }
+
+  private merge(group: Group, v: Violation): void {
+    group.occurrences++;
+    group.lastAt = v.at;
+    if (v.start < group.start) group.start = v.start;
+    if (!(v.end <= group.end)) group.end = v.end; // NaN, an open end, wins
+    this.addPages(group, v);
+    if (group.evidence.length < EVIDENCE_MAX) {
+      for (const e of v.evidence) if (!group.evidence.some((g) => same(g, e))) group.evidence.push(e);
+    }
+  }
+
+  private addPages(group: Group, v: Violation): void {
+    const span = v.span ?? 1;
+    const {limits, events} = this.m;
+    for (let i = 0; i < span; i++) {
+      // A leaked reference to a million sub-pages is one line, and so may be the next.
+      if (i > 0 && (group.pages.size >= PAGES_MAX || this.listed >= LISTED_MAX || limits.tired(events))) {
+        limits.hit('finding-pages', span - i);
+        return;
+      }
+      if (i > 0) limits.looks += PAGE_LOOKS;
+      this.addPage(group, v, v.pfn + i);
+    }
+  }
+
+  private addPage(group: Group, v: Violation, pfn: number): void {
+    const {order, row, generation, start, end} = v;
+    const key = `${pfn}.${order}`;
+    const page = group.pages.get(key);
+    if (page) {
+      page.occurrences++;
+      if (start < page.start) page.start = start;
+      if (!(end <= page.end)) page.end = end;
+    } else if (group.pages.size < PAGES_MAX && this.listed < LISTED_MAX) {
+      this.listed++;
+      group.pages.set(key, {pfn, order, row, generation, start, end, occurrences: 1});
+    } else this.m.limits.hit('finding-pages');
+  }
+
+  /** The findings that `keep` lets through, in order of importance, numbered, naming their kin. */
+  build(keep: (finding: Finding) => boolean): Finding[] {
+    this.settle(this.waiting.length);
+    const groups = this.groups.sort(
+      (a, b) =>
+        SEVERITY_ORDER[a.first.severity] - SEVERITY_ORDER[b.first.severity] ||
+        VERDICT_ORDER[a.first.verdict] - VERDICT_ORDER[b.first.verdict] ||
+        a.start - b.start,
+    );
+    const kept: {group: Group; finding: Finding}[] = [];
+    for (const group of groups) {
+      const finding = this.finding(group);
+      if (keep(finding)) kept.push({group, finding});
+    }
+    kept.forEach(({finding}, i) => (finding.id = `F${i + 1}`));
+    relate(kept);
+    return kept.map((k) => k.finding);
+  }
+
+  /**
+   * Takes out the findings that are complete at `now`: nothing more can join them (without stacks), or nothing did for a
+   * while. In order of time, not numbered. For a stream that is read as it comes: losses are waited for until `heard`, a
+   * time of Date.now() before which a violation was told.
+   */
+  takeSettled(now: number, heard: number): Finding[] {
+    let ready = 0;
+    while (ready < this.waiting.length && this.waiting[ready]!.heard <= heard) ready++;
+    this.settle(ready);
+    // What still waits may join a group.
+    const until = Math.min(now, this.waiting[0]?.violation.at ?? now);
+    for (const [key, group] of this.open) if (until - group.lastAt > 4 * DEED_NS) this.open.delete(key);
+    // Groups that a later one of the same key replaced are settled too.
+    const live = new Set(this.open.values());
+    const out = this.groups.filter((group) => !live.has(group)).sort((a, b) => a.start - b.start);
+    this.groups.length = 0;
+    this.listed = 0;
+    for (const group of live) {
+      this.groups.push(group);
+      this.listed += group.pages.size;
+    }
+    return out.map((group) => this.finding(group));
+  }
+
+  private finding(group: Group): Finding {
+    const {m} = this;
+    const v = group.first;
+    const pages = [...group.pages.values()].sort((a, b) => first(group, b) - first(group, a) || a.pfn - b.pfn);
+    const device = v.device >= 0 ? m.dma.devices[v.device]!.name : undefined;
+    const file = m.files.of(v.row);
+    const large = v.order > 0;
+    return {
+      id: '',
+      rule: v.rule,
+      severity: v.severity,
+      verdict: v.verdict,
+      reason: v.reason,
+      pages: pages.map((p): FindingPage => ({
+        pfn: hex(p.pfn),
+        order: p.order,
+        ...pageTimes(m, p),
+        occurrences: p.occurrences,
+      })),
+      ...timesOf(m, group.start, group.end),
+      occurrences: group.occurrences,
+      related: [],
+      tasks: distinctTasks(m, v),
+      stacks: v.stacks.filter((s) => s.stack >= 0).map((s) => ({role: s.role, frames: m.stacks.get(s.stack)})),
+      ...(device === undefined ? {} : {device}),
+      ...(file
+        ? {
+            file: {
+              dev: `${Math.floor(file.dev / 2 ** 20)}:${file.dev % 2 ** 20}`,
+              ino: String(file.ino),
+              index: String(file.index),
+            },
+          }
+        : {}),
+      message: messageOf(v, {
+        pages: pagesText(pages),
+        task: (role) => taskText(m, v, role),
+        device: device ?? (v.device < 0 ? 'a device' : ''),
+        ticks: m.time.unit === 'ticks',
+      }),
+      evidence: this.evidence(group),
+      history: historyOf(m, group.journal, large),
+      windows: windowsOf(m, group.journal),
+      counts: {before: decode(v.countsBefore, large), after: decode(v.countsAfter, large)},
+    };
+  }
+
+  private evidence(group: Group): Evidence[] {
+    const {m} = this;
+    const distinct = group.evidence.filter((e, i, all) => all.findIndex((o) => same(o, e)) === i);
+    const timed = m.time.unit === 'ns';
+    return distinct
+      .filter((e) => e.deed.line > 0)
+      .sort((a, b) => a.deed.t - b.deed.t || a.deed.line - b.deed.line)
+      .map(({role, deed}) => ({
+        role,
+        input: deed.input,
+        line: deed.line,
+        text: m.lineText(deed.input, deed.text),
+        ...(Number.isFinite(deed.t) ? {[timed ? 't_ns' : 't_ticks']: String(m.time.absolute(deed.t))} : {}),
+        ...(deed.cpu >= 0 ? {cpu: deed.cpu} : {}),
+        ...('task' in deed && deed.task >= 0
+          ? {task: m.tasks.get(deed.task).comm, pid: m.tasks.get(deed.task).pid}
+          : {}),
+      }));
+  }
+}
+
+/** 1 for the page of the first violation: its history and windows are shown, so it is named first. */
+function first(group: Group, page: Page): number {
+  return page.pfn === group.first.pfn ? 1 : 0;
+}
+
+type Item = Violation['evidence'][number];
+
+function same(a: Item, b: Item): boolean {
+  return a.deed.line === b.deed.line && a.deed.input === b.deed.input;
+}
+
+/** A reason without the numbers that differ from page to page: doubts of one kind are one doubt. */
+function generalReason(reason: string | null): string {
+  return reason === null ? '' : reason.replace(/0x[0-9a-f]+|\d+/g, '#');
+}
+
+function hex(pfn: number): string {
+  return `0x${pfn.toString(16)}`;
+}
+
+/** `PFN 0x2fb0`, `PFN 0x600-0x7ff (order 9)`, `4 pages (PFN 0x2f7c, 0x2fae...)` */
+function pagesText(pages: readonly Page[]): string {
+  const [first] = pages;
+  if (pages.length === 1)
+    return first!.order > 0 ? `folio at PFN ${hex(first!.pfn)} (order ${first!.order})` : `PFN ${hex(first!.pfn)}`;
+  return `${pages.length} pages (PFN ${pages
+    .slice(0, 2)
+    .map((p) => hex(p.pfn))
+    .join(', ')}${pages.length > 2 ? '...' : ''})`;
+}
+
+function taskText(m: Model, v: Violation, role: string): string {
+  const task = v.tasks.find((t) => t.role === role);
+  if (!task || task.task < 0) return 'an unseen task';
+  const {comm, pid} = m.tasks.get(task.task);
+  return `${comm}/${pid}`;
+}
+
+function distinctTasks(m: Model, v: Violation): Finding['tasks'] {
+  return v.tasks
+    .filter((t) => t.task >= 0)
+    .map(({role, task}) => {
+      const {comm, pid, tgid} = m.tasks.get(task);
+      return {role, comm, pid, ...(tgid >= 0 ? {tgid} : {})};
+    });
+}
+
+/** Most kin that one finding names. */
+const RELATED_MAX = 12;
+
+/** Findings of different rules about one generation of a page, told of each other. */
+function relate(kept: readonly {group: Group; finding: Finding}[]): void {
+  const byPage = new Map<string, Finding[]>();
+  for (const {group, finding} of kept) {
+    for (const page of group.pages.values()) {
+      const key = `${page.row}.${page.generation}`;
+      const list = byPage.get(key);
+      if (!list) byPage.set(key, [finding]);
+      else if (!list.includes(finding) && list.length < RELATED_MAX) list.push(finding);
+    }
+  }
+  for (const list of byPage.values()) {
+    for (const a of list) {
+      for (const b of list) {
+        if (a !== b && a.rule !== b.rule && !a.related.includes(b.id) && a.related.length < RELATED_MAX)
+          a.related.push(b.id);
+      }
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import type {Model} from '../ledger/model.js';
+
+export interface PageTime {
+  start: number;
+  end: number;
+}
+
+/** `start_ns` and `end_ns` as the report prints them; null before the trace or without an end; ticks on counting clocks. */
+export function timesOf(
+  m: Model,
+  start: number,
+  end: number,
+): {start_ns: string | null; end_ns: string | null; start_ticks?: string; end_ticks?: string} {
+  const from = absolute(m, start);
+  const to = absolute(m, end);
+  if (m.time.unit !== 'ticks') return {start_ns: from, end_ns: to};
+  return {
+    start_ns: null,
+    end_ns: null,
+    ...(from === null ? {} : {start_ticks: from}),
+    ...(to === null ? {} : {end_ticks: to}),
+  };
+}
+
+export function pageTimes(m: Model, page: PageTime): ReturnType<typeof timesOf> {
+  return timesOf(m, page.start, page.end);
+}
+
+function absolute(m: Model, t: number): string | null {
+  return Number.isFinite(t) ? String(m.time.absolute(t)) : null;
+}

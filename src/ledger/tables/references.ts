@@ -1,0 +1,81 @@
+/**
+ * Typed references: the heart of the model.
+ *
+ * Pinned is a property of a reference, not of a page (Jan Kara, 2018). A page holds references, each with a kind, a
+ * taking and a dropping; whether the page is pinned is derived. The kinds that a verdict can turn on, pins and gets, are
+ * kept one by one while they live; mappings, page cache and batches are told from the raw count.
+ */
+import type {LineText} from '../../events/line-text.js';
+
+export type ReferenceKind = 'pin' | 'get';
+
+/**
+ * How the kind of a reference is known: the name or flags of a probed function, a page_ref delta of
+ * GUP_PIN_COUNTING_BIAS, functions in the call stack, the first count printed (taken before the trace began), or nothing but its shape.
+ */
+export type KnownBy = 'probe' | 'delta' | 'stack' | 'count' | 'guess';
+
+/** Where and when something was done: enough to name it, to order it, and to show its line. */
+export interface Deed {
+  /** ns or ticks from the base; -Infinity for before the trace */
+  t: number;
+  cpu: number;
+  /** index into Tasks */
+  task: number;
+  /** one of Context */
+  context: number;
+  input: number;
+  line: number;
+  text: LineText;
+  /** index into Stacks, -1 */
+  stack: number;
+}
+
+/** One pin or get, or several taken at once on one folio. */
+export class Reference {
+  /** next live one of the same page */
+  next: Reference | undefined = undefined;
+  /** references still held of those taken at once */
+  n: number;
+  /** index into Stacks, -1 */
+  stack = -1;
+  /** FOLL_* flags as traced; -1 not known */
+  gupFlags = -1;
+  /** when the page was last cleaned for writeback while this was held; -1 never */
+  cleanedAt = -1;
+  /** the writeback that did it */
+  cleaned: Deed | undefined = undefined;
+  /** a device-writable mapping was live under this reference after `cleanedAt` (at any time, when it is -1) */
+  deviceWrote = false;
+  /** device of that mapping, index into the DMA tracker's; -1 none */
+  device = -1;
+  /** a mapping made under it ended outside a task's own context: its owner's completion runs in an interrupt */
+  ioDoneOutsideTask = false;
+  /** number of the pin_user_pages call that took it, 0 unknown */
+  call = 0;
+
+  constructor(
+    readonly kind: ReferenceKind,
+    n: number,
+    public knownBy: KnownBy,
+    /** row of the folio's head in the page table */
+    readonly row: number,
+    /** first sub-page it was taken on; -1 when only the folio is known */
+    readonly sub: number,
+    readonly t: number,
+    readonly cpu: number,
+    readonly task: number,
+    readonly context: number,
+    readonly input: number,
+    readonly line: number,
+    readonly text: LineText,
+  ) {
+    this.n = n;
+  }
+}
+
+// V8 represents a field by what it held first. A time that starts as a small integer and becomes a double later gives every
+// reference and deed another hidden class then, and every function that touches them is compiled again.
+const first = new Reference('pin', 1, 'probe', 0, 0.5, 0.5, 0, 0, 0, 0, 0, '');
+first.cleanedAt = 0.5;
+first.cleaned = {t: 0.5, cpu: -1, task: -1, context: -1, input: 0, line: 0, text: '', stack: -1};

@@ -1,0 +1,119 @@
+/**
+ * Deeds that show as several events: a probe on a GUP function and the page_ref event that follows it on the same CPU and
+ * task are one deed; so are unpin_user_pages(), the gup_put_folio() calls in it, and their page_ref events.
+ *
+ * A slot holds the last probe of each CPU and context (an interrupt's own calls must not take the interrupted task's
+ * place), until the event that completes it comes.
+ */
+import type {TraceEvent} from '../../events/event.js';
+import type {LineText} from '../../events/line-text.js';
+import type {Model} from '../model.js';
+import type {ReferenceKind, Reference} from '../tables/references.js';
+
+/** A probe that announces a change of the count. */
+export interface Hint {
+  from: 'grab' | 'put';
+  pid: number;
+  /** PFN of the page or folio named, -1 when its pointer could not be resolved */
+  pfn: number;
+  mayBeTail: boolean;
+  ptrHi: number;
+  ptrLo: number;
+  hasPointer: boolean;
+  kind: ReferenceKind | undefined;
+  refs: number;
+  gupFlags: number;
+  t: number;
+  cpu: number;
+  task: number;
+  context: number;
+  input: number;
+  line: number;
+  text: LineText;
+  stack: number;
+  /** the reference, when it was taken on the probe alone */
+  reference: Reference | undefined;
+  /** an unpin was done on the probe alone */
+  done: boolean;
+  /** the +n half of a fast pin was seen */
+  half: boolean;
+}
+
+/** A hint to be filled in. Its times and pointers are doubles from the start, so that V8 writes them in place. */
+export function newHint(): Hint {
+  return {
+    from: 'grab',
+    pid: -1,
+    pfn: 0.5,
+    mayBeTail: false,
+    ptrHi: 0.5,
+    ptrLo: 0.5,
+    hasPointer: false,
+    kind: undefined,
+    refs: 1,
+    gupFlags: 0.5,
+    t: 0.5,
+    cpu: -1,
+    task: -1,
+    context: -1,
+    input: 0,
+    line: 0,
+    text: '',
+    stack: -1,
+    reference: undefined,
+    done: false,
+    half: false,
+  };
+}
+
+/** unpin_user_pages() and kin: the sub-pages its gup_put_folio() calls are about. */
+export interface UnpinCall {
+  pid: number;
+  /** PFNs as far as the trace lists them */
+  pages: number[];
+  /** position of the next page not yet dropped */
+  next: number;
+  nr: number;
+  makeDirty: boolean;
+  line: number;
+  /** its pages were unpinned by its own list, because no gup_put_folio or page_ref event was known to be recorded */
+  applied: boolean;
+}
+
+/** A call to be filled in: one object a slot, written again by each call. */
+export function newUnpinCall(): UnpinCall {
+  return {pid: -1, pages: [], next: 0, nr: 0, makeDirty: false, line: 0, applied: false};
+}
+
+/** pin_user_pages*() running in a task. */
+export interface PinCall {
+  call: number;
+  gupFlags: number;
+  t: number;
+}
+
+const CONTEXTS = 4;
+
+export class Calls {
+  readonly hints: (Hint | undefined)[] = [];
+  /** by slot: the object of its last hint, for the next one; nobody keeps a hint once its slot has another */
+  readonly spareHints: (Hint | undefined)[] = [];
+  readonly unpins: (UnpinCall | undefined)[] = [];
+  /** by pid */
+  readonly pins = new Map<number, PinCall>();
+  private calls = 0;
+
+  slot(cpu: number, context: number): number {
+    return (cpu + 1) * CONTEXTS + Math.max(0, context);
+  }
+
+  nextCall(): number {
+    return ++this.calls;
+  }
+}
+
+/** Where the calls of the event's task are kept. */
+export function slotOf(m: Model, ev: TraceEvent): number {
+  // A task keeps its call when it moves to another CPU; the idle tasks share pid 0, and an interrupt is not the task.
+  return ev.pid > 0 && ev.context <= 0 ? ev.pid : -1 - m.calls.slot(ev.cpu, ev.context);
+}

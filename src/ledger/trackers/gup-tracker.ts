@@ -1,0 +1,405 @@
+/**
+ * What events say of pins and gets: probes on the GUP path, page_ref deltas, and call stacks. Who holds what is in
+ * holdings.ts.
+ *
+ * One deed shows as up to four events (pin_user_pages_fast, try_grab_folio_fast, page_ref_mod_unless +1,
+ * page_ref_mod +1023). The probe names the kind and the sub-page; the page_ref event is the change itself. Where page_ref
+ * events are recorded they decide; where not, the probe alone does.
+ */
+import {type Hint, newHint, newUnpinCall} from './calls.js';
+import {EventKind as K, PageFlag, PageName, type TraceEvent} from '../../events/event.js';
+import type {Holdings} from './holdings.js';
+import type {Model} from '../model.js';
+import {MAX_ORDER, PageState} from '../tables/page-table.js';
+import {BIAS} from './ref-counts.js';
+import {type Deed, Reference, type ReferenceKind} from '../tables/references.js';
+import {symbolOf} from '../tables/stacks.js';
+
+/** Most pin_user_pages calls that run at a time, by task: beyond it their returns are missing. */
+const CALLS_MAX = 100_000;
+
+export class GupTracker {
+  /** unpins that page_ref showed and no probe did, although probes were recorded: probes were missed */
+  probesMissed = 0;
+  /** gup_put_folio probes with their page_ref event */
+  probesMatched = 0;
+  /** when a grab was last probed whose flags do not tell its kind: the FOLL_* numbering was not known yet */
+  lastUnknownGrab = -Infinity;
+  /** large-folio deltas whose kind nothing tells */
+  ambiguousLarge = 0;
+  /** Whether takings of pins are in the trace at all. */
+  get takesSeen(): boolean {
+    return this.held.takenPins > 0 || this.m.records(K.Grab);
+  }
+
+  private ambiguousTarget:
+    | {target: {stack: number}; row: number; delta: number; deed: Deed | undefined; reference: Reference | undefined}
+    | undefined;
+
+  private readonly held: Holdings;
+
+  constructor(private readonly m: Model) {
+    this.held = m.held;
+  }
+
+  // --- probes
+
+  grab(ev: TraceEvent): void {
+    const {m} = this;
+    if (ev.hasFlags !== 0) m.era.fromFlags(ev.gupFlags);
+    const hint = this.hint(ev, 'grab', ev.hasFlags !== 0 ? m.era.kindOf(ev.gupFlags) : undefined);
+    if (hint.kind === undefined) this.lastUnknownGrab = ev.t;
+    if (hint.kind === undefined || hint.pfn < 0) return;
+    if (!this.refsRecorded()) this.takeByProbe(hint, ev);
+  }
+
+  grabReturn(ev: TraceEvent): void {
+    const {m} = this;
+    const slot = m.calls.slot(ev.cpu, ev.context);
+    const hint = m.calls.hints[slot];
+    if (!hint || hint.from !== 'grab' || hint.pid !== ev.pid) return;
+    m.calls.hints[slot] = undefined;
+    if (ev.ok === 0) {
+      if (hint.reference) this.held.undo(hint.reference);
+      return;
+    }
+    this.settle(hint, ev);
+  }
+
+  /** A grab that no page_ref event confirmed: the zero page (nothing changed), or events that the trace does not record. */
+  private settle(hint: Hint, ev: TraceEvent): void {
+    if (hint.reference || hint.kind === undefined || hint.pfn < 0) return;
+    if (this.m.counts.complete()) return;
+    this.takeByProbe(hint, ev);
+  }
+
+  /** A put that no page_ref event followed: the zero page, or a change that the trace does not record. */
+  private settlePut(hint: Hint): void {
+    const {m} = this;
+    if (hint.done || hint.kind === undefined || hint.pfn < 0 || m.counts.complete()) return;
+    const row = m.pages.findFolio(hint.pfn);
+    if (row < 0) return;
+    hint.done = true;
+    const {t, cpu, task, context, input, line, text, stack} = hint;
+    this.held.dropNow(
+      row,
+      hint.kind,
+      hint.refs,
+      {t, cpu, task, context, input, line, text, stack},
+      undefined,
+      -1,
+      undefined,
+    );
+  }
+
+  put(ev: TraceEvent): void {
+    const {m} = this;
+    if (ev.hasFlags !== 0) m.era.fromFlags(ev.gupFlags);
+    const kind = ev.hasFlags !== 0 ? m.era.kindOf(ev.gupFlags) : 'pin';
+    const hint = this.hint(ev, 'put', kind);
+    if (kind === undefined || hint.pfn < 0) return;
+    const call = m.calls.unpins[m.calls.slot(ev.cpu, ev.context)];
+    if (call?.applied && call.pid === ev.pid) {
+      hint.done = true; // the first gup_put_folio of a trace, inside a call that was taken for all there is
+      return;
+    }
+    if (!this.refsRecorded()) this.dropByProbe(hint, ev);
+  }
+
+  addPin(ev: TraceEvent): void {
+    const hint = this.hint(ev, 'grab', 'pin');
+    if (hint.pfn >= 0 && !this.refsRecorded()) this.takeByProbe(hint, ev);
+  }
+
+  unpinCall(ev: TraceEvent): void {
+    const {m} = this;
+    const slot = m.calls.slot(ev.cpu, ev.context);
+    const call = (m.calls.unpins[slot] ??= newUnpinCall());
+    const {pages} = call;
+    pages.length = 0;
+    if (ev.listLength > 0) {
+      for (let i = 0; i < ev.listLength; i++) {
+        const pfn = ev.listName === PageName.pfn ? ev.listPfn[i]! : m.identity.pfn(ev.listPtrHi[i]!, ev.listPtrLo[i]!);
+        if (pfn >= 0) pages.push(pfn);
+      }
+    } else {
+      const pfn = m.pfnOf(ev);
+      if (pfn >= 0) pages.push(pfn);
+    }
+    call.pid = ev.pid;
+    call.next = 0;
+    call.nr = Math.max(ev.nr, pages.length);
+    call.makeDirty = ev.makeDirty === 1;
+    call.line = ev.line;
+    call.applied = false;
+    if (m.records(K.GupPut) || this.refsRecorded()) return;
+    // Nothing else shows the drops (as far as known): take the call's own list, as far as it goes.
+    call.applied = true;
+    const deed = m.deed(ev);
+    for (const pfn of pages) {
+      const row = m.pages.findFolio(pfn);
+      if (row >= 0) this.held.drop(ev, row, 'pin', 1, deed, undefined, pfn);
+    }
+  }
+
+  pinCall(ev: TraceEvent): void {
+    const {m} = this;
+    if (ev.kind === K.PinCall) {
+      const flags = ev.hasFlags !== 0 ? ev.gupFlags : -1;
+      m.calls.pins.set(ev.pid, {call: m.calls.nextCall(), gupFlags: flags, t: ev.t});
+      if (m.calls.pins.size > CALLS_MAX) {
+        m.calls.pins.clear();
+        m.limits.hit('calls', CALLS_MAX);
+      }
+      return;
+    }
+    const call = m.calls.pins.get(ev.pid);
+    if (!call) return;
+    m.calls.pins.delete(ev.pid);
+    const task = m.tasks.of(ev);
+    for (const tell of m.on.pinCallReturned) tell(task, call.call, call.gupFlags, ev.ret, () => m.deed(ev));
+  }
+
+  private hint(ev: TraceEvent, from: 'grab' | 'put', kind: ReferenceKind | undefined): Hint {
+    const {m} = this;
+    const slot = m.calls.slot(ev.cpu, ev.context);
+    const before = m.calls.hints[slot];
+    if (before?.from === 'grab' && !m.records(K.GrabReturn)) this.settle(before, ev);
+    else if (before?.from === 'put') this.settlePut(before);
+    const hint = (m.calls.spareHints[slot] ??= newHint());
+    hint.from = from;
+    hint.pid = ev.pid;
+    hint.pfn = m.pfnOf(ev);
+    hint.mayBeTail = ev.mayBeTail !== 0;
+    hint.ptrHi = ev.ptrHi;
+    hint.ptrLo = ev.ptrLo;
+    hint.hasPointer = ev.pageName === PageName.pointer;
+    hint.kind = kind;
+    hint.refs = ev.refs;
+    hint.gupFlags = ev.hasFlags !== 0 ? ev.gupFlags : -1;
+    hint.t = ev.t;
+    hint.cpu = ev.cpu;
+    hint.task = m.tasks.of(ev);
+    hint.context = ev.context;
+    hint.input = ev.input;
+    hint.line = ev.line;
+    hint.text = m.lineOf(ev);
+    hint.stack = -1;
+    hint.reference = undefined;
+    hint.done = false;
+    hint.half = false;
+    m.calls.hints[slot] = hint;
+    m.wantStack(hint);
+    return hint;
+  }
+
+  private refsRecorded(): boolean {
+    return this.m.records(K.RefModAndTest) || this.m.records(K.RefMod);
+  }
+
+  private takeByProbe(hint: Hint, ev: TraceEvent): void {
+    const {m} = this;
+    let row = m.pages.findFolio(hint.pfn);
+    if (row < 0) row = m.pages.row(hint.pfn, ev.t);
+    if (row < 0) return;
+    const sub = hint.mayBeTail ? hint.pfn : m.pages.state[row]! & PageState.large ? -1 : hint.pfn;
+    hint.reference = this.held.take(ev, row, hint.kind!, hint.refs, 'probe', sub, hint);
+  }
+
+  private dropByProbe(hint: Hint, ev: TraceEvent): void {
+    const {m} = this;
+    let row = m.pages.findFolio(hint.pfn);
+    if (row < 0) row = m.pages.row(hint.pfn, ev.t);
+    if (row < 0) return;
+    hint.done = true;
+    const deed = m.deed(ev);
+    this.held.drop(ev, row, hint.kind!, hint.refs, deed, undefined, -1);
+  }
+
+  // --- page_ref events
+
+  /**
+   * A page_ref event on the CPU and task of a probe that waits for one. Answers whether it was the probe's.
+   * Real pair (6.12, small page; the unless/+1023 halves are one pin):
+   *   try_grab_folio_fast: (...) page=0xffffea00000bec00 refs=1 flags=0x80001
+   *   page_ref_mod_unless: pfn=0x2fb0 ... val=1 ret=1
+   *   page_ref_mod: pfn=0x2fb0 ... val=1023
+   */
+  complete(hint: Hint, ev: TraceEvent, row: number, delta: number): boolean {
+    if (!this.samePage(hint, ev, row)) return false;
+    const n = hint.refs;
+    const large = this.isLarge(ev, row);
+    if (hint.from === 'grab') {
+      if (hint.kind === undefined || delta <= 0) return false;
+      if (hint.kind === 'get') {
+        if (delta !== n) return false;
+        this.confirmGrab(hint, ev, row);
+        return true;
+      }
+      if (delta === n * BIAS || delta === n * (BIAS - 1) || (large && delta === n)) {
+        this.confirmGrab(hint, ev, row);
+        return true;
+      }
+      if (delta === n && !large) {
+        hint.half = true; // first half of a fast pin; the second types it
+        return true;
+      }
+      return false;
+    }
+    if (hint.kind === undefined || delta >= 0 || hint.done) return false;
+    const pinDrop = delta === -n * BIAS || delta === -(n * BIAS - 1);
+    if (!(hint.kind === 'pin' ? pinDrop || (large && delta === -n) : delta === -n)) return false;
+    hint.done = true;
+    this.probesMatched++;
+    this.learn(hint, ev, row);
+    this.held.drop(ev, row, hint.kind, n, this.m.deed(ev), hint, -1);
+    return true;
+  }
+
+  private confirmGrab(hint: Hint, ev: TraceEvent, row: number): void {
+    this.learn(hint, ev, row);
+    if (hint.reference) return;
+    const sub = hint.mayBeTail ? (hint.pfn >= 0 ? hint.pfn : ev.pfn) : this.isLarge(ev, row) ? -1 : ev.pfn;
+    hint.reference = this.held.take(ev, row, hint.kind!, hint.refs, 'probe', sub, hint);
+  }
+
+  private samePage(hint: Hint, ev: TraceEvent, row: number): boolean {
+    if (hint.pfn === ev.pfn || hint.pfn < 0) return true;
+    // The probe names a tail, page_ref its head.
+    if (hint.mayBeTail && this.isLarge(ev, row) && hint.pfn > ev.pfn && hint.pfn - ev.pfn < 2 ** 18) return true;
+    // A base that is not certain yet may be off by whole GiB: the pair corrects it.
+    const assumed = this.m.identity.source === 'assumed';
+    return assumed && hint.hasPointer && (hint.pfn - ev.pfn) % 2 ** 24 === 0;
+  }
+
+  /** A probe's pointer and a page_ref event's PFN name one page: calibrate, and learn how far a folio reaches. */
+  private learn(hint: Hint, ev: TraceEvent, row: number): void {
+    const {m} = this;
+    if (!hint.hasPointer) {
+      if (hint.pfn > ev.pfn) m.pages.setLarge(row, orderFor(hint.pfn - ev.pfn + hint.refs), false);
+      return;
+    }
+    if (!hint.mayBeTail || !this.isLarge(ev, row)) {
+      m.identity.pair(hint.ptrHi, hint.ptrLo, ev.pfn);
+      hint.pfn = ev.pfn;
+    } else {
+      // A folio reaches at least to the last sub-page grabbed.
+      const pages = hint.pfn - ev.pfn + hint.refs;
+      if (pages > 1 && (m.pages.state[row]! & PageState.orderKnown) === 0)
+        m.pages.setLarge(row, orderFor(pages), false);
+    }
+  }
+
+  private isLarge(ev: TraceEvent, row: number): boolean {
+    return (ev.pageFlags & PageFlag.head) !== 0 || (this.m.pages.state[row]! & PageState.large) !== 0;
+  }
+
+  /** A change by the bias that no probe announced. */
+  byDelta(ev: TraceEvent, row: number, delta: number): boolean {
+    if (this.isLarge(ev, row)) return false;
+    if (delta > 0) {
+      const n = units(delta, BIAS) || units(delta, BIAS - 1);
+      if (n === 0) return false;
+      this.held.take(ev, row, 'pin', n, 'delta', ev.pfn, undefined);
+      return true;
+    }
+    const n = units(-delta, BIAS) || units(1 - delta, BIAS);
+    if (n === 0) return false;
+    if (this.m.records(K.GupPut)) this.probesMissed++;
+    this.held.drop(ev, row, 'pin', n, this.m.deed(ev), undefined, ev.pfn);
+    return true;
+  }
+
+  /**
+   * +n or -n of a large folio that no probe explains. A fast grab of several pages at once (page_ref_mod_unless +n) is a
+   * pin or a get, and nothing but a stack could tell which: it is held as a pin by guess, so that whatever turns on it is
+   * possible only. Single references are left alone: LRU batches, migration and lookups take those too.
+   */
+  ambiguous(ev: TraceEvent, row: number, delta: number): void {
+    const {m} = this;
+    if (m.records(K.Grab) && m.records(K.GupPut)) return;
+    this.ambiguousLarge++;
+    if (delta >= 2 && ev.kind === K.RefModUnless) {
+      const reference = this.held.take(ev, row, 'pin', delta, 'guess', -1, undefined);
+      this.ambiguousTarget = {target: reference, row, delta, deed: undefined, reference};
+      return;
+    }
+    if (delta <= -2 && ev.kind === K.RefModAndTest) {
+      for (let r = m.pages.references[row]; r; r = r.next) {
+        if (r.knownBy !== 'guess' || r.n !== -delta) continue;
+        this.held.drop(ev, row, 'pin', -delta, m.deed(ev), undefined, -1);
+        return;
+      }
+    }
+    const deed = m.deed(ev);
+    this.ambiguousTarget = {target: deed, row, delta, deed, reference: undefined};
+  }
+
+  /** The stack of an event came: it may name what the event could not. */
+  stackKnown(target: {stack: number}, stack: number): void {
+    const {m} = this;
+    if (target instanceof Object && 'reference' in target) {
+      const {reference} = target as Hint;
+      if (reference && reference.stack < 0) reference.stack = stack;
+    }
+    const waiting = this.ambiguousTarget;
+    if (!waiting || waiting.target !== target) return;
+    this.ambiguousTarget = undefined;
+    const {row, delta, deed, reference} = waiting;
+    const frames = m.stacks.get(stack).map(symbolOf);
+    if (reference) {
+      if (frames.some(isPinFunction)) reference.knownBy = 'stack';
+      else if (frames.some(isGetFunction)) this.held.undo(reference);
+    } else if (deed && delta < 0 && frames.some(isUnpinFunction) && m.pages.pins[row]! > 0) {
+      this.held.dropNow(row, 'pin', -delta, deed, undefined, -1, undefined);
+    } else if (deed && delta > 0 && frames.some(isPinFunction)) {
+      const {t, cpu, task, context, input, line, text} = deed;
+      const pin = new Reference('pin', delta, 'stack', row, -1, t, cpu, task, context, input, line, text);
+      pin.stack = stack;
+      this.held.hold(row, pin);
+    }
+  }
+
+  /**
+   * A plain put names no kind. But when a page's count leaves no room for all the gets it holds, one was put: beside
+   * the pins there are its mappings, its page cache and private references, and then the gets.
+   */
+  putByCount(ev: TraceEvent, row: number, delta: number): void {
+    const {m} = this;
+    const {pages} = m;
+    if (delta >= 0 || pages.state[row]! & PageState.large) return;
+    const base = m.counts.basis(row);
+    if (base < 0 || pages.count[row]! < 0) return;
+    const room = pages.count[row]! - BIAS * pages.pins[row]! - base;
+    const gone = pages.gets[row]! - Math.max(0, room);
+    if (gone > 0) this.held.drop(ev, row, 'get', Math.min(gone, -delta), m.deed(ev), undefined, ev.pfn);
+  }
+}
+
+/** How many units a change is made of, 0 when it is not whole. An integer for V8 too: `/` alone makes a double of it. */
+function units(change: number, unit: number): number {
+  return change % unit === 0 ? (change / unit) | 0 : 0;
+}
+
+/** Smallest order whose folio has at least `pages` pages. */
+function orderFor(pages: number): number {
+  return Math.min(MAX_ORDER, Math.max(1, Math.ceil(Math.log2(pages))));
+}
+
+/** Functions that take pins and nothing else (mm/gup.c, lib/iov_iter.c of 6.5 and later). */
+function isPinFunction(symbol: string): boolean {
+  return (
+    symbol.startsWith('pin_user_pages') || symbol === 'iov_iter_extract_pages' || symbol.startsWith('memfd_pin_folios')
+  );
+}
+
+/** Functions that take plain references and nothing else. */
+function isGetFunction(symbol: string): boolean {
+  return symbol.startsWith('get_user_pages') || symbol.startsWith('iov_iter_get_pages');
+}
+
+function isUnpinFunction(symbol: string): boolean {
+  return (
+    symbol.startsWith('unpin_user_') || symbol.startsWith('unpin_folio') || symbol.startsWith('__bio_release_pages')
+  );
+}

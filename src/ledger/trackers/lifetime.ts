@@ -1,0 +1,148 @@
+/**
+ * Generations: a PFN is a place, not a page. Allocation and free cut its history; nothing pairs across a cut, and what
+ * survives one (a pin, a live mapping) is itself evidence.
+ *
+ * Order at allocation: page_ref_set val=1 then mm_page_alloc up to 6.12, the other way round from 6.14; frozen
+ * allocations have no page_ref_set (mm/page_alloc.c). At free: the last put, then mm_page_free; mm_page_free_batched is a
+ * second line for the same free.
+ */
+import {EventKind as K, type TraceEvent} from '../../events/event.js';
+import {What} from '../tables/journal.js';
+import type {Model} from '../model.js';
+import {PageState} from '../tables/page-table.js';
+
+/** A generation that began this recently (in events of its row: none) takes the second event of the same allocation. */
+const FRESH = PageState.lifeSeen;
+
+/** Most allocations that wait for the second of their two events, which comes at once or not at all. */
+const HALF_MAX = 100_000;
+
+export class Lifetime {
+  allocations = 0;
+  frees = 0;
+  /** rows whose generation was begun by page_ref_set and still waits for its mm_page_alloc, or the other way round */
+  private readonly half = new Map<number, number>();
+
+  constructor(private readonly m: Model) {}
+
+  event(ev: TraceEvent): void {
+    const pfn = this.m.pfnOf(ev);
+    switch (ev.kind) {
+      case K.PageAlloc:
+        if (pfn >= 0) this.allocated(ev, pfn);
+        break;
+      case K.PageFree:
+        if (pfn >= 0) this.freed(ev, pfn);
+        break;
+      case K.PageFreeBatched:
+        // The same free again, unless the trace records only this one.
+        if (pfn >= 0 && !this.m.records(K.PageFree)) this.freed(ev, pfn);
+        break;
+      default: // FolioPutLast: the pointer of a page whose mm_page_free follows
+        this.dying = ev.ptrHi !== 0 ? {hi: ev.ptrHi, lo: ev.ptrLo, pid: ev.pid, cpu: ev.cpu} : undefined;
+    }
+  }
+
+  private dying: {hi: number; lo: number; pid: number; cpu: number} | undefined;
+
+  private allocated(ev: TraceEvent, pfn: number): void {
+    const {m} = this;
+    const {pages} = m;
+    this.allocations++;
+    const row = pages.row(pfn, ev.t);
+    if (row < 0) return;
+    if (this.half.get(row) === K.RefSet && pages.lastTime[row] === pages.since[row]) this.half.delete(row);
+    else {
+      this.begin(ev, row);
+      if (m.records(K.RefSet)) this.half.set(row, K.PageAlloc);
+      if (this.half.size > HALF_MAX) this.half.clear();
+    }
+    pages.lastTime[row] = ev.t;
+    if (ev.order > 0) {
+      const size = 2 ** ev.order;
+      // Tails named one by one before: whatever they were, they are part of this block now.
+      for (let i = 1; i < Math.min(size, 1024); i++) {
+        const tail = pages.find(pfn + i);
+        if (tail >= 0) this.begin(ev, tail);
+      }
+      pages.order[row] = ev.order;
+      pages.setLarge(row, ev.order, true);
+    }
+    if (ev.mt === 5) m.cmaKnown = true;
+  }
+
+  /** page_ref_set val=1: the other half of an allocation, or all that the trace shows of one. */
+  setToOne(ev: TraceEvent, row: number): void {
+    const {pages} = this.m;
+    if (this.half.get(row) === K.PageAlloc && pages.lastTime[row] === pages.since[row]) {
+      this.half.delete(row);
+      return;
+    }
+    this.begin(ev, row);
+    if (this.m.records(K.PageAlloc)) this.half.set(row, K.RefSet);
+    if (this.half.size > HALF_MAX) this.half.clear();
+  }
+
+  private begin(ev: TraceEvent, row: number): void {
+    const {m} = this;
+    const {pages} = m;
+    // Handed out again while something of the old page lives: its free was not seen.
+    if ((pages.state[row]! & PageState.free) === 0 && this.holdsAnything(row)) this.tellFreed(ev, row, false);
+    this.cut(ev.t, row);
+    pages.state[row] = FRESH;
+  }
+
+  private freed(ev: TraceEvent, pfn: number): void {
+    const {m} = this;
+    const {pages} = m;
+    this.frees++;
+    const {dying} = this;
+    if (dying && dying.pid === ev.pid && dying.cpu === ev.cpu) m.identity.pair(dying.hi, dying.lo, pfn);
+    this.dying = undefined;
+    const size = ev.order > 0 ? 2 ** ev.order : 1;
+    for (let i = 0; i < size; i++) {
+      if (i > 0 && (i & 1023) === 0) {
+        m.limits.looks += 1024;
+        if (m.limits.tired(m.events)) break;
+      }
+      const row = pages.find(pfn + i);
+      if (row < 0) continue;
+      if (this.holdsAnything(row)) this.tellFreed(ev, row, true);
+      this.cut(ev.t, row);
+      pages.state[row] = PageState.lifeSeen | PageState.free;
+      this.half.delete(row);
+    }
+  }
+
+  /** page_ref_mod_and_test ret=1: freed, if the trace has no better event for it. */
+  lastReferenceGone(ev: TraceEvent, row: number): void {
+    const {m} = this;
+    if (m.records(K.PageFree) || m.records(K.PageFreeBatched)) return;
+    if (this.holdsAnything(row)) this.tellFreed(ev, row, true);
+    this.cut(ev.t, row);
+    m.pages.state[row] = PageState.lifeSeen | PageState.free;
+  }
+
+  private holdsAnything(row: number): boolean {
+    return this.m.pages.references[row] !== undefined || this.m.pages.dma[row] !== undefined;
+  }
+
+  private tellFreed(ev: TraceEvent, row: number, seen: boolean): void {
+    const {m} = this;
+    if (m.pages.journals[row]) m.note(row, ev, seen ? What.free : What.alloc, NaN, 0, 0);
+    const deed = m.deed(ev);
+    for (const tell of m.on.freed) tell(row, deed, seen);
+  }
+
+  private cut(t: number, row: number): void {
+    const {m} = this;
+    const {pages} = m;
+    m.forget(row);
+    m.writeback.abandon(row);
+    pages.generation[row]!++;
+    pages.order[row] = 0;
+    m.held.forget(row);
+    pages.reset(row, t);
+    m.files.forget(row);
+  }
+}

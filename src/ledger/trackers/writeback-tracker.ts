@@ -1,0 +1,150 @@
+/**
+ * Writeback windows and dirtiness of pages.
+ *
+ * Best from probes on __folio_start_writeback() and folio_end_writeback(); without them from the `writeback` flag that
+ * page_ref events print: the first event that shows it bounds the start, the first without it bounds the end.
+ */
+import {EventKind as K, PageFlag, type TraceEvent} from '../../events/event.js';
+import {What} from '../tables/journal.js';
+import type {Model} from '../model.js';
+import {PageState} from '../tables/page-table.js';
+import type {Writeback} from '../tables/writeback.js';
+
+/** The start is probed before it sets the flag; by then it is set. */
+const FLAG_SET_NS = 1_000_000;
+
+export class WritebackTracker {
+  started = 0;
+  /** page flags were printed in a layout that shows PG_writeback */
+  flagsPrinted = false;
+  /** rows inside folio_clear_dirty_for_io(), by the task in it: it marks dirty pages of its own accord (folio_mkclean) */
+  private readonly clearing = new Map<number, number>();
+
+  constructor(private readonly m: Model) {}
+
+  event(ev: TraceEvent): void {
+    const {m} = this;
+    const pfn = m.pfnOf(ev);
+    if (pfn < 0) return;
+    let row = m.pages.findFolio(pfn);
+    if (row < 0) row = m.pages.row(pfn, ev.t);
+    if (row < 0) return;
+    switch (ev.kind) {
+      case K.WritebackStart:
+        this.clearing.delete(row);
+        if (m.pages.writebacks[row]) this.end(ev, row);
+        this.start(ev, row, true);
+        break;
+      case K.WritebackEnd:
+        if (m.pages.writebacks[row]) this.end(ev, row);
+        break;
+      case K.ClearDirtyForIo:
+        this.clear(ev, row);
+        break;
+      default:
+        this.mark(ev, row);
+    }
+  }
+
+  /** The flags of a page_ref event: all there is without writeback probes, and a check on those. */
+  flags(ev: TraceEvent, row: number): void {
+    const {m} = this;
+    const under = (ev.pageFlags & PageFlag.writeback) !== 0;
+    const known = m.pages.writebacks[row];
+    const {state} = m.pages;
+    if ((ev.pageFlags & PageFlag.unknownLayout) !== 0) return;
+    this.flagsPrinted = true;
+    if (ev.pageFlags & PageFlag.swapbacked) state[row]! |= PageState.swapBacked;
+    if (known !== undefined && under) known.flagSeen = true;
+    if (under === (known !== undefined)) return;
+    if (m.records(K.WritebackStart)) {
+      if (known === undefined) return;
+      const set = known.flagSeen || (m.time.unit === 'ns' && ev.t - known.start.t > FLAG_SET_NS);
+      if (set) this.endedUnseen(ev, row, known);
+      return;
+    }
+    if (under) this.start(ev, row, false);
+    else this.end(ev, row);
+  }
+
+  /**
+   * folio_end_writeback() is probed at its entry, before it clears the flag (mm/filemap.c): a flag that is gone without it
+   * says that the event is missing.
+   */
+  private endedUnseen(ev: TraceEvent, row: number, writeback: Writeback): void {
+    const {m} = this;
+    this.end(ev, row);
+    if (!m.records(K.WritebackEnd)) return;
+    const pfn = `0x${m.pages.pfn[row]!.toString(16)}`;
+    m.gaps.add(writeback.start.t, ev.t, `the end of a writeback of PFN ${pfn} is missing, and other events may be`);
+  }
+
+  private start(ev: TraceEvent, row: number, exact: boolean): void {
+    const {m} = this;
+    const {pages} = m;
+    this.started++;
+    const matters = m.matters(row);
+    const writeback: Writeback = {start: m.deed(ev), exact, flagSeen: !exact, ownMapping: false, end: undefined};
+    pages.writebacks[row] = writeback;
+    pages.state[row]! |= PageState.underWriteback;
+    this.clean(row);
+    for (let r = pages.references[row]; r; r = r.next) {
+      r.cleanedAt = ev.t;
+      r.cleaned = writeback.start;
+      r.deviceWrote = m.dma.under.deviceWritesNow(row, r);
+    }
+    if (matters) m.note(row, ev, What.writebackStart, NaN, 0, 0);
+    for (const tell of m.on.writebackStarted) tell(row, writeback);
+  }
+
+  private end(ev: TraceEvent, row: number): void {
+    const {m} = this;
+    const {pages} = m;
+    const writeback = pages.writebacks[row]!;
+    writeback.end = m.deed(ev);
+    if (pages.references[row] || pages.journals[row]) m.note(row, ev, What.writebackEnd, NaN, 0, 0);
+    for (const tell of m.on.writebackEnded) tell(row, writeback);
+    pages.writebacks[row] = undefined;
+    pages.state[row]! &= ~PageState.underWriteback;
+  }
+
+  /** The page is gone: its writeback's end was not seen. */
+  abandon(row: number): void {
+    const writeback = this.m.pages.writebacks[row];
+    if (!writeback) return;
+    for (const tell of this.m.on.writebackEnded) tell(row, writeback);
+    this.m.pages.writebacks[row] = undefined;
+  }
+
+  private clear(ev: TraceEvent, row: number): void {
+    const {m} = this;
+    if (this.clearing.size > 10_000) {
+      this.clearing.clear();
+      m.limits.hit('calls', 10_000);
+    }
+    this.clearing.set(row, ev.pid);
+    this.clean(row);
+    if (m.pages.references[row]) m.note(row, ev, What.clean, NaN, 0, 0);
+    if (m.on.cleaned.length > 0 && m.pages.references[row]) {
+      const deed = m.deed(ev);
+      for (const tell of m.on.cleaned) tell(row, deed);
+    }
+  }
+
+  private clean(row: number): void {
+    const {state} = this.m.pages;
+    state[row] = (state[row]! & ~PageState.dirty) | PageState.dirtyKnown;
+  }
+
+  private mark(ev: TraceEvent, row: number): void {
+    const {m} = this;
+    // folio_clear_dirty_for_io() calls folio_mark_dirty() itself when folio_mkclean() found dirty PTEs (mm/page-writeback.c).
+    if (this.clearing.get(row) === ev.pid && !m.pages.writebacks[row]) return;
+    this.clearing.delete(row);
+    if (m.pages.references[row] || m.pages.journals[row]) m.note(row, ev, What.dirty, NaN, 0, 0);
+    const deed = m.deed(ev);
+    for (const tell of m.on.dirtied) tell(row, deed);
+    const {state} = m.pages;
+    state[row]! |= PageState.dirty | PageState.dirtyKnown;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Puts events of tools that print out of time order (perf script, bpftrace), or of several traces, into order.
+ *
+ * An event goes on when enough later ones have come, or when every input has got past its time.
+ */
+import type {EventSink, Loss, TraceEvent} from '../events/event.js';
+import {HeldEvents} from './held-events.js';
+import {TimeQueue} from './time-queue.js';
+
+/** Events held at most: perf is out of order by tens of events, bpftrace by what its per-CPU buffers hold. */
+export const WINDOW_EVENTS = 16_384;
+/** The same for several inputs, which advance in turn. */
+const MERGE_EVENTS = 400_000;
+/** Bytes of lines and stacks held at most: real ones are a hundred times shorter than lines may be. */
+const HELD_BYTES = 1 << 27;
+/** Most bytes kept of a frame, and of a stack; the model keeps 64 frames. */
+const FRAME_BYTES = 256;
+const STACK_BYTES = 64 * FRAME_BYTES;
+const LF = 10;
+
+export class Sorter implements EventSink {
+  private readonly queue = new TimeQueue();
+  private readonly events = new HeldEvents();
+  /** by row, where it is a loss and no event */
+  private readonly losses = new Map<number, Loss>();
+  /** by row: frames of the event's stack, a newline after each */
+  private readonly stacks = new Map<number, Uint8Array>();
+  /** row of the event that came last, while a stack may follow it; -1 */
+  private lastRow = -1;
+  private latest = -Infinity;
+  /** events that came later than the window could mend */
+  tooLate = 0;
+  private released = -Infinity;
+  private stackBytes = 0;
+  /** the stack that is being read */
+  private readonly stack = new Uint8Array(STACK_BYTES);
+  private stackLength = 0;
+  private readonly limit: number;
+
+  constructor(
+    private readonly sink: EventSink,
+    inputs: number,
+  ) {
+    this.limit = inputs > 1 ? MERGE_EVENTS : WINDOW_EVENTS;
+  }
+
+  event(ev: TraceEvent): void {
+    if (ev.t > this.latest) this.latest = ev.t;
+    if (ev.t < this.released) this.tooLate++;
+    this.lastRow = this.events.put(ev);
+    this.queue.push(this.lastRow, ev.t);
+    this.bound();
+  }
+
+  private bound(): void {
+    while (this.queue.length > this.limit || (this.heldBytes() > HELD_BYTES && this.queue.length > 1)) this.release();
+  }
+
+  /** Every input has got past `t`: what is earlier can go. */
+  passed(t: number): void {
+    while (this.queue.earliest() < t) this.release();
+  }
+
+  loss(loss: Loss): void {
+    const row = this.events.claim();
+    this.losses.set(row, {...loss});
+    this.queue.push(row, this.latest);
+    this.bound();
+  }
+
+  fact(input: number, name: string, value: string): void {
+    this.sink.fact(input, name, value);
+  }
+
+  stackBegin(): boolean {
+    this.stackLength = 0;
+    return this.lastRow >= 0;
+  }
+
+  stackFrame(buf: Uint8Array, start: number, end: number): void {
+    const length = Math.min(end - start, FRAME_BYTES);
+    if (this.stackLength + length >= this.stack.length) return;
+    this.stack.set(buf.subarray(start, start + length), this.stackLength);
+    this.stackLength += length;
+    this.stack[this.stackLength++] = LF;
+  }
+
+  stackEnd(): void {
+    if (this.lastRow >= 0) {
+      this.stacks.set(this.lastRow, this.stack.slice(0, this.stackLength));
+      this.stackBytes += this.stackLength;
+    }
+    this.lastRow = -1;
+  }
+
+  end(): void {
+    while (this.queue.length > 0) this.release();
+  }
+
+  private heldBytes(): number {
+    return this.events.allocated + this.stackBytes;
+  }
+
+  private release(): void {
+    this.released = Math.max(this.released, this.queue.earliest());
+    const row = this.queue.pop();
+    if (row === this.lastRow) this.lastRow = -1; // its stack would come too late
+    if (this.losses.size > 0) {
+      const loss = this.losses.get(row);
+      if (loss) {
+        this.losses.delete(row);
+        this.events.release(row);
+        this.sink.loss(loss);
+        return;
+      }
+    }
+    const event = this.events.take(row);
+    this.sink.event(event);
+    if (this.stacks.size === 0) return;
+    const frames = this.stacks.get(row);
+    if (!frames) return;
+    this.stacks.delete(row);
+    this.stackBytes -= frames.length;
+    if (!this.sink.stackBegin(event.cpu, event.pid)) return;
+    for (let start = 0; start < frames.length;) {
+      const end = frames.indexOf(LF, start);
+      this.sink.stackFrame(frames, start, end);
+      start = end + 1;
+    }
+    this.sink.stackEnd();
+  }
+}

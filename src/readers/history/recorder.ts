@@ -1,0 +1,250 @@
+/**
+ * Records the lives of followed pages. It stands before the model: it hands every event on, and writes down those that
+ * are about a followed page together with what the model made of them. Other pages cost one look-up an event, and a
+ * run that follows nothing has no recorder at all.
+ */
+import {Context, EventKind as K, type EventSink, type Loss, type TraceEvent} from '../../events/event.js';
+import type {Model} from '../../ledger/model.js';
+import {PageState, UNKNOWN_COUNT} from '../../ledger/tables/page-table.js';
+import {Stacks} from '../../ledger/tables/stacks.js';
+import type {Followed} from './followed.js';
+import type {Happening, Life} from './life.js';
+import {ToldLives} from './told.js';
+
+export class Recorder extends ToldLives implements EventSink {
+  readonly stacks: Stacks;
+  /** happenings of the last event of each CPU: its stack may follow */
+  private readonly waiting: (Happening[] | undefined)[] = [];
+  /** folios_put_refs() call that runs on a CPU */
+  private readonly batches: ({pid: number; line: number; left: number} | undefined)[] = [];
+
+  constructor(m: Model, followed: Followed) {
+    super(m, followed);
+    this.stacks = new Stacks(m.limits);
+  }
+
+  // --- events, handed on
+
+  event(ev: TraceEvent): void {
+    this.ev = ev;
+    this.fresh = [];
+    this.at = undefined;
+    this.opening = [];
+    const {kind} = ev;
+    if (kind >= K.RefSet && kind <= K.RefUnfreeze) this.count(ev);
+    else if (kind === K.PageAlloc || kind === K.PageFree || kind === K.PageFreeBatched) this.lifetime(ev);
+    else if (kind === K.CacheAdd || kind === K.CacheDelete) this.cache(ev);
+    else if (kind === K.MarkDirty || kind === K.ClearDirtyForIo) this.dirtiness(ev);
+    else {
+      if (kind === K.FoliosPut) this.batches[ev.cpu + 1] = {pid: ev.pid, line: ev.line, left: ev.nr};
+      this.m.event(ev);
+    }
+    this.endBatch(ev);
+    this.waiting[ev.cpu + 1] = this.fresh.length > 0 ? this.fresh : undefined;
+    this.ev = undefined;
+  }
+
+  /** A folios_put_refs() call is over once its task does anything but put and free, or has put as many as it was given. */
+  private endBatch(ev: TraceEvent): void {
+    const batch = this.batches[ev.cpu + 1];
+    if (!batch || batch.pid !== ev.pid || ev.context > Context.task) return;
+    const {kind} = ev;
+    if (kind === K.FoliosPut || kind === K.PageFree || kind === K.PageFreeBatched || kind === K.FolioPutLast) return;
+    if (kind !== K.RefModAndTest || --batch.left <= 0) this.batches[ev.cpu + 1] = undefined;
+  }
+
+  private count(ev: TraceEvent): void {
+    const {m} = this;
+    const {pages} = m;
+    const known = pages.find(ev.pfn);
+    const size = known >= 0 && pages.state[known]! & PageState.large ? 2 ** pages.order[known]! : 1;
+    if (!this.followed.touches(ev.pfn, size)) {
+      m.event(ev);
+      return;
+    }
+    const h = this.happening(ev, 'change');
+    this.describe(h, ev);
+    this.at = h;
+    // What the model tells meanwhile (a derived pin, a writeback seen by its flag) is noted before the change itself.
+    m.event(ev);
+    const row = pages.find(ev.pfn);
+    if (row < 0) return; // the model does not believe it, or follows no more pages
+    const life = this.life(row);
+    h.pins = pages.pins[row]!;
+    h.large = (pages.state[row]! & PageState.large) !== 0;
+    if (pages.state[row]! & PageState.mismatch && pages.expect[row] !== UNKNOWN_COUNT) {
+      h.notes.push(`by the changes so far the count would be ${pages.expect[row]}: another CPU's change may be in it`);
+    }
+    const {generation} = pages;
+    if (generation[row] !== life.seen) {
+      life.seen = generation[row]!;
+      if (pages.state[row]! & PageState.free) {
+        this.add(life, h);
+        life.close('free', ev.t);
+        return;
+      }
+      life.close('reused', ev.t);
+      life.begin('alloc', !this.full);
+    }
+    this.add(life, h);
+  }
+
+  /** What a page_ref event did, from its name and numbers. */
+  private describe(h: Happening, ev: TraceEvent): void {
+    h.raw = ev.hasCount !== 0 ? ev.count : NaN;
+    h.flags = ev.pageFlags;
+    if (ev.hasMapcount !== 0) {
+      const raw = this.m.era.rawMapcount || ev.mapcount === -1;
+      h.mappings = Math.max(0, raw ? ev.mapcount + 1 : ev.mapcount);
+    }
+    switch (ev.kind) {
+      case K.RefSet:
+        h.what = 'set';
+        h.notes.push(`to ${ev.val}`);
+        return;
+      case K.RefUnfreeze:
+        h.what = 'unfreeze';
+        h.notes.push(`to ${ev.val}`);
+        return;
+      case K.RefFreeze:
+        h.what = 'freeze';
+        h.notes.push(ev.ret === 0 ? `failed: it holds not just the ${ev.val} expected` : `from ${ev.val} to 0`);
+        return;
+      case K.RefModUnless:
+        if (ev.hasRet !== 0 && ev.ret === 0) {
+          h.what = 'refused';
+          h.notes.push(`${ev.val > 0 ? '+' : ''}${ev.val} not done: the count was 0`);
+          return;
+        }
+    }
+    h.delta = ev.val;
+    h.what = ev.val > 0 ? 'taken' : ev.val < 0 ? 'dropped' : 'change';
+    if (ev.val === 0) h.notes.push('adds nothing');
+    if (ev.val < 0 && ev.hasRet !== 0 && ev.ret === 1 && ev.kind === K.RefModAndTest)
+      h.notes.push('the last reference');
+    const batch = this.batches[ev.cpu + 1];
+    if (batch && ev.kind === K.RefModAndTest && batch.pid === ev.pid && ev.context <= Context.task) {
+      h.batch = batch.line;
+      h.notes.push(`in the folios_put_refs() of line ${batch.line}`);
+    }
+  }
+
+  private lifetime(ev: TraceEvent): void {
+    const {m} = this;
+    const {pages} = m;
+    const pfn = m.pfnOf(ev);
+    const size = 2 ** Math.max(0, ev.order);
+    if (pfn < 0 || !this.followed.touches(pfn, size)) {
+      m.event(ev);
+      return;
+    }
+    const alloc = ev.kind === K.PageAlloc;
+    const h = this.happening(ev, alloc ? 'alloc' : 'free');
+    if (ev.order > 0) h.notes.push(`order ${ev.order}: ${size} pages`);
+    this.at = h;
+    const known = pages.find(pfn);
+    if (known >= 0) this.life(known); // with the generation that this event may end
+    m.event(ev);
+    // Every life in the block: of its head, and of tails that were pages of their own before.
+    for (const life of this.livesIn(pfn, size)) {
+      const {row} = life;
+      const head = pages.pfn[row] === pfn;
+      if (pages.generation[row] === life.seen) {
+        // the other half of an allocation that page_ref_set began; a second line for the same free is none
+        if (alloc && head) this.add(life, h);
+        continue;
+      }
+      life.seen = pages.generation[row]!;
+      if (!alloc) {
+        this.add(life, head ? h : {...h, notes: [...h.notes, `freed with the block at 0x${pfn.toString(16)}`]});
+        life.close('free', ev.t);
+        continue;
+      }
+      const begun = life.current?.happenings;
+      if (head && begun?.length === 1 && begun[0]!.what === 'set') {
+        this.add(life, h); // page_ref_set began it; tails that were set too came between
+        continue;
+      }
+      life.close('reused', ev.t);
+      if (head) {
+        life.begin('alloc', !this.full);
+        this.add(life, h);
+      }
+    }
+  }
+
+  private *livesIn(pfn: number, size: number): Iterable<Life> {
+    const row = this.m.pages.find(pfn);
+    if (row >= 0) yield this.life(row);
+    if (size > this.lives.size) {
+      for (const life of this.lives.values()) if (life.pfn > pfn && life.pfn < pfn + size) yield life;
+      return;
+    }
+    for (let i = 1; i < size; i++) {
+      const life = this.lives.get(pfn + i);
+      if (life) yield life;
+    }
+  }
+
+  private cache(ev: TraceEvent): void {
+    const {m} = this;
+    if (ev.pfn < 0 || !this.followed.touches(ev.pfn, 2 ** Math.max(0, ev.order))) {
+      m.event(ev);
+      return;
+    }
+    m.event(ev);
+    const row = m.pages.find(ev.pfn);
+    if (row < 0) return;
+    const file = m.files.of(row);
+    const h = this.happening(ev, ev.kind === K.CacheAdd ? 'cache-add' : 'cache-delete');
+    const life = this.life(row);
+    const generation = this.add(life, h);
+    if (file) generation.file = file;
+    const known = generation.file;
+    if (known) {
+      const dev = `${Math.floor(known.dev / 2 ** 20)}:${known.dev % 2 ** 20}`;
+      h.notes.push(`device ${dev}, inode ${known.ino}, page index ${known.index}`);
+    }
+  }
+
+  private dirtiness(ev: TraceEvent): void {
+    const {m} = this;
+    m.event(ev);
+    const row = m.pages.findFolio(m.pfnOf(ev));
+    if (row < 0 || !this.follows(row)) return;
+    this.add(this.life(row), this.happening(ev, ev.kind === K.MarkDirty ? 'dirty' : 'clean'));
+  }
+
+  stackBegin(cpu: number, pid: number): boolean {
+    this.stackCpu = cpu;
+    this.forModel = this.m.stackBegin(cpu, pid);
+    this.forMe = this.waiting[cpu + 1] !== undefined;
+    if (this.forMe) this.stacks.begin();
+    return this.forModel || this.forMe;
+  }
+
+  private stackCpu = -1;
+  private forModel = false;
+  private forMe = false;
+
+  stackFrame(buf: Uint8Array, start: number, end: number): void {
+    if (this.forModel) this.m.stackFrame(buf, start, end);
+    if (this.forMe) this.stacks.frame(buf, start, end);
+  }
+
+  stackEnd(): void {
+    if (this.forModel) this.m.stackEnd();
+    if (!this.forMe) return;
+    const stack = this.stacks.end();
+    for (const h of this.waiting[this.stackCpu + 1] ?? []) h.stack = stack;
+    this.waiting[this.stackCpu + 1] = undefined;
+  }
+
+  loss(loss: Loss): void {
+    this.m.loss(loss);
+  }
+
+  fact(input: number, name: string, value: string): void {
+    this.m.fact(input, name, value);
+  }
+}

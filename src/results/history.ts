@@ -1,0 +1,59 @@
+/**
+ * The typed result of `pinscope history`: the lives of some pages, whole. `--to json` prints it as it stands
+ * (`pinscope.history/1`); the other forms fold repeats and trim stacks.
+ */
+import type {HistoryEntry, Report, Window} from './report.js';
+
+export interface HistoryReport extends Pick<
+  Report,
+  'tool' | 'command' | 'inputs' | 'clock' | 'span' | 'kernel' | 'quality' | 'timing' | 'partial'
+> {
+  schema: 'pinscope.history/1';
+  /** in ascending order of pfn */
+  pages: PageHistory[];
+  /** page frames asked for that no event of the trace names */
+  absent: string[];
+}
+
+export interface PageHistory {
+  pfn: string;
+  /** `--pfn`, or the ids of the findings whose page it is: `F1, F7` */
+  why: string;
+  /** oldest first: a PFN is a place, and each allocation puts another page there */
+  generations: Generation[];
+}
+
+/** One page's life at a PFN, from its allocation to its free. Nothing pairs across generations. */
+export interface Generation {
+  /** 2^order base pages */
+  order: number;
+  /** `alloc`; `before-trace`: it lived when the trace began; `unknown`: the count or the flags said that it is another */
+  born: 'alloc' | 'before-trace' | 'unknown';
+  /** `free`; `reused`: handed out again with no free seen; null: alive at the end of the trace */
+  died: 'free' | 'reused' | null;
+  /** of the first and the last event */
+  start_ns: string | null;
+  end_ns: string | null;
+  start_ticks?: string;
+  end_ticks?: string;
+  file?: {dev: string; ino: string; index: string};
+  entries: LifeEntry[];
+  /** DMA and writeback windows, and the pins and gets */
+  windows: Window[];
+  /** ids of findings about this generation */
+  findings: string[];
+}
+
+export interface LifeEntry extends HistoryEntry {
+  /** the other half of a taking or dropping, a map or unmap, where it is known */
+  pair: Pairing | null;
+}
+
+export interface Pairing {
+  input: number;
+  line: number;
+  /** from the earlier to the later half; null on clocks that count ticks */
+  distance_ns: string | null;
+  /** how the two were brought together: `same call`, `same kind, oldest first`, `same device and address` */
+  how: string;
+}

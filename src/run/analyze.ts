@@ -1,0 +1,114 @@
+/** The main job: traces in, typed report out. */
+import {coverage} from '../proof/needs.js';
+import type {Listener} from '../ledger/listener.js';
+import type {Model} from '../ledger/model.js';
+import type {Finding, QualityCounter, Report, Severity, Summary} from '../results/report.js';
+import {RULES, RULES_VERSION} from '../rules/registry.js';
+import type {Suppressions} from '../findings/suppress.js';
+import type {RuleContext} from '../rules/types.js';
+import {basisOf, endingOf} from './basis.js';
+import {Findings} from '../findings/findings.js';
+import {NearMisses} from '../readers/near-misses.js';
+import {type Reading, readTraces, type ReadOptions} from './read.js';
+
+export interface AnalyzeOptions extends ReadOptions {
+  /** rule ids to report; empty for all */
+  rules: readonly string[];
+  longPin_ns: number;
+  suppressions: Suppressions | undefined;
+  /** whether a finding is within what the user asked for */
+  selected: (finding: Finding, reading: Reading) => boolean;
+  command: string[];
+  version: string;
+}
+
+export async function analyze(options: AnalyzeOptions): Promise<Report> {
+  let judges!: Judges;
+  const reading = await readTraces(options, (model) => {
+    judges = judgesOf(model, options);
+    return judges.listeners;
+  });
+  return reportOf(reading, judges.findings, judges.nearMisses, options);
+}
+
+/** All rules over a model, and where their violations go. */
+export interface Judges {
+  findings: Findings;
+  nearMisses: NearMisses;
+  listeners: Listener[];
+}
+
+export function judgesOf(model: Model, options: Pick<AnalyzeOptions, 'rules' | 'longPin_ns'>): Judges {
+  const findings = new Findings(model);
+  const nearMisses = new NearMisses(model);
+  const context: RuleContext = {
+    model,
+    longPin_ns: options.longPin_ns,
+    report(v) {
+      if (options.rules.length > 0 && !options.rules.includes(v.rule)) return;
+      if (v.verdict === 'sure' && model.facts.has('excerpt')) {
+        v.verdict = 'possible';
+        v.reason = 'the input is an excerpt: what was left out is not known';
+      }
+      findings.add(v);
+    },
+  };
+  return {findings, nearMisses, listeners: [...RULES.map((rule) => rule.judge(context)), nearMisses]};
+}
+
+function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, options: AnalyzeOptions): Report {
+  const {model: m} = reading;
+  const rules = coverage(m);
+  // What a rule sees of a trace that lacks its events is no finding: the report says that it could not run.
+  const judged = new Set(rules.filter((rule) => rule.status !== 'not-run').map((rule) => rule.id));
+  const findings = found.build(
+    (f) => judged.has(f.rule) && options.selected(f, reading) && !options.suppressions?.suppresses(f),
+  );
+  const basis = basisOf(reading, options);
+  if (found.dropped > 0) {
+    basis.quality.push(findingsNotKept(found.dropped));
+  }
+  return {
+    schema: 'pinscope.report/1',
+    ...basis,
+    rules_version: RULES_VERSION,
+    rules: rules.filter((r) => options.rules.length === 0 || options.rules.includes(r.id)),
+    summary: summaryOf(reading, findings, options),
+    findings,
+    near_misses: nearMisses.result(),
+    ...endingOf(reading),
+  };
+}
+
+export function findingsNotKept(count: number): QualityCounter {
+  return {
+    id: 'findings-not-kept',
+    severity: 'warning',
+    count,
+    message: 'violations beyond the most findings that are kept',
+    advice: 'restrict with --rule, --pfn or --time',
+  };
+}
+
+function summaryOf({model: m}: Reading, findings: readonly Finding[], options: AnalyzeOptions): Summary {
+  const by_rule: Record<string, number> = {};
+  const by_severity: Record<Severity, number> = {error: 0, warning: 0, note: 0};
+  const by_verdict = {sure: 0, possible: 0};
+  for (const f of findings) {
+    by_rule[f.rule] = (by_rule[f.rule] ?? 0) + 1;
+    by_severity[f.severity]++;
+    by_verdict[f.verdict]++;
+  }
+  return {
+    by_rule,
+    by_severity,
+    by_verdict,
+    pages: m.pages.size,
+    pins: m.held.takenPins,
+    gets: m.held.takenGets,
+    dma_windows: m.windows.opened,
+    writebacks: m.writeback.started,
+    suppressed: options.suppressions?.suppressed ?? 0,
+    suppressions: options.suppressions?.entries() ?? [],
+  };
+}

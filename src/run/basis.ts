@@ -1,0 +1,117 @@
+/** What every result says of its run: the tool, the inputs, their clock and kernel, what was lost, how long it took. */
+import {qualityOf} from './quality.js';
+import type {Report, ReportInput} from '../results/report.js';
+import type {ReadInput, Reading} from './read.js';
+import {timesOf} from '../findings/times.js';
+
+export type Basis = Pick<Report, 'tool' | 'command' | 'inputs' | 'clock' | 'span' | 'kernel' | 'quality'>;
+
+/** The beginning of a result. */
+export function basisOf(reading: Reading, options: {command: string[]; version: string}): Basis {
+  const {model: m, inputs} = reading;
+  return {
+    tool: {name: 'pinscope', version: options.version},
+    command: options.command,
+    inputs: inputs.map(inputOf),
+    clock: clockOf(reading),
+    span: timesOf(m, ...spanOf(reading)),
+    kernel: {
+      release: m.facts.get('kernel') ?? null,
+      known_by: m.facts.has('kernel')
+        ? 'the trace header'
+        : m.era.told === '--kernel'
+          ? '--kernel'
+          : 'not in the trace',
+      signals: kernelSignals(reading),
+    },
+    quality: qualityOf(reading),
+  };
+}
+
+/** First and last event, of whatever name: the model hears only of those that it can use. */
+function spanOf({model: m, inputs}: Reading): [number, number] {
+  let first = m.first;
+  let last = m.last;
+  for (const {reader} of inputs) {
+    for (const t of reader.counters.firstTime) if (!(t >= first)) first = Number.isNaN(t) ? first : t;
+    for (const t of reader.counters.lastTime) if (t > last) last = t;
+  }
+  return [first, last];
+}
+
+/** The end of a result. */
+export function endingOf({model: m, inputs, seconds, partial}: Reading): Pick<Report, 'timing' | 'partial'> {
+  const bytes = inputs.reduce((sum, i) => sum + i.input.bytesRead, 0);
+  const time = Math.max(seconds, 1e-6);
+  return {
+    timing: {
+      seconds: Math.round(time * 1000) / 1000,
+      events_per_second: Math.round(m.events / time),
+      bytes_per_second: Math.round(bytes / time),
+      peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
+    },
+    ...(partial === undefined ? {} : {partial}),
+  };
+}
+
+function inputOf({input, form, reader, evidence}: ReadInput): ReportInput {
+  return {
+    path: input.path,
+    format: form.id,
+    evidence,
+    compression: input.compression,
+    bytes: input.bytesRead,
+    lines: reader.counters.lines,
+    events: reader.counters.events,
+    unrecognised: {count: reader.counters.unrecognised, first: reader.counters.firstUnrecognised},
+    sha256: input.sha256,
+    ...(input.cut === undefined ? {} : {cut: input.cut}),
+  };
+}
+
+/** What is known of the trace's clock. */
+function clockOf({model: m}: Reading): Report['clock'] {
+  const name = m.facts.get('clock') ?? null;
+  const unit = m.time.unit ?? null;
+  if (name !== null) return {name, unit, known_by: 'the trace header'};
+  return {
+    name: null,
+    unit,
+    known_by:
+      unit === 'ticks'
+        ? 'integer times: a counting clock (counter, uptime, x86-tsc)'
+        : unit === 'ns'
+          ? 'times in seconds or nanoseconds'
+          : 'no events',
+  };
+}
+
+/**
+ * Events that exist only from, or only up to, some version (read in the trees of 4.9 to 7.2, not in every release between).
+ * A kprobe event can be given any name, so each is a signal, not a proof.
+ */
+const VERSION_SIGNALS: readonly [RegExp, string][] = [
+  [/^dma_map_phys$/, '6.18 or later'],
+  [/^dma_map_page$/, '6.12 or later'],
+  [/^try_grab_folio_fast$/, '6.12 or later'],
+  [/^try_grab_page$/, '5.7 to 6.8'],
+  [/^put_compound_head$/, '5.7 to 5.17'],
+  [/^gup_put_folio$/, '5.19 or later'],
+  [/^(?:writeback_dirty_folio|folio_wait_writeback)$/, '5.17 or later'],
+  [/^(?:writeback_dirty_page|wait_on_page_writeback)$/, 'up to 5.15'],
+  [/^mm_vmscan_write_folio$/, '6.1 or later'],
+  [/^mm_vmscan_writepage$/, 'up to 5.17'],
+];
+
+/** Facts in the trace that tell something of the kernel's version. */
+function kernelSignals({model: m, inputs}: Reading): string[] {
+  const out: string[] = [];
+  if (m.era.foll !== undefined) {
+    out.push(`FOLL_* numbering of ${m.era.foll === 'new' ? '6.3 and later' : '6.2 and earlier'} (${m.era.told})`);
+  }
+  if (m.era.rawMapcount) out.push('mapcount=-1 for an unmapped page: 6.10 or later');
+  for (const name of new Set(inputs.flatMap(({reader}) => [...reader.counters.eventsByName().keys()]))) {
+    for (const [pattern, version] of VERSION_SIGNALS) if (pattern.test(name)) out.push(`event ${name}: ${version}`);
+  }
+  return out;
+}

@@ -1,0 +1,135 @@
+/** What a trace is, from reading it once without judging it. */
+import {EventKind as K} from '../events/event.js';
+import type {Model} from '../ledger/model.js';
+import {coverage, SOURCES} from '../proof/needs.js';
+import type {CpuSpan, DeviceInfo, IdentityInfo, InfoReport, LossSpan, ProbeInfo, ToRecord} from '../results/info.js';
+import {RULES, RULES_VERSION} from '../rules/registry.js';
+import type {Need} from '../rules/types.js';
+import {basisOf, endingOf} from './basis.js';
+import {type Reading, readTraces, type ReadOptions} from './read.js';
+import {timesOf} from '../findings/times.js';
+
+export interface InfoOptions extends ReadOptions {
+  command: string[];
+  version: string;
+}
+
+/** Reads the traces. Throws UserError for what cannot be read. */
+export async function info(options: InfoOptions): Promise<InfoReport> {
+  const reading = await readTraces(options, () => []);
+  const {model: m} = reading;
+  const {inputs, ...basis} = basisOf(reading, options);
+  const rules = coverage(m);
+  return {
+    schema: 'pinscope.info/1',
+    ...basis,
+    inputs: inputs.map((input, at) => {
+      const {form, reader} = reading.inputs[at]!;
+      const {outOfOrder, outOfOrderByCpu} = reader.counters;
+      return {
+        ...input,
+        title: form.title,
+        out_of_order: outOfOrder,
+        out_of_order_on_cpu: outOfOrderByCpu.reduce((sum, n) => sum + (n ?? 0), 0),
+      };
+    }),
+    cpus: cpusOf(reading),
+    events: eventsOf(reading),
+    losses: lossesOf(m),
+    identity: identityOf(m),
+    devices: devicesOf(m),
+    probes: probesOf(m),
+    header: [...m.facts].map(([name, value]) => ({name, value})),
+    rules_version: RULES_VERSION,
+    rules,
+    record: toRecord(m),
+    ...endingOf(reading),
+  };
+}
+
+function cpusOf({model: m, inputs}: Reading): CpuSpan[] {
+  const spans = new Map<number, {first: number; last: number}>();
+  for (const {reader} of inputs) {
+    const {firstTime, lastTime} = reader.counters;
+    firstTime.forEach((first, cpu) => {
+      if (Number.isNaN(first)) return;
+      const span = spans.get(cpu);
+      const last = lastTime[cpu]!;
+      if (!span) spans.set(cpu, {first, last});
+      else spans.set(cpu, {first: Math.min(span.first, first), last: Math.max(span.last, last)});
+    });
+  }
+  const lost = new Map<number, number | null>();
+  for (const [cpu, {markers, events, unknown}] of m.losses.byCpu)
+    if (markers > 0) lost.set(cpu, unknown > 0 ? null : events);
+  return [...spans]
+    .sort(([a], [b]) => a - b)
+    .map(([cpu, {first, last}]) => ({cpu, ...timesOf(m, first, last), lost: lost.has(cpu) ? lost.get(cpu)! : 0}));
+}
+
+function eventsOf({inputs}: Reading): {name: string; count: number}[] {
+  const sums = new Map<string, number>();
+  for (const {reader} of inputs) {
+    for (const [name, count] of reader.counters.eventsByName()) sums.set(name, (sums.get(name) ?? 0) + count);
+  }
+  return [...sums]
+    .map(([name, count]) => ({name, count}))
+    .sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1));
+}
+
+function lossesOf(m: Model): LossSpan[] {
+  return m.gaps.all().map((gap) => ({
+    cpu: gap.cpu >= 0 ? gap.cpu : null,
+    ...timesOf(m, gap.from, gap.to),
+    line: gap.line > 0 ? gap.line : null,
+    why: gap.why,
+  }));
+}
+
+const BASE_KNOWN_BY: Record<Model['identity']['source'], string> = {
+  option: 'as given with --vmemmap',
+  argument: 'said by the trace',
+  calibrated: 'found from pairs of a pointer and a PFN of one page',
+  assumed: 'a page pointer with its low 30 bits cleared, right on machines with less than 64 GiB of memory',
+  none: 'no page pointer had to be read',
+};
+
+function identityOf(m: Model): IdentityInfo {
+  const seen = (...kinds: number[]): boolean => kinds.some((kind) => m.seen[kind]! > 0);
+  const names: string[] = [];
+  if (seen(K.RefSet, K.RefMod, K.RefModAndTest, K.RefModUnless, K.PageAlloc, K.PageFree)) names.push('PFN');
+  const {source, confirmed, contradicted} = m.identity;
+  if (source === 'assumed' || source === 'calibrated' || confirmed + contradicted > 0)
+    names.push('pointers to struct page');
+  if (seen(K.DmaMap, K.DmaMapSg, K.IommuMap)) names.push('physical addresses of DMA mappings');
+  if (seen(K.CacheAdd, K.CacheDelete)) names.push('file, inode and index');
+  return {names, vmemmap_base: m.identity.base(), known_by: BASE_KNOWN_BY[source], confirmed, contradicted};
+}
+
+function devicesOf(m: Model): DeviceInfo[] {
+  return m.dma.devices
+    .map(({name, maps, unmaps}) => ({name, maps, unmaps, never_unmaps: maps > 0 && unmaps === 0}))
+    .sort((a, b) => b.maps - a.maps);
+}
+
+function probesOf(m: Model): ProbeInfo {
+  const both = m.seen[K.GupPut]! > 0 && m.seen[K.RefModAndTest]! > 0;
+  return {
+    missed_by_kernel: m.facts.has('probe_hits') || m.probesMissedByKernel > 0 ? m.probesMissedByKernel : null,
+    missed_seen: both ? m.gup.probesMissed : null,
+    matched: m.gup.probesMatched,
+  };
+}
+
+/** Kinds of evidence that some rule lacks, most wanted first. */
+function toRecord(m: Model): ToRecord[] {
+  const wanted = new Map<Need, string[]>();
+  for (const {meta} of RULES) {
+    for (const need of new Set<Need>([...meta.needs, ...meta.helpedBy.map((h) => h.need)])) {
+      if (!SOURCES[need].has(m)) wanted.set(need, [...(wanted.get(need) ?? []), meta.id]);
+    }
+  }
+  return [...wanted]
+    .sort((a, b) => b[1].length - a[1].length)
+    .map(([need, for_rules]) => ({need, events: SOURCES[need].events, advice: SOURCES[need].advice, for_rules}));
+}

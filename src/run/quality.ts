@@ -1,0 +1,216 @@
+/** One table of everything that is wrong with a trace: what, how often, how bad, what to do. */
+import type {Reading} from './read.js';
+import type {QualityCounter} from '../results/report.js';
+import type {Limit} from '../base/limits.js';
+import {MORE_NAMES} from '../../parsers/events/table.js';
+import {LIMIT_WORDS} from '../words/limits.js';
+
+/** Most devices that are named one by one. */
+const DEVICES_NAMED = 20;
+
+export function qualityOf(reading: Reading): QualityCounter[] {
+  const {model: m, inputs} = reading;
+  const out: QualityCounter[] = [];
+  const add = (
+    id: string,
+    severity: QualityCounter['severity'],
+    count: number,
+    message: string,
+    advice: string,
+    cpu?: number,
+  ): void => {
+    if (count > 0) out.push({id, severity, count, ...(cpu === undefined ? {} : {cpu}), message, advice});
+  };
+
+  const bigger = 'record with a larger buffer (buffer_size_kb), or fewer events';
+  let starts = 0;
+  for (const [cpu, c] of [...m.losses.byCpu].sort((a, b) => a[0] - b[0])) {
+    starts += c.starts;
+    const where = cpu >= 0 ? `of CPU ${cpu}` : 'of CPUs that are not named';
+    const words =
+      c.unknown > 0 ? `events ${where} were lost, ${c.unknown} times without a number` : `events ${where} were lost`;
+    add(
+      'lost-events',
+      'warning',
+      Math.max(c.events, c.markers),
+      `${words} (${c.markers} markers)`,
+      bigger,
+      cpu >= 0 ? cpu : undefined,
+    );
+  }
+  const written = Number(m.facts.get('entries_written') ?? 0);
+  const kept = Number(m.facts.get('entries_in_buffer') ?? 0);
+  if (m.losses.overwritten) {
+    add(
+      'overwritten-start',
+      'warning',
+      written - kept,
+      'older events were overwritten in the ring buffer: the trace begins in mid-life',
+      bigger,
+    );
+  } else
+    add(
+      'overwritten-start',
+      'warning',
+      starts,
+      'CPUs whose buffer began later than the trace: what was before is gone',
+      bigger,
+    );
+  add(
+    'one-task',
+    'warning',
+    m.oneTask === undefined ? 0 : 1,
+    `all events are of task ${m.oneTask}: in a trace filtered by pid, what others did to its pages is missing`,
+    'record without a filter, or count nothing as sure',
+  );
+  add(
+    'probe-misses',
+    'warning',
+    m.probesMissedByKernel,
+    'probes that the kernel counted as missed (kprobe_profile)',
+    'record page_ref events beside the probes',
+  );
+
+  for (const {input, reader} of inputs) {
+    const {counters} = reader;
+    const of = inputs.length > 1 ? ` in ${input.name}` : '';
+    add(
+      'unrecognised-lines',
+      'warning',
+      counters.unrecognised - counters.tooLong,
+      `lines that were not understood${of}`,
+      'see them with pinscope info; --from forces a form',
+    );
+    add(
+      'long-lines',
+      'warning',
+      counters.tooLong,
+      `lines longer than 1 MiB${of}, skipped`,
+      'the input may not be a text trace',
+    );
+    add(
+      'cut-last-line',
+      'note',
+      counters.lastLineCut ? 1 : 0,
+      `the last line${of} is cut`,
+      'the copy may be incomplete',
+    );
+    if (input.cut !== undefined)
+      add(
+        'cut-input',
+        'warning',
+        1,
+        `the input${of} ends early: ${input.cut}`,
+        'copy it again; what was read is analysed',
+      );
+    const onCpu = counters.outOfOrderByCpu.reduce((sum, n) => sum + (n ?? 0), 0);
+    add(
+      'out-of-order',
+      onCpu > 0 ? 'warning' : 'note',
+      counters.outOfOrder,
+      `events earlier than one before them${of}`,
+      'tools that merge per-CPU buffers print some late; they were put into order',
+    );
+  }
+  add(
+    'too-late',
+    'warning',
+    reading.tooLate,
+    'events that came too late to be put into order',
+    'sort the trace by time',
+  );
+
+  add(
+    'impossible-numbers',
+    'warning',
+    m.unbelievable,
+    'events with numbers that no kernel prints (a PFN, order, count or size out of all range), not used',
+    'the input is damaged or edited',
+  );
+  add(
+    'replay-mismatch',
+    'warning',
+    m.counts.mismatches,
+    'counts that the events before do not explain',
+    'events are missing: see losses, filters and the events recorded',
+  );
+  add(
+    'missed-probes',
+    'note',
+    m.gup.probesMissed,
+    'unpins that page_ref events show and no probe does',
+    "kprobes that hit inside another probe's handler are skipped; page_ref events were used instead",
+  );
+  add(
+    'unmatched-unmaps',
+    'note',
+    m.windows.unmatched,
+    'DMA unmaps whose map is not in the trace',
+    'mapped before the trace began, or the map was lost',
+  );
+  add(
+    'ambiguous-large',
+    'note',
+    m.gup.ambiguousLarge,
+    "changes of large folios' counts that may be pins or plain references",
+    'probe try_grab_* and gup_put_folio, or record stacks',
+  );
+  if (m.identity.source === 'assumed') {
+    add(
+      'vmemmap-assumed',
+      'note',
+      1,
+      `vmemmap_base is taken to be ${m.identity.base()}: a page pointer with its low 30 bits cleared`,
+      'give --vmemmap, or record it; wrong only on machines with 64 GiB and more',
+    );
+  }
+  add(
+    'vmemmap-contradicted',
+    'note',
+    m.identity.contradicted,
+    'pairs of a page pointer and a PFN that do not fit vmemmap_base',
+    'give --vmemmap if PFNs look wrong',
+  );
+  const neverUnmap = m.dma.devices.filter((device) => device.maps > 8 && device.unmaps === 0);
+  const unnamed = neverUnmap.slice(DEVICES_NAMED);
+  if (unnamed.length > 0)
+    neverUnmap.splice(DEVICES_NAMED, unnamed.length, {
+      name: `and ${unnamed.length} others: none of them`,
+      maps: unnamed.reduce((sum, device) => sum + device.maps, 0),
+      unmaps: 0,
+    });
+  for (const device of neverUnmap) {
+    add(
+      'never-unmaps',
+      'note',
+      device.maps,
+      `device ${device.name} is never seen to unmap`,
+      'its mappings have no end and are left out; drivers may skip the unmap when dma_need_unmap() is false',
+    );
+  }
+  add(
+    'open-mappings-forgotten',
+    'warning',
+    m.windows.forgotten,
+    'DMA mappings given up because too many were open',
+    'a device that never unmaps',
+  );
+  const reached = new Map<Limit, number>(m.limits.reached());
+  reached.set('pages', m.pages.refused);
+  reached.set(
+    'names',
+    inputs.reduce((sum, {reader}) => sum + (reader.counters.eventsByName().get(MORE_NAMES) ?? 0), 0),
+  );
+  for (const [limit, count] of reached) {
+    const {severity, message, advice} = LIMIT_WORDS[limit];
+    add(`limit-${limit}`, severity, count, message, advice);
+  }
+  add(
+    'histories-not-kept',
+    'note',
+    m.journalsRefused,
+    'changes of pages whose history was not kept, to bound memory',
+    'use pinscope history --pfn for one page',
+  );
+  return out;
+}

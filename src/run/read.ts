@@ -1,0 +1,148 @@
+/** Traces into a model: open, detect, look ahead, read, in one pass. */
+import type {Form, FormId, TraceReader} from '../../parsers/form.js';
+import type {KernelVersion} from '../cli/values.js';
+import {type Input, openInputs} from '../io/input.js';
+import {UserError} from '../io/user-error.js';
+import {EVENT_KINDS, type EventSink} from '../events/event.js';
+import type {Listener} from '../ledger/listener.js';
+import {Model} from '../ledger/model.js';
+import {TimeBase} from '../base/time.js';
+import {Sorter} from '../order/sorter.js';
+
+/** How much of the head is read ahead, to know what a trace records before its first events are judged. */
+const LOOKAHEAD_BYTES = 512 * 1024;
+/** A live pipe is not waited for longer than this before reading begins. */
+const PATIENCE_MS = 300;
+
+/** Forms whose events are lines of the input as they stand there: evidence can be read again by its place. */
+const IN_PLACE: ReadonlySet<FormId> = new Set(['ftrace', 'trace-cmd', 'perf-script']);
+
+export interface ReadOptions {
+  traces: readonly string[];
+  from: FormId | undefined;
+  kernel: KernelVersion | undefined;
+  pageShift: number | undefined;
+  vmemmap: bigint | undefined;
+  signal?: AbortSignal | undefined;
+  /** told once the inputs are open: to show progress */
+  onOpen?: ((inputs: readonly Input[]) => void) | undefined;
+  /** stands before the model: gets every event, hands it on, and hears what the model tells */
+  recorder?: ((model: Model) => EventSink & Listener) | undefined;
+}
+
+export interface ReadInput {
+  input: Input;
+  form: Form;
+  reader: TraceReader;
+  evidence: string[];
+}
+
+export interface Reading {
+  model: Model;
+  inputs: ReadInput[];
+  /** why reading stopped before the end; undefined when it did not */
+  partial: string | undefined;
+  seconds: number;
+  tooLate: number;
+}
+
+/**
+ * Reads all traces through a model with the listeners that `listen` makes for it.
+ * Throws UserError for input that cannot be opened, is of no known form, or does not go together.
+ */
+export async function readTraces(options: ReadOptions, listen: (model: Model) => Listener[]): Promise<Reading> {
+  const started = process.hrtime.bigint();
+  const inputs = await openInputs(options.traces, options.signal);
+  options.onOpen?.(inputs);
+  try {
+    const time = new TimeBase();
+    const model = new Model(time);
+    applyOptions(model, options);
+    const detected = await Promise.all(inputs.map((input) => detectForm(input, options)));
+    for (const {head, form} of detected) lookAhead(model, form, head, options);
+    inputs.forEach((input, i) => {
+      const again = IN_PLACE.has(detected[i]!.form.id) ? input.reread() : undefined;
+      if (again) model.lineReaders[i] = (offset, length, cut) => again.line(offset, length, cut);
+    });
+    const recorder = options.recorder?.(model);
+    model.listen([...(recorder ? [recorder] : []), ...listen(model)]);
+    const sink = recorder ?? model;
+
+    const needsSorting = inputs.length > 1 || detected.some((d) => !d.form.ordered);
+    const sorter = needsSorting ? new Sorter(sink, inputs.length) : undefined;
+    const kernel = options.kernel?.text;
+    const read = inputs.map((input, i): ReadInput => {
+      const {form, evidence} = detected[i]!;
+      const reader = form.open(sorter ?? sink, {input: i, time, ...(kernel === undefined ? {} : {kernel})});
+      return {input, form, reader, evidence};
+    });
+    const partial = await pump(read, sorter, options);
+    sorter?.end();
+    model.end();
+    const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+    return {model, inputs: read, partial, seconds, tooLate: sorter?.tooLate ?? 0};
+  } finally {
+    for (const input of inputs) input.close();
+  }
+}
+
+export function applyOptions(model: Model, options: ReadOptions): void {
+  const {kernel, pageShift, vmemmap} = options;
+  if (kernel) model.era.fromRelease(kernel.text, '--kernel');
+  if (pageShift !== undefined) model.dma.under.pageShift = pageShift;
+  if (vmemmap !== undefined) model.identity.setBase(Number(vmemmap >> 32n), Number(vmemmap & 0xffffffffn), 'option');
+}
+
+async function detectForm(
+  input: Input,
+  options: ReadOptions,
+): Promise<{form: Form; evidence: string[]; head: Uint8Array}> {
+  const {detect} = await import('../../parsers/detect.js');
+  const head = await input.peek(LOOKAHEAD_BYTES, PATIENCE_MS);
+  const found = detect(head, options.from);
+  if (found.outcome === 'read') return {form: found.form, evidence: found.evidence, head};
+  const where = found.line === undefined ? input.name : `${input.name}:${found.line}`;
+  throw new UserError(found.message, {where, next: found.advice});
+}
+
+/** A trial run over the head: which events the trace records, the FOLL_* numbering, vmemmap_base. */
+export function lookAhead(model: Model, form: Form, head: Uint8Array, options: ReadOptions): void {
+  const trial = new Model(new TimeBase());
+  applyOptions(trial, options);
+  form.open(trial, {input: 0, time: trial.time}).push(head, head.length);
+  for (let kind = 0; kind < EVENT_KINDS; kind++) if (trial.seen[kind]! > 0) model.announced[kind] = 1;
+  model.learnFrom(trial);
+}
+
+/** Feeds the readers, the one that is furthest behind first. Answers why it stopped early, if it did. */
+async function pump(
+  read: readonly ReadInput[],
+  sorter: Sorter | undefined,
+  options: ReadOptions,
+): Promise<string | undefined> {
+  const open = new Set(read);
+  while (open.size > 0) {
+    if (options.signal?.aborted) {
+      for (const r of open) r.reader.end();
+      return stoppedBy(options.signal);
+    }
+    let next: ReadInput | undefined;
+    for (const r of open) if (!next || r.reader.counters.latest < next.reader.counters.latest) next = r;
+    const chunk = await next!.input.next();
+    if (chunk === null) {
+      next!.reader.end();
+      open.delete(next!);
+    } else next!.reader.push(chunk, chunk.length);
+    if (sorter && read.length > 1 && open.size > 0) {
+      sorter.passed(Math.min(...[...open].map((r) => r.reader.counters.latest)));
+    }
+    // A plain file is read without waiting: signals and progress get their turn here.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+  // a pipe that gave nothing ends at the signal
+  return options.signal?.aborted ? stoppedBy(options.signal) : undefined;
+}
+
+function stoppedBy(signal: AbortSignal): string {
+  return `stopped by ${String(signal.reason)}: what came after is not in this report`;
+}
