@@ -2,7 +2,8 @@
  * The bpftrace program, one clause a probe. Its lines are documented in docs/bpftrace-schema.md and read by
  * parsers/bpftrace. Written for bpftrace 0.17 and newer: no fentry and no BTF needed.
  *
- * PFNs are computed in the kernel: (page - vmemmap_base) / sizeof(struct page), which is x86-64 with 64-byte pages.
+ * PFNs are computed in the kernel: (page - base) / sizeof(struct page). The base is where the struct page of PFN 0 is or
+ * would be; the script finds it out and checks the 64 bytes on the way (facts.ts).
  */
 import type {Group} from './groups.js';
 import type {RecordOptions} from './options.js';
@@ -12,6 +13,8 @@ export interface Clause {
   group: Group;
   /** `kprobe:…`, `kretprobe:…` or `tracepoint:…` */
   probe: string;
+  /** the event as it is printed */
+  name: string;
   body: string;
   /** only without this function or event: an older name of the same thing, or a probe that stands for a tracepoint */
   unless?: string;
@@ -74,7 +77,7 @@ export function clauses(options: RecordOptions): Clause[] {
   const found: Clause[] = [];
   const add = (group: Group, probe: string, line: Line, more: Partial<Clause> = {}) => {
     const stack = options.stacks && STACKED.includes(group) && !line.name.endsWith('_ret');
-    found.push({group, probe, body: print(line, stack), ...versions(probe), ...more});
+    found.push({group, probe, name: line.name, body: print(line, stack), ...versions(probe), ...more});
   };
   const page = (group: Group, func: string, name = func, argument = 'arg0', more: Partial<Clause> = {}) =>
     add(group, `kprobe:${func}`, {name, format: 'pfn=0x%llx', values: [pfnOf(argument)]}, more);
@@ -104,6 +107,11 @@ export function clauses(options: RecordOptions): Clause[] {
     values: [pfnOf('arg0'), '(uint32)arg1'],
   });
   page('take', 'folio_add_pin');
+  add('take', 'kprobe:folio_add_pins', {
+    name: 'folio_add_pins',
+    format: 'pfn=0x%llx refs=%d',
+    values: [pfnOf('arg0'), '(uint32)arg1'],
+  });
   for (const [group, func] of [
     ['take', 'pin_user_pages_fast'],
     ['take', 'pin_user_pages'],
@@ -146,6 +154,12 @@ export function clauses(options: RecordOptions): Clause[] {
     name: 'unpin_user_folio',
     format: 'pfn=0x%llx npages=%d',
     values: [pfnOf('arg0'), 'arg1'],
+  });
+  page('drop', 'unpin_folio');
+  add('drop', 'kprobe:unpin_folios', {
+    name: 'unpin_folios',
+    format: 'npages=%d first_pfn=0x%llx',
+    values: ['arg1', first],
   });
   add('drop', 'kprobe:__bio_release_pages', {
     name: 'bio_release_pages',
@@ -203,19 +217,33 @@ export function clauses(options: RecordOptions): Clause[] {
     {
       group: 'dma',
       probe: 'kprobe:dma_map_sg_attrs',
+      name: 'dma_map_sg_ent',
       body: `$sg = (uint64)arg1; $n = (uint64)arg2; $dir = (int32)arg3; ${scatterlist('dma_map_sg_ent')}`,
     },
     {
       group: 'dma',
       probe: 'kprobe:dma_map_sgtable',
+      name: 'dma_map_sg_ent',
       body: `$sg = *(uint64*)arg1; $n = (uint64)*(uint32*)(arg1 + 12); $dir = (int32)arg2; ${scatterlist('dma_map_sg_ent')}`,
     },
     {
       group: 'dma',
       probe: 'kprobe:dma_unmap_sg_attrs',
+      name: 'dma_unmap_sg_ent',
       body: `$sg = (uint64)arg1; $n = (uint64)arg2; $dir = (int32)arg3; ${scatterlist('dma_unmap_sg_ent')}`,
     },
   );
+
+  add('requests', 'tracepoint:block:block_rq_issue', {
+    name: 'block_rq_issue',
+    format: 'dev=%d sector=%llu nr_sector=%d bytes=%d rwbs=%s',
+    values: ['args->dev', 'args->sector', 'args->nr_sector', 'args->bytes', 'args->rwbs'],
+  });
+  add('requests', 'tracepoint:block:block_rq_complete', {
+    name: 'block_rq_complete',
+    format: 'dev=%d sector=%llu nr_sector=%d error=%d rwbs=%s',
+    values: ['args->dev', 'args->sector', 'args->nr_sector', 'args->error', 'args->rwbs'],
+  });
 
   add('life', 'tracepoint:kmem:mm_page_alloc', {
     name: 'mm_page_alloc',
@@ -271,10 +299,12 @@ function versions(probe: string): Pick<Clause, 'since' | 'until'> {
   };
 }
 
-/** What every program begins and ends with. */
-export const PROGRAM_HEAD = `BEGIN { @vm = *(uint64*)kaddr("vmemmap_base"); printf("START vmemmap=0x%llx\\n", @vm); }
+/** What every program begins and ends with. `base`: an expression for the address of the struct page of PFN 0. */
+export function programHead(base: string): string {
+  return `BEGIN { @vm = (uint64)${base}; printf("START vmemmap=0x%llx\\n", @vm); }
 END { clear(@vm); }
 `;
+}
 
 /** One clause as text. bpftrace must not record how it writes its own output. */
 export function clauseText(clause: Clause, options: RecordOptions): string {

@@ -1,5 +1,6 @@
 /** Recording with bpftrace: a program for one kernel, or a script that composes it on the machine. */
-import {clauses, clauseText, PROGRAM_HEAD, type Clause} from './bpftrace-program.js';
+import {clauses, clauseText, programHead, type Clause} from './bpftrace-program.js';
+import {FACTS} from './facts.js';
 import {CHECKS, head, judgement} from './frame.js';
 import type {Choice, RecordOptions} from './options.js';
 import {ENDING, SETUP} from './setup.js';
@@ -9,6 +10,12 @@ import {TOOL} from './tool.js';
 function target(clause: Clause): string {
   const parts = clause.probe.split(':');
   return parts[0] === 'tracepoint' ? `${parts[1]}/${parts[2]}` : parts[1]!;
+}
+
+/** As in definitions of kprobe events: entry, return; or a tracepoint. */
+function kindOf({probe}: Clause): 'p' | 'r' | 't' {
+  if (probe.startsWith('tracepoint:')) return 't';
+  return probe.startsWith('kretprobe:') ? 'r' : 'p';
 }
 
 /** The program alone, for a kernel whose version is known. */
@@ -31,7 +38,7 @@ export function bpftraceProgram(options: RecordOptions, choice: Choice): string 
     `// Recording program of pinscope ${options.version} for Linux ${kernel?.major}.${kernel?.minor} on x86-64. Run as root:`,
     '//   BPFTRACE_PERF_RB_PAGES=4096 bpftrace THIS-FILE >trace.txt',
     '// Ctrl-C ends it. The lines it prints: docs/bpftrace-schema.md.',
-    PROGRAM_HEAD.trimEnd(),
+    programHead('*(uint64*)kaddr("vmemmap_base")').trimEnd(),
     ...clauses(options)
       .filter(fits)
       .map((clause) => clauseText(clause, options)),
@@ -45,9 +52,7 @@ const BACKEND = String.raw`
 
 tool=bpftrace
 need_tool bpftrace
-[ "$(uname -m)" = x86_64 ] || fail 'the bpftrace program computes page frame numbers for x86-64 only: use the script for tracefs'
-
-# candidate lines: FUNCTION-OR-EVENT, one that must not be there (or -), and the clause
+# candidate lines: FUNCTION-OR-EVENT, one that must not be there (or -), kind and name of the printed line, and the clause
 compose() {
   candidates >"$work/candidates"
   # one pass over a long file
@@ -59,26 +64,22 @@ compose() {
       *) grep -q -x -F "$1" "$work/traceable" ;;
     esac
   }
-  program_head
-  while read -r name without clause; do
-    there "$name" || continue
+  program_head | sed "s/VMEMMAP_BASE/$vmemmap/"
+  while read -r name without kind event clause; do
     if [ "$without" != - ] && there "$without"; then continue; fi
+    if ! there "$name"; then
+      [ "$kind" = t ] || fact unprobed "$kind:$event $name"
+      continue
+    fi
     printf '%s\n' "$clause"
     printf '%s\n' "${'$'}{name#*/}" >>"$work/got"
-    fact event "$name"
+    if [ "$kind" = t ]; then fact event "$name"; else fact probe "$kind:bpftrace/$event $name"; fi
   done <"$work/candidates"
 }
 
-# no "# tracer": this is no tracefs text
-fact version 1
-fact tool bpftrace
+header
 fact tool_version "$(bpftrace --version 2>&1 | head -n 1)"
-fact kernel "$(uname -r)"
-fact machine "$(uname -m)"
-fact cpus "$cpus"
-fact page_size "$page_size"
-if vmemmap=$(kernel_variable vmemmap_base); then fact vmemmap_base "$vmemmap"; fi
-[ -z "$pids" ] || fact pid_filter "$pids"
+[ -n "$vmemmap" ] || fail 'it cannot be told where struct pages start, so the bpftrace program could not compute page frame numbers: use the script for tracefs'
 compose >"$work/program.bt"
 got=$(tr '\n' ' ' <"$work/got")
 judge || fail 'nothing can be judged with what this kernel offers'
@@ -123,8 +124,10 @@ finish
 export function bpftraceScript(options: RecordOptions, choice: Choice): string {
   const lines = clauses(options)
     .filter((clause) => choice.groups.includes(clause.group))
-    .map((clause) => `${target(clause)} ${clause.unless ?? '-'} ${clauseText(clause, options)}`);
-  const candidates = `# function or event, one that must not be there (or -), clause
+    .map((clause) =>
+      [target(clause), clause.unless ?? '-', kindOf(clause), clause.name, clauseText(clause, options)].join(' '),
+    );
+  const candidates = `# function or event, one that must not be there (or -), kind, name, clause
 candidates() {
   cat <<'TABLE'
 ${lines.join('\n')}
@@ -133,7 +136,7 @@ TABLE
 
 program_head() {
   cat <<'TABLE'
-${PROGRAM_HEAD.trimEnd()}
+${programHead('VMEMMAP_BASE').trimEnd()}
 TABLE
 }
 `;
@@ -144,6 +147,7 @@ TABLE
     CHECKS,
     ENDING,
     SETUP,
+    FACTS,
     TOOL,
     BACKEND,
   ].join('\n');

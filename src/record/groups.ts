@@ -15,8 +15,10 @@ export const GROUPS = [
   'refs',
   /** DMA mappings made and removed */
   'dma',
-  /** IOMMU mappings: what VFIO makes */
+  /** IOMMU mappings: what VFIO makes, and NVMe behind an IOMMU from 7.3 on */
   'iommu',
+  /** requests of block devices: their completion ends DMA where nothing is unmapped */
+  'requests',
   /** start and end of writeback, cleaning before it */
   'writeback',
   /** pages marked dirty */
@@ -39,11 +41,20 @@ export interface RuleNeeds {
 
 /** By rule id (contract). A test holds it against the registry of rules. */
 export const RULE_NEEDS: Readonly<Record<string, RuleNeeds>> = {
-  'unpin-while-dma': {needs: ['take', 'drop', 'dma'], helps: ['refs', 'get', 'life', 'writeback', 'file', 'iommu']},
-  'free-while-dma': {needs: ['take', 'drop', 'dma', 'life'], helps: ['refs', 'get', 'writeback', 'file', 'iommu']},
-  'put-while-dma': {needs: ['get', 'dma', 'refs'], helps: ['take', 'drop', 'life', 'writeback', 'file']},
-  'writeback-while-pinned': {needs: ['take', 'drop', 'writeback'], helps: ['refs', 'dma', 'dirty', 'life', 'file']},
-  'writeback-while-dma': {needs: ['get', 'dma', 'writeback'], helps: ['refs', 'dirty', 'life', 'file']},
+  'unpin-while-dma': {
+    needs: ['take', 'drop', 'dma'],
+    helps: ['refs', 'get', 'life', 'writeback', 'file', 'iommu', 'requests'],
+  },
+  'free-while-dma': {
+    needs: ['take', 'drop', 'dma', 'life'],
+    helps: ['refs', 'get', 'writeback', 'file', 'iommu', 'requests'],
+  },
+  'put-while-dma': {needs: ['get', 'dma', 'refs'], helps: ['take', 'drop', 'life', 'writeback', 'file', 'requests']},
+  'writeback-while-pinned': {
+    needs: ['take', 'drop', 'writeback'],
+    helps: ['refs', 'dma', 'dirty', 'life', 'file', 'requests'],
+  },
+  'writeback-while-dma': {needs: ['get', 'dma', 'writeback'], helps: ['refs', 'dirty', 'life', 'file', 'requests']},
   'dirty-after-writeback': {
     needs: ['take', 'drop', 'writeback', 'dirty'],
     helps: ['refs', 'dma', 'life', 'file'],

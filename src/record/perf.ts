@@ -1,4 +1,5 @@
 /** Recording with perf; perf script's text is written beside the perf.data file. */
+import {FACTS} from './facts.js';
 import {CHECKS, head, judgement, tables} from './frame.js';
 import type {Choice, RecordOptions} from './options.js';
 import {ENDING, PROBING, SETUP} from './setup.js';
@@ -30,20 +31,28 @@ fact buffer_kib_per_cpu "$((size * page_size / 1024))"
 compose() {
   filter='common_pid != $$ || common_flags & 0x18'
   case " $got " in *' page_ref_mod '*) filter= ;; esac
+  printf 'echo $$ >"%s"\n' "$work/recorder"
   printf 'exec perf record -q -o "$1" -k CLOCK_MONOTONIC -m %s' "$size"
   if [ -n "$pids" ]; then printf ' -p %s' "$(printf '%s' "$pids" | tr ' ' ',')"; else printf ' -a'; fi
   [ -z "$stacks" ] || printf ' --kernel-callchains -g'
   while read -r need event; do
     printf ' -e %s:%s' "${'$'}{event%%/*}" "${'$'}{event#*/}"
     case "$need $filter" in
-      'life c'* | 'file c'* | 'dirty c'*) printf ' --filter "%s"' "$filter" ;;
+      'life c'* | 'file c'* | 'dirty c'*)
+        printf ' --filter "%s"' "$filter"
+        printf '%s\n' "${'$'}{event#*/}" >>"$work/filtered"
+        ;;
     esac
   done <"$work/events"
   printf ' -- sh "$2"\n'
 }
+: >"$work/filtered"
 compose >"$work/perf.sh"
 run_tool sh "$work/perf.sh" "$out.data" "$work/go"
 stop_tool
+while read -r event; do
+  fact filter "$event common_pid != $(cat "$work/recorder") || common_flags & 0x18"
+done <"$work/filtered"
 profile
 [ -s "$out.data" ] || fail "perf failed: $(tail -n 1 "$work/tool.err")"
 say "$out.data is what perf wrote; now as text"
@@ -65,6 +74,7 @@ export function perfScript(options: RecordOptions, choice: Choice): string {
     CHECKS,
     ENDING,
     SETUP,
+    FACTS,
     PROBING,
     TOOL,
     BACKEND,

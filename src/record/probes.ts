@@ -103,6 +103,13 @@ export const PROBES: readonly Probe[] = [
     until: [5, 17],
   },
   {group: 'take', event: 'folio_add_pin', func: 'folio_add_pin', args: 'folio=$arg1:x64', since: [6, 5]},
+  {
+    group: 'take',
+    event: 'folio_add_pins',
+    func: 'folio_add_pins',
+    args: 'folio=$arg1:x64 refs=$arg2:u32',
+    since: [6, 13],
+  },
   ...withReturn(
     {
       group: 'take',
@@ -140,7 +147,8 @@ export const PROBES: readonly Probe[] = [
     'ret=$retval:s32',
   ),
 
-  // Every unpin goes through gup_put_folio; the callers say who unpinned and whether it dirtied.
+  // Up to 6.12 every unpin goes through gup_put_folio; from 6.18 on unpin_user_page and unpin_user_folio have it inlined.
+  // The callers say who unpinned and whether it dirtied.
   {group: 'drop', event: 'gup_put_folio', func: 'gup_put_folio', args: `folio=$arg1:x64 ${grab}`, since: [5, 17]},
   {
     group: 'drop',
@@ -174,6 +182,15 @@ export const PROBES: readonly Probe[] = [
     event: 'unpin_user_folio',
     func: 'unpin_user_folio',
     args: 'folio=$arg1:x64 npages=$arg2:u64',
+    since: [6, 11],
+  },
+  // pins of memfd folios (udmabuf); with gup_put_folio inlined, as in unpin_user_folio, nothing else shows their drop
+  {group: 'drop', event: 'unpin_folio', func: 'unpin_folio', args: 'folio=$arg1:x64', since: [6, 11]},
+  {
+    group: 'drop',
+    event: 'unpin_folios',
+    func: 'unpin_folios',
+    args: 'nr=$arg2:u64 folios=+0($arg1):x64[8]',
     since: [6, 11],
   },
   {
@@ -314,8 +331,17 @@ export const TRACEPOINTS: readonly Tracepoint[] = [
     'dma_map_sg_err',
     'dma_unmap_sg',
   ].map((name) => ({group: 'dma' as const, event: `dma/${name}`})),
+  // bounced: the device touches a copy, and the page changes at the unmap (kernel/dma/swiotlb.c)
+  {group: 'dma', event: 'swiotlb/swiotlb_bounced'},
   {group: 'iommu', event: 'iommu/map'},
   {group: 'iommu', event: 'iommu/unmap'},
+  {group: 'iommu', event: 'iommu/io_page_fault'},
+  // Where dma_need_unmap() is false (no IOMMU, no bounce buffers; NVMe since 6.17) most requests are never unmapped: the
+  // device is done at the completion. The nvme events tell the request by its queue and number, also in passthrough.
+  {group: 'requests', event: 'block/block_rq_issue'},
+  {group: 'requests', event: 'block/block_rq_complete'},
+  {group: 'requests', event: 'nvme/nvme_setup_cmd'},
+  {group: 'requests', event: 'nvme/nvme_complete_rq'},
   {group: 'writeback', event: 'writeback/folio_wait_writeback'},
   {group: 'writeback', event: 'vmscan/mm_vmscan_write_folio'},
   {group: 'life', event: 'kmem/mm_page_alloc'},

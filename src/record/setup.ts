@@ -16,6 +16,7 @@ trim() {
 }
 
 finish() {
+  footer
   fact end "$ended"
   status=0
   if [ -s "$work/status" ]; then
@@ -118,21 +119,6 @@ define() {
 undefine() { printf '%s\n' "-:$group/$1" >>"$tracefs/kprobe_events"; } 2>/dev/null
 
 has_event() { [ -d "$tracefs/events/$1" ]; }
-
-# Reads a variable of the kernel by way of a probe on a function that nobody misses: reading /proc/version calls it.
-kernel_variable() {
-  for func in version_proc_show uptime_proc_show loadavg_proc_show; do
-    define p variable "$func" "value=@$1:x64" || continue
-    printf 1 >"$inst/events/$group/variable/enable"
-    cat /proc/version /proc/uptime /proc/loadavg >/dev/null
-    printf 0 >"$inst/events/$group/variable/enable"
-    value=$(sed -n 's/.* variable: .* value=\(0x[0-9a-f]*\).*/\1/p' "$inst/trace" | head -n 1)
-    : >"$inst/trace"
-    undefine variable
-    [ -z "$value" ] || { printf '%s\n' "$value"; return 0; }
-  done
-  return 1
-}
 `;
 
 /** For recorders that work through kprobe events: candidates tried one by one, and their misses counted. */
@@ -167,23 +153,6 @@ holds() {
   esac
 }
 
-header() {
-  # what tells tracefs text from that of other tools
-  [ "$tool" != tracefs ] || printf '# tracer: nop\n#\n' >>"$out"
-  fact version 1
-  fact tool "$tool"
-  fact kernel "$(uname -r)"
-  fact machine "$(uname -m)"
-  fact cpus "$cpus"
-  fact page_size "$page_size"
-  # Where the probe does not tell (other architectures), plain pointers do: page= of kmem events says then where struct
-  # pages start. Not otherwise: with them off, 6.1 prints names of flags empty.
-  if vmemmap=$(kernel_variable vmemmap_base); then fact vmemmap_base "$vmemmap"
-  elif [ -f "$inst/options/hash-ptr" ]; then printf 0 >"$inst/options/hash-ptr"
-  fi
-  [ -z "$pids" ] || fact pid_filter "$pids"
-}
-
 # Defines the probes; leaves their group and name in $work/events, one "GROUP SYSTEM/EVENT" a line.
 choose_events() {
   : >"$work/events"
@@ -194,6 +163,8 @@ choose_events() {
       got="$got $event"
       printf '%s %s\n' "$need" "$group/$event" >>"$work/events"
       fact probe "$kind:$group/$event $func $args"
+    else
+      fact unprobed "$kind:$event $func"
     fi
   done <"$work/probes"
   tracepoints >"$work/tracepoints"

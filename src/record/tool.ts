@@ -16,6 +16,8 @@ at_end=
 write_go() {
   {
     printf '#!/bin/sh\n'
+    # the tool starts it once its events are on
+    printf '%s >"%s"\n' "sed -n 's/^now at \\([0-9]*\\) nsecs\$/\\1/p;/^now/q' /proc/timer_list" "$work/began"
     if [ $# -gt 0 ]; then
       # shellcheck disable=SC2016 # expanded by the shell that runs it
       printf "sh -c 'echo %s >\"%s\"; exec \"%s\"' '%s'" '$$' '$0' '$@' "$work/command"
@@ -85,6 +87,8 @@ stop_tool() {
     sleep 0.1 2>/dev/null || sleep 1
   done
   tool_status=$(cat "$work/tool.status" 2>/dev/null)
+  # events come on one after the other: before this time (of the clock mono) some of them are missing
+  [ ! -s "$work/began" ] || fact complete_from_ns "$(cat "$work/began")"
   case $tool_status in 153) ended=limit ;; esac
   # what the tool itself said of losses and errors
   grep -i -E 'lost|drop|overrun|error|warn|fail' "$work/tool.err" | head -n 20 | while read -r line; do

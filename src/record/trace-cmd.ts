@@ -1,4 +1,5 @@
 /** Recording with trace-cmd, in an own instance; the report is written as text beside the .dat file. */
+import {FACTS} from './facts.js';
 import {CHECKS, head, judgement, tables} from './frame.js';
 import type {Choice, RecordOptions} from './options.js';
 import {ENDING, PROBING, SETUP} from './setup.js';
@@ -45,6 +46,7 @@ export function traceCmdScript(options: RecordOptions, choice: Choice): string {
     CHECKS,
     ENDING,
     SETUP,
+    FACTS,
     PROBING,
     TOOL,
     BACKEND,

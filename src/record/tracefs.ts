@@ -1,4 +1,5 @@
 /** Recording with nothing but tracefs: an own instance, read through trace_pipe into a text file. */
+import {FACTS} from './facts.js';
 import {CHECKS, head, judgement, tables} from './frame.js';
 import type {Choice, RecordOptions} from './options.js';
 import {ENDING, PROBING, SETUP} from './setup.js';
@@ -94,7 +95,8 @@ reader_filter() {
   case " $got " in *' page_ref_mod '*) return ;; esac
   case $1 in
     life | file | dirty)
-      printf '%s' "common_pid != $reader || common_flags & 0x18" >"$inst/events/$2/filter"
+      printf '%s' "common_pid != $reader || common_flags & 0x18" >"$inst/events/$2/filter" &&
+        fact filter "${'$'}{2##*/} common_pid != $reader || common_flags & 0x18"
       ;;
   esac
 }
@@ -118,9 +120,9 @@ start_recorder() {
     sleep 0.1 2>/dev/null || sleep 1
   done
   reader=$(cat "$work/reader")
-  stats stats_before
-  # trace_pipe ends after tracing was switched off only if it has read something: give it that
-  printf 'pinscope-record: start' >"$inst/trace_marker"
+  # Nothing is recorded until every event is on: of a page whose pin is seen and whose get is not, the count would not
+  # add up.
+  printf 0 >"$inst/tracing_on"
   while read -r need event; do
     reader_filter "$need" "$event"
     if [ -n "$stacks" ]; then
@@ -132,6 +134,10 @@ start_recorder() {
     fi
     printf 1 >"$inst/events/$event/enable"
   done <"$work/events" 2>/dev/null
+  stats stats_before
+  printf 1 >"$inst/tracing_on"
+  # trace_pipe ends after tracing was switched off only if it has read something: give it that
+  printf 'pinscope-record: start' >"$inst/trace_marker"
 }
 
 # From 6.9 on a reader that waits on an empty buffer is not told that tracing was switched off: it would wait for ever.
@@ -175,8 +181,8 @@ stop_recorder() {
   profile
 }
 
-prepare_instance
 header
+prepare_instance
 fact clock mono
 fact buffer_kib_per_cpu "$buffer"
 choose_events
@@ -197,6 +203,7 @@ export function tracefsScript(options: RecordOptions, choice: Choice): string {
     CHECKS,
     ENDING,
     SETUP,
+    FACTS,
     PROBING,
     RUN,
     BACKEND,
