@@ -88,7 +88,7 @@ async function recorded(
     });
   }
   return {
-    schema: 'pinscope.history/1',
+    schema: 'pinscope.history/2',
     tool,
     command,
     inputs,

@@ -6,14 +6,17 @@
  */
 import type {Journal} from '../ledger/tables/journal.js';
 import type {Model} from '../ledger/model.js';
+import {inInterrupt} from '../ledger/trackers/ref-counts.js';
 import {PageState} from '../ledger/tables/page-table.js';
-import type {Evidence, Finding, FindingPage, Severity, Verdict} from '../results/report.js';
+import type {Cause, Evidence, Finding, FindingPage, Severity, Verdict} from '../results/report.js';
 import {countsRecorded, missesDoubt, tasksDoubt} from '../rules/certainty.js';
 import {messageOf} from '../words/messages.js';
 import type {Violation} from '../rules/types.js';
+import {causesOf} from './causes.js';
 import {decode} from './counts.js';
 import {historyOf, windowsOf} from './history-of.js';
-import {type PageTime, pageTimes, timesOf} from './times.js';
+import {keyOf} from './keys.js';
+import {momentOf, type PageTime, pageTimes, timesOf} from './times.js';
 
 /** Without stacks, violations of one deed lie this close together. */
 const DEED_NS = 5_000_000;
@@ -176,8 +179,14 @@ export class Findings {
     } else this.m.limits.hit('finding-pages');
   }
 
-  /** The findings that `keep` lets through, in order of importance, numbered, naming their kin. */
-  build(keep: (finding: Finding) => boolean): Finding[] {
+  /**
+   * The findings that `keep` lets through, in order of importance, numbered, naming their kin, and their causes. `whole`: asked
+   * of each before, whether it is a finding at all.
+   */
+  build(
+    whole: (finding: Finding) => boolean,
+    keep: (finding: Finding) => boolean,
+  ): {findings: Finding[]; causes: Cause[]; found: number} {
     this.settle(this.waiting.length);
     const groups = this.groups.sort(
       (a, b) =>
@@ -186,13 +195,17 @@ export class Findings {
         a.start - b.start,
     );
     const kept: {group: Group; finding: Finding}[] = [];
+    let found = 0;
     for (const group of groups) {
       const finding = this.finding(group);
+      if (!whole(finding)) continue;
+      found++;
       if (keep(finding)) kept.push({group, finding});
     }
     kept.forEach(({finding}, i) => (finding.id = `F${i + 1}`));
     relate(kept);
-    return kept.map((k) => k.finding);
+    const findings = kept.map((k) => k.finding);
+    return {findings, causes: causesOf(findings), found};
   }
 
   /**
@@ -228,6 +241,11 @@ export class Findings {
     const large = v.order > 0;
     return {
       id: '',
+      key: keyOf(
+        v,
+        v.evidence.filter((e) => e.deed.line > 0).map((e) => ({role: e.role, line: e.deed.line})),
+      ),
+      cause: '',
       rule: v.rule,
       severity: v.severity,
       verdict: v.verdict,
@@ -239,11 +257,14 @@ export class Findings {
         occurrences: p.occurrences,
       })),
       ...timesOf(m, group.start, group.end),
+      ...momentOf(m, v.at),
+      distance_ns: distanceOf(m, v),
       occurrences: group.occurrences,
       related: [],
       tasks: distinctTasks(m, v),
       stacks: v.stacks.filter((s) => s.stack >= 0).map((s) => ({role: s.role, frames: m.stacks.get(s.stack)})),
       ...(device === undefined ? {} : {device}),
+      kind: file ? 'file' : v.args.facts?.['anonymous'] === true ? 'anonymous' : 'unknown',
       ...(file
         ? {
             file: {
@@ -259,6 +280,7 @@ export class Findings {
         device: device ?? (v.device < 0 ? 'a device' : ''),
         ticks: m.time.unit === 'ticks',
       }),
+      proof: [],
       evidence: this.evidence(group),
       history: historyOf(m, group.journal, large),
       windows: windowsOf(m, group.journal),
@@ -330,14 +352,22 @@ function distinctTasks(m: Model, v: Violation): Finding['tasks'] {
     .filter((t) => t.task >= 0)
     .map(({role, task}) => {
       const {comm, pid, tgid} = m.tasks.get(task);
-      return {role, comm, pid, ...(tgid >= 0 ? {tgid} : {})};
+      const interrupt = v.evidence.some((e) => e.role === role && 'context' in e.deed && inInterrupt(e.deed.context));
+      return {role, comm, pid, ...(tgid >= 0 ? {tgid} : {}), ...(interrupt ? {interrupt: true as const} : {})};
     });
+}
+
+/** Between the two deciding events, in ns; null where there is no second one. */
+function distanceOf(m: Model, v: Violation): string | null {
+  const {distance} = v.args;
+  if (distance === undefined || !Number.isFinite(distance) || m.time.unit === 'ticks') return null;
+  return String(Math.round(distance));
 }
 
 /** Most kin that one finding names. */
 const RELATED_MAX = 12;
 
-/** Findings of different rules about one generation of a page, told of each other. */
+/** Findings of different rules about one generation of a page that rest on a line in common, told of each other. */
 function relate(kept: readonly {group: Group; finding: Finding}[]): void {
   const byPage = new Map<string, Finding[]>();
   for (const {group, finding} of kept) {
@@ -345,12 +375,26 @@ function relate(kept: readonly {group: Group; finding: Finding}[]): void {
       const key = `${page.row}.${page.generation}`;
       const list = byPage.get(key);
       if (!list) byPage.set(key, [finding]);
-      else if (!list.includes(finding) && list.length < RELATED_MAX) list.push(finding);
+      else if (list.at(-1) !== finding) list.push(finding);
     }
   }
-  for (const list of byPage.values()) {
-    for (const a of list) {
-      for (const b of list) {
+  for (const list of byPage.values()) if (list.length > 1) relateWithin(list);
+}
+
+/** Findings of one page: those that name the same line (a pin, a mapping) are of one deed. */
+function relateWithin(list: readonly Finding[]): void {
+  const byLine = new Map<string, Finding[]>();
+  for (const finding of list) {
+    for (const {input, line} of finding.evidence) {
+      const key = `${input}.${line}`;
+      const of = byLine.get(key);
+      if (!of) byLine.set(key, [finding]);
+      else if (of.length < RELATED_MAX) of.push(finding);
+    }
+  }
+  for (const of of byLine.values()) {
+    for (const a of of) {
+      for (const b of of) {
         if (a !== b && a.rule !== b.rule && !a.related.includes(b.id) && a.related.length < RELATED_MAX)
           a.related.push(b.id);
       }

@@ -29,3 +29,10 @@ export function pageTimes(m: Model, page: PageTime): ReturnType<typeof timesOf> 
 function absolute(m: Model, t: number): string | null {
   return Number.isFinite(t) ? String(m.time.absolute(t)) : null;
 }
+
+/** A moment as `at_ns` or `at_ticks`; null before the trace. */
+export function momentOf(m: Model, t: number): {at_ns: string | null; at_ticks?: string} {
+  const at = absolute(m, t);
+  if (m.time.unit !== 'ticks') return {at_ns: at};
+  return {at_ns: null, ...(at === null ? {} : {at_ticks: at})};
+}

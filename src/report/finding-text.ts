@@ -15,7 +15,7 @@ import {
 } from '../words/format.js';
 import {stackLines, trimmed} from './stacks.js';
 import type {Finding, HistoryEntry, Report} from '../results/report.js';
-import {byLabel} from '../words/words.js';
+import {byLabel, endText} from '../words/words.js';
 
 /** Facts of a finding as `[label, text]`, in the order people ask for them. Texts are printable. */
 export function facts(finding: Finding, mostRuns: number): [string, string][] {
@@ -50,8 +50,8 @@ export function facts(finding: Finding, mostRuns: number): [string, string][] {
 /** When a window was open; by lines of the trace where the clock has no seconds. */
 function windowSpan(window: Finding['windows'][number]): string {
   const timed = window.start_ns !== null;
-  const start = timed ? time(window.start_ns) : `line ${window.line}`;
-  if (window.open) return `${start}, its end is not in this trace`;
+  const start = timed ? time(window.start_ns) : `line ${window.start_line ?? '?'}`;
+  if (window.end_ns === null && window.end_line === null) return `${start}, ${endText(window.end_known)}`;
   const length = between(window.start_ns, window.end_ns);
   const end = timed ? time(window.end_ns) : `line ${window.end_line ?? '?'}`;
   return `${start} to ${end}${length === null ? '' : ` (${length})`}`;

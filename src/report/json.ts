@@ -34,14 +34,15 @@ function indented(value: unknown, indent: string): string {
 
 /**
  * The same content as lines: `report` (what the whole document has besides lists), then every `input`, `quality`,
- * `rule`, `finding` and `near-miss`, and `summary` last, so that a reader that sees it knows the stream was whole.
+ * `rule`, `cause`, `finding` and `near-miss`, and `summary` last, so that a reader that sees it knows the stream was whole.
  */
 export const renderNdjson: Renderer<Report> = function* (report) {
-  const {inputs, quality, rules, findings, near_misses, summary, timing, partial, ...head} = report;
+  const {inputs, quality, rules, causes, findings, near_misses, summary, timing, partial, ...head} = report;
   yield line('report', head);
   for (const input of inputs) yield line('input', input);
   for (const counter of quality) yield line('quality', counter);
   for (const rule of rules) yield line('rule', rule);
+  for (const cause of causes) yield line('cause', cause);
   for (const finding of findings) yield line('finding', finding);
   for (const miss of near_misses) yield line('near-miss', miss);
   yield line('summary', {...summary, timing, ...(partial === undefined ? {} : {partial})});

@@ -61,7 +61,7 @@ function opening(report: Report): string[] {
       'Input',
       `${name}, ${bytes(input.bytes)}, ${counted(input.lines, 'line')}, ${counted(input.events, 'event')}`,
     ]);
-    list.push(['sha256', input.sha256]);
+    if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
     list.push(['Recorded', recordedText(input)]);
     if (input.cut !== undefined) list.push(['Cut', input.cut]);
     if (input.unrecognised.count > 0) list.push(['Not read', counted(input.unrecognised.count, 'line')]);

@@ -74,7 +74,7 @@ function opening(report: Report): string[][] {
     const why = input.evidence.length === 0 ? '' : ` (${input.evidence.map((item) => markdownText(item)).join('; ')})`;
     rows.push(['input', `${markdownCode(input.path, true)}, ${input.format}${packed}${why}`]);
     rows.push(['', `${bytes(input.bytes)}, ${counted(input.lines, 'line')}, ${counted(input.events, 'event')}`]);
-    rows.push(['sha256', markdownCode(input.sha256, true)]);
+    if (input.sha256 !== undefined) rows.push(['sha256', markdownCode(input.sha256, true)]);
     if (input.cut !== undefined) rows.push(['cut', markdownText(input.cut)]);
     if (input.unrecognised.count > 0) {
       const first = input.unrecognised.first[0];

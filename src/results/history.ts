@@ -1,6 +1,6 @@
 /**
  * The typed result of `pinscope history`: the lives of some pages, whole. `--to json` prints it as it stands
- * (`pinscope.history/1`); the other forms fold repeats and trim stacks.
+ * (`pinscope.history/2`); the other forms fold repeats and trim stacks.
  */
 import type {HistoryEntry, Report, Window} from './report.js';
 
@@ -8,7 +8,7 @@ export interface HistoryReport extends Pick<
   Report,
   'tool' | 'command' | 'inputs' | 'clock' | 'span' | 'kernel' | 'quality' | 'timing' | 'partial'
 > {
-  schema: 'pinscope.history/1';
+  schema: 'pinscope.history/2';
   /** in ascending order of pfn */
   pages: PageHistory[];
   /** page frames asked for that no event of the trace names */

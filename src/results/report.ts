@@ -1,13 +1,12 @@
 /**
- * The typed report: what every output form renders and what `--to json` prints as it stands (contract v1,
- * `pinscope.report/1`). 64-bit values are strings: PFNs and addresses as `"0x2fb0"`, times in ns as decimal strings.
+ * The typed report: what every output form renders and what `--to json` prints as it stands (`pinscope.report/2`). 64-bit values are strings: PFNs and addresses as `"0x2fb0"`, times in ns as decimal strings.
  * Renderers read this and nothing else; they do no analysis.
  */
 export type Severity = 'error' | 'warning' | 'note';
 export type Verdict = 'sure' | 'possible';
 
 export interface Report {
-  schema: 'pinscope.report/1';
+  schema: 'pinscope.report/2';
   tool: {name: 'pinscope'; version: string};
   /** the command as typed, one string per word: `['pinscope', 'analyze', 'trace.txt']` */
   command: string[];
@@ -19,6 +18,10 @@ export interface Report {
   rules_version: string;
   rules: RuleStatus[];
   summary: Summary;
+  /** what was asked for, and what that left out */
+  selection: ReportSelection;
+  /** what findings have in common, the gravest first */
+  causes: Cause[];
   findings: Finding[];
   /** how close the good cases came, for the rules about order */
   near_misses: NearMiss[];
@@ -38,8 +41,8 @@ export interface ReportInput {
   lines: number;
   events: number;
   unrecognised: {count: number; first: {line: number; text: string}[]};
-  /** of the bytes as read */
-  sha256: string;
+  /** of the bytes as read; in the forms that are sent, and with --sha256 */
+  sha256?: string;
   /** set when the input ended early: a cut gzip, a read error */
   cut?: string;
 }
@@ -75,9 +78,68 @@ export interface Summary {
   suppressions: {entry: string; hits: number}[];
 }
 
-export interface Finding {
-  /** `F1`, `F2`... in order of importance, then time */
+/** The filters of this run. Without any, `shown` and `found` are equal. */
+export interface ReportSelection {
+  /** as typed: `{flag: '--comm', value: 'fio'}` */
+  filters: {flag: string; value: string}[];
+  /** findings within them */
+  shown: number;
+  /** findings of the whole trace */
+  found: number;
+  left_out: number;
+}
+
+/** Findings with one culprit: the same rule, severity and device, the same hands that took and dropped. */
+export interface Cause {
+  /** `C1`, `C2`... the gravest first; of this report only: a finding's key lasts */
   id: string;
+  rule: string;
+  severity: Severity;
+  device: string | null;
+  taken_by: Party | null;
+  /** who unpinned, put or freed */
+  dropped_by: Party | null;
+  /** who did the rest that makes the finding: wrote back, marked dirty, mapped */
+  acted_by: Party | null;
+  findings: number;
+  /** different page frames, folios counted by their size */
+  pages: number;
+  occurrences: number;
+  sure: number;
+  possible: number;
+  /** start of the first and end of the last of its findings */
+  first_ns: string | null;
+  last_ns: string | null;
+  first_ticks?: string;
+  last_ticks?: string;
+  /** the finding with the greatest distance between its deciding events; of none, the first finding */
+  worst: {distance_ns: string | null; key: string};
+  /** files of its findings' pages, the most frequent first; the first 8 */
+  files: {dev: string; ino: string; findings: number}[];
+  /** the cause whose deeds these are too, seen by another rule: `C2` */
+  kin_of: string | null;
+}
+
+/** Those on one side of a cause. */
+export interface Party {
+  /** what they did, as an evidence role: pin, get, unpin, put, free, writeback, dirty, dma-map */
+  role: string;
+  /** in words: `vendor_dma_done`, `fio`, `an interrupt` */
+  name: string;
+  known_by: 'stack' | 'function' | 'interrupt' | 'comm';
+  /** names of tasks, the most frequent first; workers of one kind are one name; the first 8 */
+  comms: string[];
+  /** the frames that tell, innermost first, where stacks were traced */
+  frames?: string[];
+}
+
+export interface Finding {
+  /** `F1`, `F2`... in order of importance, then time: its place in this report */
+  id: string;
+  /** a short fingerprint of rule, page and deciding lines: the same in every run over the same trace, whatever the filters */
+  key: string;
+  /** id of its cause: `C1` */
+  cause: string;
   rule: string;
   severity: Severity;
   verdict: Verdict;
@@ -88,20 +150,45 @@ export interface Finding {
   end_ns: string | null;
   start_ticks?: string;
   end_ticks?: string;
+  /** the moment that makes it a finding: the unpin, the start of the writeback... */
+  at_ns: string | null;
+  at_ticks?: string;
+  /** between its two deciding events, where it has two; null on counting clocks and where the second was not seen */
+  distance_ns: string | null;
   occurrences: number;
+  /** ids of findings of the same deed under other rules */
   related: string[];
-  tasks: {role: string; comm: string; pid: number; tgid?: number}[];
+  /** `interrupt`: done in an interrupt, the task is only the one that was interrupted */
+  tasks: {role: string; comm: string; pid: number; tgid?: number; interrupt?: true}[];
   stacks: {role: string; frames: string[]}[];
   device?: string;
+  /** what the first page was at that moment */
+  kind: 'file' | 'anonymous' | 'unknown';
+  /** of the first page at that moment, where known */
   file?: {dev: string; ino: string; index: string};
   message: string;
+  /** what had to hold for the finding, each with the lines that prove it, or why nothing does */
+  proof: Premise[];
   evidence: Evidence[];
   /** the life of the first page around the finding, oldest first, repeats folded */
   history: HistoryEntry[];
-  /** spans to draw for the first page: references, DMA, writeback */
+  /** spans of the first page about the moment: references, DMA, writeback, those that decide first */
   windows: Window[];
   /** replayed counts of the first page right before and after the deciding event */
   counts: {before: Counts | null; after: Counts | null};
+}
+
+/** One premise of a finding. A sure finding has all of them proven; a possible one at least one that is not. */
+export interface Premise {
+  /** held, last, owns, live, before, of-file, anonymous, under-writeback, freed, never, ... */
+  premise: string;
+  /** in a few words: `it was a pin` */
+  says: string;
+  proven: boolean;
+  /** the lines that prove it */
+  by: {input: number; line: number}[];
+  /** why it is not proven, and what to record to see it */
+  why?: string;
 }
 
 export interface FindingPage {
@@ -161,15 +248,45 @@ export interface HistoryEntry {
   frames?: string[];
 }
 
+/**
+ * How an end of a window is known: by an event of its own (`pin`, `get`, `map`, `writeback-start`; `unpin`, `put`, `unmap`,
+ * `writeback-end`, `completion` of its request, `free` of the page, `flags` printed by another event), because the device
+ * mapped the same again (`superseded`: nothing is proven), or not (`before-trace`, `unknown`).
+ */
+export type WindowEnd =
+  | 'pin'
+  | 'get'
+  | 'map'
+  | 'writeback-start'
+  | 'before-trace'
+  | 'unpin'
+  | 'put'
+  | 'unmap'
+  | 'writeback-end'
+  | 'completion'
+  | 'free'
+  | 'flags'
+  | 'superseded'
+  | 'unknown';
+
+/** A span of a page's life. An end that is not known is null, with what is known about it; it is never guessed. */
 export interface Window {
   kind: 'pin' | 'get' | 'dma' | 'writeback';
+  /** who, or which device and direction */
   label: string;
+  /** one of those that make the finding */
+  decides?: true;
   start_ns: string | null;
-  /** null: still open at the end of the trace */
   end_ns: string | null;
-  open: boolean;
-  line: number;
+  start_ticks?: string;
+  end_ticks?: string;
+  /** index into `inputs` */
+  input: number;
+  /** null: before the trace */
+  start_line: number | null;
   end_line: number | null;
+  start_known: WindowEnd;
+  end_known: WindowEnd;
 }
 
 export interface NearMiss {

@@ -18,6 +18,8 @@ export interface AnalyzeOptions extends ReadOptions {
   suppressions: Suppressions | undefined;
   /** whether a finding is within what the user asked for */
   selected: (finding: Finding, reading: Reading) => boolean;
+  /** the filters as typed, for the report to tell */
+  filters?: readonly {flag: string; value: string}[];
   command: string[];
   version: string;
 }
@@ -38,14 +40,13 @@ export interface Judges {
   listeners: Listener[];
 }
 
-export function judgesOf(model: Model, options: Pick<AnalyzeOptions, 'rules' | 'longPin_ns'>): Judges {
+export function judgesOf(model: Model, options: Pick<AnalyzeOptions, 'longPin_ns'>): Judges {
   const findings = new Findings(model);
   const nearMisses = new NearMisses(model);
   const context: RuleContext = {
     model,
     longPin_ns: options.longPin_ns,
     report(v) {
-      if (options.rules.length > 0 && !options.rules.includes(v.rule)) return;
       if (v.verdict === 'sure' && model.facts.has('excerpt')) {
         v.verdict = 'possible';
         v.reason = 'the input is an excerpt: what was left out is not known';
@@ -61,19 +62,27 @@ function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, opt
   const rules = coverage(m);
   // What a rule sees of a trace that lacks its events is no finding: the report says that it could not run.
   const judged = new Set(rules.filter((rule) => rule.status !== 'not-run').map((rule) => rule.id));
-  const findings = found.build(
-    (f) => judged.has(f.rule) && options.selected(f, reading) && !options.suppressions?.suppresses(f),
-  );
+  const asked = (f: Finding): boolean =>
+    (options.rules.length === 0 || options.rules.includes(f.rule)) && options.selected(f, reading);
+  const suppressed = (f: Finding): boolean => options.suppressions?.suppresses(f) === true;
+  const {findings, causes, found: all} = found.build((f) => judged.has(f.rule) && !suppressed(f), asked);
   const basis = basisOf(reading, options);
   if (found.dropped > 0) {
     basis.quality.push(findingsNotKept(found.dropped));
   }
   return {
-    schema: 'pinscope.report/1',
+    schema: 'pinscope.report/2',
     ...basis,
     rules_version: RULES_VERSION,
     rules: rules.filter((r) => options.rules.length === 0 || options.rules.includes(r.id)),
     summary: summaryOf(reading, findings, options),
+    selection: {
+      filters: [...(options.filters ?? [])],
+      shown: findings.length,
+      found: all,
+      left_out: all - findings.length,
+    },
+    causes,
     findings,
     near_misses: nearMisses.result(),
     ...endingOf(reading),

@@ -7,6 +7,7 @@ import split2 from 'split2';
 import {detect} from '../../parsers/detect.js';
 import type {Form, TraceReader} from '../../parsers/form.js';
 import {MAX_LINE} from '../../parsers/lines.js';
+import {CauseIds} from '../findings/causes.js';
 import {UserError} from '../io/user-error.js';
 import {Model} from '../ledger/model.js';
 import {TimeBase} from '../base/time.js';
@@ -113,6 +114,7 @@ class Follower {
   private batch: string[] = [];
   private batchLength = 0;
   private told = 0;
+  private readonly causes = new CauseIds();
   private lastLine = Date.now();
 
   constructor(
@@ -218,8 +220,14 @@ class Follower {
         .filter((r) => r.status !== 'not-run')
         .map((r) => r.id),
     );
-    const findings = settled.filter((finding) => runs.has(finding.rule));
-    for (const finding of findings) finding.id = `F${++this.told}`;
+    const {rules} = this.options;
+    const findings = settled.filter(
+      (finding) => runs.has(finding.rule) && (rules.length === 0 || rules.includes(finding.rule)),
+    );
+    for (const finding of findings) {
+      finding.id = `F${++this.told}`;
+      finding.cause = this.causes.of(finding);
+    }
     for (let at = 0; at < findings.length; at += TOLD_AT_ONCE)
       await this.options.onFindings(findings.slice(at, at + TOLD_AT_ONCE));
   }

@@ -1,5 +1,5 @@
 /** The names that renderers give to roles and rules' deciding events. No other analysis is done on a finding here. */
-import type {Evidence, Finding, HistoryEntry, Report, RuleStatus, Severity} from '../results/report.js';
+import type {Evidence, Finding, HistoryEntry, Report, RuleStatus, Severity, WindowEnd} from '../results/report.js';
 import {counted, number, time} from './format.js';
 
 /** What a line of evidence did to the page, said of the task on whose side it stands. */
@@ -84,6 +84,12 @@ export function decidingEvidence(finding: Pick<Finding, 'rule' | 'evidence' | 's
 /** The history entry of the same line of the same input, which knows the task and the CPU. */
 export function entryOf(finding: Finding, evidence: Evidence): HistoryEntry | undefined {
   return finding.history.find((entry) => entry.line === evidence.line && entry.input === evidence.input);
+}
+
+/** Of a window whose end no event tells. */
+export function endText(known: WindowEnd): string {
+  if (known === 'superseded') return 'its end is not in this trace: the device mapped the same again';
+  return 'its end is not in this trace';
 }
 
 /** Roles of tasks and stacks as a label: `pinned by`, `unpinned by`. */

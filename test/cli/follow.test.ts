@@ -95,7 +95,7 @@ describe('--follow', () => {
   });
 
   it('gives ndjson that keeps to the published schema, and says in the last line that it was stopped', async () => {
-    const file = new URL('../../schema/pinscope.report.lines.1.json', import.meta.url);
+    const file = new URL('../../schema/pinscope.report.lines.2.json', import.meta.url);
     const schema = JSON.parse(readFileSync(file, 'utf8')) as AnySchemaObject;
     const valid = new Ajv({strictTypes: false, allowUnionTypes: true}).compile(schema);
     const run = new Run(['--to', 'ndjson']);

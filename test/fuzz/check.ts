@@ -33,9 +33,9 @@ function schema(name: string): ValidateFunction {
   return ajv.compile(JSON.parse(readFileSync(file, 'utf8')) as AnySchemaObject);
 }
 
-const isReport = schema('pinscope.report.1.json');
-const isLine = schema('pinscope.report.lines.1.json');
-const isHistory = schema('pinscope.history.1.json');
+const isReport = schema('pinscope.report.2.json');
+const isLine = schema('pinscope.report.lines.2.json');
+const isHistory = schema('pinscope.history.2.json');
 const isPins = schema('pinscope.pins.1.json');
 
 /** What no form for people may contain: whatever moves a cursor, hides or reorders text. */
@@ -156,7 +156,7 @@ async function checkHistory(options: AnalyzeOptions, found: Report): Promise<voi
   const {tool, command, inputs, clock, span, kernel, quality, timing} = report;
   const lives = pagesOf(model, recorder, report.findings, false);
   const result = {
-    schema: 'pinscope.history/1' as const,
+    schema: 'pinscope.history/2' as const,
     ...{tool, command, inputs, clock, span, kernel, quality, timing},
     pages: lives,
     absent: absentOf(model, recorder, followed),

@@ -2,12 +2,13 @@
  * Reports written by hand from real captures: what the renderers are tried on. The trace lines are those of a 6.12
  * kernel whose test module unpinned pages before it unmapped them, and wrote back pages that it had pinned.
  */
+import {causesOf} from '../../src/findings/causes.js';
 import type {Evidence, Finding, HistoryEntry, Report} from '../../src/results/report.js';
 
 /** A report that found nothing, with every rule run; samples start from it. */
 export function emptyReport(): Report {
   return {
-    schema: 'pinscope.report/1',
+    schema: 'pinscope.report/2',
     tool: {name: 'pinscope', version: '0.1.0'},
     command: ['pinscope', 'analyze', 'bugs.txt'],
     inputs: [
@@ -50,6 +51,8 @@ export function emptyReport(): Report {
       suppressed: 0,
       suppressions: [],
     },
+    selection: {filters: [], shown: 0, found: 0, left_out: 0},
+    causes: [],
     findings: [],
     near_misses: [],
     timing: {seconds: 0.21, events_per_second: 31_809, bytes_per_second: 5_153_842, peak_rss_bytes: 91_000_000},
@@ -64,6 +67,8 @@ export function withFindings(report: Report, findings: Finding[]): Report {
     report.summary.by_verdict[finding.verdict]++;
   }
   report.findings = findings;
+  report.selection = {filters: [], shown: findings.length, found: findings.length, left_out: 0};
+  report.causes = causesOf(findings);
   return report;
 }
 
@@ -104,6 +109,8 @@ function entry(number: number, seconds: string, what: string, more: Partial<Hist
 export function earlyUnpin(): Finding {
   return {
     id: 'F1',
+    key: '3f9a1c02',
+    cause: 'C1',
     rule: 'unpin-while-dma',
     severity: 'error',
     verdict: 'sure',
@@ -117,6 +124,8 @@ export function earlyUnpin(): Finding {
     })),
     start_ns: '17235494000',
     end_ns: '17238810000',
+    at_ns: '17235494000',
+    distance_ns: '3211000',
     occurrences: 4,
     related: [],
     tasks: [
@@ -125,8 +134,10 @@ export function earlyUnpin(): Finding {
     ],
     stacks: [],
     device: 'pinbug.0',
+    kind: 'anonymous',
     message:
       'wl/309 dropped the last pin of 4 pages while pinbug.0 still had them mapped for DMA (BIDIRECTIONAL): the device could write them for another 3.21 ms.',
+    proof: [],
     evidence: [
       line(
         'pin',
@@ -190,18 +201,22 @@ export function earlyUnpin(): Finding {
         label: 'pin by wl/309',
         start_ns: '17231918000',
         end_ns: '17235494000',
-        open: false,
-        line: 3620,
+        input: 0,
+        start_line: 3620,
         end_line: 3641,
+        start_known: 'pin',
+        end_known: 'unpin',
       },
       {
         kind: 'dma',
         label: 'pinbug.0 BIDIRECTIONAL',
         start_ns: '17232232000',
         end_ns: '17238705000',
-        open: false,
-        line: 3635,
+        input: 0,
+        start_line: 3635,
         end_line: 3648,
+        start_known: 'map',
+        end_known: 'unmap',
       },
     ],
     counts: {before: {refs: 3, pins: 1, raw: 1026}, after: {refs: 2, pins: 0, raw: 2}},
@@ -252,6 +267,8 @@ function event(role: string, number: number, seconds: string, text: string): Evi
 export function writebackWhilePinned(): Finding {
   return {
     id: 'F2',
+    key: '81c02e55',
+    cause: 'C2',
     rule: 'writeback-while-pinned',
     severity: 'error',
     verdict: 'sure',
@@ -265,6 +282,8 @@ export function writebackWhilePinned(): Finding {
     })),
     start_ns: '16298671000',
     end_ns: '16299640000',
+    at_ns: '16298671000',
+    distance_ns: '15505000',
     occurrences: 5,
     related: ['F3'],
     tasks: [
@@ -273,9 +292,11 @@ export function writebackWhilePinned(): Finding {
     ],
     stacks: [],
     device: 'pinbug.0',
+    kind: 'file',
     file: {dev: '259:0', ino: '14', index: '0'},
     message:
       'A page of a file went under writeback by kworker/u8:1/31 while wl/310 held a write pin whose mapping pinbug.0 could write: what reached the disk may be torn, and its checksum may not match.',
+    proof: [],
     evidence: [
       on(
         0,
@@ -367,27 +388,33 @@ export function writebackWhilePinned(): Finding {
         label: 'pin by wl/310',
         start_ns: '16283166000',
         end_ns: '16317746000',
-        open: false,
-        line: 4429,
+        input: 0,
+        start_line: 4429,
         end_line: 4534,
+        start_known: 'pin',
+        end_known: 'unpin',
       },
       {
         kind: 'dma',
         label: 'pinbug.0 BIDIRECTIONAL',
         start_ns: '16283266000',
         end_ns: '16317637000',
-        open: false,
-        line: 4448,
+        input: 0,
+        start_line: 4448,
         end_line: 4527,
+        start_known: 'map',
+        end_known: 'unmap',
       },
       {
         kind: 'writeback',
         label: 'writeback',
         start_ns: '16298671000',
         end_ns: '16299623000',
-        open: false,
-        line: 4460,
+        input: 0,
+        start_line: 4460,
         end_line: 4483,
+        start_known: 'writeback-start',
+        end_known: 'writeback-end',
       },
     ],
     counts: {before: {refs: 4, pins: 1, raw: 1027}, after: {refs: 4, pins: 1, raw: 1027}},
@@ -400,6 +427,8 @@ export function manyPages(): Finding {
   return {
     ...finding,
     id: 'F3',
+    key: 'a0441709',
+    cause: 'C3',
     verdict: 'possible',
     reason: 'CPU 1 lost 12 events between 17.232 and 17.240: an unmap may be among them',
     pages: Array.from({length: 512}, (_, at) => ({
@@ -412,7 +441,7 @@ export function manyPages(): Finding {
     end_ns: null,
     occurrences: 1024,
     windows: finding.windows.map((window) =>
-      window.kind === 'dma' ? {...window, end_ns: null, end_line: null, open: true} : window,
+      window.kind === 'dma' ? {...window, end_ns: null, end_line: null, end_known: 'unknown' as const} : window,
     ),
     counts: {before: {refs: null, pins: 1, raw: null}, after: null},
   };
@@ -423,6 +452,8 @@ export function largeFolio(): Finding {
   return {
     ...earlyUnpin(),
     id: 'F4',
+    key: 'b7d2e8f1',
+    cause: 'C4',
     pages: [{pfn: '0x12200', order: 9, start_ns: '17235494000', end_ns: '17238705000', occurrences: 1}],
     occurrences: 1,
   };

@@ -44,7 +44,7 @@ export function historyReport(): HistoryReport {
     ];
   }).flat();
   return {
-    schema: 'pinscope.history/1',
+    schema: 'pinscope.history/2',
     ...basis('history'),
     pages: [
       {
@@ -92,9 +92,11 @@ export function historyReport(): HistoryReport {
                 label: 'writeback',
                 start_ns: '17240100000',
                 end_ns: null,
-                open: true,
-                line: 3705,
+                input: 0,
+                start_line: 3705,
                 end_line: null,
+                start_known: 'writeback-start',
+                end_known: 'unknown',
               },
             ],
             findings: [],

@@ -41,12 +41,12 @@ describe.each(reports)('%s', (_, report) => {
     ['closed', closed],
   ])('validates against the %s schema', (_name, how) => {
     const ajv = new Ajv({allErrors: true, strict: true, strictTypes: false, allowUnionTypes: true});
-    const validate = ajv.compile(how(schema('pinscope.report.1.json')));
+    const validate = ajv.compile(how(schema('pinscope.report.2.json')));
     const text = [...REPORT_RENDERERS.json(report(), options.plain)].join('');
     validate(JSON.parse(text));
     expect(validate.errors ?? []).toEqual([]);
 
-    const validateLine = ajv.compile(how(schema('pinscope.report.lines.1.json')));
+    const validateLine = ajv.compile(how(schema('pinscope.report.lines.2.json')));
     for (const line of [...REPORT_RENDERERS.ndjson(report(), options.plain)].join('').trimEnd().split('\n')) {
       validateLine(JSON.parse(line));
       expect(validateLine.errors ?? [], line).toEqual([]);
@@ -55,7 +55,7 @@ describe.each(reports)('%s', (_, report) => {
 });
 
 it.each([
-  ['history', 'pinscope.history.1.json', () => [...HISTORY_RENDERERS.json(historyReport(), options.plain)].join('')],
+  ['history', 'pinscope.history.2.json', () => [...HISTORY_RENDERERS.json(historyReport(), options.plain)].join('')],
   ['pins', 'pinscope.pins.1.json', () => [...PINS_RENDERERS.json(pinsReport(), options.plain)].join('')],
 ])('the result of %s validates', (_, name, text) => {
   const ajv = new Ajv({allErrors: true, strict: true, strictTypes: false, allowUnionTypes: true});
@@ -67,9 +67,9 @@ it.each([
 });
 
 it('rejects what is no report', () => {
-  const validate = new Ajv({strictTypes: false}).compile(schema('pinscope.report.1.json'));
+  const validate = new Ajv({strictTypes: false}).compile(schema('pinscope.report.2.json'));
   const report = samples.manyFindings(1);
-  expect(validate({...report, schema: 'pinscope.report/2'})).toBe(false);
+  expect(validate({...report, schema: 'pinscope.report/9'})).toBe(false);
   expect(validate({...report, findings: [{...report.findings[0], start_ns: 17.5}]})).toBe(false);
   expect(validate({...report, findings: [{...report.findings[0], severity: 'fatal'}]})).toBe(false);
 });

@@ -1,4 +1,5 @@
 /** Recorded lives as the typed result of `pinscope history`. */
+import {BEGINS, ENDS} from '../../findings/history-of.js';
 import {decode} from '../../findings/counts.js';
 import {timesOf} from '../../findings/times.js';
 import type {Gap} from '../../capture/gaps.js';
@@ -114,7 +115,7 @@ function generationOf(
         }
       : {}),
     entries: withGaps(m, g.happenings, gaps, (h) => entryOf(m, h, frames)),
-    windows: g.windows.map((window) => windowOf(m, window)).sort((a, b) => a.line - b.line),
+    windows: g.windows.map((window) => windowOf(m, window)).sort((a, b) => (a.start_line ?? 0) - (b.start_line ?? 0)),
     findings: findings.filter((f) => isAbout(m, f, life.pfn, g, start, end)).map((f) => f.id),
   };
 }
@@ -170,16 +171,15 @@ function pairingOf(m: Model, h: Happening, pair: NonNullable<Happening['pair']>)
 }
 
 function windowOf(m: Model, {kind, label, from, to}: LifeWindow): Window {
-  const time = (t: number): string | null =>
-    m.time.unit === 'ticks' || !Number.isFinite(t) ? null : String(m.time.absolute(t));
   return {
     kind,
     label,
-    start_ns: time(from.t),
-    end_ns: to === null ? null : time(to.t),
-    open: to === null,
-    line: from.line,
+    ...timesOf(m, from.t, to === null ? NaN : to.t),
+    input: from.input,
+    start_line: from.line,
     end_line: to?.line ?? null,
+    start_known: BEGINS[kind],
+    end_known: to === null ? 'unknown' : ENDS[kind],
   };
 }
 

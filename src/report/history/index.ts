@@ -96,7 +96,7 @@ function opening(report: HistoryReport): [string, string][] {
   for (const input of report.inputs) {
     const name = input.path === '-' ? 'standard input' : input.path;
     list.push(['input', `${name}: ${input.format}, ${bytes(input.bytes)}, ${counted(input.lines, 'line')}`]);
-    list.push(['sha256', input.sha256]);
+    if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
   }
   list.push(['clock', clockText(report)], ['kernel', kernelText(report)]);
   for (const counter of report.quality) {

@@ -4,6 +4,7 @@ import {change} from '../finding-text.js';
 import {between, clip, counted, decodedBrief, duration, number, task, time, wrap} from '../../words/format.js';
 import {stackLines, trimmed} from '../stacks.js';
 import type {Window} from '../../results/report.js';
+import {endText} from '../../words/words.js';
 import {folded, type Fold} from './fold.js';
 import type {Generation, HistoryReport, LifeEntry, PageHistory} from '../../results/history.js';
 
@@ -100,7 +101,7 @@ function bars(windows: Window[], item: LifeEntry | Fold | undefined): string {
   if (entry === undefined) return '';
   return windows
     .map((window) => {
-      if (window.line === entry.line) return '+';
+      if (window.start_line === entry.line) return '+';
       if (window.end_line === entry.line) return "'";
       return isOpen(window, entry) ? '|' : ' ';
     })
@@ -110,9 +111,9 @@ function bars(windows: Window[], item: LifeEntry | Fold | undefined): string {
 function isOpen(window: Window, entry: LifeEntry): boolean {
   if (window.start_ns !== null && entry.t_ns !== null) {
     const at = BigInt(entry.t_ns);
-    return at >= BigInt(window.start_ns) && (window.end_ns === null ? window.open : at <= BigInt(window.end_ns));
+    return at >= BigInt(window.start_ns) && (window.end_ns === null || at <= BigInt(window.end_ns));
   }
-  return entry.line >= window.line && (window.end_line === null ? window.open : entry.line <= window.end_line);
+  return entry.line >= (window.start_line ?? 0) && (window.end_line === null || entry.line <= window.end_line);
 }
 
 function legend(windows: Window[], barred: Window[], width: number, indent: string): string[] {
@@ -121,10 +122,11 @@ function legend(windows: Window[], barred: Window[], width: number, indent: stri
   windows.forEach((window, at) => {
     const column = at < barred.length ? `${letter(window)}${at + 1}` : letter(window);
     const length = between(window.start_ns, window.end_ns);
-    const from = window.start_ns === null ? `line ${window.line}` : time(window.start_ns);
+    const from = window.start_ns === null ? `line ${window.start_line ?? '?'}` : time(window.start_ns);
     const to =
       window.end_ns === null ? (window.end_line === null ? '?' : `line ${window.end_line}`) : time(window.end_ns);
-    const end = window.open ? 'its end is not in this trace' : `to ${to}${length === null ? '' : ` (${length})`}`;
+    const open = window.end_ns === null && window.end_line === null;
+    const end = open ? endText(window.end_known) : `to ${to}${length === null ? '' : ` (${length})`}`;
     out.push(...wrap(`${column}: ${ascii(window.label)}, ${from} ${end}`, width, `${indent}    `, indent));
   });
   return out;

@@ -26,6 +26,7 @@ import {
   commandText,
   cutText,
   decidingEvidence,
+  endText,
   kernelText,
   lookedAt,
   mark,
@@ -123,7 +124,7 @@ function reportFacts(report: Report): [string, string][] {
     const packed = input.compression === 'none' ? '' : `, ${input.compression}`;
     list.push(['input', `${input.path === '-' ? 'standard input' : input.path}: ${input.format}${packed}`]);
     list.push(['', `${bytes(input.bytes)}, ${counted(input.lines, 'line')}, ${counted(input.events, 'event')}`]);
-    list.push(['sha256', input.sha256]);
+    if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
     if (input.evidence.length > 0) list.push(['known by', input.evidence.join('; ')]);
     if (input.cut !== undefined) list.push(['cut', input.cut]);
     if (input.unrecognised.count > 0) {
@@ -198,7 +199,7 @@ function drawingOf(finding: Finding, deciding: number): Drawing | null {
   const axis = timed.length > 0 || finding.evidence.some((item) => item.t_ns !== undefined) ? 'time' : 'line';
   const points: bigint[] = [];
   for (const window of finding.windows) {
-    const ends = axis === 'time' ? [window.start_ns, window.end_ns] : [window.line, window.end_line];
+    const ends = axis === 'time' ? [window.start_ns, window.end_ns] : [window.start_line, window.end_line];
     for (const end of ends) if (end !== null) points.push(BigInt(end));
   }
   // a deed done again later would squeeze the first time, which is drawn, into a few pixels
@@ -222,12 +223,16 @@ function drawingOf(finding: Finding, deciding: number): Drawing | null {
     moments: [],
   };
   for (const window of finding.windows) {
-    const from = offset(drawing, window.start_ns, window.line);
+    const from = offset(drawing, window.start_ns, window.start_line);
     if (from === null) continue;
-    const to = window.open ? drawing.to : (offset(drawing, window.end_ns, window.end_line) ?? drawing.to);
-    const lines = window.end_line === null ? `line ${window.line}` : `lines ${window.line} to ${window.end_line}`;
+    const open = window.end_ns === null && window.end_line === null;
+    const to = open ? drawing.to : (offset(drawing, window.end_ns, window.end_line) ?? drawing.to);
+    const lines =
+      window.end_line === null
+        ? `line ${window.start_line ?? '?'}`
+        : `lines ${window.start_line ?? '?'} to ${window.end_line}`;
     const times = axis === 'time' ? ` ${span({start_ns: window.start_ns, end_ns: window.end_ns})},` : '';
-    const text = `${window.label}:${times} ${lines}${window.open ? ', still open at the end of the trace' : ''}`;
+    const text = `${window.label}:${times} ${lines}${open ? `, ${endText(window.end_known)}` : ''}`;
     const length = axis === 'time' ? between(window.start_ns, window.end_ns) : null;
     const label = length === null ? window.label : `${window.label}, ${length}`;
     drawing.spans.push({
@@ -235,7 +240,7 @@ function drawingOf(finding: Finding, deciding: number): Drawing | null {
       label: printable(label),
       from,
       to,
-      open: window.open,
+      open,
       text: printable(text),
     });
   }

@@ -49,7 +49,7 @@ function inputFacts(input: InfoInput): [string, string][] {
   const list: [string, string][] = [['form', `${input.format}: ${input.title}${packed}`]];
   input.evidence.forEach((reason, at) => list.push([at === 0 ? 'because' : '', reason]));
   list.push(['size', `${bytes(input.bytes)}, ${counted(input.lines, 'line')}, ${counted(input.events, 'event')}`]);
-  list.push(['sha256', input.sha256]);
+  if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
   if (input.cut !== undefined) list.push(['cut', input.cut]);
   if (input.out_of_order > 0) {
     const onCpu = input.out_of_order_on_cpu;
