@@ -4,6 +4,8 @@
  */
 
 import type {Form, FormId, Sniff} from './form.js';
+import {UnwrapReader, unwrapped} from './prefix/unwrap-reader.js';
+import {type Wrapping, wrappingOf} from './prefix/unwrap.js';
 import {forms} from './registry.js';
 
 export type Detection =
@@ -26,6 +28,30 @@ export function detect(head: Uint8Array, from?: FormId): Detection {
       advice: 'Was anything recorded? `pinscope record` records a trace.',
     };
   }
+  const wrapping = wrappingOf(head);
+  if (wrapping) {
+    const found = detectPlain(unwrapped(head, wrapping), from);
+    if (found.outcome === 'read') return wrapped(found, wrapping);
+    if (found.outcome === 'refused') return found;
+  }
+  return detectPlain(head, from);
+}
+
+/** The form of what is in a wrapping, and how it is opened with that around it. */
+function wrapped({form, evidence}: Detection & {outcome: 'read'}, wrapping: Wrapping): Detection {
+  return {
+    outcome: 'read',
+    form: {
+      ...form,
+      ordered: form.ordered && !wrapping.severalFiles,
+      transcoded: wrapping.encoding !== 'utf-8',
+      open: (sink, options) => new UnwrapReader(wrapping, (inner, o) => form.open(inner, o), sink, options),
+    },
+    evidence: [...wrapping.evidence, ...evidence],
+  };
+}
+
+function detectPlain(head: Uint8Array, from?: FormId): Detection {
   const forced = from && forms.find((form) => form.id === from);
   if (forced) {
     const sniff = forced.sniff(head);

@@ -39,6 +39,8 @@ export interface Form {
   readonly title: string;
   /** false: lines may be out of time order (perf script) and have to be sorted */
   readonly ordered: boolean;
+  /** the input is of another encoding: places in what is read are none in the file */
+  readonly transcoded?: boolean;
   sniff(head: Uint8Array): Sniff;
   open(sink: EventSink, options: OpenOptions): TraceReader;
 }

@@ -9,11 +9,15 @@ const MAX_LENGTH = 8192;
 
 /**
  * Calls `look` with each whole line of `head`, without its end, and its number from 1. The last line counts as whole
- * only if it is the only one: the head may end anywhere. Lines too long to be looked at are left out.
+ * only if it is the only one: the head may end anywhere. Lines too long to be looked at are left out. Not more than `most`.
  */
-export function headLines(head: Uint8Array, look: (start: number, end: number, line: number) => void): void {
+export function headLines(
+  head: Uint8Array,
+  look: (start: number, end: number, line: number) => void,
+  most: number = MAX_LINES,
+): void {
   let start = 0;
-  for (let line = 1; line <= MAX_LINES && start < head.length; line++) {
+  for (let line = 1; line <= most && start < head.length; line++) {
     let newline = head.indexOf(LF, start);
     if (newline < 0) {
       if (line > 1) return;

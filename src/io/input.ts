@@ -13,8 +13,8 @@ import {gunzipSource} from './gzip.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz';
 
-/** Most that peek() keeps: enough to tell any form, whatever comes before the first event. */
-export const PEEK_LIMIT_BYTES = 1 << 20;
+/** Most that peek() keeps: enough to tell any form, whatever comes before the first event (the viewer of a systrace page). */
+export const PEEK_LIMIT_BYTES = 8 << 20;
 
 /** Magic bytes that begin a compressed file. */
 const MAGIC: [Compression, number[]][] = [

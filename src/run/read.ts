@@ -1,7 +1,7 @@
 /** Traces into a model: open, detect, look ahead, read, in one pass. */
 import type {Form, FormId, TraceReader} from '../../parsers/form.js';
 import type {KernelVersion} from '../cli/values.js';
-import {type Input, openInputs} from '../io/input.js';
+import {type Input, openInputs, PEEK_LIMIT_BYTES} from '../io/input.js';
 import {UserError} from '../io/user-error.js';
 import {EVENT_KINDS, type EventSink} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
@@ -61,7 +61,8 @@ export async function readTraces(options: ReadOptions, listen: (model: Model) =>
     const detected = await Promise.all(inputs.map((input) => detectForm(input, options)));
     for (const {head, form} of detected) lookAhead(model, form, head, options);
     inputs.forEach((input, i) => {
-      const again = IN_PLACE.has(detected[i]!.form.id) ? input.reread() : undefined;
+      const {form} = detected[i]!;
+      const again = IN_PLACE.has(form.id) && form.transcoded !== true ? input.reread() : undefined;
       if (again) model.lineReaders[i] = (offset, length, cut) => again.line(offset, length, cut);
     });
     const recorder = options.recorder?.(model);
@@ -97,8 +98,15 @@ async function detectForm(
   input: Input,
   options: ReadOptions,
 ): Promise<{form: Form; evidence: string[]; head: Uint8Array}> {
-  const {detect} = await import('../../parsers/detect.js');
-  const head = await input.peek(LOOKAHEAD_BYTES, PATIENCE_MS);
+  const [{detect}, {holdsTrace, isHtml}] = await Promise.all([
+    import('../../parsers/detect.js'),
+    import('../../parsers/prefix/html.js'),
+  ]);
+  let head = await input.peek(LOOKAHEAD_BYTES, PATIENCE_MS);
+  // the viewer in a page of systrace comes before the trace
+  if (head.length === LOOKAHEAD_BYTES && isHtml(head) && !holdsTrace(head)) {
+    head = await input.peek(PEEK_LIMIT_BYTES, PATIENCE_MS);
+  }
   const found = detect(head, options.from);
   if (found.outcome === 'read') return {form: found.form, evidence: found.evidence, head};
   const where = found.line === undefined ? input.name : `${input.name}:${found.line}`;

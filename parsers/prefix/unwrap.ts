@@ -1,0 +1,200 @@
+/**
+ * What stands around the lines of a trace that another tool has passed on, worked out once over the head of the input:
+ * its encoding, colours, HTML, and what is before each line (layers.ts). Only that is taken away which leaves lines that
+ * are events by themselves, time and all.
+ */
+
+import {SPACE, text} from '../bytes.js';
+import {headLines} from '../head-lines.js';
+import {type Encoding, encodingOf, Transcoder} from './encoding.js';
+import {LAYERS, LineNumber, type Layer, type Strip} from './layers.js';
+import {Cleaner, type Cleaning} from './cleaner.js';
+import {isHtml, PageText} from './html.js';
+import {Standing} from './stands.js';
+
+export interface Wrapping {
+  readonly encoding: Encoding;
+  /** bytes of the byte order mark */
+  readonly mark: number;
+  readonly cleaning: Cleaning;
+  /** an HTML page: the trace in it is one element's text */
+  readonly page: boolean;
+  readonly layers: readonly Layer[];
+  /** why the lines are a choice of those that were; undefined where they may be all */
+  readonly excerpt: string | undefined;
+  /** lines of several files follow each other: times go back */
+  readonly severalFiles: boolean;
+  /** for `info` */
+  readonly evidence: readonly string[];
+}
+
+/** Lines that are looked at, blank ones left out. */
+const LOOK = 300;
+/** Layers on each other: a log's time, the sender, a file's name, a number. */
+const MAX_LAYERS = 4;
+/** So many of the lines that are events behind a prefix must not be events with it. */
+const CLEARLY = 2;
+
+interface Line {
+  buf: Uint8Array;
+  start: number;
+  end: number;
+  number: number;
+}
+
+/** What is around the lines of the input that begins with `head`; undefined where there is nothing. */
+export function wrappingOf(head: Uint8Array): Wrapping | undefined {
+  const {encoding, mark} = encodingOf(head);
+  const evidence: string[] = [];
+  let plain = head.subarray(mark);
+  if (encoding !== 'utf-8') {
+    plain = new Transcoder(encoding).push(plain);
+    evidence.push(`the text is ${encoding.toUpperCase()}`);
+  } else if (mark > 0) evidence.push('a byte order mark before the first line');
+
+  const page = isHtml(plain);
+  const lines = linesOf(plain, page);
+  const cleaning = Cleaner.needed(lines.map((line) => text(line.buf, line.start, line.end)));
+  if (cleaning.escapes) evidence.push('colour codes of a terminal, skipped');
+  if (cleaning.html) evidence.push('HTML entities or tags, read as the characters they stand for');
+  if (page) evidence.push('an HTML page: the trace is what stands in it as text');
+  const cleaner = new Cleaner(cleaning);
+  const cleaned = lines.map((line): Line => {
+    const out = new Uint8Array(line.end - line.start);
+    const length = cleaner.clean(line.buf, line.start, line.end, out, 0);
+    return {buf: out, start: 0, end: length, number: line.number};
+  });
+  const layers = layersOf(cleaned);
+  const told = tell(cleaned, layers, evidence);
+  const any = mark > 0 || encoding !== 'utf-8' || cleaning.escapes || cleaning.html || page || layers.length > 0;
+  return any ? {encoding, mark, cleaning, page, layers, ...told, evidence} : undefined;
+}
+
+/** The first lines, of a page those of the trace in it. */
+function linesOf(head: Uint8Array, page: boolean): Line[] {
+  const lines: Line[] = [];
+  const within = page ? new PageText() : undefined;
+  headLines(
+    head,
+    (start, end, number) => {
+      if (end === start || lines.length >= LOOK || (within && !within.has(head, start, end))) return;
+      lines.push({buf: head, start, end, number});
+    },
+    page ? Infinity : undefined,
+  );
+  return lines;
+}
+
+/** The layers that all leave more lines standing than there are without them, the outermost first. */
+function layersOf(lines: readonly Line[]): Layer[] {
+  const standing = new Standing();
+  let best: Layer[] = [];
+  let bestCount = 0;
+  const search = (at: readonly Line[], chosen: Layer[]): void => {
+    if (chosen.length >= MAX_LAYERS) return;
+    for (const layer of LAYERS) {
+      // a mark of one character twice is part of the text
+      if (chosen.at(-1)?.id === layer.id) continue;
+      const strip = layer.make();
+      const bodies = at.map((line) => strip(line.buf, line.start, line.end));
+      const having = bodies.filter((body) => body >= 0).length;
+      if (having === 0 || having < at.length * layer.share) continue;
+      const rest = at.map((line, i) => (bodies[i]! < 0 ? line : {...line, start: bodies[i]!}));
+      const count = clearly(standing, lines, rest, layer);
+      const all = [...chosen, layer];
+      if (count > bestCount) {
+        best = all;
+        bestCount = count;
+      }
+      search(rest, all);
+    }
+  };
+  search(lines, []);
+  return best;
+}
+
+/** How many lines stand without their prefix; 0 unless they are clearly more than with it. */
+function clearly(standing: Standing, lines: readonly Line[], rest: readonly Line[], layer: Layer): number {
+  let count = 0;
+  let own = 0;
+  let inPlace = 0;
+  lines.forEach((line, i) => {
+    const {buf, start, end} = rest[i]!;
+    if (start === line.start) return;
+    if (standing.at(buf, start, end) >= 0) {
+      count++;
+      if (standing.inPlace(buf, start, end)) inPlace++;
+    }
+    // what the line is as it stands: a comm that begins within the prefix is no comm
+    const first = standing.at(line.buf, line.start, line.end);
+    if (first >= start) own++;
+  });
+  if (own * CLEARLY > count) return 0;
+  if (layer.inPlace === true && inPlace * CLEARLY < count && readableAsItIs(standing, lines)) return 0;
+  return count;
+}
+
+function readableAsItIs(standing: Standing, lines: readonly Line[]): boolean {
+  return lines.some((line) => standing.at(line.buf, line.start, line.end) >= 0);
+}
+
+/** Says what was found, with the place of the first line, and whether lines are missing between those that are there. */
+function tell(
+  lines: readonly Line[],
+  layers: readonly Layer[],
+  evidence: string[],
+): Pick<Wrapping, 'excerpt' | 'severalFiles'> {
+  let excerpt: string | undefined;
+  let severalFiles = false;
+  let at = lines;
+  for (const layer of layers) {
+    const strip = layer.make();
+    const bodies = at.map((line) => strip(line.buf, line.start, line.end));
+    const first = bodies.findIndex((body) => body >= 0);
+    const line = at[first]!;
+    const shown = text(line.buf, line.start, Math.min(bodies[first]!, line.start + 60)).trim();
+    evidence.push(`line ${line.number}: before the line stands ${layer.title}, "${shown}"; skipped on each line`);
+    if (layer.id === 'number' && !consecutive(at)) {
+      excerpt = 'the numbers before the lines have gaps: lines between them were left out';
+    }
+    if (layer.id === 'file') {
+      excerpt = 'the lines were picked out of files by grep: what was left out is not known';
+      const names = new Set(at.map((l) => text(l.buf, l.start, nameEnd(l))));
+      severalFiles = names.size > 1;
+    }
+    at = at.map((l, i) => (bodies[i]! < 0 ? l : {...l, start: bodies[i]!}));
+  }
+  if (excerpt !== undefined) evidence.push(excerpt);
+  return {excerpt, severalFiles};
+}
+
+function nameEnd({buf, start, end}: Line): number {
+  let pos = start;
+  while (pos < end && buf[pos] !== 58 && buf[pos] !== SPACE) pos++;
+  return pos;
+}
+
+/** Whether numbers count the lines: none is missing between them. */
+function consecutive(lines: readonly Line[]): boolean {
+  const counter = new LineNumber();
+  let offset: number | undefined;
+  for (const {buf, start, end, number} of lines) {
+    if (counter.strip(buf, start, end) < 0) continue;
+    offset ??= counter.value - number;
+    if (counter.value - number !== offset) return false;
+  }
+  return true;
+}
+
+/** The strips of all layers as one. */
+export function stripOf(layers: readonly Layer[]): Strip {
+  const strips = layers.map((layer) => layer.make());
+  return (buf, start, end) => {
+    let pos = start;
+    for (const strip of strips) {
+      const body = strip(buf, pos, end);
+      if (body >= 0) pos = body;
+    }
+    return pos;
+  };
+}
