@@ -6,12 +6,11 @@
  */
 import type {Journal} from '../ledger/tables/journal.js';
 import type {Model} from '../ledger/model.js';
+import type {Claim} from '../claims/claim.js';
 import {inInterrupt} from '../ledger/trackers/ref-counts.js';
-import {PageState} from '../ledger/tables/page-table.js';
+import type {Proof} from '../proof/prove.js';
 import type {Cause, Evidence, Finding, FindingPage, Severity, Verdict} from '../results/report.js';
-import {countsRecorded, missesDoubt, tasksDoubt} from '../rules/certainty.js';
 import {messageOf} from '../words/messages.js';
-import type {Violation} from '../rules/types.js';
 import {causesOf} from './causes.js';
 import {decode} from './counts.js';
 import {historyOf, windowsOf} from './history-of.js';
@@ -39,13 +38,20 @@ interface Page extends PageTime {
   occurrences: number;
 }
 
+/** A claim that holds, and how it was proven. */
+interface Proven {
+  claim: Claim;
+  proof: Proof;
+}
+
 /** A finding in the making. */
 interface Group {
-  first: Violation;
+  proof: Proof;
+  first: Claim;
   journal: Journal | undefined;
   pages: Map<string, Page>;
   occurrences: number;
-  evidence: Violation['evidence'];
+  evidence: Claim['evidence'];
   start: number;
   end: number;
   lastAt: number;
@@ -54,58 +60,24 @@ interface Group {
 const SEVERITY_ORDER: Record<Severity, number> = {error: 0, warning: 1, note: 2};
 const VERDICT_ORDER: Record<Verdict, number> = {sure: 0, possible: 1};
 
-/** Most violations that wait for losses to become known. */
-const WAITING_MAX = 20_000;
-
 export class Findings {
   /** violations in groups that could not be kept */
   dropped = 0;
   /** pages in the findings kept */
   private listed = 0;
-  private waiting: {violation: Violation; gaps: number; counted: boolean; heard: number}[] = [];
   private readonly groups: Group[] = [];
   private readonly open = new Map<string, Group>();
 
   constructor(private readonly m: Model) {}
 
-  /**
-   * Takes a violation. A loss is told only before the next event of its CPU: what looks sure now is kept apart until the
-   * losses that reach back to it are known, as those of probes are, which a recording's last lines tell.
-   */
-  add(v: Violation): void {
-    v.journal ??= this.journalOf(v);
-    const small = (this.m.pages.state[v.row]! & PageState.large) === 0;
-    this.waiting.push({
-      violation: v,
-      gaps: this.m.gaps.count,
-      counted: small && countsRecorded(this.m),
-      heard: Date.now(),
-    });
-    if (this.waiting.length > WAITING_MAX) this.settle(WAITING_MAX / 2);
+  /** Takes a claim that holds, with its proof. */
+  add(claim: Claim, proof: Proof): void {
+    this.group({claim, proof});
   }
 
-  /** Groups the oldest `n` violations, in doubt of those that a loss told later may touch. */
-  private settle(n: number): void {
-    const filtered = tasksDoubt(this.m);
-    const missed = missesDoubt(this.m);
-    for (const {violation: v, gaps, counted} of this.waiting.splice(0, n)) {
-      const doubt = filtered ?? (counted ? null : missed);
-      if (doubt !== null && v.verdict === 'sure') {
-        v.verdict = 'possible';
-        v.reason = doubt;
-      }
-      const decided = Number.isFinite(v.end) ? Math.max(v.at, v.end) : v.at;
-      const gap = v.verdict === 'sure' ? this.m.gaps.within(-Infinity, decided, gaps) : undefined;
-      if (gap) {
-        v.verdict = 'possible';
-        v.reason = gap.why;
-      }
-      this.group(v);
-    }
-  }
-
-  private group(v: Violation): void {
-    const key = this.keyOf(v);
+  private group(proven: Proven): void {
+    const v = proven.claim;
+    const key = this.keyOf(proven);
     let group = this.open.get(key);
     const stacked = v.stacks.some((s) => s.stack >= 0);
     if (group && !stacked && Math.abs(v.at - group.lastAt) > DEED_NS && v.at !== -Infinity) group = undefined;
@@ -116,6 +88,7 @@ export class Findings {
       }
       group = {
         first: v,
+        proof: proven.proof,
         journal: v.journal,
         pages: new Map(),
         occurrences: 0,
@@ -130,17 +103,12 @@ export class Findings {
     this.merge(group, v);
   }
 
-  private keyOf(v: Violation): string {
+  private keyOf({claim: v, proof}: Proven): string {
     const stacks = v.stacks.map((s) => s.stack).join(',');
-    return `${v.rule}|${v.severity}|${v.verdict}|${generalReason(v.reason)}|${v.deed}|${stacks}`;
+    return `${v.rule}|${v.severity}|${proof.verdict}|${generalReason(proof.reason)}|${v.deed}|${stacks}`;
   }
 
-  private journalOf(v: Violation): Journal | undefined {
-    const {pages} = this.m;
-    return pages.generation[v.row] === v.generation ? pages.journals[v.row] : undefined;
-  }
-
-  private merge(group: Group, v: Violation): void {
+  private merge(group: Group, v: Claim): void {
     group.occurrences++;
     group.lastAt = v.at;
     if (v.start < group.start) group.start = v.start;
@@ -151,7 +119,7 @@ export class Findings {
     }
   }
 
-  private addPages(group: Group, v: Violation): void {
+  private addPages(group: Group, v: Claim): void {
     const span = v.span ?? 1;
     const {limits, events} = this.m;
     for (let i = 0; i < span; i++) {
@@ -165,8 +133,9 @@ export class Findings {
     }
   }
 
-  private addPage(group: Group, v: Violation, pfn: number): void {
-    const {order, row, generation, start, end} = v;
+  private addPage(group: Group, v: Claim, pfn: number): void {
+    const {order, start, end} = v;
+    const {row, generation} = v.page;
     const key = `${pfn}.${order}`;
     const page = group.pages.get(key);
     if (page) {
@@ -187,11 +156,10 @@ export class Findings {
     whole: (finding: Finding) => boolean,
     keep: (finding: Finding) => boolean,
   ): {findings: Finding[]; causes: Cause[]; found: number} {
-    this.settle(this.waiting.length);
     const groups = this.groups.sort(
       (a, b) =>
         SEVERITY_ORDER[a.first.severity] - SEVERITY_ORDER[b.first.severity] ||
-        VERDICT_ORDER[a.first.verdict] - VERDICT_ORDER[b.first.verdict] ||
+        VERDICT_ORDER[a.proof.verdict] - VERDICT_ORDER[b.proof.verdict] ||
         a.start - b.start,
     );
     const kept: {group: Group; finding: Finding}[] = [];
@@ -210,15 +178,11 @@ export class Findings {
 
   /**
    * Takes out the findings that are complete at `now`: nothing more can join them (without stacks), or nothing did for a
-   * while. In order of time, not numbered. For a stream that is read as it comes: losses are waited for until `heard`, a
-   * time of Date.now() before which a violation was told.
+   * while. In order of time, not numbered. `waits`: the moment of the first claim that is not proven yet.
    */
-  takeSettled(now: number, heard: number): Finding[] {
-    let ready = 0;
-    while (ready < this.waiting.length && this.waiting[ready]!.heard <= heard) ready++;
-    this.settle(ready);
+  takeSettled(now: number, waits: number | undefined): Finding[] {
     // What still waits may join a group.
-    const until = Math.min(now, this.waiting[0]?.violation.at ?? now);
+    const until = Math.min(now, waits ?? now);
     for (const [key, group] of this.open) if (until - group.lastAt > 4 * DEED_NS) this.open.delete(key);
     // Groups that a later one of the same key replaced are settled too.
     const live = new Set(this.open.values());
@@ -237,7 +201,7 @@ export class Findings {
     const v = group.first;
     const pages = [...group.pages.values()].sort((a, b) => first(group, b) - first(group, a) || a.pfn - b.pfn);
     const device = v.device >= 0 ? m.dma.devices[v.device]!.name : undefined;
-    const file = m.files.of(v.row);
+    const {file, kind} = v.page;
     const large = v.order > 0;
     return {
       id: '',
@@ -248,8 +212,10 @@ export class Findings {
       cause: '',
       rule: v.rule,
       severity: v.severity,
-      verdict: v.verdict,
-      reason: v.reason,
+      verdict: group.proof.verdict,
+      reason: group.proof.reason,
+      kind,
+      proof: proofOf(group.proof),
       pages: pages.map((p): FindingPage => ({
         pfn: hex(p.pfn),
         order: p.order,
@@ -264,7 +230,6 @@ export class Findings {
       tasks: distinctTasks(m, v),
       stacks: v.stacks.filter((s) => s.stack >= 0).map((s) => ({role: s.role, frames: m.stacks.get(s.stack)})),
       ...(device === undefined ? {} : {device}),
-      kind: file ? 'file' : v.args.facts?.['anonymous'] === true ? 'anonymous' : 'unknown',
       ...(file
         ? {
             file: {
@@ -280,7 +245,6 @@ export class Findings {
         device: device ?? (v.device < 0 ? 'a device' : ''),
         ticks: m.time.unit === 'ticks',
       }),
-      proof: [],
       evidence: this.evidence(group),
       history: historyOf(m, group.journal, large),
       windows: windowsOf(m, group.journal),
@@ -314,7 +278,7 @@ function first(group: Group, page: Page): number {
   return page.pfn === group.first.pfn ? 1 : 0;
 }
 
-type Item = Violation['evidence'][number];
+type Item = Claim['evidence'][number];
 
 function same(a: Item, b: Item): boolean {
   return a.deed.line === b.deed.line && a.deed.input === b.deed.input;
@@ -323,6 +287,16 @@ function same(a: Item, b: Item): boolean {
 /** A reason without the numbers that differ from page to page: doubts of one kind are one doubt. */
 function generalReason(reason: string | null): string {
   return reason === null ? '' : reason.replace(/0x[0-9a-f]+|\d+/g, '#');
+}
+
+function proofOf({steps}: Proof): Finding['proof'] {
+  return steps.map(({premise, says, proven, by, why}) => ({
+    premise,
+    says,
+    proven,
+    by: by.map(({input, line}) => ({input, line})),
+    ...(why === undefined ? {} : {why}),
+  }));
 }
 
 function hex(pfn: number): string {
@@ -340,14 +314,14 @@ function pagesText(pages: readonly Page[]): string {
     .join(', ')}${pages.length > 2 ? '...' : ''})`;
 }
 
-function taskText(m: Model, v: Violation, role: string): string {
+function taskText(m: Model, v: Claim, role: string): string {
   const task = v.tasks.find((t) => t.role === role);
   if (!task || task.task < 0) return 'an unseen task';
   const {comm, pid} = m.tasks.get(task.task);
   return `${comm}/${pid}`;
 }
 
-function distinctTasks(m: Model, v: Violation): Finding['tasks'] {
+function distinctTasks(m: Model, v: Claim): Finding['tasks'] {
   return v.tasks
     .filter((t) => t.task >= 0)
     .map(({role, task}) => {
@@ -358,7 +332,7 @@ function distinctTasks(m: Model, v: Violation): Finding['tasks'] {
 }
 
 /** Between the two deciding events, in ns; null where there is no second one. */
-function distanceOf(m: Model, v: Violation): string | null {
+function distanceOf(m: Model, v: Claim): string | null {
   const {distance} = v.args;
   if (distance === undefined || !Number.isFinite(distance) || m.time.unit === 'ticks') return null;
   return String(Math.round(distance));

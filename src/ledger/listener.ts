@@ -25,6 +25,8 @@ export interface Drop {
   rawAfter: number;
   /** what makes the drop itself uncertain; null when it was seen as such */
   doubt: string | null;
+  /** seen as such: an event of the drop itself, not a call that may contain it */
+  certain: boolean;
   /** how it was paired, in words */
   paired: string;
 }

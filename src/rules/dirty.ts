@@ -6,11 +6,13 @@
  * dirty already or was written through the page table; set_page_dirty() of a driver calls it once. A single call by the
  * unpinning task on a page known clean is therefore the driver's.
  */
+import type {Moment} from '../claims/claim.js';
+import {held, marksTwice, never, ofFile, stillHeld} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
+import {momentOf} from '../ledger/moment.js';
 import {PageState} from '../ledger/tables/page-table.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
-import {firstDoubt, lost} from './certainty.js';
-import type {Rule, RuleContext, Violation} from './types.js';
+import type {Rule, RuleContext} from './types.js';
 
 /** A second marking of the page by the same task this soon after is the other half of one write fault. */
 const FAULT_NS = 1_000_000;
@@ -74,12 +76,19 @@ interface Watched {
   unpin: Deed;
   device: number;
   generation: number;
+  /** the page at its unpin */
+  page: Moment;
+  /** pages unpinned at once */
+  n: number;
 }
 
 /** A marking that may be half of a fault: told when nothing explains it. */
 interface Candidate {
   row: number;
+  /** the first marking */
   mark: Deed;
+  /** how many in a row by that task */
+  marks: number;
   watched: Watched | undefined;
 }
 
@@ -103,12 +112,13 @@ class LateDirty implements Listener {
     const waiting = this.candidates.get(row);
     if (waiting) {
       // Twice by one task: a write fault. It also settles what comes after.
-      this.candidates.delete(row);
       if (waiting.mark.task === mark.task && mark.t - waiting.mark.t <= FAULT_NS) {
+        waiting.marks++;
+        if (waiting.watched === undefined || waiting.watched.n <= 2) this.candidates.delete(row);
         this.unpinned.delete(row);
         return;
       }
-      this.tell(waiting);
+      this.settle(waiting);
     }
     const state = m.pages.state[row]!;
     const clean = (state & (PageState.dirty | PageState.dirtyKnown)) === PageState.dirtyKnown;
@@ -120,13 +130,13 @@ class LateDirty implements Listener {
         return;
       }
       this.unpinned.delete(row);
-      if (clean) this.candidates.set(row, {row, mark, watched});
+      if (clean) this.candidates.set(row, {row, mark, marks: 1, watched});
       return;
     }
     if (!clean || m.pages.writebacks[row] !== undefined) return;
     for (let r = m.pages.references[row]; r; r = r.next) {
       if (r.kind === 'pin' && r.cleanedAt >= 0) {
-        this.candidates.set(row, {row, mark, watched: undefined});
+        this.candidates.set(row, {row, mark, marks: 1, watched: undefined});
         return;
       }
     }
@@ -146,7 +156,14 @@ class LateDirty implements Listener {
       if (!pin || !pin.deviceWrote || candidate.mark.t < pin.cleanedAt) return;
       this.tell({
         ...candidate,
-        watched: {pin, unpin: drop.deed, device: pin.device, generation: m.pages.generation[row]!},
+        watched: {
+          pin,
+          unpin: drop.deed,
+          device: pin.device,
+          generation: m.pages.generation[row]!,
+          page: momentOf(m, row),
+          n: drop.n,
+        },
       });
       return;
     }
@@ -162,7 +179,14 @@ class LateDirty implements Listener {
     if (!writes || !clean || pin.cleanedAt < 0) return;
     if (this.unpinned.size >= WATCHED_MAX) m.limits.hit('kept-by-rules');
     else {
-      this.unpinned.set(row, {pin, unpin: drop.deed, device: pin.device, generation: m.pages.generation[row]!});
+      this.unpinned.set(row, {
+        pin,
+        unpin: drop.deed,
+        device: pin.device,
+        generation: m.pages.generation[row]!,
+        page: momentOf(m, row),
+        n: drop.n,
+      });
     }
   }
 
@@ -182,29 +206,30 @@ class LateDirty implements Listener {
 
   private settle(candidate: Candidate): void {
     this.candidates.delete(candidate.row);
-    if (candidate.watched) this.tell(candidate);
+    const {marks, watched} = candidate;
+    // A fault marks twice; a driver marks each page of a large folio once, however many those are.
+    if (watched && (marks === 1 || (marks > 2 && marks >= watched.n))) this.tell(candidate);
   }
 
-  private tell({row, mark, watched}: Candidate): void {
+  private tell({mark, marks, watched}: Candidate): void {
     if (!watched) return;
     const {m} = this;
-    const {pages} = m;
     if (m.stacks.get(mark.stack).some((frame) => ORDINARY.some((f) => frame.startsWith(f)))) return;
     const {pin, unpin, device} = watched;
     const late = this.rule === 'dirty-after-unpin';
-    const reason = firstDoubt(
-      lost(m, pin.t, mark.t),
-      pin.knownBy === 'count' ? 'its pin was taken before the trace began, or was not seen' : null,
-    );
-    const violation: Violation = {
+    const {page} = watched;
+    this.context.claim({
       rule: this.rule,
       severity: late ? 'warning' : 'error',
-      verdict: reason ? 'possible' : 'sure',
-      reason,
-      pfn: pages.pfn[row]!,
-      order: pages.order[row]!,
-      row,
-      generation: watched.generation,
+      pfn: page.pfn,
+      order: page.order,
+      page,
+      premises: [
+        held([pin], page),
+        ofFile(page),
+        late ? marksTwice(page, marks) : stillHeld(pin, page, mark.t),
+        never('written back', page, late ? unpin.t : pin.cleanedAt, mark.t),
+      ],
       start: mark.t,
       end: late ? mark.t : unpin.t,
       deed: `${unpin.task}.${pin.task}.${device}`,
@@ -224,7 +249,6 @@ class LateDirty implements Listener {
       countsBefore: null,
       countsAfter: null,
       at: mark.t,
-    };
-    this.context.report(violation);
+    });
   }
 }

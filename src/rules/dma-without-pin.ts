@@ -1,6 +1,7 @@
+import {held, never, owns} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
-import {countsRecorded, firstDoubt, lost} from './certainty.js';
-import {liveLinks} from './live-windows.js';
+import {momentOf} from '../ledger/moment.js';
+import {liveLinks} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
 import {directionName} from './unpin-while-dma.js';
 
@@ -34,19 +35,14 @@ export const dmaWithoutPin: Rule = {
             let get = m.pages.references[folio];
             while (get && get.kind !== 'get') get = get.next;
             if (!get || get.task !== window.open.task || (get.gupFlags >= 0 && m.era.isRemote(get.gupFlags))) continue;
-            const reason = firstDoubt(
-              countsRecorded(m) ? null : 'puts leave no event here: the reference may have been dropped before',
-              lost(m, get.t, window.open.t),
-            );
-            context.report({
+            const moment = momentOf(m, folio, page);
+            context.claim({
               rule: 'dma-without-pin',
               severity: 'note',
-              verdict: reason ? 'possible' : 'sure',
-              reason,
               pfn,
               order: 0,
-              row: folio,
-              generation: m.pages.generation[page]!,
+              page: moment,
+              premises: [held([get], moment, 'get'), owns(link), never('put', moment, get.t, window.open.t)],
               start: window.open.t,
               end: window.open.t,
               deed: `${get.task}.${window.device}`,

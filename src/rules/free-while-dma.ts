@@ -1,10 +1,12 @@
+import type {Claim} from '../claims/claim.js';
+import {freed, held, live, owns, told} from '../claims/premise.js';
 import type {DmaLink, DmaWindow} from '../ledger/tables/dma.js';
 import type {Listener} from '../ledger/listener.js';
+import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {PageState} from '../ledger/tables/page-table.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
-import {countsRecorded, firstDoubt, kindDoubt, lost, mappingDoubt, tie} from './certainty.js';
-import {liveLinks, WaitingForUnmap} from './live-windows.js';
-import type {Rule, RuleContext, Violation} from './types.js';
+import {liveLinks} from './live-links.js';
+import type {Rule, RuleContext} from './types.js';
 import {directionName} from './unpin-while-dma.js';
 
 /** Most large folios that are watched for a part of them being unmapped. */
@@ -31,42 +33,51 @@ export const freeWhileDma: Rule = {
 
   judge(context: RuleContext): Listener {
     const m = context.model;
-    const waiting = new WaitingForUnmap(m, context.report);
     // Who held the page when it was mapped: by then dropped, and needed for the message.
     const holders = new WeakMap<DmaWindow, Reference>();
     /** watched large folios whose one mapping was split into one a page */
     const mappedByPages = new Set<number>();
 
-    function violation(row: number, deed: Deed, seen: boolean, link: DmaLink): Violation {
+    function claim(row: number, deed: Deed, seen: boolean, link: DmaLink, part: boolean): Claim {
       const {window, owner} = link;
       const holder = holders.get(window);
-      const reason = firstDoubt(
-        kindDoubt(holder),
-        mappingDoubt(window, owner),
-        owner === 'get' && !countsRecorded(m)
-          ? 'puts leave no event here: the reference may have been dropped before the mapping was made'
-          : null,
-        lost(m, Math.min(holder?.t ?? Infinity, window.sharedSince), deed.t),
-      );
+      const moment = momentOf(m, row);
+      const role = owner === 'get' ? 'get' : 'pin';
       return {
         rule: 'free-while-dma',
         severity: 'error',
-        verdict: reason ? 'possible' : 'sure',
-        reason,
         pfn: m.pages.pfn[row]!,
         order: 0,
-        row,
-        generation: m.pages.generation[row]!,
+        page: moment,
+        premises: [
+          ...(holder ? [held([holder], moment, holder.kind)] : []),
+          owns(link),
+          part
+            ? told(
+                'the page was freed',
+                false,
+                'the folio is still held by its other pages: this part of it was unmapped by its owner, and is freed when it is split',
+                deed,
+              )
+            : freed(deed, seen),
+          ...(owner === 'get' && !countsRecorded(m)
+            ? [
+                told(
+                  'mapped while the reference was held',
+                  false,
+                  'puts leave no event here: the reference may have been dropped before the mapping was made',
+                ),
+              ]
+            : []),
+          live(window, deed, moment),
+        ],
         start: deed.t,
         end: NaN,
         deed: `${deed.task}.${window.device}`,
         args: {facts: {direction: directionName(window.dir), reused: !seen, owner}},
-        tasks: [
-          ...(holder ? [{role: owner === 'get' ? 'get' : 'pin', task: holder.task}] : []),
-          {role: 'free', task: deed.task},
-        ],
+        tasks: [...(holder ? [{role, task: holder.task}] : []), {role: 'free', task: deed.task}],
         stacks: [
-          {role: owner === 'get' ? 'get' : 'pin', stack: holder?.stack ?? -1},
+          {role, stack: holder?.stack ?? -1},
           {role: 'free', stack: deed.stack},
         ],
         device: window.device,
@@ -78,17 +89,8 @@ export const freeWhileDma: Rule = {
         countsBefore: null,
         countsAfter: null,
         at: deed.t,
-      };
-    }
-
-    /** What the unmap adds. */
-    function closed(v: Violation, deed: Deed): (v: Violation, window: DmaWindow) => void {
-      return (_, window) => {
-        v.evidence.push({role: 'dma-unmap', deed: window.close!});
-        v.args.distance = window.close!.t - deed.t;
-        for (const s of v.stacks) if (s.role === 'free') s.stack = deed.stack;
-        v.reason ??= firstDoubt(tie(m, deed, window.close!), lost(m, deed.t, window.close!.t));
-        if (v.reason) v.verdict = 'possible';
+        awaits: window,
+        late: {role: 'free', deed},
       };
     }
 
@@ -106,8 +108,7 @@ export const freeWhileDma: Rule = {
       freed(row, deed, seen) {
         for (const {link} of liveLinks(m, m.pages.pfn[row]!, 1)) {
           if (link.owner === 'none' || link.owner === 'writeback') continue;
-          const v = violation(row, deed, seen, link);
-          waiting.add(link.window, v, closed(v, deed));
+          context.claim(claim(row, deed, seen, link, false));
         }
       },
       dropped(drop) {
@@ -141,17 +142,9 @@ export const freeWhileDma: Rule = {
         if (links.length === 0 || links.length > -delta) return;
         const dropped = deed();
         for (const {page, link} of links) {
-          const v = violation(page, dropped, true, link);
-          v.verdict = 'possible';
-          v.reason =
-            'the folio is still held by its other pages: this part of it was unmapped by its owner, and is freed when it is split';
-          v.row = row;
-          v.generation = pages.generation[row]!;
-          waiting.add(link.window, v, closed(v, dropped));
+          context.claim(claim(page, dropped, true, link, true));
         }
       },
-      dmaClosed: (window) => waiting.closed(window),
-      ended: () => waiting.ended(),
     };
   },
 };

@@ -1,6 +1,7 @@
+import {freed, held, stillHeld} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
+import {momentOf} from '../ledger/moment.js';
 import {PageState} from '../ledger/tables/page-table.js';
-import {countsRecorded, firstDoubt, lost, unpinsDoubt} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 
 export const freeWhilePinned: Rule = {
@@ -27,24 +28,15 @@ export const freeWhilePinned: Rule = {
         for (let r = pages.references[row]; r; r = r.next) {
           // Plain references taken together are put one by one: a guess proves nothing here.
           if (r.kind !== 'pin' || r.knownBy === 'count' || r.knownBy === 'guess') continue;
-          const reason = firstDoubt(
-            lost(m, r.t, deed.t),
-            unpinsDoubt(m, row),
-            countsRecorded(m)
-              ? null
-              : 'no page_ref events back the probes: the probe on its unpin may have been missed',
-            r.ioDoneOutsideTask ? 'its I/O ended in an interrupt, where a probe on the unpin can be missed' : null,
-          );
-          context.report({
+          const moment = momentOf(m, row);
+          context.claim({
             rule: 'free-while-pinned',
             severity: 'error',
-            verdict: reason ? 'possible' : 'sure',
-            reason,
             pfn: r.sub >= 0 ? r.sub : pages.pfn[row]!,
             order: r.sub >= 0 ? 0 : pages.order[row]!,
             span: r.sub >= 0 ? r.n : 1,
-            row,
-            generation: pages.generation[row]!,
+            page: moment,
+            premises: [held([r], moment), freed(deed, seen), stillHeld(r, moment, deed.t)],
             start: deed.t,
             end: deed.t,
             deed: `${r.task}.${deed.task}`,

@@ -1,11 +1,14 @@
+import {held, never, type Premise, stillHeld, told} from '../claims/premise.js';
+import type {Claim} from '../claims/claim.js';
 import {EventKind as K, PageFlag} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Model} from '../ledger/model.js';
+import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import {BIAS} from '../ledger/trackers/ref-counts.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
-import {countsRecorded, firstDoubt, kindDoubt, lost} from './certainty.js';
-import type {Rule, RuleContext, Violation} from './types.js';
+import {liveLinks} from './live-links.js';
+import type {Rule, RuleContext} from './types.js';
 
 /** A page whose last event is this close to the end of the trace may have its drop just after it. */
 const SETTLED_NS = 1_000_000;
@@ -71,7 +74,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       for (let row = 0; row < pages.size; row++) {
         // What a put on a pin or an excess unpin left behind is told in that finding.
         if ((pages.state[row]! & PageState.reported) !== 0) continue;
-        for (let r = pages.references[row]; r; r = r.next) if (r.kind === kind) context.report(violation(row, r, t));
+        for (let r = pages.references[row]; r; r = r.next) if (r.kind === kind) context.claim(claim(row, r, t));
       }
       if (kind === 'get' && !m.records(K.Grab))
         for (const [row, {generation, deed}] of m.counts.orphans) orphaned(row, generation, deed, t);
@@ -85,15 +88,20 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     const gone =
       pages.generation[row] !== generation || (state & PageState.free) !== 0 || pages.lastTime[row] !== deed.t;
     if (gone || (state & PageState.lifeSeen) === 0 || m.time.unit !== 'ns' || end - deed.t < SETTLED_NS) return;
-    context.report({
+    context.claim({
       rule: 'get-leak',
       severity: 'warning',
-      verdict: 'possible',
-      reason: 'the kind of the reference that is left is not traced: probe try_grab_* to know it',
       pfn: pages.pfn[row]!,
       order: 0,
-      row,
-      generation,
+      page: momentOf(m, row),
+      premises: [
+        told(
+          'it was a get_user_pages reference',
+          false,
+          'the kind of the reference that is left is not traced: probe try_grab_* to know it',
+          deed,
+        ),
+      ],
       start: deed.t,
       end: NaN,
       deed: `${deed.task}`,
@@ -108,7 +116,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     });
   }
 
-  function violation(row: number, reference: Reference, end: number): Violation {
+  function claim(row: number, reference: Reference, end: number): Claim {
     const {pages} = m;
     const owner = ownerEnd(row, reference, end);
     const last = lastChange.get(row);
@@ -116,13 +124,11 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     return {
       rule: kind === 'pin' ? 'pin-leak' : 'get-leak',
       severity: leak ? (kind === 'pin' ? 'error' : 'warning') : 'note',
-      verdict: owner.reason ? 'possible' : 'sure',
-      reason: owner.reason,
       pfn: reference.sub >= 0 ? reference.sub : pages.pfn[row]!,
       order: reference.sub < 0 && pages.state[row]! & PageState.large ? pages.order[row]! : 0,
       span: reference.sub >= 0 && pages.state[row]! & PageState.large ? reference.n : 1,
-      row,
-      generation: pages.generation[row]!,
+      page: momentOf(m, row),
+      premises: owner.premises,
       start: reference.t,
       end: NaN,
       deed: `${reference.task}.${reference.call}.${reference.stack}.${leak}`,
@@ -143,42 +149,81 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     };
   }
 
-  /** Whether the end of the reference's owner was seen, and what is left in doubt. */
+  /** Whether the end of the reference's owner was seen, and what must hold for the leak to be one. */
   function ownerEnd(
     row: number,
     reference: Reference,
     end: number,
-  ): {leak: boolean; longterm: boolean; reason: string | null} {
+  ): {leak: boolean; longterm: boolean; premises: Premise[]} {
     const {pages} = m;
     const longterm = reference.gupFlags >= 0 ? m.era.isLongterm(reference.gupFlags) : undefined;
-    const note = (reason: string | null) => ({leak: false, longterm: longterm === true, reason});
-    if (reference.knownBy === 'count') return note('it was taken before the trace began, or was not seen');
+    const moment = momentOf(m, row);
+    const large = moment.large;
+    const note = (why: string | null) => ({
+      leak: false,
+      longterm: longterm === true,
+      premises: [
+        held([reference], moment, kind),
+        ...(why === null ? [stillHeld(reference, moment, end)] : [told('its owner is gone', false, why)]),
+      ],
+    });
+    if (reference.knownBy === 'count') return note(null);
     if (!countsRecorded(m))
       return note(
         'page_ref events were not recorded: the end of its owner, or a drop whose probe was missed, cannot be seen',
       );
     if (longterm === true) return note(null);
-    const large = (pages.state[row]! & PageState.large) !== 0;
     // A large folio prints the mapcount of its head page alone, which says nothing of the folio: its count must tell.
     if (!large && (!unmapped(m, row) || (pages.state[row]! & PageState.wasMapped) === 0)) return note(null);
     const count = pages.count[row]!;
-    const held = pages.state[row]! & PageState.large ? pages.pins[row]! : BIAS * pages.pins[row]!;
+    const holding = large ? pages.pins[row]! : BIAS * pages.pins[row]!;
     const basis = Math.max(0, m.counts.basis(row));
-    const alone = kind === 'pin' ? count - held === basis : count - held > basis;
+    const alone = kind === 'pin' ? count - holding === basis : count - holding > basis;
     if (!alone) return note(null);
     if (m.time.unit === 'ns' && end - pages.lastTime[row]! < SETTLED_NS)
       return note('the trace ends right after its last mapping went');
-    const reason = firstDoubt(
-      kindDoubt(reference),
-      lost(m, reference.t, end),
-      longterm === undefined && kind === 'pin'
-        ? 'whether the pin is long-term, and may outlive the mapping, is not known: no flags were traced'
-        : null,
-      kind === 'get' && (pages.flags[row]! & PageFlag.lru) === 0
-        ? 'the page is not on the LRU: a batch may hold the reference'
-        : null,
-    );
-    return {leak: true, longterm: false, reason};
+    if (mapped(row, reference)) return note("a device still has it mapped: the reference's own I/O may be running");
+    const last = lastChange.get(row);
+    return {
+      leak: true,
+      longterm: false,
+      premises: [
+        held([reference], moment, kind),
+        told('its owner is gone', true, '', ...(last ? [last] : [])),
+        never(kind === 'pin' ? 'dropped' : 'put', moment, reference.t, end),
+        kind === 'pin'
+          ? told(
+              'the pin was not long-term',
+              longterm !== undefined,
+              'whether the pin is long-term, and may outlive the mapping, is not known: no flags were traced',
+            )
+          : told(
+              'nothing else carries the reference',
+              false,
+              (pages.flags[row]! & PageFlag.lru) === 0
+                ? 'the page is not on the LRU: a batch may hold the reference'
+                : 'the end of the mapping is not the end of the holder: a pipe or a socket may carry the reference (vmsplice, MSG_ZEROCOPY)',
+            ),
+        ...(kind === 'pin'
+          ? [
+              told(
+                'its I/O is over',
+                reference.ioEnded !== undefined,
+                'no mapping for DMA made under it was seen to end: its I/O may be running on a device that maps nothing',
+                ...(reference.ioEnded ? [reference.ioEnded] : []),
+              ),
+            ]
+          : []),
+      ],
+    };
+  }
+
+  /** Whether a device has a page of the reference mapped now. */
+  function mapped(row: number, reference: Reference): boolean {
+    const first = reference.sub >= 0 ? reference.sub : m.pages.pfn[row]!;
+    const n = reference.sub >= 0 ? reference.n : 1 << m.pages.order[row]!;
+    for (const {link} of liveLinks(m, first, n)) if (link.owner === kind || link.owner === 'ambiguous') return true;
+    return false;
   }
 }
 

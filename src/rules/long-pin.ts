@@ -1,7 +1,8 @@
+import {held as isHeld, stillHeld, told} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
+import {momentOf} from '../ledger/moment.js';
 import {PageState} from '../ledger/tables/page-table.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
-import {firstDoubt, lost} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 
 export const longPin: Rule = {
@@ -27,20 +28,23 @@ export const longPin: Rule = {
       if (m.time.unit === 'ticks' || !(held > context.longPin_ns) || pin.knownBy === 'count') return;
       const longterm = pin.gupFlags >= 0 ? m.era.isLongterm(pin.gupFlags) : undefined;
       if (longterm) return;
-      const reason = firstDoubt(
-        longterm === undefined ? 'its flags were not traced: it may be a long-term pin' : null,
-        lost(m, pin.t, end),
-      );
-      context.report({
+      const moment = momentOf(m, pin.row);
+      context.claim({
         rule: 'long-pin',
         severity: 'note',
-        verdict: reason ? 'possible' : 'sure',
-        reason,
         pfn: pin.sub >= 0 ? pin.sub : m.pages.pfn[pin.row]!,
         order: pin.sub >= 0 ? 0 : m.pages.order[pin.row]!,
         span: pin.sub >= 0 && m.pages.state[pin.row]! & PageState.large ? Math.max(1, pin.n) : 1,
-        row: pin.row,
-        generation: m.pages.generation[pin.row]!,
+        page: moment,
+        premises: [
+          isHeld([pin], moment),
+          told(
+            'the pin was not long-term',
+            longterm !== undefined,
+            'its flags were not traced: it may be a long-term pin',
+          ),
+          stillHeld(pin, moment, drop ? end : m.last),
+        ],
         start: pin.t,
         end: drop ? end : NaN,
         deed: `${pin.task}.${pin.stack}`,

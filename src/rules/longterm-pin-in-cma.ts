@@ -1,6 +1,7 @@
+import {held, stillHeld, told} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
+import {momentOf} from '../ledger/moment.js';
 import type {Reference} from '../ledger/tables/references.js';
-import {firstDoubt, lost} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 
 /** Migratetype of a CMA pageblock where CONFIG_CMA is set (include/linux/mmzone.h); without CMA, 4 is "isolate". */
@@ -46,19 +47,22 @@ export const longtermPinInCma: Rule = {
         const returned = deed();
         for (const pin of list) {
           if (pin.n <= 0 || m.pages.migratetype[pin.row] !== MIGRATE_CMA) continue;
-          const reason = firstDoubt(
-            m.cmaKnown ? null : 'mt=4 is CMA only where CONFIG_CMA is set, which nothing in the trace shows',
-            lost(m, pin.t, returned.t),
-          );
-          context.report({
+          const moment = momentOf(m, pin.row);
+          context.claim({
             rule: 'longterm-pin-in-cma',
             severity: 'warning',
-            verdict: reason ? 'possible' : 'sure',
-            reason,
             pfn: pin.sub >= 0 ? pin.sub : m.pages.pfn[pin.row]!,
             order: 0,
-            row: pin.row,
-            generation: m.pages.generation[pin.row]!,
+            page: moment,
+            premises: [
+              held([pin], moment),
+              told(
+                'the block is a CMA block',
+                m.cmaKnown,
+                'mt=4 is CMA only where CONFIG_CMA is set, which nothing in the trace shows',
+              ),
+              stillHeld(pin, moment, returned.t),
+            ],
             start: pin.t,
             end: returned.t,
             deed: `${pin.task}.${pin.call}`,

@@ -1,9 +1,10 @@
+import {counted, freed, held, never, type Premise, stillHeld} from '../claims/premise.js';
 import {Context} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
+import {momentOf} from '../ledger/moment.js';
 import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import {BIAS} from '../ledger/trackers/ref-counts.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
-import {firstDoubt, lost, unpinsDoubt} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 
 /** Most pages whose first plain put is kept. */
@@ -37,20 +38,18 @@ export const putOnPin: Rule = {
     /** by row: the first plain put, by a task that pinned the page, since its latest pin */
     const suspects = new Map<number, Deed>();
 
-    function tell(row: number, pin: Reference, deed: Deed, residue: number, reason: string | null): void {
+    function tell(row: number, pin: Reference, deed: Deed, residue: number, premises: Premise[]): void {
       const {pages} = m;
       pages.state[row]! |= PageState.reported;
       const put = suspects.get(row);
-      context.report({
+      context.claim({
         rule: 'put-on-pin',
         severity: 'error',
-        verdict: reason ? 'possible' : 'sure',
-        reason,
         pfn: pin.sub >= 0 ? pin.sub : pages.pfn[row]!,
         order: pages.state[row]! & PageState.large && pin.sub < 0 ? pages.order[row]! : 0,
         span: pin.sub >= 0 && pages.state[row]! & PageState.large ? pin.n : 1,
-        row,
-        generation: pages.generation[row]!,
+        page: momentOf(m, row),
+        premises,
         start: put?.t ?? deed.t,
         end: deed.t,
         deed: `${put?.task ?? deed.task}.${pin.task}`,
@@ -100,7 +99,9 @@ export const putOnPin: Rule = {
         const left = count - BIAS * pages.pins[row]!;
         // A transient below zero can be another CPU's unpin whose event comes next; a put too many is minus a few.
         if (left < -8) return;
-        tell(row, pin, here ?? deed(), left + BIAS, lost(m, pin.t, m.now));
+        here ??= deed();
+        const moment = momentOf(m, row);
+        tell(row, pin, here, left + BIAS, [held([pin], moment), counted(here, moment)]);
       },
       dropped(drop) {
         if (drop.kind === 'pin' && m.pages.pins[drop.row] === 0) suspects.delete(drop.row);
@@ -111,12 +112,13 @@ export const putOnPin: Rule = {
         if (!seen || (pages.state[row]! & PageState.large) === 0 || !m.counts.complete()) return;
         const pin = pinOf(row);
         if (!pin || pin.knownBy === 'count' || pin.knownBy === 'guess') return;
-        const reason = firstDoubt(
-          lost(m, pin.t, deed.t),
-          unpinsDoubt(m, row),
-          pin.ioDoneOutsideTask ? 'its I/O ended in an interrupt, where a probe on the unpin can be missed' : null,
-        );
-        tell(row, pin, deed, 0, reason);
+        const moment = momentOf(m, row);
+        tell(row, pin, deed, 0, [
+          held([pin], moment),
+          freed(deed, seen),
+          stillHeld(pin, moment, deed.t),
+          never('dropped', moment, pin.t, deed.t),
+        ]);
       },
     };
   },

@@ -1,6 +1,7 @@
+import {held, last, live, owns, told} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
-import {firstDoubt, lost, mappingDoubt, tie} from './certainty.js';
-import {liveLinks, WaitingForUnmap} from './live-windows.js';
+import {momentOf} from '../ledger/moment.js';
+import {liveLinks} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
 import {directionName} from './unpin-while-dma.js';
 
@@ -25,7 +26,6 @@ export const putWhileDma: Rule = {
 
   judge(context: RuleContext): Listener {
     const m = context.model;
-    const waiting = new WaitingForUnmap(m, context.report);
     return {
       dropped(drop) {
         if (drop.kind !== 'get') return;
@@ -33,56 +33,50 @@ export const putWhileDma: Rule = {
           if (link.owner !== 'get' || m.holds(drop.row, 'get', pfn) || m.holds(drop.row, 'pin', pfn)) continue;
           const {window} = link;
           const get = drop.from[0]?.reference;
-          const reason = firstDoubt(
-            mappingDoubt(window, link.owner),
-            lost(m, window.sharedSince, drop.deed.t),
-            drop.doubt,
-          );
-          waiting.add(
-            window,
-            {
-              rule: 'put-while-dma',
-              severity: 'error',
-              verdict: reason ? 'possible' : 'sure',
-              reason,
-              pfn,
-              order: 0,
-              row: drop.row,
-              generation: m.pages.generation[page]!,
-              start: drop.deed.t,
-              end: NaN,
-              deed: `${drop.deed.task}.${window.device}.${get?.task ?? -1}`,
-              args: {facts: {direction: directionName(window.dir)}},
-              tasks: [
-                ...(get && get.task >= 0 ? [{role: 'get', task: get.task}] : []),
-                {role: 'put', task: drop.deed.task},
-              ],
-              stacks: [
-                {role: 'get', stack: get?.stack ?? -1},
-                {role: 'put', stack: drop.deed.stack},
-              ],
-              device: window.device,
-              evidence: [
-                ...(get && get.line > 0 ? [{role: 'get', deed: get}] : []),
-                {role: 'dma-map', deed: window.open},
-                {role: 'put', deed: drop.deed},
-              ],
-              countsBefore: {raw: drop.rawAfter + drop.n, pins: m.pages.pins[drop.row]!},
-              countsAfter: {raw: drop.rawAfter, pins: m.pages.pins[drop.row]!},
-              at: drop.deed.t,
-            },
-            (v, w) => {
-              v.evidence.push({role: 'dma-unmap', deed: w.close!});
-              v.args.distance = w.close!.t - drop.deed.t;
-              for (const s of v.stacks) if (s.role === 'put') s.stack = drop.deed.stack;
-              v.reason ??= firstDoubt(tie(m, drop.deed, w.close!), lost(m, drop.deed.t, w.close!.t));
-              if (v.reason) v.verdict = 'possible';
-            },
-          );
+          const moment = {...momentOf(m, drop.row, page), pfn};
+          context.claim({
+            rule: 'put-while-dma',
+            severity: 'error',
+            pfn,
+            order: 0,
+            page: moment,
+            premises: [
+              held(get ? [get] : [], moment, 'get'),
+              last('get', moment, drop),
+              owns(link),
+              live(window, drop.deed, moment),
+              told(
+                'the holder has no other way to keep the page',
+                false,
+                'a driver with an mmu notifier may put the page at once and unmap in the notifier: the trace does not tell',
+              ),
+            ],
+            start: drop.deed.t,
+            end: NaN,
+            deed: `${drop.deed.task}.${window.device}.${get?.task ?? -1}`,
+            args: {facts: {direction: directionName(window.dir)}},
+            tasks: [
+              ...(get && get.task >= 0 ? [{role: 'get', task: get.task}] : []),
+              {role: 'put', task: drop.deed.task},
+            ],
+            stacks: [
+              {role: 'get', stack: get?.stack ?? -1},
+              {role: 'put', stack: drop.deed.stack},
+            ],
+            device: window.device,
+            evidence: [
+              ...(get && get.line > 0 ? [{role: 'get', deed: get}] : []),
+              {role: 'dma-map', deed: window.open},
+              {role: 'put', deed: drop.deed},
+            ],
+            countsBefore: {raw: drop.rawAfter + drop.n, pins: moment.pins},
+            countsAfter: {raw: drop.rawAfter, pins: moment.pins},
+            at: drop.deed.t,
+            awaits: window,
+            late: {role: 'put', deed: drop.deed},
+          });
         }
       },
-      dmaClosed: (window) => waiting.closed(window),
-      ended: () => waiting.ended(),
     };
   },
 };

@@ -1,11 +1,11 @@
+import {held, last, live, owns, told} from '../claims/premise.js';
 import {DmaDir} from '../events/event.js';
-import type {DmaLink, DmaWindow} from '../ledger/tables/dma.js';
 import type {Drop, Listener} from '../ledger/listener.js';
+import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import {BIAS} from '../ledger/trackers/ref-counts.js';
-import {countsRecorded, firstDoubt, lost, mappingDoubt, pinsDoubt, tie} from './certainty.js';
-import {liveLinks, WaitingForUnmap} from './live-windows.js';
-import type {Rule, RuleContext, Violation} from './types.js';
+import {type LiveLink, liveLinks} from './live-links.js';
+import type {Rule, RuleContext} from './types.js';
 
 export const unpinWhileDma: Rule = {
   meta: {
@@ -32,37 +32,45 @@ export const unpinWhileDma: Rule = {
 
   judge(context: RuleContext): Listener {
     const m = context.model;
-    const waiting = new WaitingForUnmap(m, context.report);
 
-    function violation(drop: Drop, pfn: number, page: number, link: DmaLink): Violation {
+    /** The pin is older than the trace, or its taking is not recorded: a mapping seen since then may be its own. */
+    function unseenPin(drop: Drop): boolean {
+      if (drop.from.some((f) => f.reference.knownBy === 'count')) return true;
+      return drop.unmatched > 0 && (m.pages.state[drop.row]! & PageState.lifeSeen) === 0;
+    }
+
+    function claim(drop: Drop, {pfn, page, link}: LiveLink): void {
       const {window} = link;
       const pins = drop.from.map((f) => f.reference);
       const pin = pins[0];
-      const stillGot = m.holds(drop.row, 'get', pfn);
-      const getsUnseen = stillGot && !countsRecorded(m);
-      const small = (m.pages.state[drop.row]! & PageState.large) === 0;
-      // A small page's printed count proves that no pin is left, whatever was lost before.
-      const since = small && drop.rawAfter !== UNKNOWN_COUNT ? window.sharedSince : m.pages.since[drop.row]!;
-      const reason = firstDoubt(
-        pinsDoubt(m, drop.row, pins),
-        mappingDoubt(window, link.owner),
-        lost(m, Math.min(since, window.sharedSince), drop.deed.t),
-        getsUnseen ? 'whether the plain reference on it was put before cannot be seen without page_ref events' : null,
-      );
+      const got = m.holds(drop.row, 'get', pfn);
+      const moment = {...momentOf(m, drop.row, page), pfn};
       const raw = drop.rawAfter === UNKNOWN_COUNT ? null : drop.rawAfter;
-      return {
+      context.claim({
         rule: 'unpin-while-dma',
-        severity: stillGot ? 'warning' : 'error',
-        verdict: reason ? 'possible' : 'sure',
-        reason,
+        severity: got ? 'warning' : 'error',
         pfn,
         order: 0,
-        row: drop.row,
-        generation: m.pages.generation[page]!,
+        page: moment,
+        premises: [
+          held(pins, moment),
+          last('pin', moment, drop),
+          owns(link),
+          live(window, drop.deed, moment),
+          ...(got && !countsRecorded(m)
+            ? [
+                told(
+                  'a get_user_pages reference held it still',
+                  false,
+                  'whether the plain reference on it was put before cannot be seen without page_ref events',
+                ),
+              ]
+            : []),
+        ],
         start: drop.deed.t,
         end: NaN,
         deed: `${drop.deed.task}.${window.device}.${pin?.task ?? -1}`,
-        args: {facts: {stillGot, direction: directionName(window.dir)}},
+        args: {facts: {stillGot: got, direction: directionName(window.dir)}},
         tasks: [
           ...(pin && pin.task >= 0 ? [{role: 'pin', task: pin.task}] : []),
           {role: 'unpin', task: drop.deed.task},
@@ -79,44 +87,26 @@ export const unpinWhileDma: Rule = {
           {role: 'unpin', deed: drop.deed},
         ],
         countsBefore: {
-          raw: raw === null ? null : raw + (small ? BIAS : 1) * drop.n,
-          pins: m.pages.pins[drop.row]! + drop.n,
+          raw: raw === null ? null : raw + (moment.large ? 1 : BIAS) * drop.n,
+          pins: moment.pins + drop.n,
         },
-        countsAfter: {raw, pins: m.pages.pins[drop.row]!},
+        countsAfter: {raw, pins: moment.pins},
         at: drop.deed.t,
-      };
-    }
-
-    /** The pin is older than the trace, or its taking is not recorded: a mapping seen since then may be its own. */
-    function unseenPin(drop: Drop): boolean {
-      if (drop.from.some((f) => f.reference.knownBy === 'count')) return true;
-      return drop.unmatched > 0 && (m.pages.state[drop.row]! & PageState.lifeSeen) === 0;
+        awaits: window,
+        late: {role: 'unpin', deed: drop.deed},
+      });
     }
 
     return {
       dropped(drop) {
         if (drop.kind !== 'pin') return;
-        for (const {pfn, page, link} of liveLinks(m, drop.sub, drop.subPages)) {
-          if (link.owner !== 'pin' && link.owner !== 'ambiguous' && !(link.owner === 'none' && unseenPin(drop)))
-            continue;
-          if (m.holds(drop.row, 'pin', pfn)) continue;
-          const {window} = link;
-          waiting.add(window, violation(drop, pfn, page, link), (v, w) => finish(drop, v, w));
+        for (const live of liveLinks(m, drop.sub, drop.subPages)) {
+          const {owner} = live.link;
+          if (owner !== 'pin' && owner !== 'ambiguous' && !(owner === 'none' && unseenPin(drop))) continue;
+          if (!m.holds(drop.row, 'pin', live.pfn)) claim(drop, live);
         }
       },
-      dmaClosed: (window) => waiting.closed(window),
-      ended: () => waiting.ended(),
     };
-
-    function finish(drop: Drop, v: Violation, window: DmaWindow): void {
-      const close = window.close!;
-      v.evidence.push({role: 'dma-unmap', deed: close});
-      v.args.distance = close.t - drop.deed.t;
-      // The stack of the unpin came after the unpin's own event.
-      for (const s of v.stacks) if (s.role === 'unpin') s.stack = drop.deed.stack;
-      v.reason ??= firstDoubt(tie(m, drop.deed, close), lost(m, drop.deed.t, close.t));
-      if (v.reason) v.verdict = 'possible';
-    }
   },
 };
 

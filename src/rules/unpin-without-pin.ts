@@ -1,8 +1,9 @@
-import {Context, EventKind as K} from '../events/event.js';
+import {counted, never, type Premise, told, wholeLife} from '../claims/premise.js';
+import {EventKind as K} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
+import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
-import {BIAS} from '../ledger/trackers/ref-counts.js';
-import {countsRecorded, lost} from './certainty.js';
+import {BIAS, inInterrupt} from '../ledger/trackers/ref-counts.js';
 import type {Rule, RuleContext} from './types.js';
 
 /** Most pages that are known to have been pinned in the trace. */
@@ -42,47 +43,51 @@ export const unpinWithoutPin: Rule = {
         const {row} = drop;
         const state = pages.state[row]!;
         const large = (state & PageState.large) !== 0;
-        let reason: string | null = null;
-        let negative = false;
-        if (!large && drop.rawAfter !== UNKNOWN_COUNT) {
-          if (drop.rawAfter >= 0) return;
-          negative = true;
-        } else {
-          if (drop.unmatched === 0) return;
-          const life = (state & PageState.lifeSeen) !== 0;
+        const printed = !large && drop.rawAfter !== UNKNOWN_COUNT;
+        if (printed ? drop.rawAfter >= 0 : drop.unmatched === 0) return;
+        const life = (state & PageState.lifeSeen) !== 0;
+        if (!printed) {
           if (!life && pages.pins[row] === 0 && (state & PageState.pinsDerived) === 0 && !pinnedHere.has(row)) return;
           if (!m.gup.takesSeen) return;
-          if (!life) reason = 'the page is older than the trace: its pin may be too';
-          else if (drop.deed.context !== Context.task && drop.deed.context !== Context.unknown) {
-            reason = 'the unpin is in an interrupt and no page_ref events back the probes';
-          } else if (large && !countsRecorded(m))
-            reason = 'a pin of a large folio may have come by a function that was not probed';
-          else if (m.gup.lastUnknownGrab >= pages.since[row]!)
-            reason =
-              'a grab since then may have been its pin: its flags could not be told before FOLL_PIN was known (--kernel)';
-          else if (!m.records(K.Grab)) reason = 'try_grab_*() are not probed: its pin may have left no event';
-          // Calls nest (unpin_user_pages_dirty_lock() calls unpin_user_page() on some kernels): only the drop itself counts.
-          else if (!countsRecorded(m) && !m.records(K.GupPut))
-            reason = 'gup_put_folio() is not probed: one unpin may show as two calls';
-          reason ??= lost(m, pages.since[row]!, drop.deed.t);
-        }
-        if (negative) pages.state[row]! |= PageState.reported;
+        } else pages.state[row]! |= PageState.reported;
         const get = getOf(row);
+        const moment = momentOf(m, row);
         const raw = drop.rawAfter === UNKNOWN_COUNT ? null : drop.rawAfter;
-        context.report({
+        const since = pages.since[row]!;
+        const premises: Premise[] = printed
+          ? [counted(drop.deed, moment)]
+          : [
+              wholeLife(moment),
+              told(
+                'every grab since then is of a known kind',
+                m.gup.lastUnknownGrab < since,
+                'a grab since then may have been its pin: its flags could not be told before FOLL_PIN was known (--kernel)',
+              ),
+              // Calls nest (unpin_user_pages_dirty_lock() calls unpin_user_page() on some kernels): only the drop itself counts.
+              told(
+                'the drop itself was seen',
+                countsRecorded(m) || m.records(K.GupPut) || drop.certain,
+                'gup_put_folio() is not probed: one unpin may show as two calls',
+              ),
+              told(
+                'a task unpinned it, not the end of an I/O',
+                countsRecorded(m) || !inInterrupt(drop.deed.context),
+                'the unpin is in an interrupt and no page_ref events back the probes: it ends an I/O whose pin may have left no event',
+              ),
+              never('taken', moment, since, drop.deed.t),
+            ];
+        context.claim({
           rule: 'unpin-without-pin',
           severity: 'error',
-          verdict: reason ? 'possible' : 'sure',
-          reason,
           pfn: drop.subKnown ? drop.sub : pages.pfn[row]!,
           order: !drop.subKnown && large ? pages.order[row]! : 0,
           span: large && drop.subKnown ? drop.n : 1,
-          row,
-          generation: pages.generation[row]!,
+          page: moment,
+          premises,
           start: drop.deed.t,
           end: drop.deed.t,
           deed: `${drop.deed.task}.${get !== undefined}`,
-          args: {facts: {negative, onGet: get !== undefined, count: raw ?? '', unmatched: drop.unmatched}},
+          args: {facts: {negative: printed, onGet: get !== undefined, count: raw ?? '', unmatched: drop.unmatched}},
           tasks: [
             ...(get && get.task >= 0 ? [{role: 'get', task: get.task}] : []),
             {role: 'unpin', task: drop.deed.task},
@@ -103,6 +108,7 @@ export const unpinWithoutPin: Rule = {
           },
           countsAfter: {raw, pins: pages.pins[row]!},
           at: drop.deed.t,
+          late: {role: 'unpin', deed: drop.deed},
         });
       },
       taken(row, reference) {

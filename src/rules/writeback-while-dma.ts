@@ -1,6 +1,7 @@
+import {held as isHeld, ofFile, owns, stillHeld, told, underWriteback} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
+import {countsRecorded} from '../ledger/moment.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
-import {countsRecorded, firstDoubt, lost} from './certainty.js';
 import type {Rule, RuleContext} from './types.js';
 import {directionName} from './unpin-while-dma.js';
 import {watchWriteback} from './writeback.js';
@@ -25,27 +26,35 @@ export const writebackWhileDma: Rule = {
     const m = context.model;
     return watchWriteback(m, 'get', (held) => {
       const {row, writeback, reference, writable} = held;
-      if (!writable || (held.swapBacked && !held.file) || m.pages.pins[row]! > 0) return;
-      const start = Math.max(writeback.start.t, writable.open.t);
-      const reason = firstDoubt(
-        lost(m, Math.min(reference.t, writeback.start.t), start),
-        countsRecorded(m)
-          ? null
-          : 'puts leave no event here: the reference may have been dropped before the mapping was made',
-      );
-      context.report({
+      if (!writable || held.page.kind === 'anonymous' || m.pages.pins[row]! > 0) return;
+      const start = Math.max(writeback.start.t, writable.window.open.t);
+      const moment = held.page;
+      context.claim({
         rule: 'writeback-while-dma',
         severity: 'warning',
-        verdict: reason ? 'possible' : 'sure',
-        reason,
         pfn: m.pages.pfn[row]!,
         order: m.pages.order[row]!,
-        row,
-        generation: m.pages.generation[row]!,
+        page: moment,
+        premises: [
+          isHeld([reference], moment, 'get'),
+          stillHeld(reference, moment, start, writable.window),
+          owns(writable),
+          underWriteback(writeback, start, start > writeback.start.t),
+          ofFile(moment),
+          ...(countsRecorded(m)
+            ? []
+            : [
+                told(
+                  'mapped while the reference was held',
+                  false,
+                  'puts leave no event here: the reference may have been dropped before the mapping was made',
+                ),
+              ]),
+        ],
         start,
         end: writeback.end?.t ?? NaN,
-        deed: `${reference.task}.${writable.device}`,
-        args: {facts: {direction: directionName(writable.dir)}},
+        deed: `${reference.task}.${writable.window.device}`,
+        args: {facts: {direction: directionName(writable.window.dir)}},
         tasks: [
           ...(reference.task >= 0 ? [{role: 'get', task: reference.task}] : []),
           {role: 'writeback', task: writeback.start.task},
@@ -54,12 +63,12 @@ export const writebackWhileDma: Rule = {
           {role: 'get', stack: reference.stack},
           {role: 'writeback', stack: writeback.start.stack},
         ],
-        device: writable.device,
+        device: writable.window.device,
         evidence: [
           ...(reference.line > 0 ? [{role: 'get', deed: reference}] : []),
-          {role: 'dma-map', deed: writable.open},
+          {role: 'dma-map', deed: writable.window.open},
           {role: 'writeback-start', deed: writeback.start},
-          ...(writable.close ? [{role: 'dma-unmap', deed: writable.close}] : []),
+          ...(writable.window.close ? [{role: 'dma-unmap', deed: writable.window.close}] : []),
           ...(writeback.end ? [{role: 'writeback-end', deed: writeback.end}] : []),
         ].sort((a, b) => a.deed.t - b.deed.t),
         countsBefore: null,

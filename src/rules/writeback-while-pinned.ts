@@ -1,9 +1,8 @@
-import {EventKind as K} from '../events/event.js';
+import {held as isHeld, ofFile, owns, stillHeld, told, underWriteback} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
-import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
+import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import type {Severity} from '../results/report.js';
-import {countsRecorded, firstDoubt, kindDoubt, lost, unpinsDoubt} from './certainty.js';
-import type {Rule, RuleContext, Violation} from './types.js';
+import type {Rule, RuleContext} from './types.js';
 import {directionName} from './unpin-while-dma.js';
 import {type HeldWriteback, watchWriteback} from './writeback.js';
 
@@ -42,40 +41,43 @@ export const writebackWhilePinned: Rule = {
       const {row, writeback, reference, writable, readable} = held;
       const start = Math.max(writeback.start.t, reference.t);
       const intent = intentOf(held);
-      const [severity, doubt] = severityOf(held, intent);
-      const reason = firstDoubt(
-        doubt,
-        kindDoubt(reference),
-        reference.knownBy === 'count' ? 'its pin was taken before the trace began, or was not seen' : null,
-        lost(m, Math.min(reference.t, writeback.start.t), Math.max(start, writable?.open.t ?? start)),
-        held.late && writeback.exact && (!writeback.end || !m.records(K.WritebackEnd))
-          ? 'the end of the writeback was not seen: it may have come before the pin'
-          : null,
-        unpinsDoubt(m, row),
-        staleDoubt(held),
-      );
+      const severity = severityOf(held, intent);
+      const moment = held.page;
       const end = writeback.end?.t ?? NaN;
-      const violation: Violation = {
+      context.claim({
         rule: 'writeback-while-pinned',
         severity,
-        verdict: reason ? 'possible' : 'sure',
-        reason,
         pfn: m.pages.pfn[row]!,
         order: m.pages.order[row]!,
-        row,
-        generation: m.pages.generation[row]!,
+        page: moment,
+        premises: [
+          isHeld([reference], moment),
+          stillHeld(reference, moment, start, writable?.window ?? readable?.window),
+          underWriteback(writeback, start, held.late),
+          ...(severity === 'note' ? [] : [ofFile(moment)]),
+          ...(writable ? [owns(writable)] : []),
+          ...(intent === 'unknown' && severity === 'warning' && !writable
+            ? [
+                told(
+                  'the pin was for writing',
+                  false,
+                  'whether the pin was for writing is not known: no flags and no mapping were traced',
+                ),
+              ]
+            : []),
+        ],
         start,
         end,
-        deed: `${reference.task}.${writable?.device ?? readable?.device ?? -1}.${intent}.${held.late}`,
+        deed: `${reference.task}.${writable?.window.device ?? readable?.window.device ?? -1}.${intent}.${held.late}`,
         args: {
           distance: start - reference.t,
           facts: {
             intent,
             late: held.late,
             exact: writeback.exact,
-            anonymous: held.swapBacked && !held.file,
+            anonymous: moment.kind === 'anonymous',
             mapped: writable !== undefined,
-            direction: writable ? directionName(writable.dir) : readable ? 'TO_DEVICE' : '',
+            direction: writable ? directionName(writable.window.dir) : readable ? 'TO_DEVICE' : '',
           },
         },
         tasks: [
@@ -86,20 +88,18 @@ export const writebackWhilePinned: Rule = {
           {role: 'pin', stack: reference.stack},
           {role: 'writeback', stack: writeback.start.stack},
         ],
-        device: writable?.device ?? readable?.device ?? -1,
+        device: writable?.window.device ?? readable?.window.device ?? -1,
         evidence: [
           ...(reference.line > 0 ? [{role: 'pin', deed: reference}] : []),
-          ...(writable ? [{role: 'dma-map', deed: writable.open}] : []),
+          ...(writable ? [{role: 'dma-map', deed: writable.window.open}] : []),
           {role: 'writeback-start', deed: writeback.start},
-          ...(writable?.close ? [{role: 'dma-unmap', deed: writable.close}] : []),
+          ...(writable?.window.close ? [{role: 'dma-unmap', deed: writable.window.close}] : []),
           ...(writeback.end ? [{role: 'writeback-end', deed: writeback.end}] : []),
-        ],
+        ].sort((a, b) => a.deed.t - b.deed.t),
         countsBefore: null,
         countsAfter: {raw: held.countAtStart === UNKNOWN_COUNT ? null : held.countAtStart, pins: held.pinsAtStart},
         at: start,
-      };
-      violation.evidence.sort((a, b) => a.deed.t - b.deed.t);
-      context.report(violation);
+      });
     });
 
     /** write, read, or unknown: what the pins were taken for. */
@@ -112,23 +112,11 @@ export const writebackWhilePinned: Rule = {
       return unknown ? 'unknown' : 'read';
     }
 
-    function severityOf(held: HeldWriteback, intent: string): [Severity, string | null] {
-      const {swapBacked, file, writable, readable} = held;
-      if (swapBacked && !file) return ['note', null];
-      if (writable) return ['error', null];
-      if (intent === 'write') return ['warning', null];
-      if (intent === 'read' || readable) return ['note', null];
-      return ['warning', 'whether the pin was for writing is not known: no flags and no mapping were traced'];
-    }
-
-    /** With probes alone, an unpin in an interrupt can be missed: a pin whose I/O is long done may be gone. */
-    function staleDoubt(held: HeldWriteback): string | null {
-      const small = (m.pages.state[held.row]! & PageState.large) === 0;
-      if (small && countsRecorded(m)) return null;
-      if (held.writable && (!held.writable.close || held.writable.close.t >= held.writeback.start.t)) return null;
-      return held.reference.ioDoneOutsideTask && m.records(K.GupPut)
-        ? 'its I/O had ended in an interrupt before: a missed probe could hide the unpin'
-        : null;
+    function severityOf(held: HeldWriteback, intent: string): Severity {
+      if (held.page.kind === 'anonymous') return 'note';
+      if (held.writable) return 'error';
+      if (intent === 'write') return 'warning';
+      return intent === 'read' || held.readable ? 'note' : 'warning';
     }
   },
 };

@@ -1,12 +1,13 @@
 /** What the rules about writeback share: pages under writeback that are held, and who may write them meanwhile. */
-import type {DmaWindow} from '../ledger/tables/dma.js';
+import type {Moment} from '../claims/claim.js';
+import type {DmaLink} from '../ledger/tables/dma.js';
 import {DmaDir} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Model} from '../ledger/model.js';
-import {PageState} from '../ledger/tables/page-table.js';
+import {momentOf} from '../ledger/moment.js';
 import type {Reference, ReferenceKind} from '../ledger/tables/references.js';
 import type {Writeback} from '../ledger/tables/writeback.js';
-import {liveLinks} from './live-windows.js';
+import {liveLinks} from './live-links.js';
 
 /** A page that is under writeback while somebody holds it. */
 export interface HeldWriteback {
@@ -17,15 +18,15 @@ export interface HeldWriteback {
   /** all that were held at some time within */
   references: Reference[];
   /** a device-writable mapping of the reference that was live within the writeback */
-  writable: DmaWindow | undefined;
+  writable: DmaLink | undefined;
   /** a mapping of the reference through which the device only reads */
-  readable: DmaWindow | undefined;
+  readable: DmaLink | undefined;
   /** taken after the writeback had begun */
   late: boolean;
   countAtStart: number;
   pinsAtStart: number;
-  swapBacked: boolean;
-  file: boolean;
+  /** the page when the two met */
+  page: Moment;
 }
 
 /** Follows writebacks of pages that hold a reference of `kind`, and gives each when it is over. */
@@ -38,7 +39,6 @@ export function watchWriteback(m: Model, kind: ReferenceKind, over: (held: HeldW
     for (let r = pages.references[row]; r; r = r.next) if (r.kind === kind) references.push(r);
     const first = references[references.length - 1];
     if (!first) return;
-    const state = pages.state[row]!;
     const held: HeldWriteback = {
       row,
       writeback,
@@ -49,18 +49,18 @@ export function watchWriteback(m: Model, kind: ReferenceKind, over: (held: HeldW
       late,
       countAtStart: pages.count[row]!,
       pinsAtStart: pages.pins[row]!,
-      swapBacked: (state & PageState.swapBacked) !== 0,
-      file: (state & PageState.file) !== 0,
+      page: momentOf(m, row),
     };
     open.set(row, held);
     for (const {link} of liveLinks(m, pages.pfn[row]!, 1 << pages.order[row]!))
-      if (link.owner === kind) see(held, link.window);
+      if (link.owner === kind) see(held, link);
   }
 
-  function see(held: HeldWriteback, window: DmaWindow): void {
+  function see(held: HeldWriteback, link: DmaLink): void {
+    const {window} = link;
     if (window.iommuOnly) return;
-    if (window.dir === DmaDir.toDevice) held.readable ??= window;
-    else if (window.deviceWrites) held.writable ??= window;
+    if (window.dir === DmaDir.toDevice) held.readable ??= link;
+    else if (window.deviceWrites) held.writable ??= link;
   }
 
   return {
@@ -85,7 +85,7 @@ export function watchWriteback(m: Model, kind: ReferenceKind, over: (held: HeldW
           const held = folio >= 0 ? open.get(folio) : undefined;
           if (!held) continue;
           for (const {link} of liveLinks(m, run.pfn + i, 1))
-            if (link.window === window && link.owner === kind) see(held, window);
+            if (link.window === window && link.owner === kind) see(held, link);
         }
       }
     },

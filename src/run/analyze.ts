@@ -1,5 +1,6 @@
 /** The main job: traces in, typed report out. */
 import {coverage} from '../proof/needs.js';
+import {Pending} from '../proof/pending.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Model} from '../ledger/model.js';
 import type {Finding, QualityCounter, Report, Severity, Summary} from '../results/report.js';
@@ -30,6 +31,7 @@ export async function analyze(options: AnalyzeOptions): Promise<Report> {
     judges = judgesOf(model, options);
     return judges.listeners;
   });
+  judges.pending.settle();
   return reportOf(reading, judges.findings, judges.nearMisses, options);
 }
 
@@ -37,24 +39,28 @@ export async function analyze(options: AnalyzeOptions): Promise<Report> {
 export interface Judges {
   findings: Findings;
   nearMisses: NearMisses;
+  pending: Pending;
   listeners: Listener[];
 }
 
 export function judgesOf(model: Model, options: Pick<AnalyzeOptions, 'longPin_ns'>): Judges {
   const findings = new Findings(model);
   const nearMisses = new NearMisses(model);
+  const pending = new Pending(model, (claim, proof) => findings.add(claim, proof));
   const context: RuleContext = {
     model,
     longPin_ns: options.longPin_ns,
-    report(v) {
-      if (v.verdict === 'sure' && model.facts.has('excerpt')) {
-        v.verdict = 'possible';
-        v.reason = 'the input is an excerpt: what was left out is not known';
-      }
-      findings.add(v);
+    claim(claim) {
+      pending.add(claim);
     },
   };
-  return {findings, nearMisses, listeners: [...RULES.map((rule) => rule.judge(context)), nearMisses]};
+  return {
+    findings,
+    nearMisses,
+    pending,
+    // What waits for a mapping's end is claimed before that end is heard of.
+    listeners: [...RULES.map((rule) => rule.judge(context)), pending, nearMisses],
+  };
 }
 
 function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, options: AnalyzeOptions): Report {

@@ -213,7 +213,9 @@ class Follower {
 
   /** Tells what is complete at `now` and was found before `heard` (wall clock). */
   private async tell(now: number, heard: number): Promise<void> {
-    const settled = this.judges?.findings.takeSettled(now, heard) ?? [];
+    if (this.judges === undefined) return;
+    const waits = this.judges.pending.settleHeard(heard);
+    const settled = this.judges.findings.takeSettled(now, waits);
     if (settled.length === 0) return;
     const runs = new Set(
       coverage(this.model)

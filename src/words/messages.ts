@@ -1,8 +1,9 @@
 /** The sentence of every finding: the only place with these words. */
 import {formatDuration} from '../base/duration.js';
-import type {RuleId, Violation} from '../rules/types.js';
+import type {Claim} from '../claims/claim.js';
+import type {RuleId} from '../rules/types.js';
 
-/** What a message may name besides the violation's own facts. */
+/** What a message may name besides the claim's own facts. */
 export interface MessageNames {
   /** `PFN 0x2fb0` or `4 pages (PFN 0x2f7c...)` */
   pages: string;
@@ -14,7 +15,7 @@ export interface MessageNames {
   ticks: boolean;
 }
 
-type Message = (v: Violation, names: MessageNames) => string;
+type Message = (v: Claim, names: MessageNames) => string;
 
 const MESSAGES: Record<RuleId, Message> = {
   'unpin-while-dma': (v, n) =>
@@ -59,11 +60,11 @@ const MESSAGES: Record<RuleId, Message> = {
 };
 
 /** The sentence of a finding, without a full stop. */
-export function messageOf(v: Violation, names: MessageNames): string {
+export function messageOf(v: Claim, names: MessageNames): string {
   return MESSAGES[v.rule](v, names);
 }
 
-function writeback(v: Violation, n: MessageNames): string {
+function writeback(v: Claim, n: MessageNames): string {
   const when = fact(v, 'late') === 'true' ? 'pinned while under writeback' : 'written back while pinned';
   const by = `${when} (pin of ${n.task('pin')}, writeback by ${n.task('writeback')})`;
   if (fact(v, 'anonymous') === 'true') return `${by}; an anonymous page: harmless unless the kernel is old`;
@@ -77,7 +78,7 @@ function writeback(v: Violation, n: MessageNames): string {
   return `${by}; no device-writable mapping in view, but the pin allows writing: later data may be dirty without the file system's knowledge`;
 }
 
-function held(v: Violation, n: MessageNames, what: string): string {
+function held(v: Claim, n: MessageNames, what: string): string {
   if (fact(v, 'unknown') === 'true')
     return 'still allocated after its last mapping went: a reference that nobody drops is left, perhaps one of get_user_pages';
   if (fact(v, 'leak') === 'true')
@@ -86,18 +87,18 @@ function held(v: Violation, n: MessageNames, what: string): string {
   return `a ${fact(v, 'longterm') === 'true' ? 'long-term ' : ''}${what} of ${n.task(what === 'pin' ? 'pin' : 'get')} is still held at the end of the trace`;
 }
 
-function fact(v: Violation, name: string): string {
+function fact(v: Claim, name: string): string {
   return String(v.args.facts?.[name] ?? '');
 }
 
-function after(v: Violation, n: MessageNames, before: string, behind: string, otherwise: string): string {
+function after(v: Claim, n: MessageNames, before: string, behind: string, otherwise: string): string {
   const {distance} = v.args;
   if (distance === undefined || !Number.isFinite(distance)) return otherwise;
   if (n.ticks) return `${before}${distance} ticks${behind}`;
   return `${before}${formatDuration(distance)}${behind}`;
 }
 
-function duration(v: Violation, n: MessageNames): string {
+function duration(v: Claim, n: MessageNames): string {
   const {distance} = v.args;
   if (distance === undefined || !Number.isFinite(distance) || n.ticks) return '';
   return `${formatDuration(distance)} `;

@@ -51,6 +51,14 @@ export class Reference {
   device = -1;
   /** a mapping made under it ended outside a task's own context: its owner's completion runs in an interrupt */
   ioDoneOutsideTask = false;
+  /** a mapping made under it ended: its I/O is over */
+  ioEnded: Deed | undefined = undefined;
+  /** its last drop, once it is not held any more */
+  dropped: Deed | undefined = undefined;
+  /** a change of the folio's count that may have been its drop, although no probe says so */
+  maybeDropped: Deed | undefined = undefined;
+  /** no other reference could have been meant by that drop */
+  dropCertain = false;
   /** number of the pin_user_pages call that took it, 0 unknown */
   call = 0;
 

@@ -5,10 +5,12 @@ export interface Writeback {
   start: Deed;
   /** the start was a probe; else the first page_ref event that printed the flag: writeback began at or before it */
   exact: boolean;
-  /** an event of the page printed the flag since */
-  flagSeen: boolean;
+  /** when an event of the page last printed the flag; -Infinity never */
+  flagSeenAt: number;
   /** a mapping for the writeback's own I/O was opened (TO_DEVICE): a second one is somebody else's */
   ownMapping: boolean;
   /** when over */
   end: Deed | undefined;
+  /** the end is that of another event: the next start, or a flag that is gone */
+  endUnseen: boolean;
 }

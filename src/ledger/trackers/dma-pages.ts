@@ -14,7 +14,7 @@ import {Context, DmaDir, type TraceEvent} from '../../events/event.js';
 import {What} from '../tables/journal.js';
 import type {Model} from '../model.js';
 import {PageState} from '../tables/page-table.js';
-import type {Reference} from '../tables/references.js';
+import type {Deed, Reference} from '../tables/references.js';
 
 /** Most mappings of one page that are followed at a time; the oldest are given up. */
 const LINKS_MAX = 32;
@@ -170,7 +170,7 @@ export class DmaPages {
     const deed = m.deed(ev);
     window.close = deed;
     for (const tell of m.on.dmaClosed) tell(window);
-    if (ev.context !== Context.task) this.doneOutsideTask(window);
+    this.ioEnded(window, deed, ev.context !== Context.task);
     this.detach(window);
     for (const run of window.runs) {
       const row = m.pages.find(run.pfn);
@@ -178,7 +178,7 @@ export class DmaPages {
     }
   }
 
-  private doneOutsideTask(window: DmaWindow): void {
+  private ioEnded(window: DmaWindow, deed: Deed, outsideTask: boolean): void {
     const {pages, limits, events} = this.m;
     const {rows} = window;
     let before = -1;
@@ -190,7 +190,10 @@ export class DmaPages {
         limits.looks += pages.listed[folio]!;
         if (limits.tired(events)) return;
       }
-      for (let r = pages.references[folio]; r; r = r.next) r.ioDoneOutsideTask = true;
+      for (let r = pages.references[folio]; r; r = r.next) {
+        r.ioEnded = deed;
+        if (outsideTask) r.ioDoneOutsideTask = true;
+      }
     }
   }
 }

@@ -31,6 +31,18 @@ export class DmaTracker {
   private readonly iommu: IommuWindows;
   private readonly lastList = new Map<number, {key: string; window: DmaWindow}>();
 
+  /**
+   * Whether a window that is open still would have been seen to end: on a device that unmaps, in a recording that shows
+   * its unmaps. Drivers skip the unmap where dma_need_unmap() is false (kernel/dma/mapping.c).
+   */
+  endsToBeExpected(window: DmaWindow): boolean {
+    const {m} = this;
+    if (m.facts.has('pid_filter')) return false; // unmaps come in interrupts, on whatever task is running
+    if (window.iommuOnly) return m.records(K.IommuUnmap);
+    const device = this.devices[window.device];
+    return device !== undefined && device.unmaps > 0;
+  }
+
   constructor(private readonly m: Model) {
     this.under = new DmaPages(m, this.devices);
     this.iommu = new IommuWindows(m, this.under);

@@ -11,7 +11,7 @@ import {EventKind as K, PageFlag, PageName, type TraceEvent} from '../../events/
 import type {Holdings} from './holdings.js';
 import type {Model} from '../model.js';
 import {MAX_ORDER, PageState} from '../tables/page-table.js';
-import {BIAS} from './ref-counts.js';
+import {BIAS, inInterrupt} from './ref-counts.js';
 import {type Deed, Reference, type ReferenceKind} from '../tables/references.js';
 import {symbolOf} from '../tables/stacks.js';
 
@@ -317,7 +317,10 @@ export class GupTracker {
    */
   ambiguous(ev: TraceEvent, row: number, delta: number): void {
     const {m} = this;
-    if (m.records(K.Grab) && m.records(K.GupPut)) return;
+    if (m.records(K.Grab) && m.records(K.GupPut)) {
+      if (delta < 0) this.maybeDropped(ev, row, -delta);
+      return;
+    }
     this.ambiguousLarge++;
     if (delta >= 2 && ev.kind === K.RefModUnless) {
       const reference = this.held.take(ev, row, 'pin', delta, 'guess', -1, undefined);
@@ -333,6 +336,17 @@ export class GupTracker {
     }
     const deed = m.deed(ev);
     this.ambiguousTarget = {target: deed, row, delta, deed, reference: undefined};
+  }
+
+  /**
+   * A change of a large folio's count that no probe explains: a probe that was missed in an interrupt is such. A put of one
+   * reference is nothing special in a task, but it is in an interrupt, where pins end.
+   */
+  private maybeDropped(ev: TraceEvent, row: number, n: number): void {
+    const {m} = this;
+    if (n === 1 && !inInterrupt(ev.context)) return;
+    for (let r = m.pages.references[row]; r; r = r.next)
+      if (r.kind === 'pin' && r.n >= n && r.maybeDropped === undefined) r.maybeDropped = m.deed(ev);
   }
 
   /** The stack of an event came: it may name what the event could not. */

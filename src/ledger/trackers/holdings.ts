@@ -183,7 +183,11 @@ export class Holdings {
     const told = large ? this.subPagesOf(row, n, call) : pages.pfn[row]!;
     const wanted = sub >= 0 && !large ? sub : told;
     const chosen = chooseReferences(m, row, kind, n, deed, wanted);
-    for (const {reference, n: some} of chosen.from) this.reduce(reference, some);
+    for (const {reference, n: some} of chosen.from) {
+      reference.dropped = deed;
+      reference.dropCertain = chosen.certain;
+      this.reduce(reference, some);
+    }
     chosen.unmatched -= this.unlisted(row, kind, chosen.unmatched);
     const first = chosen.from[0]?.reference;
     const subFirst = wanted >= 0 ? wanted : (first?.sub ?? -1);
@@ -201,6 +205,7 @@ export class Holdings {
       subKnown: subFirst >= 0,
       rawAfter: pages.count[row] === UNKNOWN_COUNT ? UNKNOWN_COUNT : pages.count[row]!,
       doubt: null,
+      certain: true,
       paired: chosen.how,
     };
     if (hint && hint.stack >= 0) deed.stack = hint.stack;

@@ -10,6 +10,8 @@ export interface Choice {
   from: {reference: Reference; n: number}[];
   unmatched: number;
   how: string;
+  /** no other reference of the page could be meant */
+  certain: boolean;
 }
 
 /** Chooses without changing anything. `sub` is the first sub-page dropped, -1 when not known. */
@@ -29,10 +31,10 @@ export function chooseReferences(
     if (several) break;
     only = r;
   }
-  if (only === undefined) return {from: [], unmatched: n, how: 'no reference of this kind is known'};
+  if (only === undefined) return {from: [], unmatched: n, how: 'no reference of this kind is known', certain: false};
   if (!several) {
     const some = Math.min(n, only.n);
-    return {from: [{reference: only, n: some}], unmatched: n - some, how: 'the only one'};
+    return {from: [{reference: only, n: some}], unmatched: n - some, how: 'the only one', certain: true};
   }
   const task = deed && !inInterrupt(deed.context) ? deed.task : -1;
   const rank = (r: Reference): number =>
@@ -61,7 +63,7 @@ export function chooseReferences(
     last = best;
   }
   const how = rank(from[0]!.reference) < 2 && task >= 0 ? 'same task' : 'the oldest';
-  return {from, unmatched: left, how};
+  return {from, unmatched: left, how, certain: false};
 }
 
 interface Place {

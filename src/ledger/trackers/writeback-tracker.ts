@@ -8,10 +8,14 @@ import {EventKind as K, PageFlag, type TraceEvent} from '../../events/event.js';
 import {What} from '../tables/journal.js';
 import type {Model} from '../model.js';
 import {PageState} from '../tables/page-table.js';
+import type {Deed} from '../tables/references.js';
 import type {Writeback} from '../tables/writeback.js';
 
 /** The start is probed before it sets the flag; by then it is set. */
 const FLAG_SET_NS = 1_000_000;
+/** The two markings of one write fault lie this close together. */
+const FAULT_NS = 1_000_000;
+const FILE_SYSTEMS_MAX = 1000;
 
 export class WritebackTracker {
   started = 0;
@@ -32,7 +36,11 @@ export class WritebackTracker {
     switch (ev.kind) {
       case K.WritebackStart:
         this.clearing.delete(row);
-        if (m.pages.writebacks[row]) this.end(ev, row);
+        if (m.pages.writebacks[row]) {
+          // A page under writeback cannot go under it again: the end before was missed.
+          m.pages.writebacks[row]!.endUnseen = true;
+          this.end(ev, row);
+        }
         this.start(ev, row, true);
         break;
       case K.WritebackEnd:
@@ -55,11 +63,11 @@ export class WritebackTracker {
     if ((ev.pageFlags & PageFlag.unknownLayout) !== 0) return;
     this.flagsPrinted = true;
     if (ev.pageFlags & PageFlag.swapbacked) state[row]! |= PageState.swapBacked;
-    if (known !== undefined && under) known.flagSeen = true;
+    if (known !== undefined && under) known.flagSeenAt = ev.t;
     if (under === (known !== undefined)) return;
     if (m.records(K.WritebackStart)) {
       if (known === undefined) return;
-      const set = known.flagSeen || (m.time.unit === 'ns' && ev.t - known.start.t > FLAG_SET_NS);
+      const set = known.flagSeenAt > -Infinity || (m.time.unit === 'ns' && ev.t - known.start.t > FLAG_SET_NS);
       if (set) this.endedUnseen(ev, row, known);
       return;
     }
@@ -73,8 +81,9 @@ export class WritebackTracker {
    */
   private endedUnseen(ev: TraceEvent, row: number, writeback: Writeback): void {
     const {m} = this;
+    writeback.endUnseen = m.records(K.WritebackEnd);
     this.end(ev, row);
-    if (!m.records(K.WritebackEnd)) return;
+    if (!writeback.endUnseen) return;
     const pfn = `0x${m.pages.pfn[row]!.toString(16)}`;
     m.gaps.add(writeback.start.t, ev.t, `the end of a writeback of PFN ${pfn} is missing, and other events may be`);
   }
@@ -84,7 +93,14 @@ export class WritebackTracker {
     const {pages} = m;
     this.started++;
     const matters = m.matters(row);
-    const writeback: Writeback = {start: m.deed(ev), exact, flagSeen: !exact, ownMapping: false, end: undefined};
+    const writeback: Writeback = {
+      start: m.deed(ev),
+      exact,
+      flagSeenAt: exact ? -Infinity : ev.t,
+      ownMapping: false,
+      end: undefined,
+      endUnseen: false,
+    };
     pages.writebacks[row] = writeback;
     pages.state[row]! |= PageState.underWriteback;
     this.clean(row);
@@ -136,6 +152,30 @@ export class WritebackTracker {
     state[row] = (state[row]! & ~PageState.dirty) | PageState.dirtyKnown;
   }
 
+  /** by device of the file system: a write fault that marked one small page twice, as page_mkwrite file systems do */
+  readonly marksTwice = new Map<number, {input: number; line: number}>();
+  private before: {row: number; task: number; t: number} = {row: -1, task: -1, t: 0.5};
+
+  /** do_shared_fault(), do_wp_page(): page_mkwrite marks the page, then fault_dirty_shared_page() (mm/memory.c). */
+  private twice(row: number, deed: Deed): void {
+    const {before, m} = this;
+    const {task, t} = deed;
+    const small = (m.pages.state[row]! & PageState.large) === 0;
+    if (small && before.row === row && before.task === task && t - before.t <= FAULT_NS && m.pages.pins[row] === 0) {
+      const file = m.files.of(row);
+      if (file !== undefined && this.marksTwice.size < FILE_SYSTEMS_MAX && !this.marksTwice.has(file.dev))
+        this.marksTwice.set(file.dev, {input: deed.input, line: deed.line});
+    }
+    before.row = row;
+    before.task = task;
+    before.t = t;
+  }
+
+  /** Whether ends of writeback show in the trace. */
+  get endsRecorded(): boolean {
+    return this.flagsPrinted || this.m.records(K.WritebackEnd);
+  }
+
   private mark(ev: TraceEvent, row: number): void {
     const {m} = this;
     // folio_clear_dirty_for_io() calls folio_mark_dirty() itself when folio_mkclean() found dirty PTEs (mm/page-writeback.c).
@@ -143,6 +183,7 @@ export class WritebackTracker {
     this.clearing.delete(row);
     if (m.pages.references[row] || m.pages.journals[row]) m.note(row, ev, What.dirty, NaN, 0, 0);
     const deed = m.deed(ev);
+    this.twice(row, deed);
     for (const tell of m.on.dirtied) tell(row, deed);
     const {state} = m.pages;
     state[row]! |= PageState.dirty | PageState.dirtyKnown;

@@ -1,0 +1,88 @@
+/**
+ * What a rule says: a pattern it saw on a page, and the premises on which it holds. Data only. Whether the premises are
+ * proven is not the rule's to decide (src/proof).
+ */
+import type {LineText} from '../events/line-text.js';
+import type {DmaWindow} from '../ledger/tables/dma.js';
+import type {FilePage} from '../ledger/trackers/files.js';
+import type {Journal} from '../ledger/tables/journal.js';
+import type {Deed} from '../ledger/tables/references.js';
+import type {Severity} from '../results/report.js';
+import type {RuleId} from '../rules/types.js';
+import type {Premise} from './premise.js';
+
+/** A page as it was when something happened to it: facts of the moment, not of a row that is asked later. */
+export interface Moment {
+  pfn: number;
+  /** row of the folio's head */
+  row: number;
+  generation: number;
+  /** part of a compound page */
+  large: boolean;
+  /** log2 of the folio's pages; 0 for a small one */
+  order: number;
+  /** the life was seen from its beginning */
+  lifeSeen: boolean;
+  /** when the life began, or its first event came */
+  since: number;
+  /** raw count as last printed; null unknown */
+  count: number | null;
+  /** every change of its count shows as a page_ref event: a small page of a trace that records them all */
+  counted: boolean;
+  pins: number;
+  gets: number;
+  kind: 'file' | 'anonymous' | 'unknown';
+  file: FilePage | undefined;
+}
+
+export interface Evidence {
+  role: string;
+  deed: Deed | {t: number; cpu: number; input: number; line: number; text: LineText};
+}
+
+export interface RawCounts {
+  raw: number | null;
+  pins: number;
+}
+
+export interface ClaimArgs {
+  /** ns between the two deciding events, when there are two */
+  distance?: number;
+  /** free-form facts, by rule */
+  facts?: Record<string, string | number | boolean>;
+}
+
+/** Something that a rule found on one page. */
+export interface Claim {
+  rule: RuleId;
+  severity: Severity;
+  pfn: number;
+  order: number;
+  /** how many pages from `pfn` on, where it is sub-pages of a large folio; 1 when left out */
+  span?: number;
+  page: Moment;
+  /** what must hold for it to be so, the weightiest first */
+  premises: Premise[];
+  /** times of the page's own trouble; end NaN when it never ended in the trace */
+  start: number;
+  end: number;
+  /** claims of equal keys are one deed; see src/findings */
+  deed: string;
+  /** what the message is made of */
+  args: ClaimArgs;
+  tasks: {role: string; task: number}[];
+  stacks: {role: string; stack: number}[];
+  /** index into the DMA tracker's devices, -1 none */
+  device: number;
+  evidence: Evidence[];
+  countsBefore: RawCounts | null;
+  countsAfter: RawCounts | null;
+  /** the deciding moment */
+  at: number;
+  /** a mapping whose end decides too: the claim waits for it, and then has its line */
+  awaits?: DmaWindow;
+  /** a deed whose stack comes after its own event, and the role of that stack */
+  late?: {role: string; deed: Deed};
+  /** the page's journal, where it may be gone before the claim is proven */
+  journal?: Journal | undefined;
+}

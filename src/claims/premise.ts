@@ -1,0 +1,90 @@
+/**
+ * Premises: what must be so for a claim to hold, stated by a rule as data and proven elsewhere (src/proof/provers.ts).
+ * Adding a doubt means adding a premise here and its prover there; no rule lists doubts of its own.
+ */
+import type {DmaLink, DmaWindow} from '../ledger/tables/dma.js';
+import type {Deed, Reference, ReferenceKind} from '../ledger/tables/references.js';
+import type {Writeback} from '../ledger/tables/writeback.js';
+import type {Drop} from '../ledger/listener.js';
+import type {Moment} from './claim.js';
+
+/** Kinds of events by whose absence something may be concluded. */
+export type Unseen = 'taken' | 'dropped' | 'put' | 'unmapped' | 'freed' | 'written back' | 'writeback ended';
+
+export type Premise =
+  /** it was a reference of this kind, of this page */
+  | {id: 'held'; kind: ReferenceKind; references: readonly Reference[]; page: Moment}
+  /** and it was there still at `at`: its drop comes later, its own I/O runs, or nothing dropped it unseen */
+  | {id: 'still-held'; reference: Reference; page: Moment; at: number; window: DmaWindow | undefined}
+  /** no other reference of the kind is left on the page */
+  | {id: 'last'; kind: ReferenceKind; page: Moment; drop: Drop}
+  /** the mapping is that reference's own I/O */
+  | {id: 'owns'; link: DmaLink}
+  /** the device may still touch the page at `at`: the mapping's own end came later */
+  | {id: 'live'; window: DmaWindow; at: Deed; page: Moment}
+  | {id: 'before'; first: Deed; second: Deed}
+  /** the page is of a file */
+  | {id: 'of-file'; page: Moment}
+  /** the writeback was running at `at` */
+  | {id: 'under-writeback'; writeback: Writeback; at: number; late: boolean}
+  /** this event ended the page's life */
+  | {id: 'freed'; deed: Deed; seen: boolean}
+  /** what did not happen, within [from, to] */
+  | {id: 'never'; what: Unseen; page: Moment; from: number; to: number; why?: string}
+  /** the printed count shows it by itself */
+  | {id: 'counted'; deed: Deed; page: Moment}
+  /** the page's life was seen from its beginning */
+  | {id: 'whole-life'; page: Moment}
+  /** no write fault explains the marking: the file system marks twice in each, and this was `marks` times */
+  | {id: 'no-fault'; page: Moment; marks: number}
+  /** a fact that the trace either tells or does not; `says` names it, `why` what is open without it */
+  | {id: 'told'; says: string; known: boolean; by: readonly Line[]; why: string};
+
+/** Where a line of evidence stands. */
+export interface Line {
+  input: number;
+  line: number;
+}
+
+export const held = (references: readonly Reference[], page: Moment, kind: ReferenceKind = 'pin'): Premise => ({
+  id: 'held',
+  kind,
+  references,
+  page,
+});
+export const stillHeld = (reference: Reference, page: Moment, at: number, window?: DmaWindow): Premise => ({
+  id: 'still-held',
+  reference,
+  page,
+  at,
+  window,
+});
+export const last = (kind: ReferenceKind, page: Moment, drop: Drop): Premise => ({id: 'last', kind, page, drop});
+export const owns = (link: DmaLink): Premise => ({id: 'owns', link});
+export const live = (window: DmaWindow, at: Deed, page: Moment): Premise => ({id: 'live', window, at, page});
+export const before = (first: Deed, second: Deed): Premise => ({id: 'before', first, second});
+export const ofFile = (page: Moment): Premise => ({id: 'of-file', page});
+export const underWriteback = (writeback: Writeback, at: number, late: boolean): Premise => ({
+  id: 'under-writeback',
+  writeback,
+  at,
+  late,
+});
+export const freed = (deed: Deed, seen: boolean): Premise => ({id: 'freed', deed, seen});
+export const never = (what: Unseen, page: Moment, from: number, to: number): Premise => ({
+  id: 'never',
+  what,
+  page,
+  from,
+  to,
+});
+export const counted = (deed: Deed, page: Moment): Premise => ({id: 'counted', deed, page});
+export const wholeLife = (page: Moment): Premise => ({id: 'whole-life', page});
+export const told = (says: string, known: boolean, why: string, ...by: Line[]): Premise => ({
+  id: 'told',
+  says,
+  known,
+  by,
+  why,
+});
+export const marksTwice = (page: Moment, marks: number): Premise => ({id: 'no-fault', page, marks});

@@ -1,0 +1,191 @@
+/**
+ * One prover a premise: proven by events, refuted by events, or open, and why. This is the only place that decides what is
+ * certain; a premise that nothing proves is open, never assumed.
+ */
+import type {Line, Premise} from '../claims/premise.js';
+import type {Model} from '../ledger/model.js';
+import type {Deed, Reference} from '../ledger/tables/references.js';
+import type {Doubt, Silence} from './silence.js';
+
+export type Ruling =
+  {state: 'proven'; by: readonly Line[]} | {state: 'open'; why: string; by: readonly Line[]} | {state: 'refuted'};
+
+/** What the provers ask. */
+export interface Court {
+  m: Model;
+  silence: Silence;
+}
+
+type Prover<Id extends Premise['id']> = (premise: Extract<Premise, {id: Id}>, court: Court) => Ruling;
+
+const REFUTED: Ruling = {state: 'refuted'};
+const proven = (...by: (Line | undefined)[]): Ruling => ({state: 'proven', by: lines(by)});
+const open = (why: string, ...by: (Line | undefined)[]): Ruling => ({state: 'open', why, by: lines(by)});
+const unless = (doubt: Doubt | null, ...by: (Line | undefined)[]): Ruling =>
+  doubt === null ? proven(...by) : open(doubt.why, ...by);
+
+function lines(by: readonly (Line | undefined)[]): Line[] {
+  return by.filter((l): l is Line => l !== undefined && l.line > 0).map(({input, line}) => ({input, line}));
+}
+
+/** Times are printed in microseconds: two events on two CPUs this close cannot be ordered. */
+const TIE_NS = 1000;
+
+/** Two events of one kind on one CPU are in the order of that CPU's own stream; else their distance must exceed the skew. */
+function ordered(first: Deed, second: Deed, {m}: Court): Ruling {
+  if (second.t < first.t) return REFUTED;
+  if (first.cpu === second.cpu && first.cpu >= 0) return proven(first, second);
+  const limit = m.time.unit === 'ticks' ? 0 : TIE_NS;
+  if (second.t - first.t > limit) return proven(first, second);
+  return open(
+    `lines ${first.line} and ${second.line} have equal times on two CPUs: their order is not known`,
+    first,
+    second,
+  );
+}
+
+/** A large folio's count moves alike for pins and gets; a pin that no event shows is known from the count alone. */
+function typed(reference: Reference): Ruling {
+  if (reference.knownBy === 'guess') {
+    return open(
+      'what looks like a pin of a large folio may be a get_user_pages reference: no probe or stack tells',
+      reference,
+    );
+  }
+  if (reference.knownBy === 'count')
+    return open(`its ${reference.kind} was taken before the trace began, or was not seen`, reference);
+  return proven(reference);
+}
+
+const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
+  held({references, kind}) {
+    if (references.length === 0) return open(`its ${kind} was taken before the trace began, or was not seen`);
+    const by: Line[] = [];
+    for (const reference of references) {
+      const ruling = typed(reference);
+      if (ruling.state !== 'proven') return ruling;
+      by.push(...ruling.by);
+    }
+    return {state: 'proven', by};
+  },
+
+  'still-held'({reference, page, at, window}, {silence}) {
+    const taken = typed(reference);
+    if (taken.state !== 'proven') return taken;
+    // Its own I/O runs: nobody lets go of what a device still has.
+    if (
+      window?.close !== undefined &&
+      window.open.t <= at &&
+      window.close.t >= at &&
+      silence.lost(window.open.t, at) === null
+    )
+      return proven(reference, window.open);
+    const {dropped} = reference;
+    if (dropped !== undefined && reference.dropCertain && dropped.t >= at && silence.lost(reference.t, at) === null)
+      return proven(reference, dropped);
+    if (page.large && reference.maybeDropped !== undefined)
+      return open(
+        `line ${reference.maybeDropped.line} may be its drop: a change of that size, by no probe that was seen`,
+        reference,
+        reference.maybeDropped,
+      );
+    return unless(silence.never('dropped', page, reference.t, at), reference);
+  },
+
+  last({kind, page, drop}, {silence}) {
+    const {deed} = drop;
+    if (kind === 'pin' && !page.large && page.count !== null && page.counted) {
+      if (page.count >= 1024) return REFUTED;
+      return proven(deed);
+    }
+    const left = kind === 'pin' ? page.pins : page.gets;
+    if (drop.doubt !== null) return open(drop.doubt, deed);
+    if (page.large && !drop.subKnown && left > 0)
+      return open(
+        `the drop names the folio and not the page: ${left} ${kind}s are left on other pages of it, or on this one`,
+        deed,
+      );
+    if (!page.lifeSeen && !(page.counted && kind === 'pin'))
+      return open(`the page is older than the trace: a ${kind} taken earlier could still hold it`, deed);
+    return unless(silence.never('taken', page, page.since, deed.t), deed);
+  },
+
+  owns({link}) {
+    const {window, owner} = link;
+    if (owner === 'writeback') return REFUTED;
+    if (owner === 'ambiguous') return open("the mapping may be the one of the page's own writeback", window.open);
+    if (owner === 'none') return open('no reference in view had the page when it was mapped', window.open);
+    if (window.iommuOnly)
+      return open(
+        'the mapping is known from an iommu:map event only, which names no device and no direction',
+        window.open,
+      );
+    return proven(window.open);
+  },
+
+  live({window, at, page}, court) {
+    const {close} = window;
+    const unseen = court.silence.never('unmapped', page, Math.min(window.sharedSince, window.open.t), close?.t ?? at.t);
+    if (unseen !== null) return open(unseen.why, window.open);
+    if (close === undefined) return open('the unmap of the mapping was not seen', window.open);
+    return ordered(at, close, court);
+  },
+
+  before({first, second}, court) {
+    return ordered(first, second, court);
+  },
+
+  'of-file'({page}) {
+    if (page.kind === 'file') return proven();
+    if (page.kind === 'anonymous') return REFUTED;
+    return open('whether the page is of a file is not known: no filemap event and no page flags of it were recorded');
+  },
+
+  'under-writeback'({writeback, at, late}, {m, silence}) {
+    if (!late) return proven(writeback.start);
+    if (writeback.end !== undefined && writeback.end.t < at) return REFUTED;
+    if (writeback.flagSeenAt >= at) return proven(writeback.start, writeback.end);
+    if (writeback.end === undefined || writeback.endUnseen === true)
+      return open('the end of the writeback was not seen: it may have come before the pin', writeback.start);
+    if (!m.writeback.endsRecorded)
+      return open('the ends of writeback are not recorded: it may have been over before the pin', writeback.start);
+    return unless(silence.left() ?? silence.lost(writeback.start.t, writeback.end.t), writeback.start, writeback.end);
+  },
+
+  freed({deed, seen}) {
+    return seen
+      ? proven(deed)
+      : open('its free was not seen, only that the page was handed out again: an event is missing', deed);
+  },
+
+  never({what, page, from, to}, {silence}) {
+    return unless(silence.never(what, page, from, to));
+  },
+
+  counted({deed, page}) {
+    if (page.count === null) return open('no count was printed', deed);
+    return proven(deed);
+  },
+
+  'whole-life'({page}) {
+    return page.lifeSeen ? proven() : open('the page is older than the trace: what it was before is not known');
+  },
+
+  'no-fault'({page, marks}, {m}) {
+    if (marks > 2) return proven();
+    const twice = page.file === undefined ? undefined : m.writeback.marksTwice.get(page.file.dev);
+    if (twice !== undefined) return proven(twice);
+    return open(
+      'a store by the program may explain it: this file system was not seen to mark a page twice in a write fault, as ext4 and XFS do',
+    );
+  },
+
+  told({known, why, by}) {
+    return known ? {state: 'proven', by} : {state: 'open', why, by};
+  },
+};
+
+/** The ruling on one premise. */
+export function rulingOn(premise: Premise, court: Court): Ruling {
+  return (PROVERS[premise.id] as Prover<Premise['id']>)(premise as never, court);
+}

@@ -1,0 +1,95 @@
+/**
+ * What may be concluded from silence. "It did not happen" is proven only where the recording would have shown it: every
+ * function through which it can happen was recorded, on every CPU, for every task, with nothing lost in between.
+ */
+import type {Moment} from '../claims/claim.js';
+import type {Unseen} from '../claims/premise.js';
+import {EventKind as K} from '../events/event.js';
+import {countsRecorded} from '../ledger/moment.js';
+import type {Model} from '../ledger/model.js';
+
+/** Why something that is not in the trace may have happened all the same. */
+export interface Doubt {
+  why: string;
+  /** line that tells of it; 0 where it is inferred */
+  line?: number;
+}
+
+export class Silence {
+  constructor(private readonly m: Model) {}
+
+  /** Null where `what` cannot have happened to the page unseen within [from, to]; else why it can. */
+  never(what: Unseen, page: Moment, from: number, to: number): Doubt | null {
+    return this.left() ?? this.lost(from, to) ?? this.filtered() ?? this.uncovered(what, page);
+  }
+
+  /** The input is a part of a trace: what was left out is not known. */
+  left(): Doubt | null {
+    return this.m.facts.has('excerpt') ? {why: 'the input is an excerpt: what was left out is not known'} : null;
+  }
+
+  /** Events that are known to be lost. */
+  lost(from: number, to: number): Doubt | null {
+    const gap = this.m.gaps.within(from, to);
+    return gap === undefined ? null : {why: gap.why, line: gap.line};
+  }
+
+  /** A trace of some tasks only lacks what others and interrupts did. */
+  filtered(): Doubt | null {
+    const {m} = this;
+    if (m.facts.has('pid_filter'))
+      return {why: 'only some tasks were recorded: what others and interrupts did to the page is missing'};
+    if (m.oneTask === undefined) return null;
+    return {
+      why: `all events are of task ${m.oneTask}, as in a trace filtered by pid: what others did to the page would be missing`,
+    };
+  }
+
+  /** Functions through which it can happen and that were not recorded, or whose probes were missed. */
+  private uncovered(what: Unseen, page: Moment): Doubt | null {
+    const {m} = this;
+    if (page.counted) return null; // the page's own counts show every reference taken and dropped
+    switch (what) {
+      case 'taken':
+        if (!m.records(K.Grab)) return {why: 'try_grab_*() are not probed: a pin may have left no event'};
+        break;
+      case 'dropped':
+        if (!m.records(K.GupPut)) return {why: 'gup_put_folio() is not probed: an unpin may have left no event'};
+        // A large folio's count does not tell pins from gets; but what no probe explains is noted with its references.
+        if (page.large && countsRecorded(m)) break;
+        return {why: 'no page_ref events back the probes: the probe on its unpin may have been missed in an interrupt'};
+      case 'put':
+        if (!countsRecorded(m)) return {why: 'no page_ref events: a put leaves no event'};
+        break;
+      case 'unmapped':
+        if (
+          !m.records(K.DmaUnmap) &&
+          !m.records(K.DmaUnmapSg) &&
+          !m.records(K.DmaUnmapSgEntry) &&
+          !m.records(K.IommuUnmap)
+        )
+          return {why: 'no unmaps of DMA are recorded'};
+        return null; // tracepoints; the probes of before 6.12 are looked after by the window's own pairing
+      case 'freed':
+        if (!m.records(K.PageFree) && !m.records(K.PageFreeBatched)) return {why: 'no mm_page_free events'};
+        return null;
+      case 'written back':
+        if (!m.records(K.WritebackStart) && !m.writeback.flagsPrinted)
+          return {why: 'no start of writeback is recorded'};
+        return null;
+      case 'writeback ended':
+        if (!m.records(K.WritebackEnd) && !m.writeback.flagsPrinted) return {why: 'no end of writeback is recorded'};
+        return null;
+    }
+    return this.missed();
+  }
+
+  /** Probes that the kernel says it missed: only a count that page_ref events show tells which page each was about. */
+  private missed(): Doubt | null {
+    const {probesMissedByKernel} = this.m;
+    if (probesMissedByKernel === 0) return null;
+    return {
+      why: `the kernel missed ${probesMissedByKernel} hits of probes (kprobe_profile), and no page's count tells which`,
+    };
+  }
+}
