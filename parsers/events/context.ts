@@ -6,6 +6,20 @@ import {FlagPrinter} from './page-flags.js';
 export class DecodeContext {
   readonly fields = new Fields();
   readonly elements = new Elements();
+
+  // what the payload at hand said, beside its row (family.ts)
+  /** range of `flags=`; -1 when there was none */
+  flagsStart = -1;
+  flagsStop = -1;
+  /** lengths in a list of them; -1 when there was none */
+  sizes = -1;
+  /** the end of an address range */
+  rangeEnd = -1;
+  /** a number of pages was there */
+  hasNr = false;
+  /** an argument has named the page */
+  pageSeen = false;
+
   /** FlagPrinter: who turned page flags into text */
   printer: number = FlagPrinter.kernel;
   /**

@@ -13,12 +13,13 @@
  *     unmap: IOMMU: iova=0x0000000000000000 size=4096 unmapped_size=4096                                  to 5.15
  */
 
-import {EventKind, LIST_MAX, type TraceEvent} from '../../src/events/event.js';
-import {decimal, EQUALS, find, LBRACKET, SLASH, SPACE, skipSpaces} from '../bytes.js';
+import {EventKind, type TraceEvent} from '../../src/events/event.js';
+import {EQUALS, find, LBRACKET, SPACE, skipSpaces} from '../bytes.js';
 import type {DecodeContext} from './context.js';
-import {dmaDirection, isAllOnes} from './dma-values.js';
-import {Key} from './keys.js';
+import {readFields, readingsOf} from './family.js';
 
+const DMA = readingsOf('dma');
+const IOMMU = readingsOf('iommu');
 const TRUNCATED = new TextEncoder().encode('[TRUNCATED]');
 
 export function decodeDma(
@@ -29,57 +30,11 @@ export function decodeDma(
   ev: TraceEvent,
   ctx: DecodeContext,
 ): void {
-  const fields = ctx.fields;
-  ev.kind = kind;
-  ev.dir = ev.dmaAddr = ev.phys = -1;
-  ev.size = ev.failed = ev.truncated = ev.nr = 0;
-  ev.listLength = ev.listName = ev.dmaLength = 0;
-  let sizes = -1;
+  ev.begin(kind);
   const pos = device(ev, buf, start, end);
-  fields.open(buf, pos, end);
-  while (fields.next()) {
-    switch (fields.key) {
-      case Key.device:
-        ev.deviceStart = fields.start;
-        ev.deviceEnd = fields.stop;
-        break;
-      case Key.dir:
-        ev.dir = dmaDirection(buf, fields.start, fields.stop);
-        break;
-      case Key.dmaAddr:
-      case Key.addr:
-        ev.dmaAddr = fields.hexNumber();
-        ev.failed = isAllOnes(buf, fields.start, fields.stop) ? 1 : 0;
-        break;
-      case Key.physAddr:
-        ev.phys = fields.hexNumber();
-        break;
-      case Key.size:
-        ev.size = fields.number();
-        break;
-      case Key.nents:
-        ev.nr = totalOf(buf, fields.start, fields.stop);
-        break;
-      case Key.fullNents:
-        ev.nr = fields.number();
-        break;
-      case Key.truncated:
-        ev.truncated = fields.number() ? 1 : 0;
-        break;
-      case Key.dmaAddrs:
-        // dma_map_sg_err labels its physical addresses so
-        if (kind === EventKind.DmaMapSgError) physical(ev, ctx);
-        else dmaSide(ev, ctx);
-        break;
-      case Key.sizes:
-        sizes = lengths(ev, ctx);
-        break;
-      case Key.physAddrs:
-      case Key.addrs:
-        physical(ev, ctx);
-        break;
-    }
-  }
+  ctx.fields.open(buf, pos, end);
+  readFields(DMA, ev, ctx, undefined);
+  const {sizes} = ctx;
   if (sizes < 0) for (let i = 0; i < ev.dmaLength; i++) ev.dmaLens[i] = -1;
   // an address without a length is none that can be used
   if (sizes >= 0 && sizes < ev.dmaLength) ev.dmaLength = sizes;
@@ -105,36 +60,6 @@ function device(ev: TraceEvent, buf: Uint8Array, start: number, end: number): nu
   return stop;
 }
 
-/** `nents=128/200`: printed/total */
-function totalOf(buf: Uint8Array, start: number, stop: number): number {
-  for (let i = start; i < stop; i++) if (buf[i] === SLASH) return decimal(buf, i + 1, stop);
-  return decimal(buf, start, stop);
-}
-
-function physical(ev: TraceEvent, ctx: DecodeContext): void {
-  const elements = ctx.elements;
-  elements.open(ctx.fields, 8);
-  let n = 0;
-  while (n < LIST_MAX && elements.next()) ev.listPhys[n++] = elements.value;
-  ev.listLength = n;
-}
-
-function dmaSide(ev: TraceEvent, ctx: DecodeContext): void {
-  const elements = ctx.elements;
-  elements.open(ctx.fields, 8);
-  let n = 0;
-  while (n < LIST_MAX && elements.next()) ev.dmaAddrs[n++] = elements.value;
-  ev.dmaLength = n;
-}
-
-function lengths(ev: TraceEvent, ctx: DecodeContext): number {
-  const elements = ctx.elements;
-  elements.open(ctx.fields, 4);
-  let n = 0;
-  while (n < LIST_MAX && elements.next()) ev.dmaLens[n++] = elements.value;
-  return n;
-}
-
 export function decodeIommu(
   kind: EventKind,
   buf: Uint8Array,
@@ -143,29 +68,9 @@ export function decodeIommu(
   ev: TraceEvent,
   ctx: DecodeContext,
 ): void {
-  const fields = ctx.fields;
-  ev.kind = kind;
-  ev.dir = ev.dmaAddr = ev.phys = -1;
-  ev.size = ev.failed = 0;
-  ev.deviceStart = ev.deviceEnd = 0;
-  let iovaEnd = -1;
-  fields.open(buf, start, end);
-  while (fields.next()) {
-    switch (fields.key) {
-      case Key.iova:
-        ev.dmaAddr = fields.hexNumber();
-        break;
-      case Key.end:
-        iovaEnd = fields.hexNumber();
-        break;
-      case Key.paddr:
-        ev.phys = fields.hexNumber();
-        break;
-      case Key.size:
-        ev.size = fields.number();
-        break;
-    }
-  }
-  if (ev.size === 0 && iovaEnd > ev.dmaAddr) ev.size = iovaEnd - ev.dmaAddr;
+  ev.begin(kind);
+  ctx.fields.open(buf, start, end);
+  readFields(IOMMU, ev, ctx, undefined);
+  if (ev.size === 0 && ctx.rangeEnd > ev.dmaAddr) ev.size = ctx.rangeEnd - ev.dmaAddr;
   if (ev.dmaAddr < 0) ev.kind = EventKind.Other;
 }

@@ -25,9 +25,12 @@ import {
   startsWith,
 } from '../bytes.js';
 import type {DecodeContext} from './context.js';
-import {Key} from './keys.js';
+import {readFields, readingsOf} from './family.js';
 import {deviceNumber} from './memory.js';
 
+const WRITEBACK = readingsOf('writeback');
+const BLOCK = readingsOf('block');
+const IO_URING = readingsOf('ioUring');
 const BDI = ascii('bdi ');
 
 export function decodeWriteback(
@@ -38,11 +41,7 @@ export function decodeWriteback(
   ev: TraceEvent,
   ctx: DecodeContext,
 ): void {
-  const fields = ctx.fields;
-  ev.kind = kind;
-  ev.textStart = ev.textEnd = 0;
-  ev.devId = ev.index = ev.ofs = -1;
-  ev.ino = 0;
+  ev.begin(kind);
   let pos = skipSpaces(buf, start, end);
   if (startsWith(buf, pos, end, BDI)) {
     // the name ends at `: ino=`; names such as `8:0` have colons of their own
@@ -53,21 +52,8 @@ export function decodeWriteback(
     ev.textEnd = stop;
     pos = stop + 1;
   }
-  fields.open(buf, pos, end);
-  while (fields.next()) {
-    switch (fields.key) {
-      case Key.name:
-        ev.textStart = fields.start;
-        ev.textEnd = fields.stop;
-        break;
-      case Key.ino:
-        ev.ino = fields.number();
-        break;
-      case Key.index:
-        ev.index = fields.number();
-        break;
-    }
-  }
+  ctx.fields.open(buf, pos, end);
+  readFields(WRITEBACK, ev, ctx, undefined);
   ev.devId = deviceNumber(buf, ev.textStart, ev.textEnd);
 }
 
@@ -81,12 +67,13 @@ export function decodeBlock(
   ev: TraceEvent,
   ctx: DecodeContext,
 ): void {
-  ev.kind = kind;
-  ev.devId = ev.sector = -1;
-  ev.nr = ev.write = 0;
+  ev.begin(kind);
   const pos = skipSpaces(buf, start, end);
   if (isDigit(buf[pos]!)) blockText(buf, pos, end, ev);
-  else blockFields(buf, pos, end, ev, ctx);
+  else {
+    ctx.fields.open(buf, pos, end);
+    readFields(BLOCK, ev, ctx, undefined);
+  }
   if (ev.devId < 0) ev.kind = EventKind.Other;
 }
 
@@ -106,28 +93,6 @@ function blockText(buf: Uint8Array, start: number, end: number, ev: TraceEvent):
   if (pos + 3 <= end && buf[pos + 1] === PLUS) ev.nr = decimal(buf, pos + 3, end);
 }
 
-function blockFields(buf: Uint8Array, start: number, end: number, ev: TraceEvent, ctx: DecodeContext): void {
-  const fields = ctx.fields;
-  fields.open(buf, start, end);
-  while (fields.next()) {
-    switch (fields.key) {
-      case Key.device:
-        ev.devId = fields.number();
-        break;
-      case Key.sector:
-        ev.sector = fields.number();
-        break;
-      case Key.nrSector:
-        ev.nr = fields.number();
-        break;
-      case Key.rwbs:
-        for (let i = fields.start; i < fields.stop; i++) if (buf[i] === LETTER_W) ev.write = 1;
-        // what follows is the task's name, which may hold anything
-        return;
-    }
-  }
-}
-
 const OPCODE = ascii('opcode ');
 const BUFS = ascii('nr_user_bufs ');
 const RET = ascii('ret ');
@@ -139,8 +104,7 @@ export function decodeIoUringRegister(
   ev: TraceEvent,
   ctx: DecodeContext,
 ): void {
-  ev.kind = EventKind.IoUringRegister;
-  ev.val = ev.nr = ev.ret = ev.hasRet = 0;
+  ev.begin(EventKind.IoUringRegister);
   const opcode = find(buf, start, end, OPCODE);
   if (opcode >= 0) {
     ev.val = decimal(buf, opcode + OPCODE.length, end);
@@ -153,14 +117,6 @@ export function decodeIoUringRegister(
     }
     return;
   }
-  const fields = ctx.fields;
-  fields.open(buf, start, end);
-  while (fields.next()) {
-    if (fields.key === Key.opcode) ev.val = fields.number();
-    else if (fields.key === Key.nrBufs) ev.nr = fields.number();
-    else if (fields.key === Key.ret) {
-      ev.ret = fields.signed();
-      ev.hasRet = 1;
-    }
-  }
+  ctx.fields.open(buf, start, end);
+  readFields(IO_URING, ev, ctx, undefined);
 }

@@ -66,6 +66,9 @@ export const Key = {
   tprobeValue: 56,
 } as const;
 
+/** More than any key. */
+export const KEYS = 64;
+
 /** Every name that is read, with its key. */
 export const KEY_NAMES: readonly (readonly [string, number])[] = [
   ['pfn', Key.pfn],

@@ -11,10 +11,13 @@
  *     mm_vmscan_write_folio: page=00000000deadbeef pfn=0x12da03 flags=RECLAIM_WB_FILE|RECLAIM_WB_ASYNC
  */
 
-import {EventKind, PageName, type TraceEvent} from '../../src/events/event.js';
-import {COLON, COMMA, decimal, DIGIT_0, hex, SPACE, skipDigits, skipHex, skipSpaces, startsWith} from '../bytes.js';
+import {EventKind, type TraceEvent} from '../../src/events/event.js';
+import {COLON, COMMA, decimal, hex, SPACE, skipDigits, skipHex, skipSpaces, startsWith} from '../bytes.js';
 import type {DecodeContext} from './context.js';
-import {Key} from './keys.js';
+import {readFields, readingsOf} from './family.js';
+
+const PAGE = readingsOf('page');
+const FILEMAP = readingsOf('filemap');
 
 export function decodePage(
   kind: EventKind,
@@ -24,47 +27,11 @@ export function decodePage(
   ev: TraceEvent,
   ctx: DecodeContext,
 ): void {
-  const fields = ctx.fields;
-  ev.kind = kind;
-  ev.pageName = PageName.none;
-  ev.pfn = -1;
-  ev.ptrHi = ev.ptrLo = ev.mayBeTail = 0;
-  ev.order = -1;
-  ev.mt = -1;
-  fields.open(buf, start, end);
-  while (fields.next()) {
-    switch (fields.key) {
-      case Key.pfn:
-        ev.pfn = fields.number();
-        ev.pageName = PageName.pfn;
-        break;
-      case Key.page:
-        rawPointer(ev, ctx);
-        break;
-      case Key.order:
-        ev.order = fields.number();
-        break;
-      case Key.mt:
-        ev.mt = fields.signed();
-        break;
-    }
-  }
+  ev.begin(kind);
+  ctx.fields.open(buf, start, end);
+  readFields(PAGE, ev, ctx, undefined);
   // A failed allocation prints page 0 for pfn -1, a real page 0 is never handed out
   if (ev.pfn <= 0) ev.kind = EventKind.Other;
-}
-
-/**
- * The `page=%p` beside a pfn: only the kernel's own text (16 digits, no 0x) is a pointer. perf and trace-cmd compute it
- * from a vmemmap_base they do not know and print nonsense such as 0x773d or 0xffffffffbaddbb74.
- */
-function rawPointer(ev: TraceEvent, ctx: DecodeContext): void {
-  const fields = ctx.fields;
-  // a hashed one begins with zeros
-  if (fields.buf[fields.start] === DIGIT_0 || !fields.isBarePointer()) return;
-  const hi = fields.pointerHigh();
-  if (hi < 0x80000000) return;
-  ev.ptrHi = hi;
-  ev.ptrLo = fields.pointerLow();
 }
 
 const DEV = new TextEncoder().encode('dev ');
@@ -78,15 +45,7 @@ export function decodeFilemap(
   ev: TraceEvent,
   ctx: DecodeContext,
 ): void {
-  const fields = ctx.fields;
-  ev.kind = kind;
-  ev.pageName = PageName.none;
-  ev.pfn = -1;
-  ev.ptrHi = ev.ptrLo = ev.mayBeTail = 0;
-  ev.order = -1;
-  ev.devId = -1;
-  ev.ino = 0;
-  ev.ofs = ev.index = -1;
+  ev.begin(kind);
   let pos = skipSpaces(buf, start, end);
   if (startsWith(buf, pos, end, DEV)) {
     pos += 4;
@@ -99,33 +58,8 @@ export function decodeFilemap(
       pos = skipHex(buf, pos + 4, end);
     }
   }
-  fields.open(buf, pos, end);
-  while (fields.next()) {
-    switch (fields.key) {
-      case Key.pfn:
-        ev.pfn = fields.number();
-        ev.pageName = PageName.pfn;
-        break;
-      case Key.page:
-        rawPointer(ev, ctx);
-        break;
-      case Key.order:
-        ev.order = fields.number();
-        break;
-      case Key.ofs:
-        ev.ofs = fields.number();
-        break;
-      case Key.ino:
-        ev.ino = fields.hexNumber();
-        break;
-      case Key.index:
-        ev.index = fields.number();
-        break;
-      case Key.sDev:
-        ev.devId = fields.number();
-        break;
-    }
-  }
+  ctx.fields.open(buf, pos, end);
+  readFields(FILEMAP, ev, ctx, undefined);
   if (ev.pfn < 0) ev.kind = EventKind.Other;
 }
 

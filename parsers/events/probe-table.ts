@@ -26,6 +26,19 @@ export interface ProbeSpec {
   /** Key of each parameter; Key.unknown for those nobody needs */
   readonly params: readonly number[];
   readonly returns: number;
+  /** what its arguments mean: at its entry, and at its return */
+  readonly entry: ProbeArguments;
+  readonly exit: ProbeArguments;
+}
+
+/** What a function's signature says of the arguments of a probe on its entry or its return. */
+export interface ProbeArguments {
+  /** Key of `arg1=`, `arg2=`, ... */
+  keyOf(index: number): number;
+  readonly isReturn: boolean;
+  readonly returns: number;
+  /** its array parameter is a pointer to pointers: no page */
+  readonly listOfPointers: boolean;
 }
 
 /** `struct page *` as first parameter, which may be a tail */
@@ -116,7 +129,17 @@ const FUNCTIONS: readonly (readonly [string, EventKind, EventKind, readonly numb
 
 const BY_NAME = new Map<string, ProbeSpec>();
 for (const [name, entryKind, returnKind, params, returns] of FUNCTIONS) {
-  BY_NAME.set(name, {name: ascii(name), entryKind, returnKind, params, returns: returns ?? ReturnShape.plain});
+  const listOfPointers = params[0] === Key.pages || entryKind === E.PinCall || entryKind === E.GetCall;
+  const shape = {returns: returns ?? ReturnShape.plain, listOfPointers};
+  BY_NAME.set(name, {
+    name: ascii(name),
+    entryKind,
+    returnKind,
+    params,
+    returns: shape.returns,
+    entry: {...shape, isReturn: false, keyOf: (index) => params[index - 1] ?? Key.unknown},
+    exit: {...shape, isReturn: true, keyOf: (index) => (index === 1 ? Key.ret : Key.unknown)},
+  });
 }
 
 /** The function called so; `.isra.0`, `.constprop.1`, `.part.2` of the compiler do not count. */

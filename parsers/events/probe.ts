@@ -8,12 +8,12 @@
  *     gup_put_folio: __probe_ip=ffffffffb9b7f290 folio=0xfffff011000b5040 refs=1 flags=0x80000        -R, fields
  */
 
-import {EventKind, LIST_MAX, PageName, type TraceEvent} from '../../src/events/event.js';
-import {DIGIT_0, HEX, LESS, LPAREN, MINUS, PLUS, RPAREN, SPACE, DOT, startsWith, hasHexPrefix} from '../bytes.js';
+import {EventKind, type TraceEvent} from '../../src/events/event.js';
+import {FAMILY_OF} from '../../src/events/kinds.js';
+import {HEX, LESS, LPAREN, MINUS, PLUS, RPAREN, SPACE, DOT, startsWith, hasHexPrefix} from '../bytes.js';
 import type {DecodeContext} from './context.js';
-import {dmaDirection, isAllOnes} from './dma-values.js';
-import {Key} from './keys.js';
-import {ReturnShape, type ProbeSpec} from './probe-table.js';
+import {readFields, readingsOf, type Reading} from './family.js';
+import type {ProbeSpec} from './probe-table.js';
 
 /** What the brackets at the start of a probe's payload say. */
 export class ProbeHead {
@@ -82,209 +82,20 @@ export function decodeProbe(
   ev: TraceEvent,
   ctx: DecodeContext,
 ): void {
-  const fields = ctx.fields;
   const kind = isReturn ? spec.returnKind : spec.entryKind;
-  ev.kind = kind;
-  ev.pageName = PageName.none;
-  ev.pfn = -1;
-  ev.ptrHi = ev.ptrLo = ev.mayBeTail = 0;
-  ev.vmemmapHi = ev.vmemmapLo = 0;
-  ev.refs = 1;
-  ev.gupFlags = ev.hasFlags = 0;
-  ev.nr = 0;
-  ev.makeDirty = ev.ok = -1;
-  ev.ret = ev.hasRet = 0;
-  ev.start = 0;
-  ev.listLength = ev.listName = ev.dmaLength = 0;
-  const isDma = kind >= EventKind.DmaMapEntry || kind === EventKind.DmaUnmap;
-  if (isDma) {
-    ev.deviceStart = ev.deviceEnd = 0;
-    ev.dir = ev.dmaAddr = ev.phys = -1;
-    ev.size = ev.pageOffset = ev.failed = ev.truncated = 0;
-  }
-  let hasNr = false;
-  let pageSeen = false;
-  fields.open(buf, start, end);
-  while (fields.next()) {
-    let key = fields.key;
-    if (key === Key.arg) {
-      // `arg2=`: by the function's signature
-      key = isReturn ? (fields.index === 1 ? Key.ret : Key.unknown) : (spec.params[fields.index - 1] ?? Key.unknown);
-    }
-    switch (key) {
-      case Key.page:
-      case Key.ptr:
-        if (!pageSeen) pageSeen = pagePointer(ev, ctx, 1, isReturn);
-        break;
-      case Key.folio:
-        if (!pageSeen) pageSeen = pagePointer(ev, ctx, 0, isReturn);
-        break;
-      case Key.pages:
-        if (fields.shape !== 0) pageList(ev, ctx);
-        else if (!pageSeen && !isListOfPointers(spec)) pageSeen = pagePointer(ev, ctx, 1, isReturn);
-        break;
-      case Key.pfn:
-        ev.pfn = fields.number();
-        ev.pageName = PageName.pfn;
-        ev.mayBeTail = 1;
-        break;
-      case Key.refs:
-        ev.refs = fields.signed();
-        break;
-      case Key.count:
-      case Key.nr:
-      case Key.nents:
-      case Key.size:
-        if (key === Key.size && isDma) ev.size = fields.number();
-        else if (key !== Key.size) {
-          ev.nr = fields.number();
-          hasNr = true;
-        }
-        break;
-      case Key.flags:
-      case Key.gupFlags:
-        ev.gupFlags = fields.number();
-        ev.hasFlags = 1;
-        break;
-      case Key.makeDirty:
-        ev.makeDirty = fields.stop > fields.start && buf[fields.start] === DIGIT_0 && fields.number() === 0 ? 0 : 1;
-        break;
-      case Key.ret:
-        returnValue(spec, ev, ctx);
-        break;
-      case Key.vmemmap:
-        ev.vmemmapHi = fields.pointerHigh();
-        ev.vmemmapLo = fields.pointerLow();
-        break;
-      case Key.start:
-        ev.start = fields.number();
-        break;
-      case Key.device:
-        ev.deviceStart = fields.start;
-        ev.deviceEnd = fields.stop;
-        break;
-      case Key.addr:
-        if (!isDma) ev.start = fields.number();
-        else dmaAddress(ev, ctx);
-        break;
-      case Key.dmaAddr:
-        dmaAddress(ev, ctx);
-        break;
-      case Key.dir:
-        ev.dir = dmaDirection(buf, fields.start, fields.stop);
-        break;
-      case Key.offset:
-        ev.pageOffset = fields.number();
-        break;
-      case Key.physAddr:
-        ev.phys = fields.number();
-        break;
-      case Key.pageAt:
-      case Key.offAt:
-      case Key.lenAt:
-        scatterlistField(key, ev, ctx);
-        break;
-    }
-  }
-  finish(kind, ev, hasNr);
+  ev.begin(kind);
+  ev.deviceStart = ev.deviceEnd = 0;
+  ctx.fields.open(buf, start, end);
+  readFields(BY_FAMILY[FAMILY_OF[kind]!.name]!, ev, ctx, isReturn ? spec.exit : spec.entry);
+  finish(kind, ev, ctx.hasNr);
 }
 
-/** Sets the page a pointer argument names. False if the value is no kernel pointer (hashed, or 0). */
-function pagePointer(ev: TraceEvent, ctx: DecodeContext, mayBeTail: number, isReturn: boolean): boolean {
-  const hi = ctx.fields.pointerHigh();
-  const lo = ctx.fields.pointerLow();
-  if (isReturn) {
-    // try_grab_folio_fast() answers the folio or NULL
-    ev.hasRet = 1;
-    ev.ok = isKernelPointer(hi, lo) ? 1 : 0;
-  }
-  if (!isKernelPointer(hi, lo)) return false;
-  ev.ptrHi = hi;
-  ev.ptrLo = lo;
-  ev.mayBeTail = mayBeTail;
-  if (ev.pageName !== PageName.pfn) ev.pageName = PageName.pointer;
-  return true;
-}
-
-/** Bit 63 set, and not an error in disguise (ERR_PTR). */
-function isKernelPointer(hi: number, lo: number): boolean {
-  return hi >= 0x80000000 && !(hi === 0xffffffff && lo >= 0xfffff000);
-}
-
-/** The array parameter of unpin_user_pages() and its kin is a pointer to pointers: no page. */
-function isListOfPointers(spec: ProbeSpec): boolean {
-  return spec.params[0] === Key.pages || spec.entryKind === EventKind.PinCall || spec.entryKind === EventKind.GetCall;
-}
-
-/** `pages={0xffffea00000bdf00,0x0,..}`: up to the first 0; trace-cmd and perf print zeros only. */
-function pageList(ev: TraceEvent, ctx: DecodeContext): void {
-  const elements = ctx.elements;
-  elements.open(ctx.fields, 8);
-  let n = 0;
-  while (n < LIST_MAX && elements.next()) {
-    if (elements.hi === 0 && elements.lo === 0) break;
-    ev.listPtrHi[n] = elements.hi;
-    ev.listPtrLo[n] = elements.lo;
-    ev.listLen[n] = -1;
-    n++;
-  }
-  ev.listLength = n;
-  ev.listName = PageName.pointer;
-}
-
-/** `page1=0xfffff34f800aaf82 off1=0 len1=4096`: the two low bits of a scatterlist's page link are chain and end marks. */
-function scatterlistField(key: number, ev: TraceEvent, ctx: DecodeContext): void {
-  const fields = ctx.fields;
-  const at = fields.index;
-  if (at >= LIST_MAX) return;
-  for (let i = ev.listLength; i <= at; i++) {
-    ev.listPtrHi[i] = ev.listPtrLo[i] = ev.listOffset[i] = 0;
-    ev.listLen[i] = -1;
-  }
-  if (at >= ev.listLength) ev.listLength = at + 1;
-  ev.listName = PageName.pointer;
-  if (key === Key.pageAt) {
-    ev.listPtrHi[at] = fields.pointerHigh();
-    ev.listPtrLo[at] = (fields.pointerLow() & ~3) >>> 0;
-  } else if (key === Key.offAt) ev.listOffset[at] = fields.number();
-  else ev.listLen[at] = fields.number();
-}
-
-function dmaAddress(ev: TraceEvent, ctx: DecodeContext): void {
-  const {buf, start, stop} = ctx.fields;
-  ev.dmaAddr = ctx.fields.number();
-  ev.failed = isAllOnes(buf, start, stop) ? 1 : 0;
-}
-
-/** `ret=`: a count, a negative error, a bool, a pointer, by the function. */
-function returnValue(spec: ProbeSpec, ev: TraceEvent, ctx: DecodeContext): void {
-  const fields = ctx.fields;
-  ev.hasRet = 1;
-  if (ev.kind === EventKind.DmaMapReturn) {
-    dmaAddress(ev, ctx);
-    return;
-  }
-  const hi = fields.pointerHigh();
-  const lo = fields.pointerLow();
-  if (spec.returns !== ReturnShape.plain && isKernelPointer(hi, lo)) {
-    pagePointer(ev, ctx, 0, true);
-    return;
-  }
-  ev.ret = fields.signed();
-  if (ev.ret < 0) ev.ok = 0;
-  else if (ev.kind !== EventKind.GrabReturn) ev.ok = 1;
-  else if (spec.returns === ReturnShape.folio) ev.ok = ev.ret === 0 ? 0 : 1;
-  else if (spec.returns === ReturnShape.folioOrErrno) {
-    // `ret=0` of a signed type is the int of 6.12; `ret=0x0` may be the NULL of an older kernel
-    if (ev.ret !== 0) ev.ok = 1;
-    else if (ctx.since612) ev.ok = 1;
-    else if (ctx.kernel > 0) ev.ok = 0;
-    else ev.ok = fields.isHexPrefixed() ? -1 : 1;
-  } else {
-    // 1 is the `true` of 6.1; 0 is its `false`, or the success of 6.5
-    ev.ok = ev.ret === 1 ? 1 : ctx.kernel === 0 ? -1 : ctx.kernel >= 6005 ? 1 : 0;
-  }
-}
+/** A probe that stands for a tracepoint names its arguments as probes do. */
+const BY_FAMILY: Record<string, readonly (Reading | undefined)[]> = {
+  probe: readingsOf('probe'),
+  dmaProbe: readingsOf('dmaProbe'),
+  dma: readingsOf('dmaUnmapProbe'),
+};
 
 /** Puts together what the arguments said apart. */
 function finish(kind: number, ev: TraceEvent, hasNr: boolean): void {

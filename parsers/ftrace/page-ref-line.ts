@@ -8,6 +8,7 @@
  */
 
 import {PageFlag, PageName, type TraceEvent} from '../../src/events/event.js';
+import {Has, HAS_BYTE} from '../../src/events/kinds.js';
 import {HEX, LF, MINUS, PIPE, SPACE} from '../bytes.js';
 import type {DecodeContext} from '../events/context.js';
 
@@ -234,7 +235,7 @@ export function pageRefLine(buf: Uint8Array, view: DataView, pos: number, ev: Tr
     value = value * 10 + d;
   }
   if (buf[pos] !== SPACE) return -1;
-  ev.count = (value ^ -negative) + negative;
+  const count = (value ^ -negative) + negative;
   if (view.getInt32(pos + 1, true) !== MAPC || view.getInt32(pos + 5, true) !== OUNT) return -1;
   if (buf[pos + 9] !== EQUALS_CHAR) return -1;
   pos += 10;
@@ -248,7 +249,7 @@ export function pageRefLine(buf: Uint8Array, view: DataView, pos: number, ev: Tr
     value = value * 10 + d;
   }
   if (buf[pos] !== SPACE) return -1;
-  ev.mapcount = (value ^ -negative) + negative;
+  const mapcount = (value ^ -negative) + negative;
 
   // mapping=0000000080e8c0cc: hashed, so that the high half is zeros
   if (view.getInt32(pos + 1, true) !== MAPP || view.getInt32(pos + 5, true) !== ING_) return -1;
@@ -264,7 +265,6 @@ export function pageRefLine(buf: Uint8Array, view: DataView, pos: number, ev: Tr
   const h = HEX[buf[pos + 6]!]!;
   const i = HEX[buf[pos + 7]!]!;
   if ((a | b | c | e | f | g | h | i) < 0) return -1;
-  const low = ((a << 28) | (b << 24) | (c << 20) | (e << 16) | (f << 12) | (g << 8) | (h << 4) | i) >>> 0;
   pos += 8;
 
   // mt=1 val=-1024
@@ -284,7 +284,7 @@ export function pageRefLine(buf: Uint8Array, view: DataView, pos: number, ev: Tr
   const val = (value ^ -negative) + negative;
 
   // ret=0, of four of the seven events
-  let hasRet = 0;
+  let has = Has.count | Has.mapcount;
   let ret = 0;
   if (buf[pos] === SPACE) {
     if (view.getInt32(pos + 1, true) !== RET_) return -1;
@@ -299,24 +299,19 @@ export function pageRefLine(buf: Uint8Array, view: DataView, pos: number, ev: Tr
       ret = ret * 10 + d;
     }
     ret = (ret ^ -negative) + negative;
-    hasRet = 1;
+    has |= Has.ret;
   }
   if (buf[pos] !== LF) return -1;
 
-  if (ev.mapcount === -1) ctx.since612 = true;
+  if (mapcount === -1) ctx.since612 = true;
   ev.pageName = PageName.pfn;
   ev.pfn = pfn;
-  ev.ptrHi = 0;
-  ev.ptrLo = 0;
   ev.pageFlags = flags;
-  ev.hasCount = 1;
-  ev.hasMapcount = 1;
-  ev.mappingHi = 0;
-  ev.mappingLo = low;
-  ev.hasMapping = 1;
+  ev.count = count;
+  ev.mapcount = mapcount;
   ev.mt = mt;
   ev.val = val;
   ev.ret = ret;
-  ev.hasRet = hasRet;
+  ev.i8[ev.base * 8 + HAS_BYTE] = has;
   return pos;
 }

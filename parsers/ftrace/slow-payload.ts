@@ -4,6 +4,7 @@
  */
 
 import {EventKind, LIST_MAX, PageFlag, PageName, type TraceEvent} from '../../src/events/event.js';
+import {FAMILY_OF, type OwnName} from '../../src/events/kinds.js';
 import {Key} from '../events/keys.js';
 import {probeOfEventName, probeOfSymbol, ReturnShape, type ProbeSpec} from '../events/probe-table.js';
 import {elements, fieldsOf, high, isPointer, low, number, signed, wide, type Field} from './slow-values.js';
@@ -47,8 +48,8 @@ const WRITEBACK = new Map<string, EventKind>([
 
 /** Reads the payload `line[pos..]` of the event `name` into `ev`; `since612` as DecodeContext has it. Answers `since612`. */
 export function readPayload(name: string, line: string, pos: number, ev: TraceEvent, since612: boolean): boolean {
-  ev.clearPayload();
-  ev.kind = E.Other;
+  ev.begin(E.Other);
+  ev.deviceStart = ev.deviceEnd = ev.textStart = ev.textEnd = 0;
   while (line[pos] === ' ') pos++;
   const head = /^\(([^)]*)\)/.exec(line.slice(pos));
   if (head) {
@@ -74,18 +75,20 @@ export function readPayload(name: string, line: string, pos: number, ev: TraceEv
     const mapcount = one(Key.mapcount);
     if (mapcount && signed(mapcount.value) === -1) since612 = true;
     if (!one(Key.pfn)) return since612;
-    ev.kind = kind;
+    ev.begin(kind);
     pageRef(line, one, ev, since612);
   } else if ((kind = PAGE.get(name)) !== undefined) {
+    ev.begin(kind);
     ev.pfn = num(Key.pfn, -1);
-    if (ev.pfn <= 0) return since612;
-    ev.kind = kind;
+    if (ev.pfn <= 0) ev.begin(E.Other);
+    if (ev.kind === E.Other) return since612;
     ev.pageName = PageName.pfn;
     ev.order = num(Key.order, -1);
     const mt = one(Key.mt);
     if (mt) ev.mt = signed(mt.value);
     rawPage(one(Key.page), ev);
   } else if ((kind = CACHE.get(name)) !== undefined) {
+    ev.begin(kind);
     let from = pos;
     const device = /^dev (\d+)[:,](\d+)(?= |:|$)/.exec(line.slice(pos));
     ev.devId = device ? Number(device[1]) * 2 ** 20 + Number(device[2]) : -1;
@@ -97,8 +100,10 @@ export function readPayload(name: string, line: string, pos: number, ev: TraceEv
     const rest = fieldsOf(line, from);
     const last = (key: number): Field | undefined => rest.findLast((f) => f.key === key);
     ev.pfn = number(last(Key.pfn)?.value ?? '-1');
-    if (ev.pfn < 0) return since612;
-    ev.kind = kind;
+    if (ev.pfn < 0) {
+      ev.begin(E.Other);
+      return since612;
+    }
     ev.pageName = PageName.pfn;
     ev.order = number(last(Key.order)?.value ?? '-1');
     ev.ofs = number(last(Key.ofs)?.value ?? '-1');
@@ -109,18 +114,19 @@ export function readPayload(name: string, line: string, pos: number, ev: TraceEv
     if (sDev) ev.devId = number(sDev.value);
     rawPage(last(Key.page), ev);
   } else if ((kind = DMA.get(name)) !== undefined) {
-    ev.kind = kind;
+    ev.begin(kind);
     dma(kind, first, line, pos, fields, one, num, ev);
   } else if (name === 'map' || name === 'unmap') {
-    ev.dmaAddr = num(Key.iova, -1, true);
-    if (ev.dmaAddr < 0) return since612;
-    ev.kind = name === 'map' ? E.IommuMap : E.IommuUnmap;
+    const iova = num(Key.iova, -1, true);
+    if (iova < 0) return since612;
+    ev.begin(name === 'map' ? E.IommuMap : E.IommuUnmap);
+    ev.dmaAddr = iova;
     ev.phys = num(Key.paddr, -1, true);
     ev.size = num(Key.size, 0);
     const end = num(Key.end, -1, true);
     if (ev.size === 0 && end > ev.dmaAddr) ev.size = end - ev.dmaAddr;
   } else if ((kind = WRITEBACK.get(name)) !== undefined) {
-    ev.kind = kind;
+    ev.begin(kind);
     const bdi = /^bdi ([^]*?)(?=: |:$|$)/.exec(line.slice(pos));
     if (bdi) [ev.textStart, ev.textEnd] = [pos + 4, pos + 4 + bdi[1]!.length];
     const rest = fieldsOf(line, bdi ? ev.textEnd + 1 : pos);
@@ -132,6 +138,7 @@ export function readPayload(name: string, line: string, pos: number, ev: TraceEv
     const device = /^(\d+)[:,](\d+)(?= |:|$)/.exec(line.slice(ev.textStart, ev.textEnd));
     ev.devId = device ? Number(device[1]) * 2 ** 20 + Number(device[2]) : -1;
   } else if (name === 'block_rq_issue' || name === 'block_rq_complete') {
+    ev.begin(name === 'block_rq_issue' ? E.BlockIssue : E.BlockComplete);
     if (/^\d/.test(line.slice(pos))) block(line.slice(pos), ev);
     else {
       // what follows `rwbs=` is the task's name, which may hold anything
@@ -143,9 +150,9 @@ export function readPayload(name: string, line: string, pos: number, ev: TraceEv
       ev.nr = number(last(Key.nrSector)?.value ?? '0');
       ev.write = last(Key.rwbs)?.value.includes('W') ? 1 : 0;
     }
-    if (ev.devId >= 0) ev.kind = name === 'block_rq_issue' ? E.BlockIssue : E.BlockComplete;
+    if (ev.devId < 0) ev.begin(E.Other);
   } else if (name === 'io_uring_register') {
-    ev.kind = E.IoUringRegister;
+    ev.begin(E.IoUringRegister);
     const m = /opcode (\d*)/.exec(line.slice(pos));
     if (m) {
       const rest = line.slice(pos + m.index);
@@ -155,7 +162,7 @@ export function readPayload(name: string, line: string, pos: number, ev: TraceEv
       if (ret) [ev.ret, ev.hasRet] = [signed(ret[1]!), 1];
     }
   } else if (name === 'tracing_mark_write') {
-    ev.kind = E.Marker;
+    ev.begin(E.Marker);
     [ev.textStart, ev.textEnd] = [pos, line.length];
   }
   return since612;
@@ -202,12 +209,6 @@ function pageRef(line: string, one: One, ev: TraceEvent, since612: boolean): voi
   if (val) ev.val = signed(val.value);
   const ret = one(Key.ret);
   if (ret) [ev.ret, ev.hasRet] = [signed(ret.value), 1];
-  const mapping = one(Key.mapping);
-  if (mapping && /^(?:|nil|null)$/.test(mapping.value)) ev.hasMapping = 1;
-  else if (mapping && (/^0[xX][0-9a-fA-F]/.test(mapping.value) || /^[0-9a-fA-F]{16}$/.test(mapping.value))) {
-    const v = wide(mapping.value);
-    [ev.mappingHi, ev.mappingLo, ev.hasMapping] = [high(v), low(v), 1];
-  }
 }
 
 function rawPage(field: Field | undefined, ev: TraceEvent): void {
@@ -305,8 +306,13 @@ function probeArguments(
   since612: boolean,
 ): void {
   const kind = returned ? spec.returnKind : spec.entryKind;
-  ev.kind = kind;
-  const isDma = kind >= E.DmaMapEntry || kind === E.DmaUnmap;
+  ev.begin(kind);
+  const {fields: own} = FAMILY_OF[kind]!;
+  const put = (name: OwnName, value: number): void => {
+    if (own.includes(name)) ev[name] = value;
+  };
+  const isDma = own.includes('dmaAddr');
+  const names = own.includes('pageName');
   let hasNr = false;
   let pageSeen = false;
   const page = (value: string, mayBeTail: number): void => {
@@ -324,30 +330,40 @@ function probeArguments(
       key = returned ? (field.index === 1 ? Key.ret : Key.unknown) : (spec.params[field.index - 1] ?? Key.unknown);
     }
     if (key === Key.page || key === Key.ptr) {
-      if (!pageSeen) page(value, 1);
+      if (!pageSeen && names) page(value, 1);
     } else if (key === Key.folio) {
-      if (!pageSeen) page(value, 0);
+      if (!pageSeen && names) page(value, 0);
     } else if (key === Key.pages) {
       const list = spec.params[0] === Key.pages || spec.entryKind === E.PinCall || spec.entryKind === E.GetCall;
+      if (!names) continue;
       if (field.shape !== '' && field.shape !== '(') pages(field, ev);
       else if (!pageSeen && !list) page(value, 1);
-    } else if (key === Key.pfn) [ev.pfn, ev.pageName, ev.mayBeTail] = [number(value), PageName.pfn, 1];
-    else if (key === Key.refs) ev.refs = signed(value);
-    else if (key === Key.count || key === Key.nr || key === Key.nents) [ev.nr, hasNr] = [number(value), true];
-    else if (key === Key.size) {
-      if (isDma) ev.size = number(value);
-    } else if (key === Key.flags || key === Key.gupFlags) [ev.gupFlags, ev.hasFlags] = [number(value), 1];
-    else if (key === Key.makeDirty) ev.makeDirty = value.startsWith('0') && number(value) === 0 ? 0 : 1;
-    else if (key === Key.ret) returned_(spec, value, ev, since612, page);
-    else if (key === Key.vmemmap) [ev.vmemmapHi, ev.vmemmapLo] = [high(wide(value)), low(wide(value))];
-    else if (key === Key.start) ev.start = number(value);
+    } else if (key === Key.pfn) {
+      if (names) [ev.pfn, ev.pageName, ev.mayBeTail] = [number(value), PageName.pfn, 1];
+    } else if (key === Key.refs) put('refs', signed(value));
+    else if (key === Key.count || key === Key.nr || key === Key.nents) {
+      put('nr', number(value));
+      hasNr = true;
+    } else if (key === Key.size) put('size', number(value));
+    else if (key === Key.flags || key === Key.gupFlags) {
+      put('gupFlags', number(value));
+      put('hasFlags', 1);
+    } else if (key === Key.makeDirty) put('makeDirty', value.startsWith('0') && number(value) === 0 ? 0 : 1);
+    else if (key === Key.ret) {
+      if (names) returned_(spec, value, ev, since612, page);
+    } else if (key === Key.vmemmap) {
+      put('vmemmapHi', high(wide(value)));
+      put('vmemmapLo', low(wide(value)));
+    } else if (key === Key.start) put('start', number(value));
     else if (key === Key.device) [ev.deviceStart, ev.deviceEnd] = [field.start, field.stop];
-    else if (key === Key.addr && !isDma) ev.start = number(value);
-    else if (key === Key.addr || key === Key.dmaAddr) [ev.dmaAddr, ev.failed] = [number(value), allOnes(value) ? 1 : 0];
-    else if (key === Key.dir) ev.dir = direction(value);
-    else if (key === Key.offset) ev.pageOffset = number(value);
-    else if (key === Key.physAddr) ev.phys = number(value);
-    else if (key === Key.pageAt || key === Key.offAt || key === Key.lenAt) entry(key, field, ev);
+    else if (key === Key.addr && !isDma) put('start', number(value));
+    else if (key === Key.addr || key === Key.dmaAddr) {
+      put('dmaAddr', number(value));
+      put('failed', allOnes(value) ? 1 : 0);
+    } else if (key === Key.dir) put('dir', direction(value));
+    else if (key === Key.offset) put('pageOffset', number(value));
+    else if (key === Key.physAddr) put('phys', number(value));
+    else if ((key === Key.pageAt || key === Key.offAt || key === Key.lenAt) && names) entry(key, field, ev);
   }
   conclude(kind, ev, hasNr);
 }

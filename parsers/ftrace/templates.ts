@@ -52,19 +52,7 @@ export class LineTemplate {
   /** The line's event from its name on, at `pos`. Answers the newline's position, or -1. */
   read(buf: Uint8Array, view: DataView, pos: number, ev: TraceEvent): number {
     const {words, lengths, digits, targets, kind} = this;
-    ev.ptrHi = 0;
-    ev.ptrLo = 0;
-    ev.pageName = PageName.none;
-    ev.mayBeTail = 0;
-    ev.vmemmapHi = 0;
-    ev.vmemmapLo = 0;
-    ev.refs = 1;
-    ev.gupFlags = 0;
-    ev.hasFlags = 0;
-    ev.makeDirty = -1;
-    ev.ok = -1;
-    ev.ret = 0;
-    ev.hasRet = 0;
+    ev.begin(kind);
     let nr = kind === EventKind.UnpinCall ? 1 : 0;
     let at = 0;
     for (let i = 0; i < lengths.length; i++) {
@@ -80,12 +68,6 @@ export class LineTemplate {
         case Digits.end:
           if (buf[pos] !== LF) return -1;
           ev.nr = nr;
-          ev.pfn = -1;
-          ev.start = 0;
-          ev.listLength = 0;
-          ev.listName = 0;
-          ev.dmaLength = 0;
-          ev.kind = kind;
           return pos;
         case Digits.pointer: {
           const hi = hex8(buf, pos);

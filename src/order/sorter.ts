@@ -4,7 +4,7 @@
  * An event goes on when enough later ones have come, or when every input has got past its time.
  */
 import type {EventSink, Loss, TraceEvent} from '../events/event.js';
-import {HeldEvents} from './held-events.js';
+import {Rows} from './rows.js';
 import {TimeQueue} from './time-queue.js';
 
 /** Events held at most: perf is out of order by tens of events, bpftrace by what its per-CPU buffers hold. */
@@ -20,7 +20,7 @@ const LF = 10;
 
 export class Sorter implements EventSink {
   private readonly queue = new TimeQueue();
-  private readonly events = new HeldEvents();
+  private readonly rows = new Rows();
   /** by row, where it is a loss and no event */
   private readonly losses = new Map<number, Loss>();
   /** by row: frames of the event's stack, a newline after each */
@@ -47,7 +47,7 @@ export class Sorter implements EventSink {
   event(ev: TraceEvent): void {
     if (ev.t > this.latest) this.latest = ev.t;
     if (ev.t < this.released) this.tooLate++;
-    this.lastRow = this.events.put(ev);
+    this.lastRow = this.rows.put(ev);
     this.queue.push(this.lastRow, ev.t);
     this.bound();
   }
@@ -62,7 +62,7 @@ export class Sorter implements EventSink {
   }
 
   loss(loss: Loss): void {
-    const row = this.events.claim();
+    const row = this.rows.claim();
     this.losses.set(row, {...loss});
     this.queue.push(row, this.latest);
     this.bound();
@@ -98,7 +98,7 @@ export class Sorter implements EventSink {
   }
 
   private heldBytes(): number {
-    return this.events.allocated + this.stackBytes;
+    return this.rows.allocated + this.stackBytes;
   }
 
   private release(): void {
@@ -109,12 +109,12 @@ export class Sorter implements EventSink {
       const loss = this.losses.get(row);
       if (loss) {
         this.losses.delete(row);
-        this.events.release(row);
+        this.rows.release(row);
         this.sink.loss(loss);
         return;
       }
     }
-    const event = this.events.take(row);
+    const event = this.rows.take(row);
     this.sink.event(event);
     if (this.stacks.size === 0) return;
     const frames = this.stacks.get(row);

@@ -39,8 +39,7 @@ class Lines {
     const text = `line ${line}`;
     this.buf.fill(0);
     this.buf.write(text, 3);
-    this.ev.clearPayload();
-    this.ev.kind = EventKind.UnpinCall;
+    this.ev.begin(EventKind.UnpinCall);
     Object.assign(this.ev, {t, line, buf: this.buf, lineStart: 3, lineEnd: 3 + text.length, cpu: 0, pid: 1});
     this.ev.listLength = 2;
     this.ev.listPfn[0] = line;

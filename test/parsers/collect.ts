@@ -1,36 +1,11 @@
 /** A sink that keeps what the event's kind says is in it, in comparable form. */
 
 import {EventKind, type EventSink, type TraceEvent} from '../../src/events/event.js';
+import {FAMILY_OF} from '../../src/events/kinds.js';
 import type {Form, OpenOptions, TraceReader} from '../../parsers/form.js';
 import {TimeBase} from '../../src/base/time.js';
 
 const NAMES = Object.fromEntries(Object.entries(EventKind).map(([name, kind]) => [kind, name]));
-
-type Field = {[K in keyof TraceEvent]: TraceEvent[K] extends number ? K : never}[keyof TraceEvent];
-
-const REF: Field[] = ['pageName', 'pfn', 'ptrHi', 'ptrLo', 'pageFlags', 'count', 'hasCount', 'mapcount', 'hasMapcount'];
-const REF_TOO: Field[] = ['mappingHi', 'mappingLo', 'hasMapping', 'mt', 'val', 'ret', 'hasRet'];
-const PAGE: Field[] = ['pageName', 'pfn', 'ptrHi', 'ptrLo', 'order', 'mt'];
-const CACHE: Field[] = ['pageName', 'pfn', 'ptrHi', 'ptrLo', 'devId', 'ino', 'ofs', 'index', 'order'];
-const PROBE: Field[] = ['pageName', 'pfn', 'ptrHi', 'ptrLo', 'mayBeTail', 'vmemmapHi', 'vmemmapLo', 'refs', 'gupFlags'];
-const PROBE_TOO: Field[] = ['hasFlags', 'nr', 'start', 'makeDirty', 'ret', 'hasRet', 'ok'];
-const DMA: Field[] = ['dir', 'dmaAddr', 'size', 'phys', 'failed', 'truncated'];
-
-function fieldsOf(kind: number): Field[] {
-  if (kind <= EventKind.RefUnfreeze) return [...REF, ...REF_TOO];
-  if (kind === EventKind.DmaUnmap) return DMA.slice(0, 3);
-  if (kind >= EventKind.PageAlloc && kind <= EventKind.PageFreeBatched) return PAGE;
-  if (kind === EventKind.VmscanWrite) return PAGE.slice(0, 4);
-  if (kind === EventKind.CacheAdd || kind === EventKind.CacheDelete) return CACHE;
-  if (kind >= EventKind.DmaMap && kind <= EventKind.DmaMapSgError) return [...DMA, 'nr', 'dmaLength'];
-  if (kind >= EventKind.DmaMapEntry && kind <= EventKind.DmaUnmapSgItem) return [...DMA, ...PROBE, ...PROBE_TOO];
-  if (kind === EventKind.IommuMap || kind === EventKind.IommuUnmap) return ['dmaAddr', 'size', 'phys'];
-  if (kind === EventKind.WritebackDirtyFolio || kind === EventKind.WaitOnWriteback) return ['ino', 'index', 'devId'];
-  if (kind === EventKind.BlockIssue || kind === EventKind.BlockComplete) return ['devId', 'sector', 'nr', 'write'];
-  if (kind === EventKind.IoUringRegister) return ['val', 'nr', 'ret', 'hasRet'];
-  if (kind === EventKind.Marker) return [];
-  return [...PROBE, ...PROBE_TOO];
-}
 
 export type Seen = Record<string, unknown>;
 
@@ -55,20 +30,16 @@ export class Collector implements EventSink {
       name: part(ev.nameStart, ev.nameEnd),
       raw: part(ev.lineStart, ev.lineEnd),
     };
-    for (const field of fieldsOf(kind)) seen[field] = exact(ev[field]);
-    if ((kind >= EventKind.DmaMap && kind <= EventKind.DmaUnmapSgItem) || kind === EventKind.DmaUnmap) {
-      seen['device'] = part(ev.deviceStart, ev.deviceEnd);
-    }
-    if (kind >= EventKind.WritebackDirtyFolio && kind <= EventKind.WaitOnWriteback) {
-      seen['text'] = part(ev.textStart, ev.textEnd);
-    }
-    if (kind === EventKind.Marker) seen['text'] = part(ev.textStart, ev.textEnd);
-    if (kind === EventKind.DmaMapSg || kind === EventKind.DmaUnmapSg || kind === EventKind.DmaMapSgError) {
+    const {fields, named, lists} = FAMILY_OF[kind]!;
+    for (const field of fields) seen[field] = exact(ev[field]);
+    if (named === 'device') seen['device'] = part(ev.deviceStart, ev.deviceEnd);
+    else if (named === 'text') seen['text'] = part(ev.textStart, ev.textEnd);
+    if (lists === 'addresses') {
       seen['list'] = list(ev.listLength, (i) => [ev.listPhys[i], ev.listLen[i]]);
       seen['dmaList'] = list(ev.dmaLength, (i) => [ev.dmaAddrs[i], ev.dmaLens[i]]);
-    } else if (kind === EventKind.UnpinCall || kind === EventKind.FoliosPut) {
+    } else if (lists === 'pages') {
       seen['list'] = list(ev.listLength, (i) => [ev.listPtrHi[i], ev.listPtrLo[i]]);
-    } else if (kind === EventKind.DmaMapSgEntry || kind === EventKind.DmaUnmapSgEntry) {
+    } else if (lists === 'entries') {
       seen['list'] = list(ev.listLength, (i) => [ev.listPtrHi[i], ev.listPtrLo[i], ev.listOffset[i], ev.listLen[i]]);
     }
     this.seen.push(seen);

@@ -24,12 +24,12 @@ describe('tracepoints', () => {
     [
       'page_ref before 5.2',
       'page_ref_mod_and_test: pfn=0x206a70 flags=referenced|uptodate|lru count=5 mapcount=0 mapping=          (null) mt=1 val=-1 ret=0',
-      {kind: 'RefModAndTest', hasMapping: 1, mappingLo: 0, val: -1, ret: 0},
+      {kind: 'RefModAndTest', val: -1, ret: 0},
     ],
     [
       'page_ref before hashing',
       'page_ref_set: pfn=0x1 flags=none count=1 mapcount=0 mapping=(____ptrval____) mt=1 val=1',
-      {kind: 'RefSet', hasMapping: 0},
+      {kind: 'RefSet'},
     ],
     [
       'unknown flags',
