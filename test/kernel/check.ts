@@ -10,6 +10,9 @@ import type {Kernel} from './packages.js';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 export const ROOT = join(HERE, '../..');
 
+/** Of what is wrong with one trace. */
+const WRONG_SHOWN = 20;
+
 let failed = 0;
 
 /** How many results were not as they must be. */
@@ -56,7 +59,7 @@ function recorded({kernel, out, log}: Outcome, name: string, wanted: number): bo
       .trim()
       .split('\n')
       .slice(-5);
-    result(false, `${kernel.series} ${name}: the recording`, [status ?? 'no status', ...said]);
+    result(false, `${kernel.target} ${name}: the recording`, [status ?? 'no status', ...said]);
   }
   return ok;
 }
@@ -79,7 +82,7 @@ export function checkRecording(
   status = 0,
 ): Report | undefined {
   const {kernel, out, log} = outcome;
-  const title = `${kernel.series} ${name}`;
+  const title = `${kernel.target} ${name}`;
   if (!recorded(outcome, name, status)) return undefined;
   result(log.includes(`restored after ${name}\n`), `${title}: tracing is left as it was`);
   try {
@@ -92,7 +95,8 @@ export function checkRecording(
     const seen = Object.entries(counts).filter(([, n]) => n > 0);
     result(wrong.length === 0, `${title}: found what ${deeds.length} deeds did, and nothing else`, [
       `${report.inputs[0]?.events} events, ${pins} pins, ${windows} DMA mappings; ${seen.map(([rule, n]) => `${rule} ${n}`).join(', ')}`,
-      ...wrong,
+      ...wrong.slice(0, WRONG_SHOWN),
+      ...(wrong.length > WRONG_SHOWN ? [`and ${wrong.length - WRONG_SHOWN} more like these`] : []),
     ]);
     result(report.inputs[0]?.unrecognised.count === 0, `${title}: every line was understood`, [
       ...(report.inputs[0]?.unrecognised.first ?? [])

@@ -3,8 +3,6 @@ import {execFileSync} from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
-  cpSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -12,13 +10,13 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import {basename, join} from 'node:path';
+import {basename, dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {CACHE, type Kernel} from './packages.js';
+import {CACHE, compileModule, compileWork, reasonOf, Skip, toolsRoot, TRIPLET, type Kernel} from './packages.js';
 
 const GUEST = fileURLToPath(new URL('guest', import.meta.url));
 
-/** Loaded in the guest, with what they depend on: the disks, the file system, its checksum. */
+/** Loaded in the guest, with what they depend on: the disks, the file system, its checksum (a module up to 6.13). */
 const MODULES = ['virtio_pci', 'virtio_blk', 'nvme', 'crc32c_generic', 'ext4'];
 
 /** Every module file of a kernel by name, `-` and `_` taken as the same. */
@@ -56,21 +54,45 @@ function copyModules(kernel: Kernel, to: string): string[] {
   return order;
 }
 
-/** Compiles the test module for a kernel. */
-function buildModule(kernel: Kernel, name: string): string {
-  const dir = join(CACHE, `pinbad-${name}`);
-  rmSync(dir, {recursive: true, force: true});
-  cpSync(join(GUEST, 'pinbad'), dir, {recursive: true});
-  execFileSync('make', ['-s', '-C', kernel.headers, `M=${dir}`, 'modules'], {stdio: ['ignore', 'pipe', 'pipe']});
-  return join(dir, 'pinbad.ko');
+/** Files of test/kernel/guest by path. */
+function sources(...paths: string[]): Map<string, Buffer> {
+  return new Map(paths.map((path) => [path, readFileSync(join(GUEST, path))]));
 }
 
-function buildWork(): string {
-  const to = join(CACHE, 'work');
-  execFileSync('gcc', ['-static', '-O2', '-Wall', '-Wextra', '-Werror', '-pthread', '-o', to, join(GUEST, 'work.c')], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  return to;
+const modules = new Map<string, string | Skip>();
+
+/** Compiles the test module for a kernel, once; a Skip where this kernel's headers cannot be had. */
+export function testModule(kernel: Kernel): string | Skip {
+  let module = modules.get(kernel.release);
+  if (module === undefined) {
+    try {
+      const files = ['Makefile', 'pinbad.c', 'pinbad.h'].map((name) => `pinbad/${name}`);
+      const flat = [...sources(...files)].map(([path, text]) => [basename(path), text] as const);
+      module = compileModule(kernel, new Map(flat), 'pinbad');
+    } catch (error) {
+      // only what cannot be had; a module that does not compile is a failure
+      if (!(error instanceof Skip))
+        throw new Error(`the test module for ${kernel.release}: ${reasonOf(error)}`, {cause: error});
+      module = error;
+    }
+    modules.set(kernel.release, module);
+  }
+  return module;
+}
+
+/** busybox, and dash with its library: the shells that scripts are tried with. */
+function copyShells(kernel: Kernel, root: string): void {
+  const from = toolsRoot(kernel.target, ['busybox-static', 'dash', 'libc6']);
+  const copy = (path: string) => {
+    mkdirSync(join(root, dirname(path)), {recursive: true});
+    copyFileSync(join(from, path), join(root, path));
+    chmodSync(join(root, path), 0o755);
+  };
+  copyFileSync(join(from, 'usr/bin/busybox'), join(root, 'bin/busybox'));
+  copyFileSync(join(from, 'usr/bin/dash'), join(root, 'bin/dash'));
+  symlinkSync('busybox', join(root, 'bin/sh'));
+  copy(`lib/${TRIPLET[kernel.arch]}/libc.so.6`);
+  copy(kernel.arch === 'arm64' ? 'lib/ld-linux-aarch64.so.1' : 'lib64/ld-linux-x86-64.so.2');
 }
 
 /** An initramfs whose /init runs `scenario` with the files beside it in /task. Returns its path. */
@@ -80,15 +102,12 @@ export function buildInitramfs(kernel: Kernel, name: string, files: Record<strin
   for (const dir of ['bin', 'dev', 'proc', 'sys', 'tmp', 'mnt', 'out', 'tools', 'lib', 'task']) {
     mkdirSync(join(root, dir), {recursive: true});
   }
-  copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
-  symlinkSync('busybox', join(root, 'bin/sh'));
+  copyShells(kernel, root);
   writeFileSync(join(root, 'lib/modules.order'), `${copyModules(kernel, join(root, 'lib')).join('\n')}\n`);
-  copyFileSync(buildModule(kernel, name), join(root, 'lib/pinbad.ko'));
-  copyFileSync(buildWork(), join(root, 'bin/work'));
+  const module = testModule(kernel);
+  if (typeof module === 'string') copyFileSync(module, join(root, 'lib/pinbad.ko'));
+  copyFileSync(compileWork(kernel.target, sources('work.c', 'pinbad/pinbad.h')), join(root, 'bin/work'));
   copyFileSync(join(GUEST, 'init.sh'), join(root, 'init'));
-  if (existsSync('/bin/dash'))
-    execFileSync('sh', ['-c', `ldd /bin/dash | grep -o '/[^ ]*' | cpio -pdL --quiet ${root}`]);
-  copyFileSync('/bin/dash', join(root, 'bin/dash'));
   for (const [file, text] of Object.entries(files)) writeFileSync(join(root, 'task', file), text);
   for (const file of ['init', 'bin/work', 'bin/busybox', 'bin/dash']) chmodSync(join(root, file), 0o755);
   const image = `${root}.cpio.gz`;

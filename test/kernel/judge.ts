@@ -83,11 +83,12 @@ export function concerns(finding: Finding, deed: Deed): string[] {
     .map((page) => page.pfn);
 }
 
-/** What was done at least while a recording was made of: everything, one process only, the mistakes only. */
+/** What was done at least while a recording was made of: everything, one process only, the mistakes only, none of them. */
 const LEAST = {
   all: {EARLY_UNPIN: 3, GOOD: 4, ODIRECT: 6, URING_FIXED: 1, SYNCED_READ: 10, LEAK_PIN: 1},
   process: {EARLY_UNPIN: 3, GOOD: 4, ODIRECT: 6, LEAK_PIN: 1},
   bad: {EARLY_UNPIN: 3, LEAK_PIN: 1},
+  right: {ODIRECT: 6, URING_FIXED: 1, SYNCED_READ: 10},
 } as const;
 
 /** What kind of recording is judged; of everything, by default. */

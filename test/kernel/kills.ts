@@ -17,7 +17,7 @@ export async function testKills(
   const others = recorders.filter((recorder) => recorder !== 'tracefs');
   const guest = await runGuest({
     kernel,
-    name: `kill-${kernel.series}`,
+    name: `kill-${kernel.target}`,
     files: {
       'scenario.sh': `MOMENTS='${moments.join(' ')}'\nTOOLS='${others.join(' ')}'\n${guestFile('kill.sh')}`,
       'common.sh': guestFile('common.sh'),
@@ -40,16 +40,16 @@ export async function testKills(
   const expected = 2 * 4 * moments.length + 3 * 2 * others.length + 3;
   result(
     wrong.length === 0 && restored.length === expected,
-    `${kernel.series}: tracing is as it was after ${expected} ways to end`,
+    `${kernel.target}: tracing is as it was after ${expected} ways to end`,
     [...(restored.length === expected ? [] : [`only ${restored.length} were checked`]), ...wrong],
   );
   const limited = /^limit: (\d+) bytes, 1 end mark.*the command went on$/m.exec(log);
-  result(limited !== null && Number(limited[1]) < (1 << 20) + 65536, `${kernel.series}: the size limit holds`, [
+  result(limited !== null && Number(limited[1]) < (1 << 20) + 65536, `${kernel.target}: the size limit holds`, [
     lines.find((line) => line.startsWith('limit:')) ?? 'no word of it',
   ]);
-  result(lines.includes('duration: 1 end mark'), `${kernel.series}: the duration holds`);
+  result(lines.includes('duration: 1 end mark'), `${kernel.target}: the duration holds`);
   result(
     /^orphans: 1 instance, [1-9]/m.test(log),
-    `${kernel.series}: a killed guard leaves what the next start sweeps`,
+    `${kernel.target}: a killed guard leaves what the next start sweeps`,
   );
 }

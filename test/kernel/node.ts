@@ -11,10 +11,10 @@ import {READS_PER_SECOND, runGuest} from './qemu.js';
 function nodeDisk(): string {
   const root = join(CACHE, 'node-root');
   rmSync(root, {recursive: true, force: true});
-  for (const dir of ['bin', 'lib/x86_64-linux-gnu']) mkdirSync(join(root, dir), {recursive: true});
+  for (const dir of ['bin', 'lib']) mkdirSync(join(root, dir), {recursive: true});
   copyFileSync(process.execPath, join(root, 'bin/node'));
   for (const [library] of execFileSync('ldd', [process.execPath], {encoding: 'utf8'}).matchAll(/\/\S+\.so\S*/g)) {
-    copyFileSync(library, join(root, 'lib/x86_64-linux-gnu', basename(library)));
+    copyFileSync(library, join(root, 'lib', basename(library)));
   }
   const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', root], {cwd: ROOT, encoding: 'utf8'});
   const archive = join(root, packed.trim().split('\n').at(-1)!);
@@ -27,7 +27,7 @@ function nodeDisk(): string {
 export async function testNode(kernel: Kernel): Promise<void> {
   const guest = await runGuest({
     kernel,
-    name: `node-${kernel.series}`,
+    name: `node-${kernel.target}`,
     files: {'scenario.sh': guestFile('node.sh'), 'common.sh': guestFile('common.sh')},
     readsPerSecond: READS_PER_SECOND,
     patience: 1200,
@@ -50,23 +50,23 @@ export async function testNode(kernel: Kernel): Promise<void> {
     const missing = ['unpin-while-dma', 'free-while-dma', 'unpin-without-pin', 'pin-leak'].filter(
       (rule) => !report.includes(rule),
     );
-    result(missing.length === 0, `${kernel.series} ${name}: the report that was printed there names the bugs`, missing);
+    result(missing.length === 0, `${kernel.target} ${name}: the report that was printed there names the bugs`, missing);
     result(
       text(`${name}.txt`).includes(`# pinscope-record: end=${end}\n`) &&
         text(`${name}.said`).includes(`ended by ${end}`),
-      `${kernel.series} ${name}: says that it ended by ${end}`,
+      `${kernel.target} ${name}: says that it ended by ${end}`,
     );
   }
   const killed = text('open-9.txt');
   result(
     log.includes('status open-9 137\n') && log.includes('restored after open-9\n') && /: end=terminated$/m.test(killed),
-    `${kernel.series} open-9: the recording ends with a pinscope that is killed`,
+    `${kernel.target} open-9: the recording ends with a pinscope that is killed`,
     log.split('\n').filter((line) => /open-9/.test(line)),
   );
   const early = log.split('\n').filter((line) => /^(early end|restored|CHANGED).* ms/.test(line));
   result(
     early.filter((line) => line.startsWith('restored')).length === 4,
-    `${kernel.series}: early ends leave tracing as it was`,
+    `${kernel.target}: early ends leave tracing as it was`,
     early,
   );
 }

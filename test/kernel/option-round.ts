@@ -59,7 +59,7 @@ export async function testOptions(
   add('record', 'tracefs', {});
   const guest = await runGuest({
     kernel,
-    name: `options-${kernel.series}`,
+    name: `options-${kernel.target}`,
     files: {
       'scenario.sh': `RECORDERS='${recorders.join(' ')}'\n${guestFile('variants.sh')}`,
       'common.sh': guestFile('common.sh'),
@@ -76,10 +76,10 @@ export async function testOptions(
     // Stacks take long under emulation: probes nest and are missed, programs of bpftrace are skipped. Where the recording
     // counts that, pinscope may call possible what the missing event would have explained.
     const stacks = checkRecording(outcome, `stacks-${recorder}`, {lossy: true});
-    if (stacks !== undefined) checkStacks(stacks, `${kernel.series} stacks-${recorder}`);
+    if (stacks !== undefined) checkStacks(stacks, `${kernel.target} stacks-${recorder}`);
     checkRecording(outcome, `pid-${recorder}`, {part: 'process'});
   }
   checkRecording(outcome, 'rules-tracefs', {rules: [RULE]});
   const lossy = checkRecording(outcome, 'lossy-tracefs', {lossy: true});
-  if (lossy !== undefined) checkLosses(guest.out, lossy, `${kernel.series} lossy-tracefs`);
+  if (lossy !== undefined) checkLosses(guest.out, lossy, `${kernel.target} lossy-tracefs`);
 }

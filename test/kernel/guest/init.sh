@@ -10,7 +10,7 @@ mount -t tmpfs out /out
 echo 1 >/proc/sys/kernel/printk
 echo "guest: $(uname -r)"
 while read -r module; do insmod "/lib/$module" || echo "guest: insmod $module failed"; done </lib/modules.order
-insmod /lib/pinbad.ko || echo 'guest: no pinbad'
+[ ! -f /lib/pinbad.ko ] || insmod /lib/pinbad.ko || echo 'guest: no pinbad'
 mdev -s 2>/dev/null
 i=0
 while [ ! -b /dev/nvme0n1 ] && [ $i -lt 50 ]; do sleep 0.2; i=$((i + 1)); done

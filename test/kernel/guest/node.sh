@@ -1,10 +1,7 @@
 # `pinscope record` itself, with Node, from the package as its users get it (node.ts makes the disk).
 . /task/common.sh
 all_work
-for file in /tools/lib/x86_64-linux-gnu/*; do
-  [ -e "/lib/x86_64-linux-gnu/${file##*/}" ] || ln -s "$file" /lib/x86_64-linux-gnu/
-done
-printf '#!/bin/sh\nexec /tools/bin/node /tools/package/bin/run.js "$@"\n' >/bin/pinscope
+printf '#!/bin/sh\nexec %s --library-path /tools/lib /tools/bin/node /tools/package/bin/run.js "$@"\n' /tools/lib/ld-linux-x86-64.so.2 >/bin/pinscope
 chmod +x /bin/pinscope
 mkdir -p /etc
 echo 'root:x:0:0:root:/tmp:/bin/sh' >/etc/passwd

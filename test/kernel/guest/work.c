@@ -41,7 +41,7 @@
 
 #include "pinbad/pinbad.h"
 
-#define PAGE 4096UL
+#define PAGE ((unsigned long)getpagesize())
 #define TO_DEVICE 1u
 #define FROM_DEVICE 2u
 
