@@ -7,12 +7,11 @@
 import {string as textArgument} from '@oclif/core/args';
 import type {Interfaces} from '@oclif/core';
 import {Command} from '@oclif/core/command';
-import type {FindingOptions, InputOptions, OutputForm, OutputOptions, RawFlags, Selection} from './flags.js';
+import type {AnyForm, FindingOptions, InputOptions, OutputForm, OutputOptions, RawFlags, Selection} from './flags.js';
 import * as flags from './flags.js';
 
 /** Everything a command that reads traces was told. */
-export interface TraceOptions<F extends OutputForm = OutputForm>
-  extends InputOptions, FindingOptions, OutputOptions<F> {
+export interface TraceOptions<F extends AnyForm = OutputForm> extends InputOptions, FindingOptions, OutputOptions<F> {
   /** as typed: paths, `-` for standard input; empty means standard input if that is no terminal */
   traces: string[];
   selection: Selection;
@@ -58,8 +57,8 @@ export abstract class TraceCommand extends BaseCommand {
    * command has. Flags that the command does not offer have their usual value.
    */
   protected async traceOptions(): Promise<TraceOptions>;
-  protected async traceOptions<F extends OutputForm>(forms: readonly F[]): Promise<TraceOptions<F>>;
-  protected async traceOptions(forms: readonly OutputForm[] = flags.OUTPUT_FORMS): Promise<TraceOptions> {
+  protected async traceOptions<F extends AnyForm>(forms: readonly F[]): Promise<TraceOptions<F>>;
+  protected async traceOptions(forms: readonly AnyForm[] = flags.OUTPUT_FORMS): Promise<TraceOptions<AnyForm>> {
     const {args, baseFlags, flags: own, strict} = this.ctor as typeof TraceCommand;
     // oclif copies only a class's own statics, so inherited ones are handed over by name
     const parsed = await this.parse({args, baseFlags, flags: own, strict});

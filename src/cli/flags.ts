@@ -26,6 +26,10 @@ export type OutputForm = (typeof OUTPUT_FORMS)[number];
 export const TEXT_FORMS = ['table', 'mail', 'markdown', 'json'] as const;
 /** Forms of results that nobody mails. */
 export const PLAIN_FORMS = ['table', 'json'] as const;
+/** Forms of `pinscope export`. */
+export const EXPORT_FORMS = ['parquet', 'csv', 'ndjson'] as const;
+/** Whatever --to means to some command. */
+export type AnyForm = OutputForm | (typeof EXPORT_FORMS)[number];
 
 const SEVERITIES: readonly Severity[] = ['error', 'warning', 'note'];
 const COLORS = ['auto', 'always', 'never'] as const;
@@ -66,7 +70,7 @@ export interface FindingOptions {
   suppress: string | undefined;
 }
 
-export interface OutputOptions<F extends OutputForm = OutputForm> {
+export interface OutputOptions<F extends AnyForm = OutputForm> {
   to: F;
   /** path, or undefined for standard output */
   output: string | undefined;
@@ -100,7 +104,7 @@ export const inputFlags = {
 };
 
 /** `forms`: those that the command has. */
-export const formFlags = (forms: readonly OutputForm[]) => ({
+export const formFlags = (forms: readonly AnyForm[]) => ({
   to: Flags.string({summary: `output form: ${forms.join(', ')}`, helpValue: 'FORM', helpGroup: 'OUTPUT'}),
   json: Flags.boolean({summary: 'short for --to json', helpGroup: 'OUTPUT'}),
   output: Flags.string({
@@ -112,7 +116,7 @@ export const formFlags = (forms: readonly OutputForm[]) => ({
   color: Flags.string({summary: 'auto, always or never', helpValue: 'WHEN', helpGroup: 'OUTPUT', default: 'auto'}),
 });
 
-export const outputFlags = (forms: readonly OutputForm[]) => ({
+export const outputFlags = (forms: readonly AnyForm[]) => ({
   ...formFlags(forms),
   quiet: Flags.boolean({summary: 'no progress', helpGroup: 'OUTPUT'}),
 });
@@ -238,7 +242,7 @@ function failOn(value: string): FailOn {
 }
 
 /** `isTerminal`: whether standard output is one. NO_COLOR (no-color.org) counts when it is not empty. */
-export function outputOptions<F extends OutputForm>(
+export function outputOptions<F extends AnyForm>(
   flags: RawFlags,
   isTerminal: boolean,
   env: NodeJS.ProcessEnv,

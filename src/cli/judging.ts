@@ -4,11 +4,12 @@ import type {AnalyzeOptions} from '../run/analyze.js';
 import {UserError} from '../io/user-error.js';
 import {Suppressions} from '../findings/suppress.js';
 import type {TraceOptions} from './base.js';
+import type {AnyForm} from './flags.js';
 import {ruleNamed} from './rule-names.js';
 
 /** Flags checked and files read: all that analyze() wants but what the run itself gives. Throws UserError. */
 export async function judging(
-  options: TraceOptions,
+  options: TraceOptions<AnyForm>,
   version: string,
 ): Promise<Omit<AnalyzeOptions, 'selected' | 'signal' | 'onOpen'>> {
   for (const rule of options.rules) ruleNamed(rule, '--rule');

@@ -105,7 +105,7 @@ class DirectOutput implements Output {
 }
 
 /** Half-written files, to be removed if the process ends before its time. */
-const unfinished = new Set<string>();
+export const unfinished = new Set<string>();
 
 /** Removes every half-written file, at once: for the way out of a killed process. */
 export function removeUnfinished(): void {

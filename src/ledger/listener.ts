@@ -50,6 +50,8 @@ export interface Listener {
    * `row` is the page's own row; its references are still there.
    */
   freed?(row: number, deed: Deed, seen: boolean): void;
+  /** The page in a place is no more: freed, or (its free not seen) handed out again. After `freed`, and of pages that held nothing too. */
+  lifeEnded?(row: number, t: number, freed: boolean): void;
   /** A page_ref event on a page that holds pins or gets, after counts and references were updated; `inBatch`: inside folios_put_refs. */
   counted?(row: number, deed: () => Deed, delta: number, inBatch: boolean): void;
   /** A pin_user_pages call returned. */
@@ -70,6 +72,7 @@ export class Hooks {
   readonly dirtied: NonNullable<Listener['dirtied']>[] = [];
   readonly cleaned: NonNullable<Listener['cleaned']>[] = [];
   readonly freed: NonNullable<Listener['freed']>[] = [];
+  readonly lifeEnded: NonNullable<Listener['lifeEnded']>[] = [];
   readonly counted: NonNullable<Listener['counted']>[] = [];
   readonly pinCallReturned: NonNullable<Listener['pinCallReturned']>[] = [];
   readonly ended: NonNullable<Listener['ended']>[] = [];

@@ -26,13 +26,21 @@ export interface AnalyzeOptions extends ReadOptions {
 }
 
 export async function analyze(options: AnalyzeOptions): Promise<Report> {
+  return (await analyzeReading(options, () => [])).report;
+}
+
+/** The same, with what was read; the listeners that `also` makes hear of it before the rules do. */
+export async function analyzeReading(
+  options: AnalyzeOptions,
+  also: (model: Model) => Listener[],
+): Promise<{report: Report; reading: Reading}> {
   let judges!: Judges;
   const reading = await readTraces(options, (model) => {
     judges = judgesOf(model, options);
-    return judges.listeners;
+    return [...also(model), ...judges.listeners];
   });
   judges.pending.settle();
-  return reportOf(reading, judges.findings, judges.nearMisses, options);
+  return {report: reportOf(reading, judges.findings, judges.nearMisses, options), reading};
 }
 
 /** All rules over a model, and where their violations go. */

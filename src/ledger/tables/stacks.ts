@@ -40,6 +40,10 @@ export class Stacks {
   get(index: number): string[] {
     return this.list[index] ?? [];
   }
+
+  all(): readonly string[][] {
+    return this.list;
+  }
 }
 
 /** The function's name in a frame, without offset, size and module. */

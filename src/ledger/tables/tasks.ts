@@ -40,6 +40,10 @@ export class Tasks {
     return this.list[index] ?? UNKNOWN;
   }
 
+  all(): readonly Task[] {
+    return this.list;
+  }
+
   private same(index: number, ev: TraceEvent): boolean {
     const {comm} = this.list[index]!;
     const length = ev.commEnd - ev.commStart;

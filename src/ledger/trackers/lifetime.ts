@@ -88,7 +88,7 @@ export class Lifetime {
     const {pages} = m;
     // Handed out again while something of the old page lives: its free was not seen.
     if ((pages.state[row]! & PageState.free) === 0 && this.holdsAnything(row)) this.tellFreed(ev, row, false);
-    this.cut(ev.t, row);
+    this.cut(ev.t, row, false);
     pages.state[row] = FRESH;
   }
 
@@ -108,7 +108,7 @@ export class Lifetime {
       const row = pages.find(pfn + i);
       if (row < 0) continue;
       if (this.holdsAnything(row)) this.tellFreed(ev, row, true);
-      this.cut(ev.t, row);
+      this.cut(ev.t, row, true);
       pages.state[row] = PageState.lifeSeen | PageState.free;
       this.half.delete(row);
     }
@@ -119,7 +119,7 @@ export class Lifetime {
     const {m} = this;
     if (m.records(K.PageFree) || m.records(K.PageFreeBatched)) return;
     if (this.holdsAnything(row)) this.tellFreed(ev, row, true);
-    this.cut(ev.t, row);
+    this.cut(ev.t, row, true);
     m.pages.state[row] = PageState.lifeSeen | PageState.free;
   }
 
@@ -134,11 +134,12 @@ export class Lifetime {
     for (const tell of m.on.freed) tell(row, deed, seen);
   }
 
-  private cut(t: number, row: number): void {
+  private cut(t: number, row: number, freed: boolean): void {
     const {m} = this;
     const {pages} = m;
     m.forget(row);
     m.writeback.abandon(row);
+    for (const tell of m.on.lifeEnded) tell(row, t, freed);
     pages.generation[row]!++;
     pages.order[row] = 0;
     m.held.forget(row);

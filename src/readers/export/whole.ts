@@ -1,0 +1,143 @@
+/** What is told of a trace once it is read: itself, its inputs, tasks, stacks, devices, and what analyze found. */
+import {createHash} from 'node:crypto';
+import {symbolOf} from '../../ledger/tables/stacks.js';
+import type {Model} from '../../ledger/model.js';
+import type {Finding, Report} from '../../results/report.js';
+import type {RowSink} from './ledger.js';
+import {placeIn, withoutTracer} from './place.js';
+import {SCHEMA_VERSION} from './schema.js';
+
+/** Tells all of it. `report` is whole: nothing selected, nothing suppressed but what the user knows. */
+export function wholeRows(m: Model, report: Report, out: RowSink): void {
+  out.add('traces', {
+    schema_version: SCHEMA_VERSION,
+    tool_version: report.tool.version,
+    rules_version: report.rules_version,
+    kernel_release: report.kernel.release,
+    clock_name: report.clock.name,
+    clock_unit: report.clock.unit,
+    start_ns: moment(m, report.span.start_ns),
+    end_ns: moment(m, report.span.end_ns),
+    started_unix_ns: null,
+    events: m.events,
+    pins: m.held.takenPins,
+    gets: m.held.takenGets,
+    partial: report.partial ?? null,
+    limits: limitsOf(report),
+  });
+  report.inputs.forEach((input, input_id) =>
+    out.add('inputs', {
+      input_id,
+      path: input.path,
+      form: input.format,
+      compression: input.compression,
+      bytes: input.bytes,
+      lines_read: input.lines,
+      events: input.events,
+      unrecognised: input.unrecognised.count,
+      sha256: input.sha256,
+      cut: input.cut ?? null,
+    }),
+  );
+  for (const gap of m.gaps.all()) {
+    out.add('losses', {
+      cpu: gap.cpu < 0 ? null : gap.cpu,
+      from_ns: gap.from,
+      to_ns: gap.to,
+      why: gap.why,
+      line: gap.line || null,
+    });
+  }
+  for (const {id, status, missing} of report.rules)
+    out.add('rules', {rule: id, status, missing: missing.length > 0 ? missing.join(',') : null});
+  m.tasks
+    .all()
+    .forEach(({comm, pid, tgid}, task_id) =>
+      out.add('tasks', {task_id, comm, pid: pid < 0 ? null : pid, tgid: tgid < 0 ? null : tgid}),
+    );
+  m.stacks.all().forEach((frames, stack_id) => stackRows(frames, stack_id, out));
+  m.dma.devices.forEach(({name, maps, unmaps}, device_id) =>
+    out.add('devices', {device_id, device: name, maps, unmaps}),
+  );
+  for (const finding of report.findings) findingRows(m, finding, out);
+}
+
+function stackRows(frames: readonly string[], stack_id: number, out: RowSink): void {
+  const symbols = frames.map(symbolOf);
+  const told = withoutTracer(symbols);
+  out.add('stacks', {
+    stack_id,
+    stack_hash: createHash('sha256').update(told.join(';')).digest('hex').slice(0, 16),
+    folded: symbols.toReversed().join(';'),
+    place: placeIn(symbols),
+  });
+  frames.forEach((frame, depth) => out.add('frames', {stack_id, depth, symbol: symbols[depth]!, frame}));
+}
+
+function findingRows(m: Model, f: Finding, out: RowSink): void {
+  out.add('findings', {
+    finding_id: f.id,
+    rule: f.rule,
+    severity: f.severity,
+    verdict: f.verdict,
+    reason: f.reason,
+    message: f.message,
+    start_ns: moment(m, f.start_ns),
+    end_ns: moment(m, f.end_ns),
+    occurrences: f.occurrences,
+    pages: f.pages.length,
+    device: f.device ?? null,
+    dev: f.file?.dev ?? null,
+    ino: f.file?.ino ?? null,
+    page_index: f.file?.index ?? null,
+    cause: causeOf(f),
+  });
+  for (const page of f.pages) {
+    out.add('finding_pages', {
+      finding_id: f.id,
+      pfn: Number(page.pfn),
+      folio_order: page.order,
+      start_ns: moment(m, page.start_ns),
+      end_ns: moment(m, page.end_ns),
+      occurrences: page.occurrences,
+    });
+  }
+  for (const {role, comm, pid} of f.tasks) out.add('finding_tasks', {finding_id: f.id, role, comm, pid});
+  f.evidence.forEach((e, seq) =>
+    out.add('evidence', {
+      finding_id: f.id,
+      seq,
+      role: e.role,
+      input_id: e.input,
+      line: e.line,
+      t_ns: moment(m, e.t_ns ?? null),
+      cpu: e.cpu ?? null,
+      comm: e.task ?? null,
+      pid: e.pid ?? null,
+      text: e.text,
+    }),
+  );
+}
+
+/** A time of the report as the model has it; null where it is not known. */
+function moment(m: Model, ns: string | null): number | null {
+  return ns === null ? null : m.time.relative(BigInt(ns));
+}
+
+function limitsOf(report: Report): string | null {
+  const told = report.quality.filter(({id}) => id.startsWith('limit-') || id === 'findings-not-kept');
+  return told.length > 0 ? told.map(({count, message}) => `${count} ${message}`).join('; ') : null;
+}
+
+const TAKERS = ['pin', 'get'];
+const DROPPERS = ['unpin', 'put', 'free'];
+
+/** Rule, device, who took, who dropped: the same in another boot, where PFNs, pids, times and offsets are not. */
+function causeOf(f: Finding): string {
+  const who = (roles: readonly string[]): string => {
+    const stack = f.stacks.find(({role}) => roles.includes(role));
+    const place = stack === undefined ? null : placeIn(stack.frames.map(symbolOf));
+    return place ?? f.tasks.find(({role}) => roles.includes(role))?.comm ?? '';
+  };
+  return [f.rule, f.device ?? '', who(TAKERS), who(DROPPERS)].join('|');
+}
