@@ -5,13 +5,8 @@
  * task it interrupted: neither names a culprit.
  */
 import type {Finding, Party} from '../results/report.js';
+import {callersIn, HELPERS} from '../words/callers.js';
 
-/** Functions that everybody goes through on the way to a page (mm/gup.c, mm/swap.c, block/bio.c, kernel/dma/mapping.c...). */
-const HELPERS =
-  /^(?:__)?(?:trace_|traceiter_|page_ref_|perf_|kprobe_|kretprobe_|aggr_pre_handler|ftrace_|arch_ftrace_|bpf_|try_grab_|try_get_|folio_|gup_|get_user_pages|pin_user_pages|pin_user_folio|internal_get_user_pages|get_page_from|unpin_user_|unpin_folio|put_page|put_compound|put_unrefs|undo_dev|follow_page|lockless_pages|dma_map_|dma_unmap_|dma_direct_|iommu_dma_|release_pages|free_|bio_(?:iov|release|map|set)|iov_iter_|(?:__)?iov_iter|set_page_|test_set_page|test_clear_page|end_page_|clear_page_|delete_from_|account_)/;
-/** The way in from user space, or into an interrupt: the same for all. */
-const OUTER =
-  /^(?:entry_|do_syscall|__?x64_sys|__?se_sys|__?arm64_sys|el0|invoke_syscall|ret_from|kthread|asm_|common_interrupt|irq_exit|handle_softirqs|__do_softirq|run_ksoftirqd|default_idle|cpu_startup|secondary_startup|start_|worker_thread|process_one_work|x64_sys_call)/;
 /** Callers that make one culprit. */
 const TELLING = 3;
 
@@ -46,7 +41,7 @@ function handOf(finding: Finding, roles: readonly string[]): Hand | null {
     if (task === undefined && stack === undefined) continue;
     const interrupt = task?.interrupt === true || task?.pid === 0;
     const comm = task === undefined || interrupt ? null : kindOfTask(task.comm);
-    const frames = stack === undefined ? [] : telling(stack.frames);
+    const frames = stack === undefined ? [] : callersIn(stack.frames).slice(0, TELLING);
     if (frames.length > 0) return {role, name: frames[0]!, known_by: 'stack', comm, frames};
     const probed = probedFunction(finding, role);
     if (probed !== null) return {role, name: probed, known_by: 'function', comm};
@@ -54,19 +49,6 @@ function handOf(finding: Finding, roles: readonly string[]): Hand | null {
     return {role, name: comm ?? 'an unseen task', known_by: 'comm', comm};
   }
   return null;
-}
-
-/** The callers behind the helpers, by function: two offsets in one function are one caller. */
-function telling(frames: readonly string[]): string[] {
-  const names = frames.map(functionOf).filter((name) => name !== '');
-  const from = names.findIndex((name) => !HELPERS.test(name));
-  const behind = from < 0 ? [] : names.slice(from).filter((name) => !OUTER.test(name));
-  return behind.slice(0, TELLING);
-}
-
-function functionOf(frame: string): string {
-  const end = frame.search(/[+ ]/);
-  return end < 0 ? frame : frame.slice(0, end);
 }
 
 /** The function of a kprobe's line, `(vendor_done+0x0/0x40)`, unless it is one that everybody goes through. */

@@ -37,7 +37,9 @@ export async function writeLedger(options: LedgerOptions): Promise<WrittenLedger
       dataset = new Dataset({...options, tables, traceId, epoch});
       return [new LedgerRows(model, dataset)];
     });
-    report.inputs.forEach((input, i) => (input.path = known.inputs[i]!.shown));
+    report.inputs.forEach((input, i) =>
+      Object.assign(input, {path: known.inputs[i]!.shown, sha256: known.inputs[i]!.sha256}),
+    );
     wholeRows(reading.model, report, dataset!);
     return {traceId, report, rows: dataset!.commit()};
   } catch (error) {

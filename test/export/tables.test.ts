@@ -93,7 +93,8 @@ describe('a ledger', () => {
     expect(refs.some((row) => row[at('dropped_stack_id')] !== null && row[at('taken_stack_id')] !== null)).toBe(true);
     const stacks = ndjson(path.join(folder, 'stacks.ndjson'), namesOf('stacks'));
     const place = namesOf('stacks').indexOf('place');
-    for (const row of stacks) expect(row[place] ?? '').not.toMatch(/^(trace_event_raw|__page_ref|try_grab|gup_)/);
+    for (const row of stacks)
+      expect(row[place] ?? '').not.toMatch(/^(trace_event_raw|__page_ref|try_grab|gup_|pin_user_pages)/);
   });
 
   test('points to the lines of the trace', async () => {

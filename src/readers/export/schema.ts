@@ -111,10 +111,10 @@ export const TABLES = {
   stacks: table('Call stacks.', {
     stack_id: int('as in every _stack_id'),
     stack_hash: text(
-      'of the functions, without offsets and without frames of the tracer and of gup: the same in other boots',
+      'of the callers, by function, without the tracer, gup and the way in from user space: the same in other boots',
     ),
     folded: text('the functions, outermost first, with semicolons between, as flame graphs take them'),
-    place: text('the innermost function that is neither the tracer nor gup itself: who asked'),
+    place: text('the innermost caller: who asked for the page, or let go of it'),
   }),
   frames: table('The frames of each stack.', {
     stack_id: int('of the stack'),
@@ -213,6 +213,7 @@ export const TABLES = {
   }),
   findings: table('What `pinscope analyze` reports.', {
     finding_id: text("'F1', 'F2'...: its place in the report"),
+    finding_key: text('the same in every run over the same trace: `pinscope analyze --finding KEY`'),
     rule: text('its id'),
     severity: text("'error', 'warning', 'note'"),
     verdict: text("'sure', 'possible'"),
@@ -220,13 +221,19 @@ export const TABLES = {
     message: text('in one sentence'),
     start_ns: time('of the first occurrence'),
     end_ns: time('of the last; NULL: open'),
+    at_ns: time('the moment that makes it one: the unpin, the start of the writeback...'),
+    distance_ns: span('between its two deciding events, where it has two'),
     occurrences: int('over all pages'),
     pages: int('pages'),
     device: text('of the mapping that decides'),
+    page_kind: text("what the first page was at that moment: 'file', 'anonymous', 'unknown'"),
     dev: text("of the first page's file"),
     ino: text('of that file'),
     page_index: text('in that file'),
-    cause: text('what is the same in another trace of the same bug: rule|device|who took|who dropped'),
+    cause: text('what is the same in another trace of the same bug: rule|device|who took|who dropped|who did the rest'),
+    taken_by: text('who took, by the call stack or the probed function where known, else by comm'),
+    dropped_by: text('who unpinned, put or freed'),
+    acted_by: text('who did the rest: wrote back, marked dirty, mapped'),
   }),
   finding_pages: table('The pages of each finding.', {
     finding_id: text('the finding'),

@@ -2,9 +2,9 @@
 import {createHash} from 'node:crypto';
 import {symbolOf} from '../../ledger/tables/stacks.js';
 import type {Model} from '../../ledger/model.js';
-import type {Finding, Report} from '../../results/report.js';
+import type {Cause, Finding, Report} from '../../results/report.js';
+import {callersIn} from '../../words/callers.js';
 import type {RowSink} from './ledger.js';
-import {placeIn, withoutTracer} from './place.js';
 import {SCHEMA_VERSION} from './schema.js';
 
 /** Tells all of it. `report` is whole: nothing selected, nothing suppressed but what the user knows. */
@@ -35,7 +35,7 @@ export function wholeRows(m: Model, report: Report, out: RowSink): void {
       lines_read: input.lines,
       events: input.events,
       unrecognised: input.unrecognised.count,
-      sha256: input.sha256,
+      sha256: input.sha256 ?? null,
       cut: input.cut ?? null,
     }),
   );
@@ -59,24 +59,26 @@ export function wholeRows(m: Model, report: Report, out: RowSink): void {
   m.dma.devices.forEach(({name, maps, unmaps}, device_id) =>
     out.add('devices', {device_id, device: name, maps, unmaps}),
   );
-  for (const finding of report.findings) findingRows(m, finding, out);
+  const causes = new Map(report.causes.map((cause) => [cause.id, cause]));
+  for (const finding of report.findings) findingRows(m, finding, causes.get(finding.cause)!, out);
 }
 
 function stackRows(frames: readonly string[], stack_id: number, out: RowSink): void {
   const symbols = frames.map(symbolOf);
-  const told = withoutTracer(symbols);
+  const callers = callersIn(frames);
   out.add('stacks', {
     stack_id,
-    stack_hash: createHash('sha256').update(told.join(';')).digest('hex').slice(0, 16),
+    stack_hash: createHash('sha256').update(callers.join(';')).digest('hex').slice(0, 16),
     folded: symbols.toReversed().join(';'),
-    place: placeIn(symbols),
+    place: callers[0] ?? null,
   });
   frames.forEach((frame, depth) => out.add('frames', {stack_id, depth, symbol: symbols[depth]!, frame}));
 }
 
-function findingRows(m: Model, f: Finding, out: RowSink): void {
+function findingRows(m: Model, f: Finding, cause: Cause, out: RowSink): void {
   out.add('findings', {
     finding_id: f.id,
+    finding_key: f.key,
     rule: f.rule,
     severity: f.severity,
     verdict: f.verdict,
@@ -84,13 +86,19 @@ function findingRows(m: Model, f: Finding, out: RowSink): void {
     message: f.message,
     start_ns: moment(m, f.start_ns),
     end_ns: moment(m, f.end_ns),
+    at_ns: moment(m, f.at_ns),
+    distance_ns: f.distance_ns === null ? null : Number(f.distance_ns),
     occurrences: f.occurrences,
     pages: f.pages.length,
     device: f.device ?? null,
+    page_kind: f.kind,
     dev: f.file?.dev ?? null,
     ino: f.file?.ino ?? null,
     page_index: f.file?.index ?? null,
-    cause: causeOf(f),
+    cause: causeText(cause),
+    taken_by: cause.taken_by?.name ?? null,
+    dropped_by: cause.dropped_by?.name ?? null,
+    acted_by: cause.acted_by?.name ?? null,
   });
   for (const page of f.pages) {
     out.add('finding_pages', {
@@ -129,15 +137,10 @@ function limitsOf(report: Report): string | null {
   return told.length > 0 ? told.map(({count, message}) => `${count} ${message}`).join('; ') : null;
 }
 
-const TAKERS = ['pin', 'get'];
-const DROPPERS = ['unpin', 'put', 'free'];
-
-/** Rule, device, who took, who dropped: the same in another boot, where PFNs, pids, times and offsets are not. */
-function causeOf(f: Finding): string {
-  const who = (roles: readonly string[]): string => {
-    const stack = f.stacks.find(({role}) => roles.includes(role));
-    const place = stack === undefined ? null : placeIn(stack.frames.map(symbolOf));
-    return place ?? f.tasks.find(({role}) => roles.includes(role))?.comm ?? '';
-  };
-  return [f.rule, f.device ?? '', who(TAKERS), who(DROPPERS)].join('|');
+/** Rule, device, who took, who dropped, who did the rest: the same in another boot, where PFNs, pids and times are not. */
+export function causeText({rule, device, taken_by, dropped_by, acted_by}: Cause): string {
+  const names = [device, taken_by?.name, dropped_by?.name, acted_by?.name].map((name) =>
+    (name ?? '').replaceAll('|', '/'),
+  );
+  return [rule, ...names].join('|');
 }
