@@ -1,6 +1,6 @@
 /** `pinscope export`: the ledger of traces as tables. */
 import {statSync} from 'node:fs';
-import {type TableFormId, tableForm} from '../export/table-file.js';
+import {type TableFormId, tableForm} from '../export/forms.js';
 import type {Partition} from '../export/dataset.js';
 import {UserError} from '../io/user-error.js';
 import {fileColumns, TABLE_NAMES, type TableName} from '../readers/export/schema.js';

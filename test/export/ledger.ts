@@ -4,7 +4,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {onTestFinished} from 'vitest';
-import {type TableFormId, tableForm} from '../../src/export/table-file.js';
+import {type TableFormId, tableForm} from '../../src/export/forms.js';
 import {type LedgerOptions, writeLedger, type WrittenLedger} from '../../src/run/ledger.js';
 
 export const SAMPLES = fileURLToPath(new URL('../../sample-traces/', import.meta.url));

@@ -4,7 +4,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import {describe, expect, test} from 'vitest';
 import {hiveValue} from '../../src/export/dataset.js';
-import {tableForm} from '../../src/export/table-file.js';
+import {tableForm} from '../../src/export/forms.js';
 import type {Batch} from '../../src/readers/export/rows.js';
 import {type FileColumn, fileColumns, TABLE_NAMES, type TableName} from '../../src/readers/export/schema.js';
 import {UserError} from '../../src/io/user-error.js';
