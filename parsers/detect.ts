@@ -3,7 +3,7 @@
  * is read; a form that is known but cannot be read (binary, without arguments, damaged), with what to do about it; no form.
  */
 
-import type {Form, FormId, Sniff} from './form.js';
+import {type Form, type FormId, readsRecords, type Sniff} from './form.js';
 import {UnwrapReader, unwrapped} from './prefix/unwrap-reader.js';
 import {type Wrapping, wrappingOf} from './prefix/unwrap.js';
 import {forms} from './registry.js';
@@ -38,7 +38,9 @@ export function detect(head: Uint8Array, from?: FormId): Detection {
 }
 
 /** The form of what is in a wrapping, and how it is opened with that around it. */
-function wrapped({form, evidence}: Detection & {outcome: 'read'}, wrapping: Wrapping): Detection {
+function wrapped(found: Detection & {outcome: 'read'}, wrapping: Wrapping): Detection {
+  const {form, evidence} = found;
+  if (readsRecords(form)) return found;
   return {
     outcome: 'read',
     form: {

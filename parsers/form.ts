@@ -1,10 +1,15 @@
-/** What every line form offers: a passive descriptor, and a reader that drives an EventSink. */
+/**
+ * What every form offers: a passive descriptor, and a reader that drives an EventSink. Lines are pushed as they come;
+ * records are read from a source by their place.
+ */
 
 import type {EventSink} from '../src/events/event.js';
+import type {Kallsyms} from '../src/base/kallsyms.js';
 import type {TimeBase} from '../src/base/time.js';
+import type {RandomAccess} from '../src/io/random-access.js';
 import type {EventTable} from './events/table.js';
 
-/** The `--from` names of the forms, and those that are recognised only to say what to do instead. */
+/** The `--from` names of the forms. */
 export type FormId =
   'ftrace' | 'trace-cmd' | 'perf-script' | 'bpftrace' | 'bpftrace-json' | 'dmesg' | 'mail' | 'trace-dat' | 'perf-data';
 
@@ -32,17 +37,67 @@ export interface OpenOptions {
   time: TimeBase;
   /** `X.Y` where the user said so: some returns and raw flags read differently by version */
   kernel?: string;
+  /** symbols that the user gave: record forms name frames and probed functions by them */
+  kallsyms?: Kallsyms;
 }
 
-export interface Form {
+interface Described {
   readonly id: FormId;
   readonly title: string;
-  /** false: lines may be out of time order (perf script) and have to be sorted */
+  /** false: events may be out of time order (perf script) and have to be sorted */
   readonly ordered: boolean;
   /** the input is of another encoding: places in what is read are none in the file */
   readonly transcoded?: boolean;
   sniff(head: Uint8Array): Sniff;
+}
+
+/** A form that is text, line by line. */
+export interface LineForm extends Described {
   open(sink: EventSink, options: OpenOptions): TraceReader;
+}
+
+/** A recording: events are records of a file. */
+export interface RecordForm extends Described {
+  /** Reads what the file says of itself. Throws Refused for a file of this form that cannot be read. */
+  openFile(source: RecordSource): Promise<RecordFile>;
+}
+
+export type Form = LineForm | RecordForm;
+
+export function readsRecords(form: Form): form is RecordForm {
+  return 'openFile' in form;
+}
+
+/** A recording that cannot be read, and what to do about it. */
+export class Refused extends Error {
+  constructor(
+    message: string,
+    readonly advice: string,
+  ) {
+    super(message);
+  }
+}
+
+/** A recording by its bytes: one file, or the files of a directory. */
+export interface RecordSource extends RandomAccess {
+  /** files beside it, for recordings that are directories (perf record --threads, --kcore): by name, opened on demand */
+  readonly beside?: {readonly names: readonly string[]; open(name: string): RandomAccess};
+}
+
+/** A recording whose head was read. */
+export interface RecordFile {
+  /** A reader of all its events, from the first. */
+  reader(sink: EventSink, options: OpenOptions): RecordReader;
+}
+
+export interface RecordReader {
+  readonly counters: ReaderCounters;
+  /** Reads about so many records. False at the end. */
+  step(records: number): boolean;
+  /** No more is read: what is known of the end is told. Called once, after the last step. */
+  end(): void;
+  /** A record as tracefs would print it, by its place (TraceEvent.offset); or a line of a text inside. */
+  text(place: number, length: number, cut: boolean): string;
 }
 
 export interface TraceReader {

@@ -1,8 +1,8 @@
 /**
- * Every line form, in the order in which ties are decided. Adding a form: its folder, and its line here.
+ * Every form, in the order in which ties are decided. Adding a form: its folder, and its line here.
  */
 
-import {perfData, traceDat} from './binary.js';
+import {perfData} from './binary.js';
 import {bpftrace, bpftraceJson} from './bpftrace/index.js';
 import {dmesg} from './dmesg/index.js';
 import type {Form} from './form.js';
@@ -10,6 +10,7 @@ import {ftrace} from './ftrace/index.js';
 import {mail} from './mail/index.js';
 import {perfScript} from './perf-script/index.js';
 import {traceCmd} from './trace-cmd/index.js';
+import {traceDat} from './trace-dat/index.js';
 
 export const forms: readonly Form[] = [
   traceDat,

@@ -1,6 +1,6 @@
 /** What bpftrace prints, as text and with `-f json`. */
 
-import type {Form} from '../form.js';
+import type {LineForm} from '../form.js';
 import {BpftraceJsonReader} from './json-reader.js';
 import {sniffJson, sniffText} from './sniff.js';
 import {BpftraceReader} from './text-reader.js';
@@ -8,7 +8,7 @@ import {BpftraceReader} from './text-reader.js';
 /** Events of different CPUs arrive in the order in which bpftrace emptied their buffers. */
 const ordered = false;
 
-export const bpftrace: Form = {
+export const bpftrace: LineForm = {
   id: 'bpftrace',
   title: 'bpftrace output',
   ordered,
@@ -16,7 +16,7 @@ export const bpftrace: Form = {
   open: (sink, options) => new BpftraceReader(sink, options),
 };
 
-export const bpftraceJson: Form = {
+export const bpftraceJson: LineForm = {
   id: 'bpftrace-json',
   title: 'bpftrace -f json output',
   ordered,

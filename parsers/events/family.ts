@@ -161,7 +161,7 @@ const HOWS = [
   'end',
 ] as const satisfies readonly (Form | Special)[];
 type How = (typeof HOWS)[number];
-const HOW = Object.fromEntries(HOWS.map((how, i) => [how, i])) as Record<How, number>;
+export const HOW = Object.fromEntries(HOWS.map((how, i) => [how, i])) as Record<How, number>;
 
 /** A name's field, or what is special about it, ready to be read. */
 export interface Reading {

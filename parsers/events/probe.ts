@@ -86,19 +86,19 @@ export function decodeProbe(
   ev.begin(kind);
   ev.deviceStart = ev.deviceEnd = 0;
   ctx.fields.open(buf, start, end);
-  readFields(BY_FAMILY[FAMILY_OF[kind]!.name]!, ev, ctx, isReturn ? spec.exit : spec.entry);
+  readFields(PROBE_READINGS[FAMILY_OF[kind]!.name]!, ev, ctx, isReturn ? spec.exit : spec.entry);
   finish(kind, ev, ctx.hasNr);
 }
 
 /** A probe that stands for a tracepoint names its arguments as probes do. */
-const BY_FAMILY: Record<string, readonly (Reading | undefined)[]> = {
+export const PROBE_READINGS: Record<string, readonly (Reading | undefined)[]> = {
   probe: readingsOf('probe'),
   dmaProbe: readingsOf('dmaProbe'),
   dma: readingsOf('dmaUnmapProbe'),
 };
 
 /** Puts together what the arguments said apart. */
-function finish(kind: number, ev: TraceEvent, hasNr: boolean): void {
+export function finish(kind: number, ev: TraceEvent, hasNr: boolean): void {
   switch (kind) {
     case EventKind.Grab:
     case EventKind.GupPut:

@@ -107,7 +107,7 @@ export function pagePointer(ev: TraceEvent, ctx: DecodeContext, mayBeTail: numbe
 }
 
 /** Bit 63 set, and not an error in disguise (ERR_PTR). */
-function isKernelPointer(hi: number, lo: number): boolean {
+export function isKernelPointer(hi: number, lo: number): boolean {
   return hi >= 0x80000000 && !(hi === 0xffffffff && lo >= 0xfffff000);
 }
 
@@ -158,6 +158,11 @@ export function returnValue(returns: number, ev: TraceEvent, ctx: DecodeContext)
     return;
   }
   ev.ret = fields.signed();
+  worked(returns, ev, ctx, fields.isHexPrefixed());
+}
+
+/** Whether a function worked, by what it returned in `ev.ret`; `unsigned`: of no signed type, so that 0 may be a NULL. */
+export function worked(returns: number, ev: TraceEvent, ctx: DecodeContext, unsigned: boolean): void {
   if (ev.ret < 0) ev.ok = 0;
   else if (ev.kind !== EventKind.GrabReturn) ev.ok = 1;
   else if (returns === ReturnShape.folio) ev.ok = ev.ret === 0 ? 0 : 1;
@@ -166,7 +171,7 @@ export function returnValue(returns: number, ev: TraceEvent, ctx: DecodeContext)
     if (ev.ret !== 0) ev.ok = 1;
     else if (ctx.since612) ev.ok = 1;
     else if (ctx.kernel > 0) ev.ok = 0;
-    else ev.ok = fields.isHexPrefixed() ? -1 : 1;
+    else ev.ok = unsigned ? -1 : 1;
   } else {
     // 1 is the `true` of 6.1; 0 is its `false`, or the success of 6.5
     ev.ok = ev.ret === 1 ? 1 : ctx.kernel === 0 ? -1 : ctx.kernel >= 6005 ? 1 : 0;

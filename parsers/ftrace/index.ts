@@ -1,10 +1,10 @@
 /** tracefs text: `trace` and `trace_pipe`. */
 
-import type {Form} from '../form.js';
+import type {LineForm} from '../form.js';
 import {FtraceReader} from './reader.js';
 import {sniffFtrace} from './sniff.js';
 
-export const ftrace: Form = {
+export const ftrace: LineForm = {
   id: 'ftrace',
   title: 'ftrace text (tracefs trace or trace_pipe)',
   ordered: true,

@@ -1,6 +1,6 @@
 /** The text of `perf script`. */
 
-import type {Form, Sniff} from '../form.js';
+import type {LineForm, Sniff} from '../form.js';
 import {trial, understood} from '../trial.js';
 import {PerfScriptReader} from './reader.js';
 
@@ -21,7 +21,7 @@ function sniff(head: Uint8Array): Sniff {
   return {verdict: 'yes', score: Math.round((sample === undefined ? 50 : 90) * share) + 5, evidence};
 }
 
-export const perfScript: Form = {
+export const perfScript: LineForm = {
   id: 'perf-script',
   title: 'perf script',
   // perf writes the buffers of its CPUs in turns: some events stand before earlier ones

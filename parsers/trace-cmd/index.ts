@@ -1,6 +1,6 @@
 /** The text of `trace-cmd report`. */
 
-import type {Form, Sniff} from '../form.js';
+import type {LineForm, Sniff} from '../form.js';
 import {nameStyle} from '../ftrace/sniff.js';
 import {trial, understood} from '../trial.js';
 import {TraceCmdReader} from './reader.js';
@@ -25,7 +25,7 @@ function sniff(head: Uint8Array): Sniff {
   return {verdict: 'yes', score: Math.round((cpus === undefined ? 80 : 90) * share) + 5, evidence};
 }
 
-export const traceCmd: Form = {
+export const traceCmd: LineForm = {
   id: 'trace-cmd',
   title: 'trace-cmd report',
   ordered: true,

@@ -49,6 +49,10 @@ export class Losses {
     }
     const where = cpu >= 0 ? `CPU ${cpu}` : 'a CPU that is not named';
     const number = count > 0 ? `${count} events` : 'events';
+    if (loss.what === 'somewhere') {
+      this.gaps.add(-Infinity, Infinity, `${number} of ${where} were lost, and nothing tells where`, cpu);
+      return;
+    }
     const from = cpu >= 0 ? (this.lastOnCpu[cpu + 1] ?? -Infinity) : -Infinity;
     this.begin({cpu, from, why: `${number} of ${where} were lost (line ${line})`, line});
   }

@@ -200,8 +200,9 @@ export interface Loss {
   /**
    * `lost`: between the last event of that CPU and its next one.
    * `start`: everything of that CPU before its next event is gone (overwritten; "buffer started").
+   * `somewhere`: counted, at a place that nothing tells.
    */
-  what: 'lost' | 'start';
+  what: 'lost' | 'start' | 'somewhere';
 }
 
 /** What a parser hands over. Calls come in the order of the lines. */

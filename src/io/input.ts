@@ -4,9 +4,11 @@
 import {createHash} from 'node:crypto';
 import type {Hash} from 'node:crypto';
 import type {ByteSource} from './byte-source.js';
+import {RandomFile, type RandomAccess} from './random-access.js';
 import {openRaw} from './raw.js';
 import type {RawSource} from './raw.js';
 import {Reread} from './reread.js';
+import {Spool} from './spool.js';
 import {unreadable} from './system-error.js';
 import {UserError} from './user-error.js';
 import {gunzipSource} from './gzip.js';
@@ -114,9 +116,36 @@ export class Input {
       : undefined;
   }
 
+  /** bytes that were put aside to be read by place; 0 where the file itself is */
+  spooled = 0;
+  private spoolCut: string | undefined;
+
+  /**
+   * The bytes after decompression by their place: those of the file where it is a plain one, else a copy put aside. The
+   * caller closes it. Throws UserError where neither can be had.
+   */
+  async random(): Promise<RandomAccess> {
+    const {identity} = this;
+    if (identity !== null && this.compression === 'none' && this.path !== '-') {
+      try {
+        return RandomFile.open(this.path);
+      } catch (error) {
+        throw unreadable(this.name, error);
+      }
+    }
+    const spool = new Spool();
+    for (;;) {
+      const chunk = await this.next();
+      if (chunk === null || !spool.write(chunk)) break;
+    }
+    this.spooled = spool.bytes;
+    this.spoolCut = spool.cut;
+    return spool.read();
+  }
+
   /** Why the input ended before it should have: cut or damaged compression, a read error, a file that changed. */
   get cut(): string | undefined {
-    return this.ended || this.headEnded ? this.plain.cut : undefined;
+    return this.spoolCut ?? (this.ended || this.headEnded ? this.plain.cut : undefined);
   }
 
   /** Hex SHA-256 of the bytes as read so far: of the whole input once next() has given null. */

@@ -2,7 +2,7 @@
 import {readFile, stat} from 'node:fs/promises';
 import {UserError} from '../io/user-error.js';
 import type {HistoryReport} from '../results/history.js';
-import {KallsymsError, parseKallsyms, symbolised, type Kallsyms} from './kallsyms.js';
+import {KallsymsError, parseKallsyms, symbolised, type Kallsyms} from '../base/kallsyms.js';
 import type {PinsReport} from '../results/pins.js';
 import type {Report} from '../results/report.js';
 

@@ -5,7 +5,7 @@
 import {Readable} from 'node:stream';
 import split2 from 'split2';
 import {detect} from '../../parsers/detect.js';
-import type {Form, TraceReader} from '../../parsers/form.js';
+import {type Form, readsRecords, type TraceReader} from '../../parsers/form.js';
 import {MAX_LINE} from '../../parsers/lines.js';
 import {CauseIds} from '../findings/causes.js';
 import {UserError} from '../io/user-error.js';
@@ -200,6 +200,11 @@ class Follower {
       if (!last && found.outcome === 'unknown') return;
       throw new UserError(found.message, {where: this.name, next: found.advice});
     }
+    if (readsRecords(found.form))
+      throw new UserError(`this is ${found.form.title}, which is read by place and not as it comes`, {
+        where: this.name,
+        next: 'analyse it without --follow',
+      });
     this.form = found.form;
     lookAhead(model, found.form, bytes, options);
     this.judges = judgesOf(model, options);

@@ -1,16 +1,31 @@
 /** Traces into a model: open, detect, look ahead, read, in one pass. */
-import type {Form, FormId, TraceReader} from '../../parsers/form.js';
+import {
+  type Form,
+  type FormId,
+  type LineForm,
+  type OpenOptions,
+  readsRecords,
+  type RecordFile,
+  type RecordReader,
+  Refused,
+  type TraceReader,
+} from '../../parsers/form.js';
 import type {KernelVersion} from '../cli/values.js';
 import {type Input, openInputs, PEEK_LIMIT_BYTES} from '../io/input.js';
 import {UserError} from '../io/user-error.js';
 import {EVENT_KINDS, type EventSink} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import {Model} from '../ledger/model.js';
+import type {Kallsyms} from '../base/kallsyms.js';
 import {TimeBase} from '../base/time.js';
 import {Sorter} from '../order/sorter.js';
 
 /** How much of the head is read ahead, to know what a trace records before its first events are judged. */
 const LOOKAHEAD_BYTES = 512 * 1024;
+/** The same of records. */
+const LOOKAHEAD_RECORDS = 5000;
+/** Records read between two looks at signals and other inputs. */
+const STEP_RECORDS = 20_000;
 /** A live pipe is not waited for longer than this before reading begins. */
 const PATIENCE_MS = 300;
 
@@ -23,6 +38,8 @@ export interface ReadOptions {
   kernel: KernelVersion | undefined;
   pageShift: number | undefined;
   vmemmap: bigint | undefined;
+  /** symbols that the user gave */
+  kallsyms?: Kallsyms | undefined;
   signal?: AbortSignal | undefined;
   /** told once the inputs are open: to show progress */
   onOpen?: ((inputs: readonly Input[]) => void) | undefined;
@@ -33,8 +50,16 @@ export interface ReadOptions {
 export interface ReadInput {
   input: Input;
   form: Form;
-  reader: TraceReader;
+  reader: TraceReader | RecordReader;
   evidence: string[];
+}
+
+/** An input whose form is known; of a recording what its head says. */
+interface Detected {
+  form: Form;
+  evidence: string[];
+  head: Uint8Array;
+  file?: RecordFile;
 }
 
 export interface Reading {
@@ -59,7 +84,7 @@ export async function readTraces(options: ReadOptions, listen: (model: Model) =>
     const model = new Model(time);
     applyOptions(model, options);
     const detected = await Promise.all(inputs.map((input) => detectForm(input, options)));
-    for (const {head, form} of detected) lookAhead(model, form, head, options);
+    detected.forEach((d, i) => look(model, d, i, options));
     inputs.forEach((input, i) => {
       const {form} = detected[i]!;
       const again = IN_PLACE.has(form.id) && form.transcoded !== true ? input.reread() : undefined;
@@ -71,11 +96,13 @@ export async function readTraces(options: ReadOptions, listen: (model: Model) =>
 
     const needsSorting = inputs.length > 1 || detected.some((d) => !d.form.ordered);
     const sorter = needsSorting ? new Sorter(sink, inputs.length) : undefined;
-    const kernel = options.kernel?.text;
     const read = inputs.map((input, i): ReadInput => {
-      const {form, evidence} = detected[i]!;
-      const reader = form.open(sorter ?? sink, {input: i, time, ...(kernel === undefined ? {} : {kernel})});
-      return {input, form, reader, evidence};
+      const {form, evidence, file} = detected[i]!;
+      const open = openOptions(options, i, time);
+      if (!file) return {input, form, evidence, reader: (form as LineForm).open(sorter ?? sink, open)};
+      const reader = file.reader(sorter ?? sink, open);
+      model.lineReaders[i] = (place, length, cut) => reader.text(place, length, cut);
+      return {input, form, evidence, reader};
     });
     const partial = await pump(read, sorter, options);
     sorter?.end();
@@ -94,10 +121,13 @@ export function applyOptions(model: Model, options: ReadOptions): void {
   if (vmemmap !== undefined) model.identity.setBase(Number(vmemmap >> 32n), Number(vmemmap & 0xffffffffn), 'option');
 }
 
-async function detectForm(
-  input: Input,
-  options: ReadOptions,
-): Promise<{form: Form; evidence: string[]; head: Uint8Array}> {
+function openOptions(options: ReadOptions, input: number, time: TimeBase): OpenOptions {
+  const {kernel, kallsyms} = options;
+  return {input, time, ...(kernel === undefined ? {} : {kernel: kernel.text}), ...(kallsyms ? {kallsyms} : {})};
+}
+
+/** Detects the form, and opens what is a recording: it stays open, for records are shown after it was read. */
+async function detectForm(input: Input, options: ReadOptions): Promise<Detected> {
   const [{detect}, {holdsTrace, isHtml}] = await Promise.all([
     import('../../parsers/detect.js'),
     import('../../parsers/prefix/html.js'),
@@ -108,18 +138,62 @@ async function detectForm(
     head = await input.peek(PEEK_LIMIT_BYTES, PATIENCE_MS);
   }
   const found = detect(head, options.from);
-  if (found.outcome === 'read') return {form: found.form, evidence: found.evidence, head};
+  if (found.outcome === 'read') {
+    const {form, evidence} = found;
+    if (!readsRecords(form)) return {form, evidence, head};
+    const source = await input.random();
+    if (input.spooled > 0)
+      evidence.push(`put aside in a temporary file of ${input.spooled} bytes, to be read by place`);
+    try {
+      return {form, evidence, head, file: await form.openFile(source)};
+    } catch (error) {
+      source.close();
+      if (!(error instanceof Refused)) throw error;
+      throw new UserError(error.message, {where: input.name, next: error.advice});
+    }
+  }
   const where = found.line === undefined ? input.name : `${input.name}:${found.line}`;
   throw new UserError(found.message, {where, next: found.advice});
 }
 
 /** A trial run over the head: which events the trace records, the FOLL_* numbering, vmemmap_base. */
-export function lookAhead(model: Model, form: Form, head: Uint8Array, options: ReadOptions): void {
+export function lookAhead(model: Model, form: LineForm, head: Uint8Array, options: ReadOptions): void {
   const trial = new Model(new TimeBase());
   applyOptions(trial, options);
   form.open(trial, {input: 0, time: trial.time}).push(head, head.length);
-  for (let kind = 0; kind < EVENT_KINDS; kind++) if (trial.seen[kind]! > 0) model.announced[kind] = 1;
+  learn(model, trial);
+}
+
+/** The same for either form. */
+function look(model: Model, {form, head, file}: Detected, input: number, options: ReadOptions): void {
+  if (!file) {
+    lookAhead(model, form as LineForm, head, options);
+    return;
+  }
+  const trial = new Model(new TimeBase());
+  applyOptions(trial, options);
+  file.reader(trial, openOptions(options, input, trial.time)).step(LOOKAHEAD_RECORDS);
+  learn(model, trial);
+}
+
+function learn(model: Model, trial: Model): void {
+  for (let kind = 0; kind < EVENT_KINDS; kind++) {
+    if (trial.seen[kind]! > 0 || trial.announced[kind] === 1) model.announced[kind] = 1;
+  }
   model.learnFrom(trial);
+}
+
+/** Reads some of an input. False at its end. */
+async function advance({input, reader}: ReadInput): Promise<boolean> {
+  if ('step' in reader) {
+    const more = reader.step(STEP_RECORDS);
+    // the bytes are read by place; as they come they are counted and hashed
+    for (let n = more ? 1 : Infinity; n > 0; n--) if ((await input.next()) === null) break;
+    return more;
+  }
+  const chunk = await input.next();
+  if (chunk !== null) reader.push(chunk, chunk.length);
+  return chunk !== null;
 }
 
 /** Feeds the readers, the one that is furthest behind first. Answers why it stopped early, if it did. */
@@ -136,11 +210,11 @@ async function pump(
     }
     let next: ReadInput | undefined;
     for (const r of open) if (!next || r.reader.counters.latest < next.reader.counters.latest) next = r;
-    const chunk = await next!.input.next();
-    if (chunk === null) {
+    const more = await advance(next!);
+    if (!more) {
       next!.reader.end();
       open.delete(next!);
-    } else next!.reader.push(chunk, chunk.length);
+    }
     if (sorter && read.length > 1 && open.size > 0) {
       sorter.passed(Math.min(...[...open].map((r) => r.reader.counters.latest)));
     }

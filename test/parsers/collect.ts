@@ -2,7 +2,7 @@
 
 import {EventKind, type EventSink, type TraceEvent} from '../../src/events/event.js';
 import {FAMILY_OF} from '../../src/events/kinds.js';
-import type {Form, OpenOptions, TraceReader} from '../../parsers/form.js';
+import type {LineForm, OpenOptions, TraceReader} from '../../parsers/form.js';
 import {TimeBase} from '../../src/base/time.js';
 
 const NAMES = Object.fromEntries(Object.entries(EventKind).map(([name, kind]) => [kind, name]));
@@ -98,6 +98,6 @@ export function readWith(
 }
 
 /** The same for text, by form. */
-export function read(form: Form, text: string, sizes?: readonly number[]): {seen: Seen[]; reader: TraceReader} {
+export function read(form: LineForm, text: string, sizes?: readonly number[]): {seen: Seen[]; reader: TraceReader} {
   return readWith((sink, options) => form.open(sink, options), Buffer.from(text, 'latin1'), sizes);
 }

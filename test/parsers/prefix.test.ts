@@ -5,7 +5,7 @@ import {gunzipSync} from 'node:zlib';
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {detect} from '../../parsers/detect.js';
-import type {Form} from '../../parsers/form.js';
+import {type LineForm, readsRecords} from '../../parsers/form.js';
 import {wrappingOf} from '../../parsers/prefix/unwrap.js';
 import {readWith, type Seen} from './collect.js';
 
@@ -69,10 +69,12 @@ const WRAPS: Record<string, Wrap> = {
   entities: (l) => l.replaceAll('=', '=&lt;&gt;').replaceAll('=&lt;&gt;', '&#61;').replaceAll('<', '&lt;') + '<br>',
 };
 
-function formOf(bytes: Uint8Array): {form: Form; evidence: string[]} {
+function formOf(bytes: Uint8Array): {form: LineForm; evidence: string[]} {
   const found = detect(bytes);
   if (found.outcome !== 'read') throw new Error(`${found.outcome}: ${found.message}`);
-  return found;
+  const {form, evidence} = found;
+  if (readsRecords(form)) throw new Error('is no text');
+  return {form, evidence};
 }
 
 function readAny(bytes: Uint8Array, sizes?: readonly number[]): {seen: Seen[]; unrecognised: number} {

@@ -10,7 +10,7 @@ import {
   untabbed,
 } from '../../src/words/clean.js';
 import {bytes, chop, decoded, duration, number, pageRuns, time, wrap} from '../../src/words/format.js';
-import {parseKallsyms, symbolised} from '../../src/report/kallsyms.js';
+import {parseKallsyms, symbolised} from '../../src/base/kallsyms.js';
 import {trimmed} from '../../src/report/stacks.js';
 import {commandText} from '../../src/words/words.js';
 

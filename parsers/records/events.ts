@@ -1,0 +1,253 @@
+/**
+ * Records as events: what the readers of both containers share. They say which record comes, at which time, on which CPU;
+ * here it is decoded, counted and handed over, with its stack.
+ */
+import type {Kallsyms} from '../../src/base/kallsyms.js';
+import {parseKallsyms, KallsymsError} from '../../src/base/kallsyms.js';
+import {Context, EventKind, TraceEvent, type EventSink} from '../../src/events/event.js';
+import {DecodeContext} from '../events/context.js';
+import {probeOfEventName, probeOfSymbol, type ProbeSpec} from '../events/probe-table.js';
+import {EventTable, type EventEntry} from '../events/table.js';
+import {FIRST_UNRECOGNISED, ReaderCounters, type OpenOptions} from '../form.js';
+import {probeDecoder, probedField, type RecordDecoder, tracepointDecoder} from './decoder.js';
+import {type EventFormat, Lie} from './format.js';
+import {RECORDED} from './kinds.js';
+import type {Metadata} from './metadata.js';
+import {type FlagLayout, flagLayout} from './page-flag-layout.js';
+import type {Piece} from './piece.js';
+import {highAt, lowAt, numberAt} from './values.js';
+
+/** common_flags (include/linux/trace_events.h, enum trace_flag_type) */
+const HARDIRQ = 0x08;
+const SOFTIRQ = 0x10;
+const NMI = 0x40;
+
+/** Most bytes of a frame's text. */
+const FRAME_MAX = 600;
+const FRAMES_KEPT = 200_000;
+/** Most frames of one stack: the kernel records at most some thousand. */
+const STACK_MAX = 1024;
+const ALL_ONES = 0xffffffff;
+
+/** What records of one format are. */
+export interface Recorded {
+  readonly format: EventFormat;
+  readonly entry: EventEntry;
+  /** undefined: nobody needs the event; it is counted */
+  decoder: RecordDecoder | undefined;
+  /** for probes: the decoder is made with the first record, whose address tells the function */
+  pending: boolean;
+  /** `kernel_stack`, `user_stack` of ftrace itself */
+  readonly stack: 'kernel' | 'user' | undefined;
+  readonly flagsAt: number;
+  readonly pidAt: number;
+}
+
+export class RecordEvents {
+  readonly counters: ReaderCounters;
+  readonly ev = new TraceEvent();
+  private readonly table = new EventTable();
+  private readonly ctx = new DecodeContext();
+  private readonly byId: (Recorded | null | undefined)[] = [];
+  private readonly frames = new Map<number, Map<number, Uint8Array>>();
+  private framesKept = 0;
+  private symbols: Kallsyms | null | undefined;
+  private layout: FlagLayout | undefined;
+  private layoutKnown = false;
+  /** records whose format is not in the file, and records that are not as their format says */
+  unknown = 0;
+  damaged = 0;
+
+  constructor(
+    readonly sink: EventSink,
+    readonly options: OpenOptions,
+    private readonly meta: Metadata,
+    /** release of the kernel, where the file tells it */
+    private readonly release: string | undefined,
+  ) {
+    this.counters = new ReaderCounters(this.table);
+    this.ev.input = options.input;
+    this.ctx.setKernel(release);
+    this.ctx.setKernel(options.kernel);
+    this.symbols = options.kallsyms;
+  }
+
+  /** What a record is; undefined when its format is not in the file. */
+  of(id: number): Recorded | undefined {
+    let recorded = this.byId[id];
+    if (recorded === undefined) this.byId[id] = recorded = this.make(id);
+    return recorded ?? undefined;
+  }
+
+  private make(id: number): Recorded | null {
+    const format = this.meta.formats.get(id);
+    if (!format) return null;
+    const {title} = format;
+    const common = (name: string, otherwise: number): number =>
+      format.common.find((field) => field.name === name)?.offset ?? otherwise;
+    const known = RECORDED.get(title);
+    return {
+      format,
+      entry: this.table.named(title),
+      decoder: known === undefined ? undefined : tracepointDecoder(known, format, this.flagLayout(format)),
+      pending: known === undefined && probedField(format) !== undefined,
+      stack: title === 'ftrace:kernel_stack' ? 'kernel' : title === 'ftrace:user_stack' ? 'user' : undefined,
+      flagsAt: common('common_flags', 2),
+      pidAt: common('common_pid', 4),
+    };
+  }
+
+  /** All page_ref events print their flags alike. */
+  private flagLayout(format: EventFormat): FlagLayout | undefined {
+    if (format.system !== 'page_ref') return undefined;
+    if (!this.layoutKnown) {
+      this.layoutKnown = true;
+      this.layout = flagLayout(format.print, this.ctx.kernel);
+    }
+    return this.layout;
+  }
+
+  /** The layout of page flags, for a rendering. */
+  flagsOf(format: EventFormat): FlagLayout | undefined {
+    return this.flagLayout(format);
+  }
+
+  /** pid of the task that a record names. */
+  pidOf(recorded: Recorded, piece: Piece, base: number): number {
+    return piece.view.getInt32(base + recorded.pidAt, piece.little);
+  }
+
+  /**
+   * Decodes the record in `[base, end)` into `ev`, whose time, CPU, task and place are set already. Answers whether
+   * anybody could want it.
+   */
+  decode(recorded: Recorded, piece: Piece, base: number, end: number): boolean {
+    const {ev} = this;
+    this.counters.events++;
+    recorded.entry.count++;
+    if (recorded.pending) this.probe(recorded, piece, base, end);
+    const {decoder} = recorded;
+    if (decoder === undefined) return false;
+    ev.buf = piece.bytes;
+    ev.nameStart = ev.nameEnd = 0;
+    const flags = piece.bytes[base + recorded.flagsAt]!;
+    ev.context =
+      flags & NMI ? Context.nmi : flags & HARDIRQ ? Context.hardirq : flags & SOFTIRQ ? Context.softirq : Context.task;
+    ev.lineStart = base;
+    ev.lineEnd = end;
+    if (!decoder.decode(ev, piece, base, end)) {
+      this.bad(`${recorded.format.title} of ${end - base} bytes is shorter than its format`);
+      return false;
+    }
+    return ev.kind !== EventKind.Other;
+  }
+
+  /** Counts a record that cannot be read. */
+  bad(what: string): void {
+    const {counters} = this;
+    this.damaged++;
+    counters.unrecognised++;
+    if (counters.firstUnrecognised.length < FIRST_UNRECOGNISED)
+      counters.firstUnrecognised.push({line: counters.lines, text: `(${what})`});
+  }
+
+  /** Counts a record whose format is not in the file. */
+  unknownId(id: number): void {
+    this.unknown++;
+    this.bad(`event number ${id}, whose format is not in the recording`);
+    this.damaged--;
+  }
+
+  /** The function that a probe's first record is of. */
+  private probe(recorded: Recorded, piece: Piece, base: number, end: number): void {
+    recorded.pending = false;
+    const {format} = recorded;
+    const probed = probedField(format)!;
+    const at = base + probed.field.offset;
+    if (at + probed.field.size > end) return;
+    const high = highAt(piece.view, at, probed.field.lie, piece.little);
+    const low = lowAt(piece.view, at, probed.field.lie, piece.little);
+    const spec = this.probed(format, (BigInt(high) << 32n) | BigInt(low));
+    if (spec) recorded.decoder = probeDecoder(spec, probed.isReturn, format, this.ctx);
+  }
+
+  private probed(format: EventFormat, address: bigint): ProbeSpec | undefined {
+    const functions = this.kallsyms()?.functionsAt(address) ?? [];
+    for (const name of functions) {
+      const spec = probeOfSymbol(name);
+      if (spec) return spec;
+    }
+    // the symbols tell that it is another function than any of ours
+    return functions.length > 0 ? undefined : probeOfEventName(format.name);
+  }
+
+  /** Symbols: those that the user gives, else those of the recording; null when there are none. */
+  kallsyms(): Kallsyms | null {
+    if (this.symbols !== undefined) return this.symbols;
+    this.symbols = null;
+    const text = this.meta.kallsyms?.();
+    if (!text) return null;
+    try {
+      this.symbols = parseKallsyms(text);
+    } catch (error) {
+      if (!(error instanceof KallsymsError)) throw error;
+      this.sink.fact(this.options.input, 'kallsyms', 'hidden: all addresses in the recording are zero (kptr_restrict)');
+    }
+    return this.symbols;
+  }
+
+  /** Hands over the frames at `[at, end)`, each of `width` bytes, innermost first, if anybody wants them. */
+  stack(piece: Piece, at: number, end: number, width: number, cpu: number, pid: number): void {
+    if (!this.sink.stackBegin(cpu, pid)) return;
+    const {view, little} = piece;
+    const lie = width === 4 ? Lie.u32 : Lie.u64;
+    for (let n = 0; n < STACK_MAX && at + width <= end; n++, at += width) {
+      const high = highAt(view, at, lie, little);
+      const low = lowAt(view, at, lie, little);
+      // kernels before 5.x end a stack by all ones
+      if (low === ALL_ONES && (width === 4 || high === ALL_ONES)) break;
+      const text = this.frame(high, low);
+      this.sink.stackFrame(text, 0, text.length);
+    }
+    this.sink.stackEnd();
+  }
+
+  /** Says one frame of a stack that is open: `symbol+0x12 [module]`, or the bare address. */
+  frame(high: number, low: number): Uint8Array {
+    let lows = this.frames.get(high);
+    if (!lows) this.frames.set(high, (lows = new Map()));
+    let text = lows.get(low);
+    if (text) return text;
+    const address = (BigInt(high) << 32n) | BigInt(low);
+    const name = this.kallsyms()?.name(address) ?? `0x${address.toString(16)}`;
+    text = Buffer.from(name.slice(0, FRAME_MAX), 'latin1');
+    if (this.framesKept++ < FRAMES_KEPT) lows.set(low, text);
+    return text;
+  }
+
+  /** Where the frames of a kernel_stack or user_stack record begin and end. `size` is their number, whatever `caller[8]` says. */
+  framesOf(
+    {format, stack}: Recorded,
+    piece: Piece,
+    base: number,
+    end: number,
+  ): {at: number; end: number; width: number} {
+    const caller = format.field('caller');
+    const width = caller?.element === 4 ? 4 : 8;
+    if (!caller) return {at: end, end, width};
+    const at = base + caller.offset;
+    const size = format.field('size');
+    const stop = stack === 'user' && caller.size > 0 ? Math.min(end, at + caller.size) : end;
+    if (!size || base + size.offset + size.size > end) return {at, end: stop, width};
+    const count = numberAt(piece.view, base + size.offset, size.lie, piece.little);
+    return {at, end: Math.min(stop, at + Math.max(0, count) * width), width};
+  }
+
+  /** Facts that both containers tell of the kernel's events. */
+  facts(): void {
+    const {input} = this.options;
+    if (this.release !== undefined) this.sink.fact(input, 'kernel', this.release);
+    this.sink.fact(input, 'byte_order', this.meta.little ? 'little' : 'big');
+    if (this.meta.pageSize > 0) this.sink.fact(input, 'page_size', String(this.meta.pageSize));
+  }
+}

@@ -1,0 +1,49 @@
+/** What a trace.dat says of how it was recorded, as facts. */
+import type {EventSink} from '../../src/events/event.js';
+import type {TraceDatFile} from './file.js';
+
+/**
+ * A list of formats of so many systems is the kernel's whole list (trace-cmd extract, or record without -e): it does not say
+ * what was recorded.
+ */
+const SYSTEMS_NAMED = 24;
+/** Most facts that a file may tell. */
+const EVENTS_MAX = 2000;
+const STATS_MAX = 128;
+
+export function tellFacts(
+  file: TraceDatFile,
+  sink: EventSink,
+  input: number,
+  read: {clock: string | undefined; otherClock: readonly string[]},
+): void {
+  const fact = (name: string, value: string | number | undefined): void => {
+    if (value !== undefined && value !== '') sink.fact(input, name, String(value));
+  };
+  const {meta, uname, buffers} = file;
+  if (uname !== undefined) fact('machine', uname.split(/\s+/).at(-1));
+  fact('clock', read.clock);
+  const cpus = new Set(buffers.flatMap((buffer) => buffer.cpus.map(({cpu}) => cpu)));
+  fact('cpus', file.cpuCount || cpus.size);
+  fact('tool', file.tool === undefined ? undefined : `trace-cmd ${file.tool.trim()}`);
+  fact('file_version', `${file.version}${file.packing === 'none' ? '' : `, packed with ${file.packing}`}`);
+  fact('sub_buffer_bytes', buffers[0]?.page);
+  if (file.shift_ns !== 0n) fact('added_to_times_ns', String(file.shift_ns));
+  const instances = buffers.filter(({name}) => name !== '').map(({name}) => name);
+  if (instances.length > 0) fact('instances', instances.join(' '));
+  if (read.otherClock.length > 0) fact('not_read', `instances on another clock: ${read.otherClock.join(' ')}`);
+  for (const {buffer, cpu, entries, read: taken, overrun, dropped} of file.stats.slice(0, STATS_MAX)) {
+    const where = buffer === '' ? `stats_cpu${cpu}` : `stats_${buffer}_cpu${cpu}`;
+    fact(where, `read ${taken}, left ${entries}, overrun ${overrun}, dropped ${dropped}`);
+  }
+  for (const name of recordedEvents(file)) fact('recorded_event', name);
+  for (const note of meta.notes.slice(0, 20)) fact('note', note);
+  if (file.unknown.size > 0) fact('unknown_options', [...file.unknown].slice(0, 20).join(' '));
+}
+
+/** The events that were recorded, whether they happened or not; empty where the file does not tell. */
+export function recordedEvents({meta}: TraceDatFile): string[] {
+  const formats = [...meta.formats.values()].filter(({system}) => system !== 'ftrace');
+  if (new Set(formats.map(({system}) => system)).size > SYSTEMS_NAMED) return [];
+  return formats.slice(0, EVENTS_MAX).map(({title}) => title);
+}

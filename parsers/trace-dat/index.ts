@@ -1,0 +1,56 @@
+/** trace.dat, the recordings of trace-cmd (trace-cmd.dat(5)), versions 6 and 7. */
+import {startsWith} from '../bytes.js';
+import {FtraceReader} from '../ftrace/index.js';
+import {Refused, type RecordFile, type RecordForm, type RecordSource, type Sniff} from '../form.js';
+import {Damaged} from '../records/cursor.js';
+import {TextInside} from '../records/text-inside.js';
+import {unpackerReady} from '../records/unpack.js';
+import {TraceDatFile} from './file.js';
+import {TraceDatReader} from './reader.js';
+
+/** 0x17 0x08 0x44 "tracing" */
+const MAGIC = Uint8Array.from(Buffer.from('\x17\x08\x44tracing', 'latin1'));
+
+function sniff(head: Uint8Array): Sniff {
+  if (!startsWith(head, 0, head.length, MAGIC)) return {verdict: 'no', score: 0, evidence: []};
+  return {verdict: 'yes', score: 100, evidence: ['begins with the magic of a trace.dat file']};
+}
+
+async function openFile(source: RecordSource): Promise<RecordFile> {
+  await unpackerReady();
+  let file: TraceDatFile;
+  try {
+    file = new TraceDatFile(source);
+  } catch (error) {
+    if (!(error instanceof Damaged)) throw error;
+    throw new Refused(
+      `this trace.dat cannot be read: ${error.message}`,
+      'Copy it again; trace-cmd report of the same file tells whether it is whole.',
+    );
+  }
+  if (file.buffers.length === 0)
+    throw new Refused(
+      `this trace.dat says nowhere where its events are${file.meta.notes.length > 0 ? ` (${file.meta.notes[0]})` : ''}`,
+      'It was cut, or trace-cmd was killed before it put the file together. The trace.dat.cpu0, trace.dat.cpu1... of a ' +
+        'killed recorder hold raw events: trace-cmd restore makes a trace.dat of them.',
+    );
+  const latency = file.buffers.find((buffer) => buffer.text !== undefined);
+  if (latency && file.buffers.every((buffer) => buffer.cpus.every(({size}) => size === 0))) {
+    const text = file.textOf(latency);
+    return {
+      reader(sink, options) {
+        if (file.uname !== undefined) sink.fact(options.input, 'machine', file.uname.split(/\s+/).at(-1)!);
+        return new TextInside(text, new FtraceReader(sink, options));
+      },
+    };
+  }
+  return {reader: (sink, options) => new TraceDatReader(file, sink, options)};
+}
+
+export const traceDat: RecordForm = {
+  id: 'trace-dat',
+  title: 'trace.dat (trace-cmd record)',
+  ordered: true,
+  sniff,
+  openFile,
+};

@@ -1,0 +1,325 @@
+/**
+ * The events of a trace.dat in order of time: the CPUs of all buffers, merged. Equal times come in the order of the file, as
+ * trace-cmd report prints them.
+ *
+ * Two buffers may hold the events of one happening (`-B two -e kmem` beside `-e kmem`). Each kind of event is then taken from
+ * the buffer that has most of it, and only counted in the others: otherwise every reference would be taken twice.
+ */
+import {TimeBase} from '../../src/base/time.js';
+import type {EventSink} from '../../src/events/event.js';
+import type {OpenOptions, ReaderCounters, RecordReader} from '../form.js';
+import {MAX_CPU} from '../form.js';
+import {Damaged, latin1} from '../records/cursor.js';
+import {RecordEvents, type Recorded} from '../records/events.js';
+import {Piece} from '../records/piece.js';
+import {render} from '../records/render.js';
+import {Chunks} from './chunks.js';
+import {tellFacts} from './facts.js';
+import type {TraceBuffer, TraceDatFile} from './file.js';
+import {CpuStream} from './stream.js';
+import {LOST_SOME, SubBuffer} from './sub-buffer.js';
+import {Ticks} from './ticks.js';
+
+/** Clocks that count (kernel/trace/trace.c, trace_clocks, in_ns 0); all others are nanoseconds. */
+const COUNTING = new Set(['counter', 'uptime', 'x86-tsc', 'ppc-tb', 'tsc2nsec']);
+/** Records between two looks at which buffer has what. */
+const SURVEY_MAX = 50_000_000;
+
+export class TraceDatReader implements RecordReader {
+  private readonly events: RecordEvents;
+  private readonly chunks: Chunks;
+  private readonly streams: CpuStream[] = [];
+  private readonly live: CpuStream[] = [];
+  private current: CpuStream | undefined;
+  /** how long the current stream stays the earliest */
+  private limit = 0;
+  private strict = false;
+  private started = false;
+  private readonly unit: 'ns' | 'ticks';
+  private readonly ticks: Ticks | undefined;
+  /** by event number: the buffer it is taken from, where several hold it */
+  private owners: (TraceBuffer | undefined)[] | undefined;
+  /** by CPU: the stream whose event was handed over last, and whose stack may follow */
+  private readonly given: (CpuStream | undefined)[] = [];
+  private readonly tgids = new Map<number, number>();
+  /** buffers on another clock than the first, which are not read */
+  readonly otherClock: string[] = [];
+
+  constructor(
+    private readonly file: TraceDatFile,
+    private readonly sink: EventSink,
+    private readonly options: OpenOptions,
+  ) {
+    const {meta, uname} = file;
+    const release = uname === undefined ? undefined : /^\S+ \S+ (\d+\.\d+\S*)/.exec(uname)?.[1];
+    this.events = new RecordEvents(sink, options, meta, release);
+    this.chunks = new Chunks(file.source, file.packing, meta.little);
+    const held = file.buffers.filter((buffer) => buffer.cpus.some((cpu) => cpu.size > 0));
+    const first = held[0] ?? file.buffers[0];
+    const clock = first?.clock ?? 'local';
+    this.ticks = clock === 'tsc2nsec' && file.tsc2nsec ? new Ticks(file.tsc2nsec) : undefined;
+    this.unit = COUNTING.has(clock) && !this.ticks ? 'ticks' : 'ns';
+    for (const buffer of held) {
+      if ((buffer.clock ?? 'local') !== clock) {
+        this.otherClock.push(buffer.name);
+        continue;
+      }
+      for (const cpu of buffer.cpus) {
+        if (cpu.size === 0 || cpu.cpu > MAX_CPU) continue;
+        this.streams.push(this.stream(buffer, this.streams.length, cpu));
+      }
+    }
+    this.events.facts();
+    tellFacts(file, sink, options.input, {clock: first?.clock, otherClock: this.otherClock});
+  }
+
+  private stream(buffer: TraceBuffer, index: number, cpu: TraceBuffer['cpus'][number]): CpuStream {
+    const ticks = this.ticks && this.file.tsc2nsec ? new Ticks(this.file.tsc2nsec) : undefined;
+    return new CpuStream(this.file, this.chunks, buffer, index, cpu, this.options.time, ticks, this.unit);
+  }
+
+  get counters(): ReaderCounters {
+    return this.events.counters;
+  }
+
+  step(records: number): boolean {
+    if (!this.started) this.start();
+    let left = records;
+    while (left > 0) {
+      const stream = this.current ?? this.choose();
+      if (stream === undefined) return false;
+      for (;;) {
+        this.visit(stream);
+        left--;
+        if (!stream.next()) {
+          this.live.splice(this.live.indexOf(stream), 1);
+          this.current = undefined;
+          break;
+        }
+        if (this.strict ? stream.t >= this.limit : stream.t > this.limit) {
+          this.current = undefined;
+          break;
+        }
+        if (left <= 0) break;
+      }
+    }
+    return this.live.length > 0;
+  }
+
+  private start(): void {
+    this.started = true;
+    const buffers = new Set(this.streams.map((stream) => stream.buffer));
+    if (buffers.size > 1) this.owners = this.survey();
+    for (const stream of this.streams) if (stream.next()) this.live.push(stream);
+  }
+
+  /** The earliest stream, and until when it stays so. */
+  private choose(): CpuStream | undefined {
+    const {live} = this;
+    if (live.length === 0) return undefined;
+    let best = live[0]!;
+    for (const stream of live) if (stream.t < best.t) best = stream;
+    let next: CpuStream | undefined;
+    for (const stream of live) if (stream !== best && (next === undefined || stream.t < next.t)) next = stream;
+    this.limit = next?.t ?? Infinity;
+    // where times are equal the earlier in the file comes first
+    this.strict = next !== undefined && next.index < best.index;
+    return (this.current = best);
+  }
+
+  /** Which buffer has most of each event, over all of the file. */
+  private survey(): (TraceBuffer | undefined)[] {
+    const counts = new Map<TraceBuffer, Map<number, number>>();
+    let left = SURVEY_MAX;
+    for (const {buffer, index} of this.streams) {
+      const of = counts.get(buffer) ?? new Map<number, number>();
+      counts.set(buffer, of);
+      const part = buffer.cpus.find((cpu) => cpu.cpu === this.streams[index]!.cpu)!;
+      const stream = new CpuStream(
+        this.file,
+        new Chunks(this.file.source, this.file.packing, this.file.meta.little),
+        buffer,
+        index,
+        part,
+        new TimeBase(),
+        undefined,
+        this.unit,
+      );
+      while (left-- > 0 && stream.next()) {
+        const id = idOf(stream);
+        of.set(id, (of.get(id) ?? 0) + 1);
+      }
+    }
+    const owners: (TraceBuffer | undefined)[] = [];
+    const most: number[] = [];
+    for (const [buffer, of] of counts) {
+      for (const [id, count] of of) {
+        if (owners[id] !== undefined && count <= most[id]!) continue;
+        owners[id] = buffer;
+        most[id] = count;
+      }
+    }
+    return owners;
+  }
+
+  /** The record that the stream is at. */
+  private visit(stream: CpuStream): void {
+    const {events, sink} = this;
+    const {counters, ev} = events;
+    const {piece, at, end, cpu} = stream;
+    counters.lines++;
+    if (stream.lost !== 0) {
+      sink.loss({input: this.options.input, line: counters.lines, cpu, count: stream.lost, what: 'lost'});
+      stream.lost = 0;
+    }
+    if (end - at < 8) {
+      events.bad(`a record of ${end - at} bytes`);
+      return;
+    }
+    const id = idOf(stream);
+    const recorded = events.of(id);
+    if (recorded === undefined) {
+      events.unknownId(id);
+      counters.time(stream.t, cpu);
+      return;
+    }
+    ev.t = stream.t;
+    counters.time(stream.t, cpu);
+    if (recorded.stack !== undefined) {
+      this.stack(stream, recorded);
+      return;
+    }
+    const pid = events.pidOf(recorded, piece, at);
+    ev.line = counters.lines;
+    ev.offset = stream.place;
+    ev.cpu = cpu;
+    ev.pid = pid;
+    ev.tgid = this.tgids.get(pid) ?? -1;
+    if (!events.decode(recorded, piece, at, end) || this.elsewhere(id, stream)) {
+      this.given[cpu] = undefined;
+      return;
+    }
+    piece.name(pid, this.file.meta.comms.get(pid));
+    ev.commStart = piece.nameStart;
+    ev.commEnd = piece.nameEnd;
+    this.given[cpu] = stream;
+    sink.event(ev);
+  }
+
+  /** The event is taken from another buffer. */
+  private elsewhere(id: number, stream: CpuStream): boolean {
+    return this.owners !== undefined && this.owners[id] !== stream.buffer;
+  }
+
+  /** A stack belongs to the event before it of the same CPU and buffer. */
+  private stack(stream: CpuStream, recorded: Recorded): void {
+    const {events} = this;
+    const {piece, at, end, cpu} = stream;
+    events.counters.events++;
+    recorded.entry.count++;
+    const frames = events.framesOf(recorded, piece, at, end);
+    const pid = events.pidOf(recorded, piece, at);
+    if (recorded.stack === 'user') {
+      const tgid = recorded.format.field('tgid');
+      if (tgid && at + tgid.offset + 4 <= end && this.tgids.size < 100_000)
+        this.tgids.set(pid, piece.view.getUint32(at + tgid.offset, piece.little));
+      return;
+    }
+    if (this.given[cpu] !== stream) return;
+    this.given[cpu] = undefined;
+    events.stack(piece, frames.at, frames.end, frames.width, cpu, pid);
+  }
+
+  end(): void {
+    const {counters} = this;
+    const loss = (cpu: number, count: number, what: 'lost' | 'somewhere'): void =>
+      this.sink.loss({input: this.options.input, line: 0, cpu, count, what});
+    const stopped = this.live.length > 0 || !this.started;
+    for (const stream of this.streams) {
+      if (stream.cut !== undefined) {
+        counters.lastLineCut = true;
+        this.file.meta.notes.push(stream.cut);
+      }
+      if (stopped) continue;
+      const {missing, elsewhere} = this.uncounted(stream);
+      if (stream.cut !== undefined || stream.lost !== 0) loss(stream.cpu, missing > 0 ? missing : LOST_SOME, 'lost');
+      else if (missing > 0) loss(stream.cpu, missing, 'lost');
+      if (elsewhere > 0) loss(stream.cpu, elsewhere, 'somewhere');
+      counters.outOfOrder += stream.backwards;
+    }
+    if (!stopped) this.wholeCpusMissing(loss);
+  }
+
+  /** What the kernel's own counts say is not in the file: at its end, and at a place that nothing tells. */
+  private uncounted(stream: CpuStream): {missing: number; elsewhere: number} {
+    const stats = this.file.stats.find(({buffer, cpu}) => buffer === stream.buffer.name && cpu === stream.cpu);
+    if (!stats) return {missing: 0, elsewhere: 0};
+    const written = stats.entries + stats.read;
+    const missing = Number.isNaN(written) ? 0 : Math.max(0, written - stream.events - stream.discarded);
+    const unmarked = stream.lostUnnumbered > 0 ? 0 : Math.max(0, (stats.overrun || 0) - stream.lostNumbered);
+    return {missing, elsewhere: unmarked + (stats.dropped || 0)};
+  }
+
+  /** CPUs that wrote events of which the file has none. */
+  private wholeCpusMissing(loss: (cpu: number, count: number, what: 'somewhere') => void): void {
+    for (const {buffer, cpu, entries, read} of this.file.stats) {
+      if (entries + read > 0 && !this.streams.some((s) => s.cpu === cpu && s.buffer.name === buffer))
+        loss(cpu, entries + read, 'somewhere');
+    }
+  }
+
+  text(place: number): string {
+    try {
+      return this.rendered(place);
+    } catch (error) {
+      if (!(error instanceof Damaged)) throw error;
+      return '(the recording has changed since it was read)';
+    }
+  }
+
+  private rendered(place: number): string {
+    const {meta, shift_ns} = this.file;
+    const {owner, place: from, bytes} = this.chunks.again(place);
+    const stream = this.streams[owner]!;
+    const at = place - from;
+    const page = new SubBuffer();
+    const piece = new Piece(meta.little, bytes.length);
+    piece.bytes.set(bytes);
+    piece.filled(bytes.length);
+    const start = Math.floor(at / stream.buffer.page) * stream.buffer.page;
+    const stop = Math.min(bytes.length, start + stream.buffer.page);
+    page.open(piece.view, meta.little, meta.kernelLong, meta.dataOffset, start, stop);
+    while (page.next()) {
+      if (page.at < at) continue;
+      if (page.at > at) break;
+      const recorded = this.events.of(piece.view.getUint16(at, meta.little));
+      if (!recorded) break;
+      const stamp = (BigInt(page.stampHigh) << 32n) | BigInt(page.stampLow);
+      const base = this.ticks ? this.ticks.base(stamp) : stamp;
+      const distance = this.ticks ? this.ticks.distance(page.distance) : page.distance;
+      const pid = this.events.pidOf(recorded, piece, at);
+      const comm = meta.comms.get(pid);
+      return render({
+        format: recorded.format,
+        piece,
+        base: at,
+        end: page.end,
+        comm: comm ? latin1(comm) : pid === 0 ? '<idle>' : '<...>',
+        pid,
+        cpu: stream.cpu,
+        time: base + BigInt(distance) + shift_ns,
+        unit: this.unit,
+        flags: piece.bytes[at + recorded.flagsAt]!,
+        preempt: piece.bytes[at + recorded.flagsAt + 1]!,
+        symbols: this.events.kallsyms(),
+        layout: this.events.flagsOf(recorded.format),
+      });
+    }
+    throw new Damaged('there is no such record');
+  }
+}
+
+/** common_type of the record that a stream is at. */
+function idOf({piece, at}: CpuStream): number {
+  return piece.view.getUint16(at, piece.little);
+}
