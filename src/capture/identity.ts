@@ -1,49 +1,117 @@
 /**
- * From a `struct page` pointer to a PFN: page = vmemmap_base + pfn * sizeof(struct page) (x86-64 and others with
- * SPARSEMEM_VMEMMAP, include/asm-generic/memory_model.h). The base is random with CONFIG_RANDOMIZE_MEMORY.
+ * From a `struct page` pointer to a PFN: page = base + pfn * sizeof(struct page) (CONFIG_SPARSEMEM_VMEMMAP,
+ * include/asm-generic/memory_model.h). On x86-64 the base is vmemmap_base, random with CONFIG_RANDOMIZE_MEMORY in steps of
+ * 1 GiB; on arm64 it is VMEMMAP_START - (memstart_addr >> PAGE_SHIFT) * 64, which RAM that begins at 0x40000000 moves by
+ * 16 MiB (4 KiB pages), 4 MiB (16 KiB) or 1 MiB (64 KiB): nothing may be asked of its alignment there.
  *
- * In order of trust: `--vmemmap` or a `vmemmap=` probe argument; two events of one deed, one with the pointer and one with
- * the PFN; and, until one of these comes, the pointer with its low 30 bits cleared (the base is 1 GiB aligned on
- * x86-64, so this holds for machines with less than 64 GiB of memory), which is said in the report.
+ * A base is a fact with a grade, and only a proven one decides anything (docs/decisions/0012-identity-is-proven.md).
  */
-export type BaseSource = 'option' | 'argument' | 'calibrated' | 'assumed' | 'none';
+export type Grade =
+  /** `--vmemmap`, a header's `vmemmap_base`, a `vmemmap=` probe argument */
+  | 'told'
+  /** `page=` and `pfn=` of one kmem line of a kernel that does not hash pointers */
+  | 'printed'
+  /** pairs of a pointer and a PFN that two events of one deed name: of three different pages, or of one where the base is a multiple of 1 GiB */
+  | 'paired'
+  /** the first pointer with its low 30 bits cleared, as on x86-64 with less than 64 GiB: groups events, proves nothing */
+  | 'assumed'
+  | 'none';
+
+/** Who told it, for `info`. */
+export type Teller = 'option' | 'argument' | 'header' | 'events';
 
 const STRUCT_PAGE = 64;
 const GIB = 2 ** 30;
+/** Different pages that have to agree on a base. */
+const PAIRS = 3;
+/** Bases that are voted on at a time: wrong pairs must not push out the right ones. */
+const CANDIDATES_MAX = 16;
+
+interface Candidate {
+  hi: number;
+  lo: number;
+  pages: number[];
+}
 
 export class Identity {
-  source: BaseSource = 'none';
+  grade: Grade = 'none';
+  teller: Teller = 'events';
   /** pairs of pointer and PFN that agreed with the base in use, and that did not */
   confirmed = 0;
   contradicted = 0;
+  /** pointers asked for while no base was proven */
+  unproven = 0;
+  /** a base was found after pointers had been read under another one, or under none: what was before proves nothing */
+  late = false;
+  /** two bases are each agreed on by many pages: traces of two boots, or page structs of an unknown size */
+  conflict = false;
+  /** the base that was told and that the trace's own pairs refuted, as hex text */
+  refuted: string | undefined;
+  /** on arm64 no base may be assumed: that of x86-64 would make other real pages of its pointers */
+  mayAssume = true;
+  /** told when a base is found late */
+  onLate: (() => void) | undefined;
   private hi = 0;
   private lo = 0;
+  private readonly candidates: Candidate[] = [];
+
+  /** Whether a PFN that a pointer was turned into is that page for certain. */
+  get proven(): boolean {
+    return !this.conflict && this.grade !== 'assumed' && this.grade !== 'none';
+  }
 
   /** The base as hex text, or null. */
   base(): string | null {
-    if (this.source === 'none') return null;
-    return '0x' + ((BigInt(this.hi) << 32n) | BigInt(this.lo)).toString(16).padStart(16, '0');
+    return this.grade === 'none' ? null : hexOf(this.hi, this.lo);
   }
 
-  setBase(hi: number, lo: number, source: BaseSource): void {
-    this.hi = hi;
-    this.lo = lo;
-    this.source = source;
+  /**
+   * Whether the base is one of x86-64: between the direct mapping and the CPU entry area, in steps of 1 GiB
+   * (Documentation/arch/x86/x86_64/mm.rst). arm64 has its own there with 52 bits of address only, and with RAM that begins
+   * at whole 256 GiB (16 KiB pages) or TiB (64 KiB): those places are left out.
+   */
+  get isX86(): boolean {
+    const {hi, lo} = this;
+    if (!this.proven || lo % GIB !== 0) return false;
+    const below = (end: number): boolean => hi >= end - 16 && hi <= end && (hi < end || lo === 0);
+    if (hi >= 0xff110000 && hi < 0xffff0000) return true; // five levels of page tables
+    return hi >= 0xffffc900 && hi < 0xfffffdff && !below(0xfffffc00) && !below(0xfffff000);
   }
 
-  /** Takes over a base that a trial run over the same trace found, if it is better than what is known. */
-  learnFrom(trial: Identity): void {
-    if (trial.source === 'none' || this.source === 'option' || this.source === 'argument') return;
-    this.setBase(trial.hi, trial.lo, trial.source);
+  /** What the user or the trace says. The user outranks the trace, a header its events. */
+  told(hi: number, lo: number, teller: Teller): void {
+    if (this.grade === 'told') {
+      if (this.hi === hi && this.lo === lo) return;
+      if (this.teller === 'option' && teller !== 'option') return;
+      // two boots in one input, or in two that are read together
+      if (this.teller !== 'option') this.conflict = true;
+    }
+    // refuted by the trace's own pairs: what a later line tells again is no better
+    if (this.refuted !== undefined && this.refuted === hexOf(hi, lo)) return;
+    if (this.proven && this.confirmed > 0 && (this.hi !== hi || this.lo !== lo)) this.conflict = true;
+    this.adopt(hi, lo, 'told', teller);
   }
 
-  /** A `vmemmap=` argument of a probe. */
-  argument(hi: number, lo: number): void {
-    if (this.source !== 'option') this.setBase(hi, lo, 'argument');
+  /** Takes over a base that a run over the same trace, or its head, found. */
+  learnFrom(other: Identity): void {
+    this.mayAssume &&= other.mayAssume;
+    this.refuted ??= other.refuted;
+    this.conflict ||= other.conflict;
+    if (!other.proven || (this.proven && this.grade === 'told')) return;
+    this.grade = other.grade;
+    this.teller = other.teller;
+    this.hi = other.hi;
+    this.lo = other.lo;
+    this.candidates.length = 0;
   }
 
-  /** Pointer and PFN of one and the same page. */
-  pair(hi: number, lo: number, pfn: number): void {
+  /**
+   * Pointer and PFN of one and the same page. `printed`: in one line of the kernel's own text; `deed`: by two events that
+   * are likely of one deed; `mapped`: the PFN is made of the address that the page's holder mapped next, which counts only
+   * for bases that a wrong pair hardly ever gives.
+   */
+  pair(hi: number, lo: number, pfn: number, how: 'printed' | 'deed' | 'mapped' = 'deed'): void {
+    const printed = how === 'printed';
     const offset = pfn * STRUCT_PAGE;
     let baseLo = lo - (offset % 0x100000000);
     let baseHi = hi - Math.floor(offset / 0x100000000);
@@ -51,24 +119,79 @@ export class Identity {
       baseLo += 0x100000000;
       baseHi -= 1;
     }
-    if (this.source !== 'none' && baseHi === this.hi && baseLo === this.lo) {
+    const same = this.grade !== 'none' && baseHi === this.hi && baseLo === this.lo;
+    const aligned = baseLo % GIB === 0;
+    if (how === 'mapped' && (this.proven || !aligned)) return;
+    if (same && this.proven) {
       this.confirmed++;
-      if (this.source === 'assumed') this.source = 'calibrated';
+      this.candidates.length = 0;
       return;
     }
-    this.contradicted++;
-    // A true base is aligned; a pair of two different pages gives a crooked one.
-    if (baseLo % GIB !== 0 || this.source === 'option' || this.source === 'argument' || this.source === 'calibrated')
-      return;
-    this.setBase(baseHi, baseLo, 'calibrated');
+    if (same) this.confirmed++;
+    else this.contradicted++;
+    if (baseLo % STRUCT_PAGE !== 0 || baseHi < 0x80000000) return;
+    const pages = this.vote(baseHi, baseLo, pfn);
+    const enough = printed || (how === 'deed' && !this.proven && aligned) || pages >= PAIRS;
+    if (!enough) return;
+    if (this.proven) {
+      if (this.confirmed > 0) this.conflict = true;
+      else this.refuted = hexOf(this.hi, this.lo);
+    }
+    this.adopt(baseHi, baseLo, printed ? 'printed' : 'paired', 'events');
   }
 
-  /** The PFN of a page pointer; -1 when it points to no struct page under this base. */
+  /** The PFN of a page pointer; -1 when it points to no struct page under this base, or no base is known. */
   pfn(hi: number, lo: number): number {
-    if (this.source === 'none') this.setBase(hi, lo - (lo % GIB), 'assumed');
+    if (this.grade === 'assumed' || this.grade === 'none') {
+      this.unproven++;
+      if (this.grade === 'none') {
+        if (!this.mayAssume) return -1;
+        this.hi = hi;
+        this.lo = lo - (lo % GIB);
+        this.grade = 'assumed';
+      }
+    }
     const distance = (hi - this.hi) * 0x100000000 + (lo - this.lo);
     if (distance < 0 || distance % STRUCT_PAGE !== 0) return -1;
     const pfn = distance / STRUCT_PAGE;
     return pfn < 2 ** 40 ? pfn : -1;
   }
+
+  private adopt(hi: number, lo: number, grade: Grade, teller: Teller): void {
+    const same = this.hi === hi && this.lo === lo && this.grade !== 'none';
+    // What was read under another base, or under none, names other pages, or no pages at all.
+    if (!same && (this.unproven > 0 || this.proven)) {
+      this.late = true;
+      this.onLate?.();
+    }
+    this.hi = hi;
+    this.lo = lo;
+    this.grade = grade;
+    this.teller = teller;
+    this.confirmed = same ? this.confirmed : 0;
+    this.candidates.length = 0;
+  }
+
+  /** How many different pages agree on a base, this one included, since a pair last agreed with the one in use. */
+  private vote(hi: number, lo: number, pfn: number): number {
+    const {candidates} = this;
+    let candidate = candidates.find((c) => c.hi === hi && c.lo === lo);
+    if (!candidate) {
+      candidate = {hi, lo, pages: []};
+      if (candidates.length >= CANDIDATES_MAX) {
+        const fewest = Math.min(...candidates.map((c) => c.pages.length));
+        candidates.splice(
+          candidates.findIndex((c) => c.pages.length === fewest),
+          1,
+        );
+      }
+      candidates.push(candidate);
+    }
+    if (!candidate.pages.includes(pfn) && candidate.pages.length < PAIRS) candidate.pages.push(pfn);
+    return candidate.pages.length;
+  }
+}
+
+function hexOf(hi: number, lo: number): string {
+  return '0x' + ((BigInt(hi) << 32n) | BigInt(lo)).toString(16).padStart(16, '0');
 }

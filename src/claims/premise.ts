@@ -37,6 +37,8 @@ export type Premise =
   | {id: 'whole-life'; page: Moment}
   /** no write fault explains the marking: the file system marks twice in each, and this was `marks` times */
   | {id: 'no-fault'; page: Moment; marks: number}
+  /** the page is the one that the events name: by PFN, by a pointer under a proven base, by an address of a known page size */
+  | {id: 'named'; page: Moment; mapped: boolean}
   /** a fact that the trace either tells or does not; `says` names it, `why` what is open without it */
   | {id: 'told'; says: string; known: boolean; by: readonly Line[]; why: string};
 

@@ -24,6 +24,8 @@ import {Gaps} from '../capture/gaps.js';
 import {GupTracker} from './trackers/gup-tracker.js';
 import {Holdings} from './trackers/holdings.js';
 import {Identity} from '../capture/identity.js';
+import {PageSize} from '../capture/page-size.js';
+import {Scout} from '../capture/scout.js';
 import {Journal} from './tables/journal.js';
 import {Lifetime} from './trackers/lifetime.js';
 import {Hooks, type Listener} from './listener.js';
@@ -49,6 +51,8 @@ const FACTS_MAX = 1000;
 export class Model implements EventSink {
   readonly pages = new PageTable();
   readonly identity = new Identity();
+  readonly pageSize = new PageSize();
+  private readonly scout = new Scout(this.identity, this.pageSize);
   readonly era = new Era();
   readonly gaps = new Gaps();
   readonly losses = new Losses(this.gaps);
@@ -93,6 +97,14 @@ export class Model implements EventSink {
   private readonly stackTargets: ({stack: number} | undefined)[] = [];
 
   constructor(readonly time: TimeBase) {
+    this.identity.onLate = () =>
+      this.gaps.add(-Infinity, this.now, 'which pages the pointers before this time name was not known then');
+    this.pageSize.onLate = () =>
+      this.gaps.add(
+        -Infinity,
+        this.now,
+        'the page size was not known before this time: addresses were read with another',
+      );
     this.held = new Holdings(this);
     this.gup = new GupTracker(this);
     this.counts = new RefCounts(this);
@@ -115,6 +127,7 @@ export class Model implements EventSink {
     this.era.rawMapcount ||= trial.era.rawMapcount;
     this.counts.smallSeen ||= trial.counts.smallSeen;
     this.identity.learnFrom(trial.identity);
+    this.pageSize.learnFrom(trial.pageSize);
   }
 
   /** the task that all events so far are of; -1 where they are of several, or of tasks that are not named */
@@ -143,6 +156,7 @@ export class Model implements EventSink {
       return;
     }
     this.seen[kind]!++;
+    if (!this.scout.done) this.scout.event(ev);
     this.stackTargets[ev.cpu + 1] = undefined;
     if (kind <= K.RefUnfreeze) this.counts.event(ev);
     else this.rare(ev);
@@ -171,7 +185,7 @@ export class Model implements EventSink {
   }
 
   private rare(ev: TraceEvent): void {
-    if (ev.vmemmapHi !== 0) this.identity.argument(ev.vmemmapHi, ev.vmemmapLo);
+    if (ev.vmemmapHi !== 0) this.identity.told(ev.vmemmapHi, ev.vmemmapLo, 'argument');
     this.endBatch(ev);
     switch (ev.kind) {
       case K.Grab:
@@ -232,14 +246,23 @@ export class Model implements EventSink {
     }
     // a recording of some tasks lacks the unmaps that come in interrupts on others
     if (name === 'pid_filter') this.windows.newestFirst = true;
-    if (name === 'kernel' && this.era.told !== '--kernel') this.era.fromRelease(value, 'the trace header');
+    if (name === 'kernel') {
+      if (this.era.told !== '--kernel') this.era.fromRelease(value, 'the trace header');
+      this.pageSize.fromRelease(value);
+      if (/arm64|aarch64|riscv|loongarch|ppc64|s390x/.test(value)) this.identity.mayAssume = false;
+    }
+    if (name === 'machine') {
+      this.pageSize.fromMachine(value);
+      if (!/^(?:x86_64|amd64)$/.test(value)) this.identity.mayAssume = false;
+    }
+    if (name === 'page_size') this.pageSize.fromBytes(value);
     if (name === 'entries_written' || name === 'entries_in_buffer') {
       this.losses.overwritten =
         Number(this.facts.get('entries_written') ?? 0) > Number(this.facts.get('entries_in_buffer') ?? Infinity);
     }
     if (name === 'vmemmap_base') {
       const base = parseHex(value);
-      if (base !== undefined) this.identity.argument(Number(base >> 32n), Number(base & 0xffffffffn));
+      if (base !== undefined) this.identity.told(Number(base >> 32n), Number(base & 0xffffffffn), 'header');
     }
   }
 

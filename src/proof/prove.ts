@@ -27,7 +27,10 @@ export interface Proof {
 export function prove(claim: Claim, court: Court): Proof | undefined {
   const steps: ProofStep[] = [];
   let reason: string | null = null;
-  for (const premise of claim.premises) {
+  // What every claim rests on, so that no rule need state it; it is told only where it fails.
+  const named: Premise = {id: 'named', page: claim.page, mapped: claim.device >= 0};
+  const doubtful = rulingOn(named, court).state === 'open';
+  for (const premise of doubtful ? [...claim.premises, named] : claim.premises) {
     const ruling = rulingOn(premise, court);
     if (ruling.state === 'refuted') return undefined;
     const step = {premise: premise.id, says: premiseWords(premise), proven: ruling.state === 'proven', by: ruling.by};

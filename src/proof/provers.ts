@@ -180,6 +180,18 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     );
   },
 
+  named({mapped}, {m}) {
+    const {identity, pageSize} = m;
+    if (identity.conflict)
+      return open('pointers to struct page have two bases in this trace: which page one names is not certain');
+    if (!identity.proven && identity.unproven > 0)
+      return open('where struct pages begin is not proven (vmemmap_base): which page a pointer names is not certain');
+    if (mapped && pageSize.conflict !== undefined) return open(`the trace names two page sizes, ${pageSize.conflict}`);
+    if (mapped && !pageSize.known)
+      return open('the page size is not known: which page an address of a mapping is in is not certain');
+    return proven();
+  },
+
   told({known, why, by}) {
     return known ? {state: 'proven', by} : {state: 'open', why, by};
   },

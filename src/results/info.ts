@@ -63,9 +63,16 @@ export interface IdentityInfo {
   vmemmap_base: string | null;
   /** how it is known */
   known_by: string;
+  /** `told`, `printed`, `paired`, `assumed`, `none`: only the first three decide anything */
+  grade: 'told' | 'printed' | 'paired' | 'assumed' | 'none';
+  proven: boolean;
   /** pairs of a pointer and a PFN of one page that fit it, and that do not */
   confirmed: number;
   contradicted: number;
+  /** in bytes */
+  page_size: number;
+  page_size_known_by: string;
+  page_size_proven: boolean;
 }
 
 export interface DeviceInfo {

@@ -86,24 +86,52 @@ function lossesOf(m: Model): LossSpan[] {
   }));
 }
 
-const BASE_KNOWN_BY: Record<Model['identity']['source'], string> = {
-  option: 'as given with --vmemmap',
-  argument: 'said by the trace',
-  calibrated: 'found from pairs of a pointer and a PFN of one page',
-  assumed: 'a page pointer with its low 30 bits cleared, right on machines with less than 64 GiB of memory',
-  none: 'no page pointer had to be read',
+function baseKnownBy({grade, teller, unproven}: Model['identity']): string {
+  switch (grade) {
+    case 'told':
+      return teller === 'option' ? 'as given with --vmemmap' : 'said by the trace';
+    case 'printed':
+      return 'printed: kmem events name pages by pointer and PFN';
+    case 'paired':
+      return 'found from pairs of a pointer and a PFN of one page';
+    case 'assumed':
+      return 'a page pointer with its low 30 bits cleared, right on x86-64 with less than 64 GiB of memory: assumed';
+    case 'none':
+      return unproven > 0 ? 'page pointers name no page: their base is not known' : 'no page pointer had to be read';
+  }
+}
+
+const SIZE_KNOWN_BY: Record<Model['pageSize']['source'], string> = {
+  option: 'as given with --page-shift',
+  header: 'the trace header',
+  release: "the kernel's name, or its architecture",
+  base: 'struct pages begin where only x86-64 has them',
+  offsets: 'offsets in files that are no multiples of a larger page',
+  mappings: 'the addresses that pinned pages were mapped at',
+  assumed: 'not known: assumed',
 };
 
 function identityOf(m: Model): IdentityInfo {
   const seen = (...kinds: number[]): boolean => kinds.some((kind) => m.seen[kind]! > 0);
   const names: string[] = [];
   if (seen(K.RefSet, K.RefMod, K.RefModAndTest, K.RefModUnless, K.PageAlloc, K.PageFree)) names.push('PFN');
-  const {source, confirmed, contradicted} = m.identity;
-  if (source === 'assumed' || source === 'calibrated' || confirmed + contradicted > 0)
+  const {grade, proven, confirmed, contradicted, unproven} = m.identity;
+  if (grade === 'assumed' || grade === 'paired' || confirmed + contradicted + unproven > 0)
     names.push('pointers to struct page');
   if (seen(K.DmaMap, K.DmaMapSg, K.IommuMap)) names.push('physical addresses of DMA mappings');
   if (seen(K.CacheAdd, K.CacheDelete)) names.push('file, inode and index');
-  return {names, vmemmap_base: m.identity.base(), known_by: BASE_KNOWN_BY[source], confirmed, contradicted};
+  return {
+    names,
+    vmemmap_base: m.identity.base(),
+    known_by: baseKnownBy(m.identity),
+    grade,
+    proven,
+    confirmed,
+    contradicted,
+    page_size: m.pageSize.bytes,
+    page_size_known_by: m.pageSize.conflict === undefined ? SIZE_KNOWN_BY[m.pageSize.source] : 'the trace names two',
+    page_size_proven: m.pageSize.known,
+  };
 }
 
 function devicesOf(m: Model): DeviceInfo[] {

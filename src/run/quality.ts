@@ -1,4 +1,5 @@
 /** One table of everything that is wrong with a trace: what, how often, how bad, what to do. */
+import type {Model} from '../ledger/model.js';
 import type {Reading} from './read.js';
 import type {QualityCounter} from '../results/report.js';
 import type {Limit} from '../base/limits.js';
@@ -7,6 +8,61 @@ import {LIMIT_WORDS} from '../words/limits.js';
 
 /** Most devices that are named one by one. */
 const DEVICES_NAMED = 20;
+
+type Add = (id: string, severity: QualityCounter['severity'], count: number, message: string, advice: string) => void;
+
+/** How far page pointers and addresses can be turned into pages. */
+function qualityOfIdentity(m: Model, add: Add): void {
+  const {identity, pageSize} = m;
+  const record = 'give --vmemmap, or record with pinscope record, which notes it';
+  if (identity.grade === 'assumed') {
+    add(
+      'vmemmap-assumed',
+      'warning',
+      1,
+      `vmemmap_base is taken to be ${identity.base()}, a page pointer with its low 30 bits cleared: nothing that rests on it is sure`,
+      record,
+    );
+  } else if (identity.grade === 'none') {
+    add(
+      'vmemmap-unknown',
+      'warning',
+      identity.unproven,
+      'page pointers that name no page: where struct pages begin is not known',
+      record,
+    );
+  }
+  add(
+    'vmemmap-conflict',
+    'warning',
+    identity.conflict ? 1 : 0,
+    'pointers to struct page have two bases that many pages agree on: nothing that rests on them is sure',
+    'analyse traces of different boots one by one',
+  );
+  add(
+    'vmemmap-refuted',
+    'warning',
+    identity.refuted === undefined ? 0 : 1,
+    `vmemmap_base was given as ${identity.refuted}; the trace's own pairs of a pointer and a PFN have ${identity.base()}, which is used`,
+    'check --vmemmap',
+  );
+  add(
+    'vmemmap-contradicted',
+    'note',
+    identity.contradicted,
+    'pairs of a page pointer and a PFN that do not fit vmemmap_base',
+    'give --vmemmap if PFNs look wrong',
+  );
+  add(
+    'page-size-assumed',
+    'warning',
+    pageSize.used && !pageSize.known ? 1 : 0,
+    pageSize.conflict === undefined
+      ? 'the page size is not known, 4096 is assumed: no finding about DMA is sure'
+      : `the trace names two page sizes, ${pageSize.conflict}`,
+    'give --page-shift (12 for 4 KiB, 14 for 16 KiB, 16 for 64 KiB)',
+  );
+}
 
 export function qualityOf(reading: Reading): QualityCounter[] {
   const {model: m, inputs} = reading;
@@ -155,22 +211,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     "changes of large folios' counts that may be pins or plain references",
     'probe try_grab_* and gup_put_folio, or record stacks',
   );
-  if (m.identity.source === 'assumed') {
-    add(
-      'vmemmap-assumed',
-      'note',
-      1,
-      `vmemmap_base is taken to be ${m.identity.base()}: a page pointer with its low 30 bits cleared`,
-      'give --vmemmap, or record it; wrong only on machines with 64 GiB and more',
-    );
-  }
-  add(
-    'vmemmap-contradicted',
-    'note',
-    m.identity.contradicted,
-    'pairs of a page pointer and a PFN that do not fit vmemmap_base',
-    'give --vmemmap if PFNs look wrong',
-  );
+  qualityOfIdentity(m, add);
   const neverUnmap = m.dma.devices.filter((device) => device.maps > 8 && device.unmaps === 0);
   const unnamed = neverUnmap.slice(DEVICES_NAMED);
   if (unnamed.length > 0)

@@ -76,6 +76,25 @@ export interface Reading {
  * Throws UserError for input that cannot be opened, is of no known form, or does not go together.
  */
 export async function readTraces(options: ReadOptions, listen: (model: Model) => Listener[]): Promise<Reading> {
+  const learnt: Model[] = [];
+  for (;;) {
+    const reading = await readOnce(options, listen, learnt);
+    if (reading !== undefined) return reading;
+  }
+}
+
+/** Times that reading begins anew with what was found on the way. */
+const AGAIN_MAX = 2;
+
+/**
+ * Reads all traces once. Where the base of page pointers or the page size is found only after pages were named without
+ * it, and the inputs can be read again: the model is added to `learnt`, and undefined answered.
+ */
+async function readOnce(
+  options: ReadOptions,
+  listen: (model: Model) => Listener[],
+  learnt: Model[],
+): Promise<Reading | undefined> {
   const started = process.hrtime.bigint();
   const inputs = await openInputs(options.traces, options.signal);
   options.onOpen?.(inputs);
@@ -85,6 +104,7 @@ export async function readTraces(options: ReadOptions, listen: (model: Model) =>
     applyOptions(model, options);
     const detected = await Promise.all(inputs.map((input) => detectForm(input, options)));
     detected.forEach((d, i) => look(model, d, i, options));
+    for (const earlier of learnt) model.learnFrom(earlier);
     inputs.forEach((input, i) => {
       const {form} = detected[i]!;
       const again = IN_PLACE.has(form.id) && form.transcoded !== true ? input.reread() : undefined;
@@ -104,7 +124,13 @@ export async function readTraces(options: ReadOptions, listen: (model: Model) =>
       model.lineReaders[i] = (place, length, cut) => reader.text(place, length, cut);
       return {input, form, evidence, reader};
     });
-    const partial = await pump(read, sorter, options);
+    const again = learnt.length < AGAIN_MAX && inputs.every((input) => input.identity !== null);
+    const late = (): boolean => again && (model.identity.late || model.pageSize.late);
+    const partial = await pump(read, sorter, options, late);
+    if (late() && partial === undefined) {
+      learnt.push(model);
+      return undefined;
+    }
     sorter?.end();
     model.end();
     const seconds = Number(process.hrtime.bigint() - started) / 1e9;
@@ -117,8 +143,8 @@ export async function readTraces(options: ReadOptions, listen: (model: Model) =>
 export function applyOptions(model: Model, options: ReadOptions): void {
   const {kernel, pageShift, vmemmap} = options;
   if (kernel) model.era.fromRelease(kernel.text, '--kernel');
-  if (pageShift !== undefined) model.dma.under.pageShift = pageShift;
-  if (vmemmap !== undefined) model.identity.setBase(Number(vmemmap >> 32n), Number(vmemmap & 0xffffffffn), 'option');
+  if (pageShift !== undefined) model.pageSize.told(pageShift, 'option');
+  if (vmemmap !== undefined) model.identity.told(Number(vmemmap >> 32n), Number(vmemmap & 0xffffffffn), 'option');
 }
 
 function openOptions(options: ReadOptions, input: number, time: TimeBase): OpenOptions {
@@ -201,6 +227,7 @@ async function pump(
   read: readonly ReadInput[],
   sorter: Sorter | undefined,
   options: ReadOptions,
+  late: () => boolean,
 ): Promise<string | undefined> {
   const open = new Set(read);
   while (open.size > 0) {
@@ -215,6 +242,7 @@ async function pump(
       next!.reader.end();
       open.delete(next!);
     }
+    if (late()) return undefined;
     if (sorter && read.length > 1 && open.size > 0) {
       sorter.passed(Math.min(...[...open].map((r) => r.reader.counters.latest)));
     }

@@ -29,6 +29,8 @@ export function premiseWords(premise: Premise): string {
       return 'its life was seen from the beginning';
     case 'no-fault':
       return 'no write fault of the program explains it';
+    case 'named':
+      return 'this page is the one that the events name';
     case 'told':
       return premise.says;
   }

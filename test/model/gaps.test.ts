@@ -86,7 +86,8 @@ describe('what was lost', () => {
   });
 
   it('is, where the ring buffer was overwritten, what each CPU had before its own first event', async () => {
-    const header = (text: string) => text.replace('#\n', '#\n# entries-in-buffer/entries-written: 40/400   #P:2\n');
+    const header = (text: string) =>
+      text.replace('tracer: nop\n', 'tracer: nop\n# entries-in-buffer/entries-written: 40/400   #P:2\n');
     // both CPUs begin before the page is allocated
     expect(await reasonOf(header)).toBeNull();
     // CPU 1 begins in the middle: what it did before may have touched the page

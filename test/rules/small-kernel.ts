@@ -58,7 +58,7 @@ export class SmallKernel {
   step_us = 10;
   readonly version: Version;
   private readonly traced: Required<Omit<Traced, 'version'>>;
-  private readonly lines: string[] = ['# tracer: nop', '#'];
+  private readonly lines: string[] = ['# tracer: nop', '# pinscope-record: vmemmap_base=0xffffea0000000000'];
   private readonly pages = new Map<number, Page>();
 
   constructor({version = '6.12', refs = true, probes = true, kmem = true}: Traced = {}) {

@@ -23,13 +23,17 @@ const LINKS_NEVER_UNMAPPED = 4;
 const NEVER_UNMAPPED_MAPS = 200;
 
 export class DmaPages {
-  /** 12 but for `--page-shift` (arm64 with 16 or 64 KiB pages) */
-  pageShift = 12;
-
   constructor(
     private readonly m: Model,
     private readonly devices: readonly DeviceUse[],
   ) {}
+
+  /** log2 of the page size, as far as known (capture/page-size.ts) */
+  get pageShift(): number {
+    const {pageSize} = this.m;
+    pageSize.used = true;
+    return pageSize.shift;
+  }
 
   /** The pages of `length` bytes that begin `offset` bytes into a page. */
   run(pfn: number, offset: number, length: number): Run {

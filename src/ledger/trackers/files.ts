@@ -25,7 +25,7 @@ export class Files {
     if (ev.kind === EventKind.CacheAdd) {
       m.pages.state[row]! |= PageState.file;
       if (ev.order > 0) m.pages.setLarge(row, ev.order, true);
-      const index = ev.index >= 0 ? ev.index : Math.floor(ev.ofs / 4096);
+      const index = ev.index >= 0 ? ev.index : Math.floor(ev.ofs / m.pageSize.bytes);
       if (this.byRow.size < FILE_PAGES_MAX || this.byRow.has(row))
         this.byRow.set(row, {dev: ev.devId, ino: ev.ino, index});
       else m.limits.hit('file-pages');

@@ -267,9 +267,9 @@ export class GupTracker {
     if (hint.pfn === ev.pfn || hint.pfn < 0) return true;
     // The probe names a tail, page_ref its head.
     if (hint.mayBeTail && this.isLarge(ev, row) && hint.pfn > ev.pfn && hint.pfn - ev.pfn < 2 ** 18) return true;
-    // A base that is not certain yet may be off by whole GiB: the pair corrects it.
-    const assumed = this.m.identity.source === 'assumed';
-    return assumed && hint.hasPointer && (hint.pfn - ev.pfn) % 2 ** 24 === 0;
+    // Under a base that is not proven the number tells nothing: CPU, task and change say that it is one deed, and the pair
+    // is a vote for the right base.
+    return hint.hasPointer && !this.m.identity.proven;
   }
 
   /** A probe's pointer and a page_ref event's PFN name one page: calibrate, and learn how far a folio reaches. */

@@ -6,7 +6,7 @@
  * allocations have no page_ref_set (mm/page_alloc.c). At free: the last put, then mm_page_free; mm_page_free_batched is a
  * second line for the same free.
  */
-import {EventKind as K, type TraceEvent} from '../../events/event.js';
+import {EventKind as K, PageName, type TraceEvent} from '../../events/event.js';
 import {What} from '../tables/journal.js';
 import type {Model} from '../model.js';
 import {PageState} from '../tables/page-table.js';
@@ -99,6 +99,7 @@ export class Lifetime {
     const {dying} = this;
     if (dying && dying.pid === ev.pid && dying.cpu === ev.cpu) m.identity.pair(dying.hi, dying.lo, pfn);
     this.dying = undefined;
+    if (ev.ptrHi !== 0 && ev.pageName === PageName.pfn) m.identity.pair(ev.ptrHi, ev.ptrLo, pfn, 'printed');
     const size = ev.order > 0 ? 2 ** ev.order : 1;
     for (let i = 0; i < size; i++) {
       if (i > 0 && (i & 1023) === 0) {

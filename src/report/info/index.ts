@@ -75,6 +75,8 @@ function facts(report: InfoReport): [string, string][] {
         : `; ${counted(confirmed, 'pair')} of a pointer and a PFN fit it, ${number(contradicted)} do not`;
     list.push(['', `vmemmap_base ${vmemmap_base}: ${known_by}${pairs}`]);
   }
+  const {page_size, page_size_known_by} = report.identity;
+  list.push(['', `page size ${number(page_size)}: ${page_size_known_by}`]);
   const {missed_by_kernel, missed_seen, matched} = report.probes;
   if (missed_by_kernel !== null)
     list.push(['probes', `${number(missed_by_kernel)} missed, as the kernel counted them`]);
