@@ -1,4 +1,5 @@
 /** One stage of an analysis, for bench/stages.mjs: `stage.mjs STAGE FILE` does it and prints its CPU time in µs. */
+import {readsRecords, type TraceReader} from '../parsers/form.js';
 import {readSync, openSync, closeSync} from 'node:fs';
 import {detect} from '../parsers/detect.js';
 import {TimeBase} from '../src/base/time.js';
@@ -32,11 +33,12 @@ switch (stage) {
     for (const chunk of chunks()) if (chunk.length === 0) throw new Error('an empty chunk');
     break;
   case 'lines': {
-    let reader: ReturnType<Extract<ReturnType<typeof detect>, {outcome: 'read'}>['form']['open']> | undefined;
+    let reader: TraceReader | undefined;
     for (const chunk of chunks()) {
       if (!reader) {
         const found = detect(chunk, undefined);
         if (found.outcome !== 'read') throw new Error(found.message);
+        if (readsRecords(found.form)) throw new Error('is no text');
         reader = found.form.open(DEAF, {input: 0, time: new TimeBase()});
       }
       reader.push(chunk, chunk.length);

@@ -142,6 +142,12 @@ export class RecordEvents {
     return ev.kind !== EventKind.Other;
   }
 
+  /** Counts an event that is no tracepoint: a sample of a counter. */
+  other(name: string): void {
+    this.counters.events++;
+    this.table.named(name).count++;
+  }
+
   /** Counts a record that cannot be read. */
   bad(what: string): void {
     const {counters} = this;

@@ -33,11 +33,6 @@ describe('forms that are read', () => {
 });
 
 describe('inputs that are refused with an answer', () => {
-  it('a recording of another tool, with the command that makes text of it', () => {
-    const perf = detect(bytes('PERFFILEh\0\0\0\0\0\0\0'));
-    expect(perf.outcome === 'refused' && perf.advice).toContain('perf script');
-  });
-
   it('the raw option', () => {
     const found = detect(bytes(`${HEADER}${'101 0 9644221719 type: 707\n'.repeat(5)}`));
     expect(found.outcome === 'refused' && found.advice).toContain('noraw');

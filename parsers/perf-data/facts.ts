@@ -1,0 +1,33 @@
+/** What a perf.data says of how it was recorded, as facts. */
+import type {EventSink} from '../../src/events/event.js';
+import type {PerfDataFile} from './file.js';
+
+/** Most facts that a file may tell. */
+const EVENTS_MAX = 2000;
+const NOTES_MAX = 20;
+
+export function tellFacts(file: PerfDataFile, sink: EventSink, input: number): void {
+  const fact = (name: string, value: string | number | undefined): void => {
+    if (value !== undefined && value !== '') sink.fact(input, name, String(value));
+  };
+  fact('machine', file.machine);
+  fact(
+    'clock',
+    file.attrs.find(({clock}) => clock !== undefined)?.clock ?? (file.attrs.length > 0 ? 'perf' : undefined),
+  );
+  fact('cpus', file.cpus);
+  fact('tool', file.perf === undefined ? undefined : `perf ${file.perf}`);
+  fact('command_line', file.commandLine);
+  if (file.wall) fact('wall_clock', `${file.wall.wall_ns} ns at ${file.wall.clock_ns} ns`);
+  for (const name of recordedEvents(file)) fact('recorded_event', name);
+  for (const note of file.meta.notes.slice(0, NOTES_MAX)) fact('note', note);
+}
+
+/** The tracepoints and probes that were recorded, whether they happened or not. */
+export function recordedEvents({attrs, meta}: PerfDataFile): string[] {
+  return attrs
+    .filter(({isTracepoint}) => isTracepoint)
+    .slice(0, EVENTS_MAX)
+    .map(({name, config}) => meta.formats.get(config)?.title ?? name)
+    .filter((name) => name !== '');
+}

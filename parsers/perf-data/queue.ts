@@ -1,0 +1,130 @@
+/**
+ * Records in order of time. perf record writes ring buffer after ring buffer: each is in order, the file is not. Each
+ * FINISHED_ROUND promises that what comes after it is later than what had come at the round before; records that break the
+ * promise by one round more are still put into their place here.
+ */
+import type {Piece} from '../records/piece.js';
+import type {Attr} from './attr.js';
+
+/** Most bytes of records that wait: all ring buffers of a machine, and more. */
+const WAITING_MAX_BYTES = 512 * 2 ** 20;
+
+export interface Delivery {
+  deliver(piece: Piece, at: number, size: number, t: number, attr: Attr | undefined): void;
+}
+
+export class Rounds {
+  private times = new Float64Array(4096);
+  private places = new Int32Array(4096);
+  private sizes = new Int32Array(4096);
+  private readonly pieces: Piece[] = [];
+  private readonly attrs: (Attr | undefined)[] = [];
+  private waiting = 0;
+  private bytes = 0;
+  private newest = -Infinity;
+  /** newest times at the last rounds, the older first */
+  private marks: [number, number] = [-Infinity, -Infinity];
+  private flushed = -Infinity;
+  /** records that came later than could be mended */
+  late = 0;
+  /** more records waited than may: they were put into order among themselves only */
+  overflowed = false;
+
+  constructor(private readonly to: Delivery) {}
+
+  /** the latest time so far, for records that tell none */
+  get latest(): number {
+    return this.newest;
+  }
+
+  add(piece: Piece, at: number, size: number, t: number, attr: Attr | undefined): void {
+    const n = this.waiting;
+    if (n === this.times.length) this.grow();
+    this.times[n] = t;
+    this.places[n] = at;
+    this.sizes[n] = size;
+    this.pieces[n] = piece;
+    this.attrs[n] = attr;
+    this.waiting = n + 1;
+    this.bytes += size;
+    if (t > this.newest) this.newest = t;
+    else if (t < this.flushed) this.late++;
+    if (this.bytes > WAITING_MAX_BYTES) {
+      this.overflowed = true;
+      this.flush(Infinity);
+    }
+  }
+
+  private grow(): void {
+    const times = new Float64Array(this.times.length * 2);
+    times.set(this.times);
+    this.times = times;
+    const places = new Int32Array(times.length);
+    places.set(this.places);
+    this.places = places;
+    const sizes = new Int32Array(times.length);
+    sizes.set(this.sizes);
+    this.sizes = sizes;
+  }
+
+  /** A round has ended. */
+  round(): void {
+    this.flush(this.marks[0]);
+    this.marks = [this.marks[1], this.newest];
+  }
+
+  /** Delivers what is not later than `limit`. */
+  flush(limit: number): void {
+    const {times, places, sizes, pieces, attrs, waiting} = this;
+    let order = new Int32Array(waiting);
+    let m = 0;
+    for (let i = 0; i < waiting; i++) if (times[i]! <= limit) order[m++] = i;
+    if (m === 0) return;
+    order = ordered(order, m, times);
+    for (let k = 0; k < m; k++) {
+      const i = order[k]!;
+      this.bytes -= sizes[i]!;
+      this.to.deliver(pieces[i]!, places[i]!, sizes[i]!, times[i]!, attrs[i]);
+    }
+    const last = times[order[m - 1]!]!;
+    if (last > this.flushed) this.flushed = last;
+    let kept = 0;
+    for (let i = 0; i < waiting; i++) {
+      if (times[i]! <= limit) continue;
+      times[kept] = times[i]!;
+      places[kept] = places[i]!;
+      sizes[kept] = sizes[i]!;
+      pieces[kept] = pieces[i]!;
+      attrs[kept] = attrs[i];
+      kept++;
+    }
+    pieces.length = attrs.length = this.waiting = kept;
+  }
+}
+
+/** The first `n` of `order` by time, equal times as they came: runs that ascend already are merged. */
+function ordered(order: Int32Array, n: number, times: Float64Array): Int32Array<ArrayBuffer> {
+  let from = new Int32Array(order);
+  let to = new Int32Array(n);
+  for (;;) {
+    let runs = 0;
+    for (let start = 0; start < n;) {
+      const middle = runEnd(from, start, n, times);
+      const end = middle < n ? runEnd(from, middle, n, times) : middle;
+      let [x, y, w] = [start, middle, start];
+      while (x < middle && y < end) to[w++] = times[from[y]!]! < times[from[x]!]! ? from[y++]! : from[x++]!;
+      while (x < middle) to[w++] = from[x++]!;
+      while (y < end) to[w++] = from[y++]!;
+      runs++;
+      start = end;
+    }
+    [from, to] = [to, from];
+    if (runs <= 1) return from;
+  }
+}
+
+function runEnd(order: Int32Array, start: number, n: number, times: Float64Array): number {
+  let end = start + 1;
+  while (end < n && times[order[end - 1]!]! <= times[order[end]!]!) end++;
+  return end;
+}
