@@ -31,6 +31,9 @@ const STACK_DEPTH = 12;
 /** Entries of a scatterlist that are printed at most; `i=0/300` tells of the rest. A bounded loop (Linux 5.3 and later). */
 const SG_ENTRIES = 64;
 
+/** DMA functions are probed where there are no dma:* events (before 6.12); of those, every kernel that has any has this one. */
+const WITHOUT_EVENTS = {unless: 'dma/dma_map_sg'};
+
 const pfnOf = (page: string) => `((uint64)${page} - @vm) / 64`;
 const device = 'str(*(uint64*)arg0)';
 
@@ -199,9 +202,9 @@ export function clauses(options: RecordOptions): Clause[] {
       format: 'dev=%s pfn=0x%llx off=%d size=%d dir=%d',
       values: [device, pfnOf('arg1'), 'arg2', 'arg3', '(int32)arg4'],
     },
-    {unless: 'dma/dma_map_page'},
+    WITHOUT_EVENTS,
   );
-  result('dma', 'dma_map_page_attrs', 'dma_map_page', 'dma_addr=0x%llx', 'retval', {unless: 'dma/dma_map_page'});
+  result('dma', 'dma_map_page_attrs', 'dma_map_page', 'dma_addr=0x%llx', 'retval', WITHOUT_EVENTS);
   add(
     'dma',
     'kprobe:dma_unmap_page_attrs',
@@ -210,7 +213,7 @@ export function clauses(options: RecordOptions): Clause[] {
       format: 'dev=%s dma_addr=0x%llx size=%d dir=%d',
       values: [device, 'arg1', 'arg2', '(int32)arg3'],
     },
-    {unless: 'dma/dma_unmap_page'},
+    WITHOUT_EVENTS,
   );
   // The dma_map_sg tracepoint has lists, which bpftrace cannot walk: the functions are probed on every kernel.
   found.push(
@@ -233,6 +236,17 @@ export function clauses(options: RecordOptions): Clause[] {
       body: `$sg = (uint64)arg1; $n = (uint64)arg2; $dir = (int32)arg3; ${scatterlist('dma_unmap_sg_ent')}`,
     },
   );
+
+  add('iommu', 'tracepoint:iommu:map', {
+    name: 'map',
+    format: 'iova=0x%llx paddr=0x%llx size=%llu',
+    values: ['args->iova', 'args->paddr', 'args->size'],
+  });
+  add('iommu', 'tracepoint:iommu:unmap', {
+    name: 'unmap',
+    format: 'iova=0x%llx size=%llu unmapped_size=%llu',
+    values: ['args->iova', 'args->size', 'args->unmapped_size'],
+  });
 
   add('requests', 'tracepoint:block:block_rq_issue', {
     name: 'block_rq_issue',

@@ -73,6 +73,13 @@ describe('what is recorded', () => {
     expect(script({recorder: 'tracefs', kernel: {major: 6, minor: 12}})).not.toContain('grab_takes_page p');
   });
 
+  test('the bpftrace program probes DMA functions only where no kernel with dma events could have them', () => {
+    const lines = script({recorder: 'bpftrace'}).split('\n');
+    const probed = lines.filter((line) => / k(?:ret)?probe:dma_(?:un)?map_page_attrs/.test(line));
+    expect(probed).toHaveLength(3);
+    for (const line of probed) expect(line).toMatch(/^\S+ dma\/dma_map_sg /);
+  });
+
   test('requests are recorded with the rules whose DMA they end', () => {
     for (const recorder of RECORDERS) {
       expect(script({recorder, rules: ['unpin-while-dma']})).toMatch(/block.block_rq_complete/);
