@@ -32,7 +32,11 @@ export interface Moment {
   pins: number;
   gets: number;
   kind: 'file' | 'anonymous' | 'unknown';
+  /** its flags say PG_swapbacked: anonymous, or shmem */
+  swapBacked: boolean;
   file: FilePage | undefined;
+  /** the line that says which file, where it is known */
+  entered: {input: number; line: number} | undefined;
 }
 
 export interface Evidence {

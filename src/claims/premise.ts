@@ -16,15 +16,14 @@ export type Premise =
   | {id: 'held'; kind: ReferenceKind; references: readonly Reference[]; page: Moment}
   /** and it was there still at `at`: its drop comes later, its own I/O runs, or nothing dropped it unseen */
   | {id: 'still-held'; reference: Reference; page: Moment; at: number; window: DmaWindow | undefined}
-  /** no other reference of the kind is left on the page */
-  | {id: 'last'; kind: ReferenceKind; page: Moment; drop: Drop}
+  /** no other reference of the kind is left on the page; `maybeHeld`: one of its folio is, on a page that is not known */
+  | {id: 'last'; kind: ReferenceKind; page: Moment; drop: Drop; maybeHeld: boolean}
   /** the mapping is that reference's own I/O */
   | {id: 'owns'; link: DmaLink}
   /** the device may still touch the page at `at`: the mapping's own end came later */
   | {id: 'live'; window: DmaWindow; at: Deed; page: Moment}
-  | {id: 'before'; first: Deed; second: Deed}
-  /** the page is of a file */
-  | {id: 'of-file'; page: Moment}
+  /** the page is of a file; `under`: a reference that was held when this writeback began */
+  | {id: 'of-file'; page: Moment; under: {reference: Reference; start: Deed} | undefined}
   /** the writeback was running at `at` */
   | {id: 'under-writeback'; writeback: Writeback; at: number; late: boolean}
   /** this event ended the page's life */
@@ -61,11 +60,20 @@ export const stillHeld = (reference: Reference, page: Moment, at: number, window
   at,
   window,
 });
-export const last = (kind: ReferenceKind, page: Moment, drop: Drop): Premise => ({id: 'last', kind, page, drop});
+export const last = (kind: ReferenceKind, page: Moment, drop: Drop, maybeHeld = false): Premise => ({
+  id: 'last',
+  kind,
+  page,
+  drop,
+  maybeHeld,
+});
 export const owns = (link: DmaLink): Premise => ({id: 'owns', link});
 export const live = (window: DmaWindow, at: Deed, page: Moment): Premise => ({id: 'live', window, at, page});
-export const before = (first: Deed, second: Deed): Premise => ({id: 'before', first, second});
-export const ofFile = (page: Moment): Premise => ({id: 'of-file', page});
+export const ofFile = (page: Moment, reference?: Reference, start?: Deed): Premise => ({
+  id: 'of-file',
+  page,
+  under: reference && start ? {reference, start} : undefined,
+});
 export const underWriteback = (writeback: Writeback, at: number, late: boolean): Premise => ({
   id: 'under-writeback',
   writeback,

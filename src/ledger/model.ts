@@ -157,6 +157,7 @@ export class Model implements EventSink {
     }
     this.seen[kind]!++;
     if (!this.scout.done) this.scout.event(ev);
+    if (this.calls.pending.length > 0) this.gup.settleCalls(ev);
     this.stackTargets[ev.cpu + 1] = undefined;
     if (kind <= K.RefUnfreeze) this.counts.event(ev);
     else this.rare(ev);
@@ -273,6 +274,7 @@ export class Model implements EventSink {
 
   /** Call after the last event. */
   end(): void {
+    this.gup.end();
     this.losses.end();
     for (const ended of this.on.ended) ended(this.last);
   }
@@ -391,6 +393,23 @@ export class Model implements EventSink {
       if (r.kind === kind && (r.sub < 0 || (pfn >= r.sub && pfn < r.sub + r.n))) return true;
     }
     return false;
+  }
+
+  /**
+   * Whether a folio holds a reference of a kind on a page of it: 'maybe' where one is held of the folio, and the page it is
+   * of is not known for certain.
+   */
+  covers(row: number, kind: ReferenceKind, pfn: number): 'yes' | 'maybe' | 'no' {
+    const {pages} = this;
+    if ((kind === 'pin' ? pages.pins[row]! : pages.gets[row]!) <= 0) return 'no';
+    if ((pages.state[row]! & PageState.large) === 0) return 'yes';
+    let maybe = (pages.state[row]! & PageState.unlisted) !== 0;
+    for (let r = pages.references[row]; r; r = r.next) {
+      if (r.kind !== kind) continue;
+      if (r.sub < 0 || !r.subCertain) maybe = true;
+      else if (pfn >= r.sub && pfn < r.sub + r.n) return 'yes';
+    }
+    return maybe ? 'maybe' : 'no';
   }
 
   /** Whether anything about a page could still decide a verdict: references, windows, writeback. */

@@ -25,9 +25,22 @@ export function momentOf(m: Model, row: number, page = row): Moment {
     counted: !large && count !== UNKNOWN_COUNT && countsRecorded(m),
     pins: pages.pins[row]!,
     gets: pages.gets[row]!,
-    kind: (state & PageState.file) !== 0 ? 'file' : (state & PageState.swapBacked) !== 0 ? 'anonymous' : 'unknown',
+    kind:
+      (state & PageState.file) !== 0 ? 'file' : (state & PageState.swapBacked) !== 0 ? 'anonymous' : unfiled(m, row),
+    swapBacked: (state & PageState.swapBacked) !== 0,
     file,
+    entered: file && {input: file.input, line: file.line},
   };
+}
+
+/**
+ * A page whose whole life is recorded, in a trace that shows pages entering the page cache, and that entered none: anonymous,
+ * unless an event of it was lost.
+ */
+function unfiled(m: Model, row: number): 'anonymous' | 'unknown' {
+  const {pages} = m;
+  if ((pages.state[row]! & PageState.lifeSeen) === 0 || !m.records(K.CacheAdd)) return 'unknown';
+  return m.gaps.within(pages.since[row]!, m.now) === undefined ? 'anonymous' : 'unknown';
 }
 
 /** Whether page_ref events back the probes: without them a probe that was missed leaves no mark. */

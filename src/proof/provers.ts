@@ -92,7 +92,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     return unless(silence.never('dropped', page, reference.t, at), reference);
   },
 
-  last({kind, page, drop}, {silence}) {
+  last({kind, page, drop, maybeHeld}, {silence}) {
     const {deed} = drop;
     if (kind === 'pin' && !page.large && page.count !== null && page.counted) {
       if (page.count >= 1024) return REFUTED;
@@ -100,11 +100,12 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     }
     const left = kind === 'pin' ? page.pins : page.gets;
     if (drop.doubt !== null) return open(drop.doubt, deed);
-    if (page.large && !drop.subKnown && left > 0)
+    if (page.large && left > 0 && (maybeHeld || !drop.subKnown)) {
       return open(
         `the drop names the folio and not the page: ${left} ${kind}s are left on other pages of it, or on this one`,
         deed,
       );
+    }
     if (!page.lifeSeen && !(page.counted && kind === 'pin'))
       return open(`the page is older than the trace: a ${kind} taken earlier could still hold it`, deed);
     return unless(silence.never('taken', page, page.since, deed.t), deed);
@@ -131,12 +132,12 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     return ordered(at, close, court);
   },
 
-  before({first, second}, court) {
-    return ordered(first, second, court);
-  },
-
-  'of-file'({page}) {
-    if (page.kind === 'file') return proven();
+  'of-file'({page, under}, court) {
+    if (page.kind === 'file') return proven(page.entered);
+    // pageout() and add_to_swap() leave a page alone that somebody else holds (is_page_cache_freeable(), mm/vmscan.c): what
+    // went under writeback while it was held did so for its file.
+    if (under !== undefined && ordered(under.reference, under.start, court).state === 'proven')
+      return proven(under.reference, under.start);
     if (page.kind === 'anonymous') return REFUTED;
     return open('whether the page is of a file is not known: no filemap event and no page flags of it were recorded');
   },

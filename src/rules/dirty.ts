@@ -226,7 +226,7 @@ class LateDirty implements Listener {
       page,
       premises: [
         held([pin], page),
-        ofFile(page),
+        ofFile(page, pin.cleaned && pin, pin.cleaned),
         late ? marksTwice(page, marks) : stillHeld(pin, page, mark.t),
         never('written back', page, late ? unpin.t : pin.cleanedAt, mark.t),
       ],

@@ -39,7 +39,22 @@ export const unpinWhileDma: Rule = {
       return drop.unmatched > 0 && (m.pages.state[drop.row]! & PageState.lifeSeen) === 0;
     }
 
-    function claim(drop: Drop, {pfn, page, link}: LiveLink): void {
+    /** As many pins are left on a large folio as pages of it are mapped: whichever was dropped, none of those need be bare. */
+    function spared(drop: Drop): boolean {
+      const left = m.pages.pins[drop.row]!;
+      if (left === 0) return false;
+      let mapped = 0;
+      let before = -1;
+      const head = m.pages.pfn[drop.row]!;
+      for (const {pfn, link} of liveLinks(m, head, 1 << m.pages.order[drop.row]!)) {
+        if (pfn === before || (link.owner !== 'pin' && link.owner !== 'ambiguous')) continue;
+        before = pfn;
+        mapped++;
+      }
+      return left >= mapped;
+    }
+
+    function claim(drop: Drop, {pfn, page, link}: LiveLink, maybeHeld: boolean): void {
       const {window} = link;
       const pins = drop.from.map((f) => f.reference);
       const pin = pins[0];
@@ -54,7 +69,7 @@ export const unpinWhileDma: Rule = {
         page: moment,
         premises: [
           held(pins, moment),
-          last('pin', moment, drop),
+          last('pin', moment, drop, maybeHeld),
           owns(link),
           live(window, drop.deed, moment),
           ...(got && !countsRecorded(m)
@@ -100,10 +115,12 @@ export const unpinWhileDma: Rule = {
     return {
       dropped(drop) {
         if (drop.kind !== 'pin') return;
+        if (!drop.subKnown && spared(drop)) return;
         for (const live of liveLinks(m, drop.sub, drop.subPages)) {
           const {owner} = live.link;
           if (owner !== 'pin' && owner !== 'ambiguous' && !(owner === 'none' && unseenPin(drop))) continue;
-          if (!m.holds(drop.row, 'pin', live.pfn)) claim(drop, live);
+          const left = m.covers(drop.row, 'pin', live.pfn);
+          if (left === 'no' || (left === 'maybe' && !spared(drop))) claim(drop, live, left === 'maybe');
         }
       },
     };

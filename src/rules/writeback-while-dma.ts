@@ -40,7 +40,7 @@ export const writebackWhileDma: Rule = {
           stillHeld(reference, moment, start, writable.window),
           owns(writable),
           underWriteback(writeback, start, start > writeback.start.t),
-          ofFile(moment),
+          ofFile(moment, reference, writeback.start),
           ...(countsRecorded(m)
             ? []
             : [

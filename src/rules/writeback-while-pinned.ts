@@ -54,7 +54,7 @@ export const writebackWhilePinned: Rule = {
           isHeld([reference], moment),
           stillHeld(reference, moment, start, writable?.window ?? readable?.window),
           underWriteback(writeback, start, held.late),
-          ...(severity === 'note' ? [] : [ofFile(moment)]),
+          ...(severity === 'note' ? [] : [ofFile(moment, reference, writeback.start)]),
           ...(writable ? [owns(writable)] : []),
           ...(intent === 'unknown' && severity === 'warning' && !writable
             ? [
@@ -75,7 +75,7 @@ export const writebackWhilePinned: Rule = {
             intent,
             late: held.late,
             exact: writeback.exact,
-            anonymous: moment.kind === 'anonymous',
+            anonymous: anonymous(held),
             mapped: writable !== undefined,
             direction: writable ? directionName(writable.window.dir) : readable ? 'TO_DEVICE' : '',
           },
@@ -112,8 +112,13 @@ export const writebackWhilePinned: Rule = {
       return unknown ? 'unknown' : 'read';
     }
 
+    /** Known by its flags, or by a whole life outside the page cache. What began under a pin is not reclaim's, and so a file's. */
+    function anonymous({page, late}: HeldWriteback): boolean {
+      return page.kind === 'anonymous' && (late || page.swapBacked);
+    }
+
     function severityOf(held: HeldWriteback, intent: string): Severity {
-      if (held.page.kind === 'anonymous') return 'note';
+      if (anonymous(held)) return 'note';
       if (held.writable) return 'error';
       if (intent === 'write') return 'warning';
       return intent === 'read' || held.readable ? 'note' : 'warning';

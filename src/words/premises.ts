@@ -13,8 +13,6 @@ export function premiseWords(premise: Premise): string {
       return premise.link.owner === 'get' ? 'mapped under that reference' : "mapped for the pin's own I/O";
     case 'live':
       return "the mapping's own end came later";
-    case 'before':
-      return 'in this order';
     case 'of-file':
       return 'the page was of a file';
     case 'under-writeback':

@@ -59,6 +59,8 @@ export class Reference {
   maybeDropped: Deed | undefined = undefined;
   /** no other reference could have been meant by that drop */
   dropCertain = false;
+  /** `sub` is told by the probe itself or by the address of the call, not by what was mapped or dropped since */
+  subCertain = true;
   /** number of the pin_user_pages call that took it, 0 unknown */
   call = 0;
 
@@ -68,8 +70,8 @@ export class Reference {
     public knownBy: KnownBy,
     /** row of the folio's head in the page table */
     readonly row: number,
-    /** first sub-page it was taken on; -1 when only the folio is known */
-    readonly sub: number,
+    /** first sub-page of those it still covers; -1 when only the folio is known */
+    public sub: number,
     readonly t: number,
     readonly cpu: number,
     readonly task: number,

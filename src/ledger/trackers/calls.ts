@@ -8,7 +8,8 @@
 import type {TraceEvent} from '../../events/event.js';
 import type {LineText} from '../../events/line-text.js';
 import type {Model} from '../model.js';
-import type {ReferenceKind, Reference} from '../tables/references.js';
+import type {DmaWindow} from '../tables/dma.js';
+import type {Deed, Reference, ReferenceKind} from '../tables/references.js';
 
 /** A probe that announces a change of the count. */
 export interface Hint {
@@ -37,6 +38,10 @@ export interface Hint {
   done: boolean;
   /** the +n half of a fast pin was seen */
   half: boolean;
+  /** generation of the page's row when the probe was hit: a free in between ends what it announced */
+  generation: number;
+  /** where in its folio the pages lie, by the address that the running call is at; -1 not known */
+  offset: number;
 }
 
 /** A hint to be filled in. Its times and pointers are doubles from the start, so that V8 writes them in place. */
@@ -63,6 +68,8 @@ export function newHint(): Hint {
     reference: undefined,
     done: false,
     half: false,
+    generation: 0,
+    offset: -1,
   };
 }
 
@@ -74,15 +81,31 @@ export interface UnpinCall {
   /** position of the next page not yet dropped */
   next: number;
   nr: number;
-  makeDirty: boolean;
-  line: number;
-  /** its pages were unpinned by its own list, because no gup_put_folio or page_ref event was known to be recorded */
+  /** head of the folio that the call names instead of pages (unpin_user_folio); -1 */
+  folio: number;
+  /** it may mark pages dirty before it drops them */
+  list: boolean;
+  /** the call itself as a deed, while `pending` or applied */
+  deed: Deed | undefined;
+  /** whether an event of its own will show the drop is not known yet */
+  pending: boolean;
+  /** its pages were unpinned by its own arguments, because no event of the drop itself came */
   applied: boolean;
 }
 
 /** A call to be filled in: one object a slot, written again by each call. */
 export function newUnpinCall(): UnpinCall {
-  return {pid: -1, pages: [], next: 0, nr: 0, makeDirty: false, line: 0, applied: false};
+  return {
+    pid: -1,
+    pages: [],
+    next: 0,
+    nr: 0,
+    folio: -1,
+    list: false,
+    deed: undefined,
+    pending: false,
+    applied: false,
+  };
 }
 
 /** pin_user_pages*() running in a task. */
@@ -90,6 +113,16 @@ export interface PinCall {
   call: number;
   gupFlags: number;
   t: number;
+  /** user address it begins at; 0 not traced */
+  start: number;
+  /** pages grabbed so far */
+  grabbed: number;
+}
+
+/** Mappings that ended one after the other in one context of a CPU, as a completion does before it unpins. */
+export interface UnmapRun {
+  t: number;
+  windows: DmaWindow[];
 }
 
 const CONTEXTS = 4;
@@ -99,6 +132,10 @@ export class Calls {
   /** by slot: the object of its last hint, for the next one; nobody keeps a hint once its slot has another */
   readonly spareHints: (Hint | undefined)[] = [];
   readonly unpins: (UnpinCall | undefined)[] = [];
+  /** slots whose unpin call is pending */
+  readonly pending: number[] = [];
+  /** by slot: mappings that ended there lately, with nothing but unpins since */
+  readonly unmapped: (UnmapRun | undefined)[] = [];
   /** by pid */
   readonly pins = new Map<number, PinCall>();
   private calls = 0;

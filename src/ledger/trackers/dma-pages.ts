@@ -21,6 +21,9 @@ const LINKS_MAX = 32;
 /** The same for a device that in so many maps was never seen to unmap: nothing is told of those, and they never end. */
 const LINKS_NEVER_UNMAPPED = 4;
 const NEVER_UNMAPPED_MAPS = 200;
+/** Mappings that end one after the other in one context, this close, may be followed by their unpins. */
+const UNMAP_RUN_NS = 1_000_000;
+const UNMAP_RUN_MAX = 64;
 
 export class DmaPages {
   constructor(
@@ -174,6 +177,12 @@ export class DmaPages {
     const deed = m.deed(ev);
     window.close = deed;
     for (const tell of m.on.dmaClosed) tell(window);
+    const slot = m.calls.slot(ev.cpu, ev.context);
+    const run = m.calls.unmapped[slot];
+    if (run && ev.t - run.t <= UNMAP_RUN_NS && run.windows.length < UNMAP_RUN_MAX) {
+      run.t = ev.t;
+      run.windows.push(window);
+    } else m.calls.unmapped[slot] = {t: ev.t, windows: [window]};
     this.ioEnded(window, deed, ev.context !== Context.task);
     this.detach(window);
     for (const run of window.runs) {

@@ -10,6 +10,9 @@ export interface FilePage {
   ino: number;
   /** page index in the file */
   index: number;
+  /** where the trace says so */
+  input: number;
+  line: number;
 }
 
 /** Most pages of files whose place is kept. */
@@ -27,7 +30,7 @@ export class Files {
       if (ev.order > 0) m.pages.setLarge(row, ev.order, true);
       const index = ev.index >= 0 ? ev.index : Math.floor(ev.ofs / m.pageSize.bytes);
       if (this.byRow.size < FILE_PAGES_MAX || this.byRow.has(row))
-        this.byRow.set(row, {dev: ev.devId, ino: ev.ino, index});
+        this.byRow.set(row, {dev: ev.devId, ino: ev.ino, index, input: ev.input, line: ev.line});
       else m.limits.hit('file-pages');
       if (m.pages.journals[row]) m.note(row, ev, What.cacheAdd, NaN, 0, 0);
     } else {

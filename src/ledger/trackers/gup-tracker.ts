@@ -6,8 +6,8 @@
  * page_ref_mod +1023). The probe names the kind and the sub-page; the page_ref event is the change itself. Where page_ref
  * events are recorded they decide; where not, the probe alone does.
  */
-import {type Hint, newHint, newUnpinCall} from './calls.js';
-import {EventKind as K, PageFlag, PageName, type TraceEvent} from '../../events/event.js';
+import {type Hint, newHint, newUnpinCall, type UnpinCall} from './calls.js';
+import {Context, EventKind as K, PageFlag, PageName, type TraceEvent} from '../../events/event.js';
 import type {Holdings} from './holdings.js';
 import type {Model} from '../model.js';
 import {MAX_ORDER, PageState} from '../tables/page-table.js';
@@ -17,6 +17,20 @@ import {symbolOf} from '../tables/stacks.js';
 
 /** Most pin_user_pages calls that run at a time, by task: beyond it their returns are missing. */
 const CALLS_MAX = 100_000;
+/** What unpin_user_pages_dirty_lock() does before it drops. */
+const DIRTYING: ReadonlySet<number> = new Set([
+  K.MarkDirty,
+  K.WritebackDirtyFolio,
+  K.WaitOnWriteback,
+  K.RefMod,
+  K.RefModUnless,
+]);
+/** The event of a drop follows its call this soon. */
+const CALL_NS = 100_000;
+/** The change of a count follows the probe that announces it this soon. */
+const HINT_NS = 1_000_000;
+/** Order of a folio that one entry of the middle page table maps: 2 MiB of 4 KiB pages. */
+const PMD_ORDER = 9;
 
 export class GupTracker {
   /** unpins that page_ref showed and no probe did, although probes were recorded: probes were missed */
@@ -48,6 +62,11 @@ export class GupTracker {
     const {m} = this;
     if (ev.hasFlags !== 0) m.era.fromFlags(ev.gupFlags);
     const hint = this.hint(ev, 'grab', ev.hasFlags !== 0 ? m.era.kindOf(ev.gupFlags) : undefined);
+    const call = m.calls.pins.get(ev.pid);
+    if (call && call.start > 0 && ev.context <= Context.task) {
+      hint.offset = Math.floor(call.start / 2 ** m.dma.under.pageShift) + call.grabbed;
+      call.grabbed += ev.refs;
+    }
     if (hint.kind === undefined) this.lastUnknownGrab = ev.t;
     if (hint.kind === undefined || hint.pfn < 0) return;
     if (!this.refsRecorded()) this.takeByProbe(hint, ev);
@@ -60,6 +79,8 @@ export class GupTracker {
     if (!hint || hint.from !== 'grab' || hint.pid !== ev.pid) return;
     m.calls.hints[slot] = undefined;
     if (ev.ok === 0) {
+      const call = m.calls.pins.get(ev.pid);
+      if (call && hint.offset >= 0) call.grabbed -= hint.refs;
       if (hint.reference) this.held.undo(hint.reference);
       return;
     }
@@ -99,10 +120,12 @@ export class GupTracker {
     const hint = this.hint(ev, 'put', kind);
     if (kind === undefined || hint.pfn < 0) return;
     const call = m.calls.unpins[m.calls.slot(ev.cpu, ev.context)];
-    if (call?.applied && call.pid === ev.pid) {
-      hint.done = true; // the first gup_put_folio of a trace, inside a call that was taken for all there is
+    if (call?.applied && call.pid === ev.pid && ev.t - call.deed!.t <= CALL_NS) {
+      hint.done = true; // it came late, inside a call that was taken for all there is
       return;
     }
+    const running = m.calls.pins.get(ev.pid);
+    if (running && ev.context <= Context.task) running.grabbed -= ev.refs; // the fast path undoes its grab
     if (!this.refsRecorded()) this.dropByProbe(hint, ev);
   }
 
@@ -111,34 +134,105 @@ export class GupTracker {
     if (hint.pfn >= 0 && !this.refsRecorded()) this.takeByProbe(hint, ev);
   }
 
+  /**
+   * unpin_user_page(), unpin_user_folio() and their kin. Up to 6.17 each drop in them is a gup_put_folio() that can be probed;
+   * from 6.18 on that one is inlined into the first two. Whether an event of the drop itself comes is seen by the next
+   * events of the same context; where none does, the call is the drop.
+   */
   unpinCall(ev: TraceEvent): void {
     const {m} = this;
     const slot = m.calls.slot(ev.cpu, ev.context);
     const call = (m.calls.unpins[slot] ??= newUnpinCall());
     const {pages} = call;
+    const nested = call.applied && call.list && call.pid === ev.pid && ev.t - call.deed!.t <= CALL_NS;
+    const inList = nested && ev.listLength === 0 && pages.includes(m.pfnOf(ev));
+    if (inList) return; // unpin_user_pages() of old kernels calls unpin_user_page() for each page (mm/gup.c, 5.10)
     pages.length = 0;
-    if (ev.listLength > 0) {
+    call.folio = -1;
+    call.list = ev.listLength > 0;
+    if (call.list) {
       for (let i = 0; i < ev.listLength; i++) {
         const pfn = ev.listName === PageName.pfn ? ev.listPfn[i]! : m.identity.pfn(ev.listPtrHi[i]!, ev.listPtrLo[i]!);
         if (pfn >= 0) pages.push(pfn);
       }
     } else {
       const pfn = m.pfnOf(ev);
-      if (pfn >= 0) pages.push(pfn);
+      if (pfn >= 0 && ev.mayBeTail !== 0) pages.push(pfn);
+      else call.folio = pfn;
     }
     call.pid = ev.pid;
     call.next = 0;
-    call.nr = Math.max(ev.nr, pages.length);
-    call.makeDirty = ev.makeDirty === 1;
-    call.line = ev.line;
+    call.nr = Math.max(ev.nr, pages.length, 1);
     call.applied = false;
-    if (m.records(K.GupPut) || this.refsRecorded()) return;
-    // Nothing else shows the drops (as far as known): take the call's own list, as far as it goes.
+    call.pending = false;
+    if (pages.length === 0 && call.folio < 0) return; // it names nothing that can be resolved
+    // Lists and ranges still go through gup_put_folio() where that is recorded; a small page's counts show every drop.
+    const single = !call.list && (call.folio >= 0 || ev.nr <= 1);
+    if (m.records(K.GupPut) && !single) return;
+    if (this.refsRecorded() && !this.largeNamed(call)) return;
+    call.deed = m.deed(ev);
+    call.pending = true;
+    m.calls.pending.push(slot);
+  }
+
+  /** Whether a call names a large folio: what its count says of a drop is not told apart from a put. */
+  private largeNamed(call: UnpinCall): boolean {
+    const pfn = call.folio >= 0 ? call.folio : call.pages[0];
+    if (pfn === undefined) return false;
+    const row = this.m.pages.findFolio(pfn);
+    return row >= 0 && (this.m.pages.state[row]! & PageState.large) !== 0;
+  }
+
+  /** Before an event is taken: calls that wait for the event of their drop are settled by it. */
+  settleCalls(ev: TraceEvent): void {
+    const {calls} = this.m;
+    const here = calls.slot(ev.cpu, ev.context);
+    for (let i = calls.pending.length - 1; i >= 0; i--) {
+      const slot = calls.pending[i]!;
+      const call = calls.unpins[slot]!;
+      if (slot === here && call.pid === ev.pid && call.pending) {
+        if (ev.kind === K.GupPut || (ev.kind <= K.RefUnfreeze && ev.val < 0)) call.pending = false;
+        else if (DIRTYING.has(ev.kind))
+          continue; // it marks its pages first
+        else this.applyCall(call);
+      } else if (
+        call.pending &&
+        (ev.t - call.deed!.t > CALL_NS || (ev.kind >= K.DmaUnmap && ev.kind <= K.DmaUnmapSgItem))
+      )
+        this.applyCall(call);
+      if (!call.pending) calls.pending.splice(i, 1);
+    }
+  }
+
+  /** At the end of the trace no event of a drop comes any more. */
+  end(): void {
+    const {calls} = this.m;
+    for (const slot of calls.pending) {
+      const call = calls.unpins[slot]!;
+      if (call.pending) this.applyCall(call);
+    }
+    calls.pending.length = 0;
+  }
+
+  /** No event of the drop itself came: the call is it, as far as it names its pages. */
+  private applyCall(call: UnpinCall): void {
+    const {m} = this;
+    call.pending = false;
     call.applied = true;
-    const deed = m.deed(ev);
-    for (const pfn of pages) {
+    const deed = call.deed!;
+    const rowOf = (pfn: number): number => {
       const row = m.pages.findFolio(pfn);
-      if (row >= 0) this.held.drop(ev, row, 'pin', 1, deed, undefined, pfn);
+      return row >= 0 ? row : m.pages.row(pfn, deed.t);
+    };
+    if (call.folio >= 0) {
+      const row = rowOf(call.folio);
+      if (row >= 0) this.held.dropCall(row, call.nr, deed, call);
+      return;
+    }
+    const alone = call.pages.length === 1 && call.nr > 1 && !call.list;
+    for (const pfn of call.pages) {
+      const row = rowOf(pfn);
+      if (row >= 0) this.held.dropCall(row, alone ? call.nr : 1, deed, call);
     }
   }
 
@@ -146,7 +240,7 @@ export class GupTracker {
     const {m} = this;
     if (ev.kind === K.PinCall) {
       const flags = ev.hasFlags !== 0 ? ev.gupFlags : -1;
-      m.calls.pins.set(ev.pid, {call: m.calls.nextCall(), gupFlags: flags, t: ev.t});
+      m.calls.pins.set(ev.pid, {call: m.calls.nextCall(), gupFlags: flags, t: ev.t, start: ev.start, grabbed: 0});
       if (m.calls.pins.size > CALLS_MAX) {
         m.calls.pins.clear();
         m.limits.hit('calls', CALLS_MAX);
@@ -188,6 +282,9 @@ export class GupTracker {
     hint.reference = undefined;
     hint.done = false;
     hint.half = false;
+    hint.offset = -1;
+    const row = hint.pfn >= 0 ? m.pages.find(hint.pfn) : -1;
+    hint.generation = row >= 0 ? m.pages.generation[row]! : 0;
     m.calls.hints[slot] = hint;
     m.wantStack(hint);
     return hint;
@@ -202,8 +299,7 @@ export class GupTracker {
     let row = m.pages.findFolio(hint.pfn);
     if (row < 0) row = m.pages.row(hint.pfn, ev.t);
     if (row < 0) return;
-    const sub = hint.mayBeTail ? hint.pfn : m.pages.state[row]! & PageState.large ? -1 : hint.pfn;
-    hint.reference = this.held.take(ev, row, hint.kind!, hint.refs, 'probe', sub, hint);
+    hint.reference = this.held.take(ev, row, hint.kind!, hint.refs, 'probe', this.subOf(hint, row, hint.pfn), hint);
   }
 
   private dropByProbe(hint: Hint, ev: TraceEvent): void {
@@ -259,11 +355,33 @@ export class GupTracker {
   private confirmGrab(hint: Hint, ev: TraceEvent, row: number): void {
     this.learn(hint, ev, row);
     if (hint.reference) return;
-    const sub = hint.mayBeTail ? (hint.pfn >= 0 ? hint.pfn : ev.pfn) : this.isLarge(ev, row) ? -1 : ev.pfn;
+    const sub = this.isLarge(ev, row) ? this.subOf(hint, row, hint.pfn >= 0 ? hint.pfn : ev.pfn) : ev.pfn;
     hint.reference = this.held.take(ev, row, hint.kind!, hint.refs, 'probe', sub, hint);
   }
 
+  /**
+   * The first sub-page that a grab is of. A grab by page table entry names it. One of a whole PMD names the head, wherever in
+   * the folio the range lies (gup_fast_pmd_leaf(), mm/gup.c 6.12), and the slow path names the folio: then the address that
+   * the call is at tells it, as a PMD maps its folio aligned; -1 where that is not traced.
+   */
+  private subOf(hint: Hint, row: number, pfn: number): number {
+    const {pages} = this.m;
+    if ((pages.state[row]! & PageState.large) === 0) return hint.mayBeTail ? pfn : pages.pfn[row]!;
+    const head = pages.pfn[row]!;
+    if (hint.mayBeTail && pfn !== head) return pfn;
+    const order = pages.order[row]!;
+    const known = (pages.state[row]! & PageState.orderKnown) !== 0;
+    if (known && order < PMD_ORDER && hint.mayBeTail) return pfn; // mapped by entries: it names its page
+    if (hint.refs >= 2 ** order && known) return head;
+    if (hint.offset < 0 || !known) return -1;
+    const offset = hint.offset % 2 ** order;
+    return offset + hint.refs <= 2 ** order ? head + offset : -1;
+  }
+
   private samePage(hint: Hint, ev: TraceEvent, row: number): boolean {
+    // The page was freed since, or the probe is not of this moment: it announced something else.
+    if (ev.t - hint.t > HINT_NS && this.m.time.unit === 'ns') return false;
+    if (hint.pfn === ev.pfn && hint.generation !== this.m.pages.generation[row]) return false;
     if (hint.pfn === ev.pfn || hint.pfn < 0) return true;
     // The probe names a tail, page_ref its head.
     if (hint.mayBeTail && this.isLarge(ev, row) && hint.pfn > ev.pfn && hint.pfn - ev.pfn < 2 ** 18) return true;

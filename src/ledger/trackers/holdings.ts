@@ -59,6 +59,7 @@ export class Holdings {
       reference.call = call.call;
       if (reference.gupFlags < 0) reference.gupFlags = call.gupFlags;
     }
+    if (hint && hint.offset >= 0 && hint.pfn === m.pages.pfn[row] && n === 1) reference.subCertain = hint.offset === 0;
     if (reference.stack < 0) m.wantStack(reference);
     this.hold(row, reference);
     m.note(row, ev, What.taken, this.rawChange(row, kind, n), detail(kind, knownBy), 0);
@@ -115,9 +116,12 @@ export class Holdings {
     for (const withdrawn of this.m.on.withdrawn) withdrawn(reference, n);
   }
 
-  private reduce(reference: Reference, n: number): void {
+  /** `from`: the first sub-page dropped, -1 not known. */
+  private reduce(reference: Reference, n: number, from = -1): void {
     const {pages} = this.m;
     const {row} = reference;
+    if (from === reference.sub && from >= 0 && n < reference.n) reference.sub += n;
+    else if (n < reference.n && from + n !== reference.sub + reference.n) reference.subCertain = false;
     reference.n -= n;
     if (reference.kind === 'pin') pages.pins[row]! -= n;
     else pages.gets[row]! -= n;
@@ -167,6 +171,11 @@ export class Holdings {
     m.note(row, ev, What.dropped, -this.rawChange(row, kind, n), known, from?.line ?? 0);
   }
 
+  /** A drop that only the call it happened in shows. */
+  dropCall(row: number, n: number, deed: Deed, call: UnpinCall): void {
+    this.dropNow(row, 'pin', n, deed, undefined, -1, call);
+  }
+
   /** The same without an event to note: a deed of before. `call`: the unpin call it is part of. */
   dropNow(
     row: number,
@@ -180,17 +189,18 @@ export class Holdings {
     const {m} = this;
     const {pages} = m;
     const large = (pages.state[row]! & PageState.large) !== 0;
-    const told = large ? this.subPagesOf(row, n, call) : pages.pfn[row]!;
-    const wanted = sub >= 0 && !large ? sub : told;
+    const wanted = large ? this.subPagesOf(row, n, call, deed) : sub >= 0 ? sub : pages.pfn[row]!;
     const chosen = chooseReferences(m, row, kind, n, deed, wanted);
     for (const {reference, n: some} of chosen.from) {
       reference.dropped = deed;
       reference.dropCertain = chosen.certain;
-      this.reduce(reference, some);
+      this.reduce(reference, some, wanted);
     }
     chosen.unmatched -= this.unlisted(row, kind, chosen.unmatched);
-    const first = chosen.from[0]?.reference;
-    const subFirst = wanted >= 0 ? wanted : (first?.sub ?? -1);
+    const [first] = chosen.from;
+    // The only reference that could be meant, dropped whole: its pages are those.
+    const all = large && wanted < 0 && chosen.certain && first!.reference.n === 0 && first!.n === n;
+    const subFirst = wanted >= 0 ? wanted : all ? first!.reference.sub : -1;
     if (chosen.unmatched > 0 && kind === 'pin') pages.state[row]! |= PageState.pinsUnknown;
     const drop: Drop = {
       kind,
@@ -213,18 +223,52 @@ export class Holdings {
     return drop;
   }
 
-  /** The first sub-page that the running unpin call is at in this folio; -1 when its list does not reach so far. */
-  private subPagesOf(row: number, n: number, call: UnpinCall | undefined): number {
-    if (!call) return -1;
+  /**
+   * The first of the `n` sub-pages of a folio that are dropped: by the running call's list, or by the mapping that ended just
+   * before in the same context, as a completion does before it unpins; -1 when neither tells.
+   */
+  private subPagesOf(row: number, n: number, call: UnpinCall | undefined, deed: Deed): number {
     const {pages} = this.m;
     const head = pages.pfn[row]!;
     const size = 1 << pages.order[row]!;
-    const at = call.pages.findIndex((pfn, i) => i >= call.next && pfn >= head && pfn < head + size);
-    if (at < 0) return -1;
-    call.next = at + n;
-    return call.pages[at]!;
+    if (call && call.pages.length > 0) {
+      const {pages: list, next} = call;
+      const at = list.findIndex((pfn, i) => i >= next && pfn >= head && pfn < head + size);
+      if (at >= 0) {
+        call.next = at + n;
+        return list[at]!;
+      }
+      // The list is longer than what is printed of it: where it runs on, so does the rest.
+      const last = list[list.length - 1]!;
+      const beyond = last + 1 + Math.max(0, next - list.length);
+      const runs = list.length > 1 ? last - list[0]! === list.length - 1 : true;
+      if (list.length < call.nr && next >= list.length && runs && beyond >= head && beyond + n <= head + size) {
+        call.next = next + n;
+        return beyond;
+      }
+      return -1;
+    }
+    return this.unmappedJustBefore(head, size, n, deed);
+  }
+
+  private unmappedJustBefore(head: number, size: number, n: number, deed: Deed): number {
+    const run = this.m.calls.unmapped[this.m.calls.slot(deed.cpu, deed.context)];
+    if (run === undefined || deed.t - run.t > UNMAPPED_NS) return -1;
+    for (let i = 0; i < run.windows.length; i++) {
+      for (const {pfn, pages} of run.windows[i]!.runs) {
+        const first = Math.max(pfn, head);
+        const end = Math.min(pfn + pages, head + size);
+        if (end - first !== n) continue;
+        run.windows.splice(i, 1);
+        return first;
+      }
+    }
+    return -1;
   }
 }
+
+/** A completion unpins this soon after it has unmapped. */
+const UNMAPPED_NS = 1_000_000;
 
 /** A reference as a journal entry holds it. */
 function detail(kind: ReferenceKind, knownBy: KnownBy): number {
