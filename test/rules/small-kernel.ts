@@ -179,13 +179,13 @@ export class SmallKernel {
   /** pin_user_pages_fast() of one page, or of `n` of a large folio */
   pin(pfn: number, grab: Grab = {}): void {
     const flags = this.flags('pin', grab);
-    this.call('pin_user_pages_fast', grab, () => this.grab(pfn, 'pin', flags, grab));
+    this.call('pin_user_pages_fast', pfn, grab, () => this.grab(pfn, 'pin', flags, grab));
   }
 
   /** get_user_pages_fast() of one page */
   get(pfn: number, grab: Grab = {}): void {
     const flags = this.flags('get', grab);
-    this.call('get_user_pages_fast', grab, () => this.grab(pfn, 'get', flags, grab));
+    this.call('get_user_pages_fast', pfn, grab, () => this.grab(pfn, 'get', flags, grab));
   }
 
   /** unpin_user_page() or, with `n`, unpin_user_pages() of sub-pages of a large folio */
@@ -336,12 +336,20 @@ export class SmallKernel {
   }
 
   /** The lines around a call of the pin_user_pages family, and its return: pages taken, or an errno. */
-  private call(symbol: string, {n = 1, longterm = false, bare = false}: Grab, grab: () => void, ret = n): void {
+  private call(
+    symbol: string,
+    pfn: number,
+    {n = 1, sub = pfn, longterm = false, bare = false}: Grab,
+    grab: () => void,
+    ret = n,
+  ): void {
+    // a huge page is mapped where its address is a multiple of its size
+    const start = (0x7f6bcd600000 + (sub & 511) * 4096).toString(16);
     const told = this.traced.probes && !bare;
     const flags = (longterm ? this.foll().longterm : 0) | 1;
     if (told) {
       this.line(
-        `${symbol}: (${symbol}+0x4/0x60) start=0x7f6bcd7fc000 nr=${n} gup_flags=0x${flags.toString(16)} pages=0xffff888005834000`,
+        `${symbol}: (${symbol}+0x4/0x60) start=0x${start} nr=${n} gup_flags=0x${flags.toString(16)} pages=0xffff888005834000`,
       );
     }
     grab();
