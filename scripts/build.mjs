@@ -49,7 +49,8 @@ const result = await build({
   banner: {
     js: "import {createRequire as pinscopeRequire} from 'node:module';const require=pinscopeRequire(import.meta.url);",
   },
-  external: ['typescript', 'ts-node', 'tsx'],
+  // DuckDB is an optional peer, with a native part: it is looked for when it is asked for
+  external: ['typescript', 'ts-node', 'tsx', '@duckdb/node-api'],
   loader: {'.css': 'text', '.html': 'text'},
   plugins: [commandTable],
   logLevel: 'warning',

@@ -23,7 +23,7 @@ const FLOORS = [
   ['src/capture', 'src/results'],
   ['src/ledger', 'src/words'],
   ['src/rules', 'src/proof', 'src/readers', 'src/report'],
-  ['src/findings', 'src/export'],
+  ['src/findings', 'src/export', 'src/query'],
   ['src/run'],
   ['src/cli'],
   ['commands'],

@@ -28,8 +28,10 @@ export const TEXT_FORMS = ['table', 'mail', 'markdown', 'json'] as const;
 export const PLAIN_FORMS = ['table', 'json'] as const;
 /** Forms of `pinscope export`. */
 export const EXPORT_FORMS = ['parquet', 'csv', 'ndjson'] as const;
+/** Forms of the answer to a question in SQL. */
+export const QUERY_FORMS = ['table', 'json', 'ndjson', 'csv'] as const;
 /** Whatever --to means to some command. */
-export type AnyForm = OutputForm | (typeof EXPORT_FORMS)[number];
+export type AnyForm = OutputForm | (typeof EXPORT_FORMS)[number] | (typeof QUERY_FORMS)[number];
 
 const SEVERITIES: readonly Severity[] = ['error', 'warning', 'note'];
 const COLORS = ['auto', 'always', 'never'] as const;

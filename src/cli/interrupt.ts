@@ -15,12 +15,12 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 function ignore(): void {}
 
 /** Takes over the signals until release(). */
-export function watchInterrupts(): Interruption {
+export function watchInterrupts(what = 'stopping; the report will cover what was read'): Interruption {
   const controller = new AbortController();
   const handler = (name: NodeJS.Signals): void => {
     if (!controller.signal.aborted) {
       controller.abort(name);
-      process.stderr.write(`pinscope: ${name}: stopping; the report will cover what was read (again: end at once)\n`);
+      process.stderr.write(`pinscope: ${name}: ${what} (again: end at once)\n`);
       return;
     }
     removeUnfinished();

@@ -1,0 +1,142 @@
+/** `pinscope query`: SQL over the ledger of traces, or of folders of exported ones. */
+import {mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {tableForm} from '../export/forms.js';
+import {openOutput} from '../io/output.js';
+import {UserError} from '../io/user-error.js';
+import {Database} from '../query/database.js';
+import {isFolder, type TableFiles, tableFilesIn, together} from '../query/dataset.js';
+import {SAVED, type SavedQuestion} from '../query/saved.js';
+import {type AnswerForm, answerPieces} from '../report/answer.js';
+import {textTable} from '../report/text-table.js';
+import {writeLedger} from '../run/ledger.js';
+import type {TraceOptions} from './base.js';
+import {ExitCode} from './exit.js';
+import {watchInterrupts} from './interrupt.js';
+import {judging} from './judging.js';
+import {type Progress, showProgress} from './progress.js';
+import {nearest, parseDuration} from './values.js';
+
+export interface Asked {
+  sql: string | undefined;
+  /** name of a saved question; empty: list them */
+  saved: string | undefined;
+  timeout: string | undefined;
+}
+
+/** Answers with the exit status. Throws UserError. */
+export async function runQuery(options: TraceOptions<AnswerForm>, asked: Asked, version: string): Promise<number> {
+  if (asked.saved === '') return listSaved(options);
+  const sql = asked.saved === undefined ? asked.sql : savedNamed(asked.saved).sql;
+  if (sql === undefined)
+    throw new UserError('no question', {next: "give one: pinscope query 'SELECT ...' TRACE; --saved lists some"});
+  const timeout_ms = asked.timeout === undefined ? undefined : parseDuration('timeout', asked.timeout) / 1e6;
+  const output = await openOutput(options.output);
+  const interruption = watchInterrupts('stopping');
+  const sources = new Sources(options, version, interruption.signal);
+  let database: Database | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let late = false;
+  const stop = (): void => database?.interrupt();
+  try {
+    database = await Database.open(await sources.files());
+    if (interruption.signal.aborted) throw new UserError('stopped');
+    interruption.signal.addEventListener('abort', stop);
+    if (timeout_ms !== undefined)
+      timer = setTimeout(() => {
+        late = true;
+        stop();
+      }, timeout_ms);
+    const answer = await database.ask(sql, {pfn: options.selection.pfn[0]?.first ?? null});
+    for await (const piece of answerPieces(answer, options.to, options.limit)) {
+      if (output.closed) break;
+      await output.write(piece);
+    }
+    await output.commit();
+    return ExitCode.clean;
+  } catch (error) {
+    await output.abort();
+    if (late) throw new UserError(`the question took longer than ${asked.timeout}`, {next: 'give it more --timeout'});
+    if (interruption.signal.aborted) return STOPPED[String(interruption.signal.reason)] ?? ExitCode.usage;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    interruption.signal.removeEventListener('abort', stop);
+    database?.close();
+    sources.release();
+    interruption.release();
+  }
+}
+
+/** As shells tell it: 128 and the signal's number. */
+const STOPPED: Record<string, number> = {SIGHUP: 129, SIGINT: 130, SIGTERM: 143};
+
+async function listSaved(options: TraceOptions<AnswerForm>): Promise<number> {
+  const output = await openOutput(options.output);
+  const rows = SAVED.map(({name, question}) => [name, question]);
+  await output.write(`${textTable([{head: '--saved'}, {head: 'asks'}], rows).join('\n')}\n`);
+  await output.commit();
+  return ExitCode.clean;
+}
+
+function savedNamed(name: string): SavedQuestion {
+  const found = SAVED.find((one) => one.name === name);
+  if (found !== undefined) return found;
+  const near = nearest(
+    name,
+    SAVED.map((one) => one.name),
+  );
+  throw new UserError(`--saved: there is no question ${JSON.stringify(name)}`, {
+    next: near === undefined ? 'pinscope query --saved lists them' : `did you mean ${near}?`,
+  });
+}
+
+/** What is asked: folders as they are, each trace as a ledger in a temporary folder. */
+class Sources {
+  private temporary: string | undefined;
+  private readonly remove = (): void => {
+    if (this.temporary !== undefined) rmSync(this.temporary, {recursive: true, force: true});
+    this.temporary = undefined;
+  };
+
+  constructor(
+    private readonly options: TraceOptions<AnswerForm>,
+    private readonly version: string,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async files(): Promise<TableFiles> {
+    const all: TableFiles[] = [];
+    const {traces} = this.options;
+    for (const [i, source] of (traces.length > 0 ? traces : ['-']).entries())
+      all.push(source !== '-' && isFolder(source) ? tableFilesIn(source) : await this.ledgerOf(source, i));
+    return together(all);
+  }
+
+  release(): void {
+    this.remove();
+    process.off('exit', this.remove);
+  }
+
+  private async ledgerOf(trace: string, i: number): Promise<TableFiles> {
+    if (this.temporary === undefined) {
+      this.temporary = mkdtempSync(path.join(tmpdir(), 'pinscope-query-'));
+      process.on('exit', this.remove);
+    }
+    const folder = path.join(this.temporary, String(i));
+    let progress: Progress | undefined;
+    try {
+      await writeLedger({
+        ...(await judging(this.options, this.version)),
+        traces: trace === '-' && this.options.traces.length === 0 ? [] : [trace],
+        ...{folder, form: await tableForm('parquet'), partitions: [], tables: []},
+        signal: this.signal,
+        onOpen: (inputs) => (progress = showProgress(inputs, this.options)),
+      });
+    } finally {
+      progress?.stop();
+    }
+    return tableFilesIn(folder);
+  }
+}
