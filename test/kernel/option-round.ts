@@ -73,13 +73,11 @@ export async function testOptions(
   const log = readFileSync(join(guest.out, 'scenario.log'), 'utf8');
   const outcome = {kernel, out: guest.out, log};
   for (const recorder of recorders) {
-    // Stacks take long under emulation: probes nest and are missed, programs of bpftrace are skipped. Where the recording
-    // counts that, pinscope may call possible what the missing event would have explained.
-    const stacks = checkRecording(outcome, `stacks-${recorder}`, {lossy: true});
+    const stacks = checkRecording(outcome, `stacks-${recorder}`);
     if (stacks !== undefined) checkStacks(stacks, `${kernel.target} stacks-${recorder}`);
     checkRecording(outcome, `pid-${recorder}`, {part: 'process'});
   }
   checkRecording(outcome, 'rules-tracefs', {rules: [RULE]});
-  const lossy = checkRecording(outcome, 'lossy-tracefs', {lossy: true});
+  const lossy = checkRecording(outcome, 'lossy-tracefs');
   if (lossy !== undefined) checkLosses(guest.out, lossy, `${kernel.target} lossy-tracefs`);
 }

@@ -4,17 +4,7 @@
  * release of Debian has package lists of its own in the cache, from the mirror that this machine's own sources name.
  */
 import {execFileSync, spawnSync} from 'node:child_process';
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import {existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
 import {homedir} from 'node:os';
 import {join} from 'node:path';
 
@@ -337,9 +327,4 @@ function lay(dir: string, files: ReadonlyMap<string, Buffer>): void {
     mkdirSync(join(dir, path, '..'), {recursive: true});
     writeFileSync(join(dir, path), text);
   }
-}
-
-/** A file of a package as bytes; for programs that go into the guest. */
-export function packaged(target: Target, packages: readonly string[], path: string): Buffer {
-  return readFileSync(join(toolsRoot(target, packages), path));
 }

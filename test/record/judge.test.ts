@@ -83,9 +83,18 @@ describe('judge', () => {
 
   test('where events are missing takes what is only possible, and nothing that is sure', () => {
     const nobody = finding('put-on-pin', 1_000_050n, '0x5');
-    expect(wrongs([...right, {...nobody, verdict: 'possible'}], work, {lossy: true})).toEqual([]);
-    expect(wrongs([...right, nobody], work, {lossy: true})).toEqual([expect.stringContaining('nobody did that')]);
-    expect(wrongs(right.slice(1), work, {lossy: true})).toHaveLength(1);
+    expect(wrongs([...right, {...nobody, verdict: 'possible'}], work, {missed: 1})).toEqual([]);
+    expect(wrongs([...right, nobody], work, {missed: 1})).toEqual([expect.stringContaining('nobody did that')]);
+    expect(wrongs(right.slice(1), work, {missed: 1})).toHaveLength(1);
+  });
+
+  test('does not take more of that than the missing events could explain', () => {
+    const many = [1, 2, 3, 4, 5].map((n) => ({
+      ...finding('put-on-pin', 1_000_050n, `0xa${n}`),
+      verdict: 'possible' as const,
+    }));
+    expect(wrongs([...right, ...many.slice(1)], work, {missed: 1})).toEqual([]);
+    expect(wrongs([...right, ...many], work, {missed: 1})).toHaveLength(5);
   });
 
   test('does not ask for what was done while events were lost', () => {
