@@ -133,6 +133,10 @@ export class ReaderCounters {
   /** time of first and last event by CPU, as TraceEvent.t; holes for CPUs without events */
   readonly firstTime: number[] = [];
   readonly lastTime: number[] = [];
+  /** how far back at most, in units of time */
+  furthestBack = 0;
+  /** stack blocks with columns of their own: entries of the ring buffer, as events are */
+  stacks = 0;
   /** latest time so far */
   latest = -Infinity;
 
@@ -147,8 +151,10 @@ export class ReaderCounters {
 
   /** Books one event's time. */
   time(t: number, cpu: number): void {
-    if (t < this.latest) this.outOfOrder++;
-    else this.latest = t;
+    if (t < this.latest) {
+      this.outOfOrder++;
+      if (this.latest - t > this.furthestBack) this.furthestBack = this.latest - t;
+    } else this.latest = t;
     if (cpu < 0 || cpu > MAX_CPU) return;
     const last = this.lastTime[cpu];
     if (last === undefined) {

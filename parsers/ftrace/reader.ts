@@ -325,6 +325,7 @@ export class FtraceReader extends EventLineReader {
     if (buf[body] === LESS) {
       const kernel = startsWith(buf, body, end, KERNEL_STACK);
       if (kernel || startsWith(buf, body, end, USER_STACK)) {
+        counters.stacks++;
         // frames of user space say nothing about pages
         if (kernel) this.beginStack(ev.cpu, ev.pid);
         else this.after = After.skippedStack;

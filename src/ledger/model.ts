@@ -20,6 +20,7 @@ import {
   type TraceEvent,
 } from '../events/event.js';
 import {Files} from './trackers/files.js';
+import {Entries} from '../capture/entries.js';
 import {Gaps} from '../capture/gaps.js';
 import {GupTracker} from './trackers/gup-tracker.js';
 import {Holdings} from './trackers/holdings.js';
@@ -56,6 +57,7 @@ export class Model implements EventSink {
   readonly era = new Era();
   readonly gaps = new Gaps();
   readonly losses = new Losses(this.gaps);
+  readonly entries = new Entries(this.gaps);
   readonly limits = new Limits();
   readonly tasks = new Tasks(this.limits);
   readonly stacks = new Stacks(this.limits);
@@ -150,6 +152,7 @@ export class Model implements EventSink {
     if (t > this.last) this.last = t;
     if (!(t >= this.first)) this.first = t;
     this.losses.seen(ev.cpu, t);
+    if (this.boundary !== undefined) this.nextSnapshot(t);
     if (kind === K.Other) return;
     if (!believable(ev)) {
       this.unbelievable++;
@@ -233,6 +236,16 @@ export class Model implements EventSink {
     }
   }
 
+  /** time of the last event before the header of another snapshot */
+  private boundary: number | undefined;
+
+  private nextSnapshot(t: number): void {
+    const from = this.boundary!;
+    this.boundary = undefined;
+    if (t > from)
+      this.gaps.add(from, t, 'another snapshot of the buffer begins: what was between the two is not there');
+  }
+
   loss(loss: Loss): void {
     this.losses.add(loss);
   }
@@ -257,6 +270,8 @@ export class Model implements EventSink {
       if (!/^(?:x86_64|amd64)$/.test(value)) this.identity.mayAssume = false;
     }
     if (name === 'page_size') this.pageSize.fromBytes(value);
+    if (name === 'tracer' && this.events > 0) this.boundary = this.last;
+    if (name === 'entries_in_buffer') this.entries.header(Number(value));
     if (name === 'entries_written' || name === 'entries_in_buffer') {
       this.losses.overwritten =
         Number(this.facts.get('entries_written') ?? 0) > Number(this.facts.get('entries_in_buffer') ?? Infinity);

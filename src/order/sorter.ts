@@ -5,14 +5,18 @@
  */
 import type {EventSink, Loss, TraceEvent} from '../events/event.js';
 import {Rows} from './rows.js';
+import {Copies} from './copies.js';
 import {TimeQueue} from './time-queue.js';
 
 /** Events held at most: perf is out of order by tens of events, bpftrace by what its per-CPU buffers hold. */
 export const WINDOW_EVENTS = 16_384;
 /** The same for several inputs, which advance in turn. */
 const MERGE_EVENTS = 400_000;
+/** The same for a form that prints in order and is not in order: whole files may stand behind one another. */
+const DISORDERED_EVENTS = 2_000_000;
 /** Bytes of lines and stacks held at most: real ones are a hundred times shorter than lines may be. */
 const HELD_BYTES = 1 << 27;
+const DISORDERED_BYTES = 1 << 29;
 /** Most bytes kept of a frame, and of a stack; the model keeps 64 frames. */
 const FRAME_BYTES = 256;
 const STACK_BYTES = 64 * FRAME_BYTES;
@@ -36,24 +40,43 @@ export class Sorter implements EventSink {
   private readonly stack = new Uint8Array(STACK_BYTES);
   private stackLength = 0;
   private readonly limit: number;
+  private readonly heldMax: number;
+  /** the span in which the order is not known: from the earliest that came too late to what had gone on by then */
+  tooLateFrom = Infinity;
+  tooLateTo = -Infinity;
+  private readonly copies: Copies | undefined;
 
+  /** `disordered`: the input is of a form that prints in order, and was seen not to be. */
   constructor(
     private readonly sink: EventSink,
     inputs: number,
+    disordered = false,
   ) {
-    this.limit = inputs > 1 ? MERGE_EVENTS : WINDOW_EVENTS;
+    this.limit = disordered ? DISORDERED_EVENTS : inputs > 1 ? MERGE_EVENTS : WINDOW_EVENTS;
+    this.heldMax = disordered ? DISORDERED_BYTES : HELD_BYTES;
+    this.copies = disordered ? new Copies() : undefined;
+  }
+
+  /** events that stood there twice: snapshots of one buffer that overlap */
+  get twice(): number {
+    return this.copies?.dropped ?? 0;
   }
 
   event(ev: TraceEvent): void {
     if (ev.t > this.latest) this.latest = ev.t;
-    if (ev.t < this.released) this.tooLate++;
+    if (ev.t < this.released) {
+      this.tooLate++;
+      this.tooLateFrom = Math.min(this.tooLateFrom, ev.t);
+      this.tooLateTo = this.released;
+    }
     this.lastRow = this.rows.put(ev);
+    this.copies?.came(this.lastRow, ev);
     this.queue.push(this.lastRow, ev.t);
     this.bound();
   }
 
   private bound(): void {
-    while (this.queue.length > this.limit || (this.heldBytes() > HELD_BYTES && this.queue.length > 1)) this.release();
+    while (this.queue.length > this.limit || (this.heldBytes() > this.heldMax && this.queue.length > 1)) this.release();
   }
 
   /** Every input has got past `t`: what is earlier can go. */
@@ -64,7 +87,8 @@ export class Sorter implements EventSink {
   loss(loss: Loss): void {
     const row = this.rows.claim();
     this.losses.set(row, {...loss});
-    this.queue.push(row, this.latest);
+    // behind its CPU's own last event
+    this.queue.push(row, this.copies?.lastOf(loss.cpu) ?? this.latest);
     this.bound();
   }
 
@@ -115,6 +139,10 @@ export class Sorter implements EventSink {
       }
     }
     const event = this.rows.take(row);
+    if (this.copies?.isCopy(row, event)) {
+      this.stacks.delete(row);
+      return;
+    }
     this.sink.event(event);
     if (this.stacks.size === 0) return;
     const frames = this.stacks.get(row);

@@ -94,6 +94,13 @@ export function qualityOf(reading: Reading): QualityCounter[] {
       cpu >= 0 ? cpu : undefined,
     );
   }
+  add(
+    'missing-entries',
+    'warning',
+    m.entries.missing,
+    `entries that the header counts and the file does not have (${m.entries.found} of ${m.entries.expected})`,
+    'analyse the whole file: what was filtered out or cut off may explain any finding',
+  );
   const written = Number(m.facts.get('entries_written') ?? 0);
   const kept = Number(m.facts.get('entries_in_buffer') ?? 0);
   if (m.losses.overwritten) {

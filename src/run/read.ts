@@ -76,7 +76,7 @@ export interface Reading {
  * Throws UserError for input that cannot be opened, is of no known form, or does not go together.
  */
 export async function readTraces(options: ReadOptions, listen: (model: Model) => Listener[]): Promise<Reading> {
-  const learnt: Model[] = [];
+  const learnt: Learnt = {models: [], disorder: 0};
   for (;;) {
     const reading = await readOnce(options, listen, learnt);
     if (reading !== undefined) return reading;
@@ -84,16 +84,26 @@ export async function readTraces(options: ReadOptions, listen: (model: Model) =>
 }
 
 /** Times that reading begins anew with what was found on the way. */
-const AGAIN_MAX = 2;
+const AGAIN_MAX = 3;
+/** Disorder of this much, across CPUs only, is that of a reader who was overtaken: the window of other tools mends it. */
+const SLIGHT_NS = 10_000_000;
+
+/** What reading found that changes how the whole is read. */
+interface Learnt {
+  models: Model[];
+  /** of forms that print in order: 1 somewhat out of order, 2 thoroughly */
+  disorder: 0 | 1 | 2;
+}
 
 /**
  * Reads all traces once. Where the base of page pointers or the page size is found only after pages were named without
- * it, and the inputs can be read again: the model is added to `learnt`, and undefined answered.
+ * it, or a form that prints in order is not in order, and the inputs can be read again: it is written into `learnt`, and
+ * undefined answered.
  */
 async function readOnce(
   options: ReadOptions,
   listen: (model: Model) => Listener[],
-  learnt: Model[],
+  learnt: Learnt,
 ): Promise<Reading | undefined> {
   const started = process.hrtime.bigint();
   const inputs = await openInputs(options.traces, options.signal);
@@ -104,7 +114,7 @@ async function readOnce(
     applyOptions(model, options);
     const detected = await Promise.all(inputs.map((input) => detectForm(input, options)));
     detected.forEach((d, i) => look(model, d, i, options));
-    for (const earlier of learnt) model.learnFrom(earlier);
+    for (const earlier of learnt.models) model.learnFrom(earlier);
     inputs.forEach((input, i) => {
       const {form} = detected[i]!;
       const again = IN_PLACE.has(form.id) && form.transcoded !== true ? input.reread() : undefined;
@@ -114,8 +124,8 @@ async function readOnce(
     model.listen([...(recorder ? [recorder] : []), ...listen(model)]);
     const sink = recorder ?? model;
 
-    const needsSorting = inputs.length > 1 || detected.some((d) => !d.form.ordered);
-    const sorter = needsSorting ? new Sorter(sink, inputs.length) : undefined;
+    const needsSorting = inputs.length > 1 || detected.some((d) => !d.form.ordered) || learnt.disorder > 0;
+    const sorter = needsSorting ? new Sorter(sink, inputs.length, learnt.disorder === 2) : undefined;
     const read = inputs.map((input, i): ReadInput => {
       const {form, evidence, file} = detected[i]!;
       const open = openOptions(options, i, time);
@@ -124,20 +134,44 @@ async function readOnce(
       model.lineReaders[i] = (place, length, cut) => reader.text(place, length, cut);
       return {input, form, evidence, reader};
     });
-    const again = learnt.length < AGAIN_MAX && inputs.every((input) => input.identity !== null);
-    const late = (): boolean => again && (model.identity.late || model.pageSize.late);
-    const partial = await pump(read, sorter, options, late);
-    if (late() && partial === undefined) {
-      learnt.push(model);
+    const again = learnt.models.length < AGAIN_MAX && inputs.every((input) => input.identity !== null);
+    const stop = (): boolean =>
+      again && (model.identity.late || model.pageSize.late || disorderOf(read) > learnt.disorder);
+    const partial = await pump(read, sorter, options, stop);
+    if (partial === undefined && stop()) {
+      learnt.models.push(model);
+      learnt.disorder = Math.max(learnt.disorder, disorderOf(read)) as Learnt['disorder'];
       return undefined;
     }
     sorter?.end();
+    if (sorter && sorter.tooLate > 0)
+      model.gaps.add(sorter.tooLateFrom, sorter.tooLateTo, 'events came too late to be put into order');
+    if (!sorter && disorderOf(read) > 0)
+      model.gaps.add(
+        -Infinity,
+        Infinity,
+        'the trace is not in order of time, and a pipe cannot be read again to sort it',
+      );
+    for (const {form, reader} of read)
+      if (form.id === 'ftrace' && partial === undefined) model.entries.read(reader.counters);
     model.end();
     const seconds = Number(process.hrtime.bigint() - started) / 1e9;
     return {model, inputs: read, partial, seconds, tooLate: sorter?.tooLate ?? 0};
   } finally {
     for (const input of inputs) input.close();
   }
+}
+
+/** How far inputs of a form that prints in order are out of it; several inputs are sorted anyway. */
+function disorderOf(read: readonly ReadInput[]): Learnt['disorder'] {
+  let most: Learnt['disorder'] = 0;
+  for (const {form, reader} of read) {
+    const {outOfOrder, outOfOrderByCpu, furthestBack} = reader.counters;
+    if (!form.ordered || outOfOrder === 0) continue;
+    if (furthestBack > SLIGHT_NS || outOfOrderByCpu.some((n) => n > 0)) return 2;
+    most = 1;
+  }
+  return most;
 }
 
 export function applyOptions(model: Model, options: ReadOptions): void {
@@ -227,7 +261,7 @@ async function pump(
   read: readonly ReadInput[],
   sorter: Sorter | undefined,
   options: ReadOptions,
-  late: () => boolean,
+  stop: () => boolean,
 ): Promise<string | undefined> {
   const open = new Set(read);
   while (open.size > 0) {
@@ -242,7 +276,7 @@ async function pump(
       next!.reader.end();
       open.delete(next!);
     }
-    if (late()) return undefined;
+    if (stop()) return undefined;
     if (sorter && read.length > 1 && open.size > 0) {
       sorter.passed(Math.min(...[...open].map((r) => r.reader.counters.latest)));
     }
