@@ -3,7 +3,10 @@
  * is read; a form that is known but cannot be read (binary, without arguments, damaged), with what to do about it; no form.
  */
 
-import {type Form, type FormId, readsRecords, type Sniff} from './form.js';
+import {openStyled} from './bpftrace/index.js';
+import {statedStyle} from './bpftrace/style.js';
+import {type Form, type FormId, type LineForm, readsRecords, type Sniff} from './form.js';
+import type {Pattern} from './prefix/pattern.js';
 import {UnwrapReader, unwrapped} from './prefix/unwrap-reader.js';
 import {type Wrapping, wrappingOf} from './prefix/unwrap.js';
 import {forms} from './registry.js';
@@ -18,9 +21,9 @@ const BINARY = new Set<FormId>(['trace-dat', 'perf-data']);
 
 /**
  * `head`: the first bytes, decompressed; the whole input if it is short. `from`: the form the user insists on, right or
- * wrong; only a binary file cannot be read as text.
+ * wrong; only a binary file cannot be read as text. `prefix`: what stands before the event in lines of one's own program.
  */
-export function detect(head: Uint8Array, from?: FormId): Detection {
+export function detect(head: Uint8Array, from?: FormId, prefix?: Pattern): Detection {
   if (head.length === 0) {
     return {
       outcome: 'unknown',
@@ -28,13 +31,21 @@ export function detect(head: Uint8Array, from?: FormId): Detection {
       advice: 'Was anything recorded? `pinscope record` records a trace.',
     };
   }
-  const wrapping = wrappingOf(head);
+  if (prefix && !prefix.skips) return stated(prefix, from);
+  const wrapping = wrappingOf(head, prefix);
   if (wrapping) {
     const found = detectPlain(unwrapped(head, wrapping), from);
     if (found.outcome === 'read') return wrapped(found, wrapping);
     if (found.outcome === 'refused') return found;
   }
   return detectPlain(head, from);
+}
+
+/** Lines of one's own program, by what is said of them. */
+function stated(prefix: Pattern, from: FormId | undefined): Detection {
+  const style = statedStyle(prefix);
+  const form = forms.find(({id}) => id === (from === 'bpftrace-json' ? from : 'bpftrace')) as LineForm;
+  return {outcome: 'read', form: {...form, open: openStyled(form.id, style)}, evidence: [...style.evidence]};
 }
 
 /** The form of what is in a wrapping, and how it is opened with that around it. */
@@ -59,7 +70,7 @@ function detectPlain(head: Uint8Array, from?: FormId): Detection {
     const sniff = forced.sniff(head);
     if (sniff.verdict === 'refused' && BINARY.has(forced.id)) return refusal(forced, sniff);
     const said = sniff.verdict === 'yes' ? sniff.evidence : ['nothing in the first lines speaks for it'];
-    return {outcome: 'read', form: forced, evidence: [`--from ${forced.id}`, ...said]};
+    return {outcome: 'read', form: opened(forced, sniff), evidence: [`--from ${forced.id}`, ...said]};
   }
   let best: {form: Form; sniff: Sniff} | undefined;
   for (const form of forms) {
@@ -69,7 +80,12 @@ function detectPlain(head: Uint8Array, from?: FormId): Detection {
   }
   if (!best) return unknown(head);
   if (best.sniff.verdict === 'refused') return refusal(best.form, best.sniff);
-  return {outcome: 'read', form: best.form, evidence: best.sniff.evidence};
+  return {outcome: 'read', form: opened(best.form, best.sniff), evidence: best.sniff.evidence};
+}
+
+/** The form, opened as the head of this input asks for. */
+function opened(form: Form, {open}: Sniff): Form {
+  return open ? {...form, open} : form;
 }
 
 function refusal(form: Form, sniff: Sniff): Detection {

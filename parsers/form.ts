@@ -28,6 +28,8 @@ export interface Sniff {
   advice?: string;
   /** where lines that should be of this form begin not to be: 1-based line, in the head that was sniffed */
   damagedAt?: number;
+  /** opens this input, where it takes more than the form alone tells: the style of a program's lines */
+  open?: LineForm['open'];
 }
 
 export interface OpenOptions {

@@ -1,8 +1,9 @@
 /** What bpftrace prints, as text and with `-f json`. */
 
-import type {LineForm} from '../form.js';
+import type {FormId, LineForm} from '../form.js';
 import {BpftraceJsonReader} from './json-reader.js';
 import {sniffJson, sniffText} from './sniff.js';
+import type {Style} from './style.js';
 import {BpftraceReader} from './text-reader.js';
 
 /** Events of different CPUs arrive in the order in which bpftrace emptied their buffers. */
@@ -23,3 +24,9 @@ export const bpftraceJson: LineForm = {
   sniff: sniffJson,
   open: (sink, options) => new BpftraceJsonReader(sink, options),
 };
+
+/** Opens what a program prints in a style of its own, as text or in records. */
+export function openStyled(id: FormId, style: Style): LineForm['open'] {
+  return (sink, options) =>
+    id === 'bpftrace-json' ? new BpftraceJsonReader(sink, options, style) : new BpftraceReader(sink, options, style);
+}

@@ -14,6 +14,7 @@ import type {OpenOptions, ReaderCounters} from '../form.js';
 import {LineReader, MAX_LINE} from '../lines.js';
 import {isPlainLine, Members, unescape} from './json.js';
 import {BpftraceLines} from './lines.js';
+import type {Style} from './style.js';
 
 const TYPE = ascii('type');
 const DATA = ascii('data');
@@ -32,9 +33,9 @@ export class BpftraceJsonReader extends LineReader {
   /** text of records before that ended within a line */
   private partial = new Uint8Array(0);
 
-  constructor(sink: EventSink, options: OpenOptions) {
+  constructor(sink: EventSink, options: OpenOptions, style?: Style) {
     super();
-    this.lines = new BpftraceLines(sink, options);
+    this.lines = new BpftraceLines(sink, options, style);
     this.counters = this.lines.counters;
   }
 

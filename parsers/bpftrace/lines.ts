@@ -34,6 +34,7 @@ import {headerLine} from '../ftrace/header.js';
 import {decodePayload, payloadOf, type Payload} from './events.js';
 import {LinePrefix} from './prefix.js';
 import {isOutput, MapOutput} from './output.js';
+import {Restyler, type Style} from './style.js';
 
 /** What an indented line belongs to. */
 const After = {nothing: 0, event: 1, stack: 2, skippedStack: 3} as const;
@@ -53,11 +54,15 @@ export class BpftraceLines {
   private skipped = 0;
   /** whether the program prints times; its first event line decides */
   private timed: boolean | undefined;
+  private readonly restyler: Restyler | undefined;
 
   constructor(
     private readonly sink: EventSink,
     private readonly options: OpenOptions,
+    /** how the program prints its lines, where it is not as the schema has it */
+    private readonly style?: Style,
   ) {
+    this.restyler = style && new Restyler(style);
     this.counters = new ReaderCounters(this.table);
     this.ev.input = options.input;
     this.table.context.setKernel(options.kernel);
@@ -84,10 +89,31 @@ export class BpftraceLines {
     }
     if ((first === TAB || first === SPACE) && this.after !== After.nothing && this.frame(buf, start, end)) return true;
     if (this.maps.continues(buf, start, end)) return this.skip();
-    if (this.event(buf, start, end, recordStart, recordEnd, offset)) return true;
+    const read = this.restyler
+      ? this.restyled(this.restyler, buf, start, end, recordStart, recordEnd, offset)
+      : this.event(buf, start, end, recordStart, recordEnd, offset);
+    if (read) return true;
     this.endStack(After.nothing);
     if (this.note(buf, start, end)) return true;
     return (this.maps.begins(buf, start, end) || isOutput(buf, start, end)) && this.skip();
+  }
+
+  /** A line of a style of its own: read as the line of the schema that it is made into. */
+  private restyled(
+    restyler: Restyler,
+    buf: Uint8Array,
+    start: number,
+    end: number,
+    recordStart: number,
+    recordEnd: number,
+    offset: number,
+  ): boolean {
+    const record = recordEnd - recordStart;
+    const stop = restyler.rewrite(buf, start, end, record);
+    if (stop < 0) return false;
+    const {out} = restyler;
+    out.set(buf.subarray(recordStart, recordEnd), 0);
+    return this.event(out, record, stop, 0, record, offset);
   }
 
   /** Maps, histograms and the tool's own words: understood, and nothing to read in them. */
@@ -109,6 +135,7 @@ export class BpftraceLines {
   /** Whether the line begins an event, for JSON records that do not end with a newline. */
   looksLikeEvent(buf: Uint8Array, start: number, end: number): boolean {
     const {prefix} = this;
+    if (this.restyler) return this.restyler.rewrite(buf, start, end, 0) >= 0;
     if (!prefix.parse(buf, start, end)) return false;
     return prefix.hasTime || prefix.pairs > 0 || this.payload(this.entry(buf)).read !== 'nothing';
   }
@@ -123,6 +150,8 @@ export class BpftraceLines {
   ): boolean {
     const {prefix, ev, counters} = this;
     if (!prefix.parse(buf, start, end)) return false;
+    // a number before words that are no pairs of the schema may be anything: a pid, a line number
+    if (!this.style && prefix.pairs === 0) prefix.hasTime = false;
     const entry = this.entry(buf);
     const payload = this.payload(entry);
     // Free text has a last word too: an unknown name needs the schema's pairs before it, a known one anything beside it.
@@ -170,16 +199,31 @@ export class BpftraceLines {
   /** Time of the line at hand. A program that prints no times leaves the order of its lines, which counts instead. */
   private time(): number {
     const {prefix} = this;
-    const {time, input} = this.options;
+    const {time} = this.options;
     if (this.timed === undefined) {
       this.timed = prefix.hasTime;
-      if (!this.timed) {
-        this.sink.fact(input, 'clock', 'line order');
-        this.sink.fact(input, 'clock_unit', 'ticks');
-      } else this.sink.fact(input, 'clock', 'nsecs');
+      this.tellClock();
     }
-    if (this.timed) return time.fromSeconds(prefix.seconds, prefix.fraction_ns);
-    return time.fromInteger(BigInt(this.counters.events), 'ticks');
+    if (!this.timed) return time.fromInteger(BigInt(this.counters.events), 'ticks');
+    if (this.style?.unit !== 'unknown') return time.fromSeconds(prefix.seconds, prefix.fraction_ns);
+    return time.fromInteger(BigInt(prefix.seconds) * 1_000_000_000n + BigInt(prefix.fraction_ns), 'ticks');
+  }
+
+  /** What is known of the times, and what cannot be concluded from them. */
+  private tellClock(): void {
+    const {style, sink} = this;
+    const {input} = this.options;
+    const tell = (name: string, value: string): void => sink.fact(input, name, value);
+    if (!this.timed) {
+      tell('clock', 'line order');
+      tell('clock_unit', 'ticks');
+      tell('order', 'none');
+    } else if (!style || style.nsecs) tell('clock', 'nsecs');
+    else if (style.unit === 'unknown') tell('clock_unit', 'unknown');
+    else if (style.unit === 'clock') {
+      tell('clock', 'time of day');
+      if (!style.fraction) tell('clock_resolution_ns', '1000000000');
+    }
   }
 
   /** A frame of a kernel stack. False if the indented line is none. */

@@ -52,6 +52,8 @@ export class LinePrefix {
   body = 0;
   /** pairs of the schema before the name: with a time or these, a line is meant as an event */
   pairs = 0;
+  /** words before the name that are no pairs: the program has a style of its own */
+  strange = 0;
 
   private hasCpu = false;
   private hasPid = false;
@@ -62,7 +64,7 @@ export class LinePrefix {
     this.hasTime = this.hasCpu = this.hasPid = this.hasTid = false;
     this.cpu = this.pid = this.tgid = -1;
     this.commStart = this.commEnd = 0;
-    this.pairs = 0;
+    this.pairs = this.strange = 0;
     let pos = this.leadingTime(buf, skipSpaces(buf, start, end), end);
     for (let words = 0; words < MAX_WORDS; words++) {
       pos = skipSpaces(buf, pos, end);
@@ -81,7 +83,7 @@ export class LinePrefix {
         while (buf[this.nameEnd - 1] === COLON || buf[this.nameEnd - 1] === COMMA) this.nameEnd--;
         this.body = Math.min(stop + 1, end);
         return true;
-      }
+      } else this.strange++;
       pos = stop;
     }
     return false;

@@ -5,14 +5,15 @@ import {CR, LF} from '../bytes.js';
 import type {OpenOptions, ReaderCounters} from '../form.js';
 import {LineReader, MAX_LINE} from '../lines.js';
 import {BpftraceLines} from './lines.js';
+import type {Style} from './style.js';
 
 export class BpftraceReader extends LineReader {
   readonly counters: ReaderCounters;
   private readonly lines: BpftraceLines;
 
-  constructor(sink: EventSink, options: OpenOptions) {
+  constructor(sink: EventSink, options: OpenOptions, style?: Style) {
     super();
-    this.lines = new BpftraceLines(sink, options);
+    this.lines = new BpftraceLines(sink, options, style);
     this.counters = this.lines.counters;
   }
 

@@ -10,6 +10,7 @@ import {type Encoding, encodingOf, Transcoder} from './encoding.js';
 import {LAYERS, LineNumber, type Layer, type Strip} from './layers.js';
 import {Cleaner, type Cleaning} from './cleaner.js';
 import {isHtml, PageText} from './html.js';
+import type {Pattern} from './pattern.js';
 import {Standing} from './stands.js';
 
 export interface Wrapping {
@@ -42,8 +43,11 @@ interface Line {
   number: number;
 }
 
-/** What is around the lines of the input that begins with `head`; undefined where there is nothing. */
-export function wrappingOf(head: Uint8Array): Wrapping | undefined {
+/**
+ * What is around the lines of the input that begins with `head`; undefined where there is nothing. `stated`: what stands
+ * before each line, as --prefix says.
+ */
+export function wrappingOf(head: Uint8Array, stated?: Pattern): Wrapping | undefined {
   const {encoding, mark} = encodingOf(head);
   const evidence: string[] = [];
   let plain = head.subarray(mark);
@@ -64,10 +68,16 @@ export function wrappingOf(head: Uint8Array): Wrapping | undefined {
     const length = cleaner.clean(line.buf, line.start, line.end, out, 0);
     return {buf: out, start: 0, end: length, number: line.number};
   });
-  const layers = layersOf(cleaned);
-  const told = tell(cleaned, layers, evidence);
+  const layers = stated ? [statedLayer(stated)] : layersOf(cleaned);
+  if (stated) evidence.push(`--prefix '${stated.text}' is skipped on each line`);
+  const told = stated ? {excerpt: undefined, severalFiles: false} : tell(cleaned, layers, evidence);
   const any = mark > 0 || encoding !== 'utf-8' || cleaning.escapes || cleaning.html || page || layers.length > 0;
   return any ? {encoding, mark, cleaning, page, layers, ...told, evidence} : undefined;
+}
+
+function statedLayer(pattern: Pattern): Layer {
+  const strip: Strip = (buf, start, end) => (pattern.match(buf, start, end) ? pattern.body : -1);
+  return {id: 'mark', title: '', share: 0, make: () => strip};
 }
 
 /** The first lines, of a page those of the trace in it. */

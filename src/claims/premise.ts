@@ -38,6 +38,8 @@ export type Premise =
   | {id: 'no-fault'; page: Moment; marks: number}
   /** the page is the one that the events name: by PFN, by a pointer under a proven base, by an address of a known page size */
   | {id: 'named'; page: Moment; mapped: boolean}
+  /** the trace has times, and they order what they stand at */
+  | {id: 'timed'}
   /** a fact that the trace either tells or does not; `says` names it, `why` what is open without it */
   | {id: 'told'; says: string; known: boolean; by: readonly Line[]; why: string};
 

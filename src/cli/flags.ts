@@ -2,6 +2,7 @@
  * The flags that mean the same everywhere (contract), in groups that commands put together, and what they become.
  */
 import * as Flags from '@oclif/core/flags';
+import type {Pattern} from '../../parsers/prefix/pattern.js';
 import {UserError} from '../io/user-error.js';
 import type {Severity} from '../results/report.js';
 import type {FailOn} from './exit.js';
@@ -40,6 +41,8 @@ const COLORS = ['auto', 'always', 'never'] as const;
 export interface InputOptions {
   /** undefined: detect */
   from: InputForm | undefined;
+  /** what stands before the event in lines of one's own program; undefined: worked out */
+  prefix: Pattern | undefined;
   kernel: values.KernelVersion | undefined;
   pageShift: number | undefined;
   vmemmap: bigint | undefined;
@@ -89,6 +92,11 @@ export const inputFlags = {
   from: Flags.string({
     summary: `input form, instead of detecting it: ${INPUT_FORMS.join(', ')}`,
     helpValue: 'FORM',
+    helpGroup: 'INPUT',
+  }),
+  prefix: Flags.string({
+    summary: "what stands before the event in lines of one's own program, as '[%cpu] %comm/%tid %nsecs: '",
+    helpValue: 'PATTERN',
     helpGroup: 'INPUT',
   }),
   kernel: Flags.string({
@@ -187,9 +195,12 @@ function items(flags: RawFlags, name: string): string | undefined {
 }
 
 export function inputOptions(flags: RawFlags): InputOptions {
-  const [from, kernel, shift, vmemmap] = ['from', 'kernel', 'page-shift', 'vmemmap'].map((name) => text(flags, name));
+  const [from, prefix, kernel, shift, vmemmap] = ['from', 'prefix', 'kernel', 'page-shift', 'vmemmap'].map((name) =>
+    text(flags, name),
+  );
   return {
     from: from === undefined ? undefined : values.parseWord('from', from, INPUT_FORMS),
+    prefix: prefix === undefined ? undefined : values.parsePrefix('prefix', prefix, from),
     kernel: kernel === undefined ? undefined : values.parseKernel('kernel', kernel),
     // 4 KiB to 64 KiB pages are all that Linux has
     pageShift: shift === undefined ? undefined : values.parseInteger('page-shift', shift, 12, 18),

@@ -1,6 +1,7 @@
 /**
  * Values of flags: text in, typed value out, or a UserError that says what would have been right.
  */
+import {Pattern, PatternError} from '../../parsers/prefix/pattern.js';
 import {UserError} from '../io/user-error.js';
 
 /** An inclusive range of integers; a single value has both ends equal. */
@@ -183,4 +184,22 @@ function editDistance(a: string, b: string): number {
     row = next;
   }
   return row[b.length] ?? 0;
+}
+
+/** A pattern of what stands before events; `from`: the form asked for, which has to be one of a program's own lines. */
+export function parsePrefix(flag: string, text: string, from: string | undefined): Pattern {
+  try {
+    const pattern = Pattern.parse(text);
+    if (!pattern.skips && from !== undefined && !from.startsWith('bpftrace')) {
+      throw new UserError(`--${flag} names columns, and --from ${from} has columns of its own`, {
+        next: 'write %* for what is to be skipped, or leave --from out',
+      });
+    }
+    return pattern;
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    throw new UserError(`--${flag} ${JSON.stringify(text)}: ${error.message}`, {
+      next: "write it like '[%cpu] %comm/%tid %nsecs: '",
+    });
+  }
 }

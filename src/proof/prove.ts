@@ -28,9 +28,9 @@ export function prove(claim: Claim, court: Court): Proof | undefined {
   const steps: ProofStep[] = [];
   let reason: string | null = null;
   // What every claim rests on, so that no rule need state it; it is told only where it fails.
-  const named: Premise = {id: 'named', page: claim.page, mapped: claim.device >= 0};
-  const doubtful = rulingOn(named, court).state === 'open';
-  for (const premise of doubtful ? [...claim.premises, named] : claim.premises) {
+  const implied: Premise[] = [{id: 'named', page: claim.page, mapped: claim.device >= 0}, {id: 'timed'}];
+  const doubtful = implied.filter((premise) => rulingOn(premise, court).state === 'open');
+  for (const premise of [...claim.premises, ...doubtful]) {
     const ruling = rulingOn(premise, court);
     if (ruling.state === 'refuted') return undefined;
     const step = {premise: premise.id, says: premiseWords(premise), proven: ruling.state === 'proven', by: ruling.by};

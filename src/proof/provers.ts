@@ -5,6 +5,7 @@
 import type {Line, Premise} from '../claims/premise.js';
 import type {Model} from '../ledger/model.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
+import {untold} from '../capture/times.js';
 import type {Doubt, Silence} from './silence.js';
 
 export type Ruling =
@@ -191,6 +192,11 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     if (mapped && !pageSize.known)
       return open('the page size is not known: which page an address of a mapping is in is not certain');
     return proven();
+  },
+
+  timed(_, {m}) {
+    const why = untold(m.facts);
+    return why === null ? proven() : open(why);
   },
 
   told({known, why, by}) {

@@ -195,7 +195,7 @@ class Follower {
   private begin(last: boolean): void {
     const {model, options, head} = this;
     const bytes = Buffer.from(`${head.join('\n')}\n`);
-    const found = detect(bytes, options.from);
+    const found = detect(bytes, options.from, options.prefix);
     if (found.outcome !== 'read') {
       if (!last && found.outcome === 'unknown') return;
       throw new UserError(found.message, {where: this.name, next: found.advice});

@@ -1,4 +1,5 @@
 /** Traces into a model: open, detect, look ahead, read, in one pass. */
+import type {Pattern} from '../../parsers/prefix/pattern.js';
 import {
   type Form,
   type FormId,
@@ -35,6 +36,8 @@ const IN_PLACE: ReadonlySet<FormId> = new Set(['ftrace', 'trace-cmd', 'perf-scri
 export interface ReadOptions {
   traces: readonly string[];
   from: FormId | undefined;
+  /** what stands before the event in lines of one's own program */
+  prefix?: Pattern | undefined;
   kernel: KernelVersion | undefined;
   pageShift: number | undefined;
   vmemmap: bigint | undefined;
@@ -197,7 +200,7 @@ async function detectForm(input: Input, options: ReadOptions): Promise<Detected>
   if (head.length === LOOKAHEAD_BYTES && isHtml(head) && !holdsTrace(head)) {
     head = await input.peek(PEEK_LIMIT_BYTES, PATIENCE_MS);
   }
-  const found = detect(head, options.from);
+  const found = detect(head, options.from, options.prefix);
   if (found.outcome === 'read') {
     const {form, evidence} = found;
     if (!readsRecords(form)) return {form, evidence, head};

@@ -29,6 +29,8 @@ export function premiseWords(premise: Premise): string {
       return 'no write fault of the program explains it';
     case 'named':
       return 'this page is the one that the events name';
+    case 'timed':
+      return 'the times tell what came first';
     case 'told':
       return premise.says;
   }
