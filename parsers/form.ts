@@ -139,8 +139,9 @@ export class ReaderCounters {
   furthestBack = 0;
   /** stack blocks with columns of their own: entries of the ring buffer, as events are */
   stacks = 0;
-  /** latest time so far */
+  /** latest time so far, and earliest */
   latest = -Infinity;
+  earliest = Infinity;
 
   constructor(private readonly table: EventTable) {}
 
@@ -156,7 +157,11 @@ export class ReaderCounters {
     if (t < this.latest) {
       this.outOfOrder++;
       if (this.latest - t > this.furthestBack) this.furthestBack = this.latest - t;
-    } else this.latest = t;
+      if (t < this.earliest) this.earliest = t;
+    } else {
+      if (this.latest === -Infinity) this.earliest = t;
+      this.latest = t;
+    }
     if (cpu < 0 || cpu > MAX_CPU) return;
     const last = this.lastTime[cpu];
     if (last === undefined) {

@@ -18,7 +18,7 @@ export function tellFacts(file: PerfDataFile, sink: EventSink, input: number): v
   fact('cpus', file.cpus);
   fact('tool', file.perf === undefined ? undefined : `perf ${file.perf}`);
   fact('command_line', file.commandLine);
-  if (file.wall) fact('wall_clock', `${file.wall.wall_ns} ns at ${file.wall.clock_ns} ns`);
+  if (file.wall) fact('wall_clock', `${file.wall.wall_ns} ns at ${file.wall.clock_ns} ns of the trace's clock`);
   for (const name of recordedEvents(file)) fact('recorded_event', name);
   for (const note of file.meta.notes.slice(0, NOTES_MAX)) fact('note', note);
 }

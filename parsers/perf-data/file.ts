@@ -16,6 +16,7 @@ const Feature = {
   nrCpus: 7,
   cmdLine: 11,
   eventDesc: 12,
+  compressed: 27,
   clockData: 29,
 } as const;
 const FEATURES = 256;
@@ -48,6 +49,8 @@ export class PerfDataFile {
   /** ns of the wall clock and of the trace's clock, taken together */
   wall: {wall_ns: bigint; clock_ns: bigint} | undefined;
   hasFormats = false;
+  /** records may be packed with zstd */
+  packed = false;
   /** places of the records that were read as part of the head, which every reader comes by */
   readonly headSeen = new Set<number>();
 
@@ -66,7 +69,7 @@ export class PerfDataFile {
     meta.little = this.little;
     const c = new Cursor(source, this.little, 8);
     const size = c.u64();
-    this.pipe = size === 16;
+    this.pipe = this.packed = size === 16;
     if (this.pipe) {
       this.dataAt = 16;
       this.dataEnd = source.size;
@@ -84,6 +87,7 @@ export class PerfDataFile {
       return (bits[byte]! & (1 << (bit & 7))) !== 0;
     };
     for (let bit = FOREIGN_FEATURE; bit < FEATURES; bit++) if (has(bit)) throw simpleperf();
+    this.packed = has(Feature.compressed) || data.size === 0;
     this.dataAt = data.offset;
     this.dataEnd = data.size === 0 ? source.size : Math.min(source.size, data.offset + data.size);
     if (data.size === 0) this.cut = 'perf record was killed: the head was never completed';

@@ -19,9 +19,9 @@ function sniff(head: Uint8Array): Sniff {
 }
 
 async function openFile(source: RecordSource): Promise<RecordFile> {
-  await unpackerReady();
   try {
     const file = new PerfDataFile(source);
+    if (file.packed) await unpackerReady();
     const segments = segmentsOf(file, source);
     // of a file the first records tell whether another program made it
     readPipeHead(file, segments[0]!);

@@ -3,6 +3,7 @@
  * FINISHED_ROUND promises that what comes after it is later than what had come at the round before; records that break the
  * promise by one round more are still put into their place here.
  */
+import {mergeRuns} from '../../src/base/merge-runs.js';
 import type {Piece} from '../records/piece.js';
 import type {Attr} from './attr.js';
 
@@ -76,11 +77,11 @@ export class Rounds {
   /** Delivers what is not later than `limit`. */
   flush(limit: number): void {
     const {times, places, sizes, pieces, attrs, waiting} = this;
-    let order = new Int32Array(waiting);
+    const early = new Int32Array(waiting);
     let m = 0;
-    for (let i = 0; i < waiting; i++) if (times[i]! <= limit) order[m++] = i;
+    for (let i = 0; i < waiting; i++) if (times[i]! <= limit) early[m++] = i;
     if (m === 0) return;
-    order = ordered(order, m, times);
+    const order = mergeRuns(early, m, times);
     for (let k = 0; k < m; k++) {
       const i = order[k]!;
       this.bytes -= sizes[i]!;
@@ -100,31 +101,4 @@ export class Rounds {
     }
     pieces.length = attrs.length = this.waiting = kept;
   }
-}
-
-/** The first `n` of `order` by time, equal times as they came: runs that ascend already are merged. */
-function ordered(order: Int32Array, n: number, times: Float64Array): Int32Array<ArrayBuffer> {
-  let from = new Int32Array(order);
-  let to = new Int32Array(n);
-  for (;;) {
-    let runs = 0;
-    for (let start = 0; start < n;) {
-      const middle = runEnd(from, start, n, times);
-      const end = middle < n ? runEnd(from, middle, n, times) : middle;
-      let [x, y, w] = [start, middle, start];
-      while (x < middle && y < end) to[w++] = times[from[y]!]! < times[from[x]!]! ? from[y++]! : from[x++]!;
-      while (x < middle) to[w++] = from[x++]!;
-      while (y < end) to[w++] = from[y++]!;
-      runs++;
-      start = end;
-    }
-    [from, to] = [to, from];
-    if (runs <= 1) return from;
-  }
-}
-
-function runEnd(order: Int32Array, start: number, n: number, times: Float64Array): number {
-  let end = start + 1;
-  while (end < n && times[order[end - 1]!]! <= times[order[end]!]!) end++;
-  return end;
 }

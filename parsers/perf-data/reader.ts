@@ -84,6 +84,7 @@ export class PerfDataReader implements RecordReader {
       }
       if (this.walk.step()) continue;
       if (this.walk.cut !== undefined) this.cutAt(this.walk.cut);
+      if (this.walk.note !== undefined) this.sink.fact(this.options.input, 'note', this.walk.note);
       this.walk = undefined;
     }
     return true;
@@ -277,7 +278,7 @@ export class PerfDataReader implements RecordReader {
     const recorded = id >= 0 ? events.of(id) : undefined;
     if (!recorded) {
       if (id >= 0) events.unknownId(id);
-      else events.other(attr.name || 'samples without a name');
+      else events.other(attr.name || `type ${attr.type} config ${attr.config}`);
       return;
     }
     ev.t = t;

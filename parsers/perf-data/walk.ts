@@ -167,9 +167,19 @@ export class Walk {
       last = piece;
       yield NONE;
     }
-    if (carry > 0) this.cut ??= `${carry} bytes of a record that breaks off`;
+    if (carry > 0) this.tail(last!, carry);
   }
 
+  /** Bytes behind the last whole record: one that is cut, or what perf itself said, where both went into one file. */
+  private tail({bytes, length}: PlacedPiece, carry: number): void {
+    const rest = bytes.subarray(length - carry, length);
+    if (rest.every((byte) => (byte >= 32 && byte < 127) || (byte >= 9 && byte <= 13)))
+      this.note = `${carry} bytes of text after the last record`;
+    else this.cut ??= `${carry} bytes of a record that breaks off`;
+  }
+
+  /** what stands behind the records and is no damage */
+  note: string | undefined;
   /** bytes that the record at `walked` needs with what follows it; 0: those of a record */
   private needs = 0;
   /** bytes to go over that are not in the piece */

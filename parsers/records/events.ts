@@ -3,7 +3,6 @@
  * here it is decoded, counted and handed over, with its stack.
  */
 import type {Kallsyms} from '../../src/base/kallsyms.js';
-import {parseKallsyms, KallsymsError} from '../../src/base/kallsyms.js';
 import {Context, EventKind, TraceEvent, type EventSink} from '../../src/events/event.js';
 import {DecodeContext} from '../events/context.js';
 import {probeOfEventName, probeOfSymbol, type ProbeSpec} from '../events/probe-table.js';
@@ -190,16 +189,10 @@ export class RecordEvents {
   /** Symbols: those that the user gives, else those of the recording; null when there are none. */
   kallsyms(): Kallsyms | null {
     if (this.symbols !== undefined) return this.symbols;
-    this.symbols = null;
-    const text = this.meta.kallsyms?.();
-    if (!text) return null;
-    try {
-      this.symbols = parseKallsyms(text);
-    } catch (error) {
-      if (!(error instanceof KallsymsError)) throw error;
+    const names = this.meta.names();
+    if (names === 'hidden')
       this.sink.fact(this.options.input, 'kallsyms', 'hidden: all addresses in the recording are zero (kptr_restrict)');
-    }
-    return this.symbols;
+    return (this.symbols = names === 'hidden' ? null : names);
   }
 
   /** Hands over the frames at `[at, end)`, each of `width` bytes, innermost first, if anybody wants them. */

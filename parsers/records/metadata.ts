@@ -3,6 +3,7 @@
  * bytes: byte order, the layout of the ring buffer, the formats of events, symbols, names of tasks. Written by
  * trace-cmd (trace-output.c) and perf (util/trace-event-info.c); trace-cmd.dat.v6(5) and v7(5) describe it.
  */
+import {KallsymsError, parseKallsyms, type Kallsyms} from '../../src/base/kallsyms.js';
 import {type Cursor, Damaged} from './cursor.js';
 import {EventFormat} from './format.js';
 
@@ -34,6 +35,7 @@ export class Metadata {
   readonly comms = new Map<number, Uint8Array>();
   /** the text of /proc/kallsyms when the recording ended; undefined where there is none */
   kallsyms: (() => Uint8Array | undefined) | undefined;
+  private parsed: Kallsyms | 'hidden' | null | undefined;
   /** remarks on what could not be read */
   readonly notes: string[] = [];
 
@@ -94,6 +96,18 @@ export class Metadata {
     if (size === 0) return;
     const bytes = c.bytes(size, PART_MAX);
     this.kallsyms = () => bytes;
+  }
+
+  /** Symbols of the recording; null where it has none, `hidden` where all their addresses are zero (kptr_restrict). */
+  names(): Kallsyms | 'hidden' | null {
+    if (this.parsed !== undefined) return this.parsed;
+    const text = this.kallsyms?.();
+    try {
+      return (this.parsed = text ? parseKallsyms(text) : null);
+    } catch (error) {
+      if (!(error instanceof KallsymsError)) throw error;
+      return (this.parsed = 'hidden');
+    }
   }
 
   /** `0xffffffff820b216f : "text"` for trace_printk: no event of ours needs them. */

@@ -55,8 +55,10 @@ export class TraceDatFile {
   /** trace-cmd's version */
   tool: string | undefined;
   cpuCount = 0;
-  /** added to every time */
+  /** added to every time, as the user of trace-cmd wanted (--ts-offset) */
   shift_ns = 0n;
+  /** added to a time it gives that of the wall clock (--date) */
+  date_ns: bigint | undefined;
   tsc2nsec: Tsc2Nsec | undefined;
   readonly stats: CpuStats[] = [];
   private readonly options: RawOption[] = [];
@@ -227,7 +229,7 @@ export class TraceDatFile {
         if (option.data.length >= 4) this.cpuCount = Cursor.of(option.data, little).u32();
         break;
       case Option.date:
-        this.shift_ns += integer(textOf(option), 16) * 1000n;
+        this.date_ns = integer(textOf(option), 16) * 1000n;
         break;
       case Option.offset:
         this.shift_ns += integer(textOf(option), 10);

@@ -16,8 +16,15 @@ function sniff(head: Uint8Array): Sniff {
   return {verdict: 'yes', score: 100, evidence: ['begins with the magic of a trace.dat file']};
 }
 
+/** The first bytes of version 7 name the compression: its decoder takes a while to be made. */
+function packedWithZstd(source: RecordSource): boolean {
+  const head = new Uint8Array(64);
+  const got = source.read(0, head.length, head, 0);
+  return Buffer.from(head.subarray(0, got)).includes('\0zstd\0');
+}
+
 async function openFile(source: RecordSource): Promise<RecordFile> {
-  await unpackerReady();
+  if (packedWithZstd(source)) await unpackerReady();
   let file: TraceDatFile;
   try {
     file = new TraceDatFile(source);

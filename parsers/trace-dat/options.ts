@@ -3,7 +3,7 @@ import {Cursor, latin1} from '../records/cursor.js';
 
 export const Option = {
   done: 0,
-  /** hexadecimal microseconds to add to every time: the wall clock less the trace's, as text */
+  /** hexadecimal microseconds, as text: the wall clock less the trace's, which trace-cmd report adds to every time */
   date: 1,
   /** the text of per_cpu/cpuN/stats */
   cpuStat: 2,

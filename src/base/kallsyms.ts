@@ -11,6 +11,8 @@
  * kernel's has 200,000 lines: they are read as bytes, and a name becomes a string only where it is asked for.
  */
 
+import {mergeRuns} from './merge-runs.js';
+
 /** Most symbols kept: a distribution kernel with all modules has under 300,000. */
 const MOST_SYMBOLS = 2_000_000;
 /** A symbol is at most KSYM_NAME_LEN (512, include/linux/kallsyms.h) bytes; addresses, type and module fit beside it. */
@@ -110,11 +112,12 @@ class Symbols implements Kallsyms {
     const [high, low] = [highs[least]!, lows[least]!];
     this.first = (BigInt(high) << 32n) | BigInt(low);
     const distances = Float64Array.from(highs, (h, i) => (h - high) * 4294967296 + (lows[i]! - low));
-    const order = Uint32Array.from(distances, (_, i) => i);
     // the kernel's own symbols come in order, modules behind them
-    let sorted = true;
-    for (let i = 1; i < order.length && sorted; i++) sorted = distances[i - 1]! <= distances[i]!;
-    if (!sorted) order.sort((a, b) => distances[a]! - distances[b]! || a - b);
+    const order = mergeRuns(
+      Int32Array.from(distances, (_, i) => i),
+      distances.length,
+      distances,
+    );
     this.size = order.length;
     this.distances = Float64Array.from(order, (i) => distances[i]!);
     this.starts = Uint32Array.from(order, (i) => starts[i]!);

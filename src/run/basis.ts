@@ -33,8 +33,9 @@ function spanOf({model: m, inputs}: Reading): [number, number] {
   let first = m.first;
   let last = m.last;
   for (const {reader} of inputs) {
-    for (const t of reader.counters.firstTime) if (!(t >= first)) first = Number.isNaN(t) ? first : t;
-    for (const t of reader.counters.lastTime) if (t > last) last = t;
+    const {earliest, latest} = reader.counters;
+    if (Number.isFinite(earliest) && !(earliest >= first)) first = earliest;
+    if (Number.isFinite(latest) && latest > last) last = latest;
   }
   return [first, last];
 }
