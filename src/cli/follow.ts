@@ -142,7 +142,7 @@ function lastLines(end: End): string {
       pages: m.pages.size,
       pins: m.held.takenPins,
       gets: m.held.takenGets,
-      dma_windows: m.windows.opened,
+      dma_windows: m.dma.windows.opened,
       writebacks: m.writeback.started,
       suppressed: suppressions?.suppressed ?? 0,
       suppressions: suppressions?.entries() ?? [],
@@ -175,7 +175,7 @@ function summary({followed, told, ended}: End): string {
   return [
     ...(ended === undefined ? [] : [`${printable(ended)}: what came after is not in this summary`]),
     `${lines} lines, ${events} events${unrecognised > 0 ? `, ${unrecognised} lines not understood` : ''}${lost}`,
-    `seen: ${m.pages.size} pages, ${m.held.takenPins} pins, ${m.windows.opened} DMA mappings, ${m.writeback.started} writebacks`,
+    `seen: ${m.pages.size} pages, ${m.held.takenPins} pins, ${m.dma.windows.opened} DMA mappings, ${m.writeback.started} writebacks`,
     ...limits.map(({count, message}) => `${count} ${printable(message)}`),
     ...(notRun.length > 0 ? [`could not run: ${notRun.join(', ')} (pinscope info says what to record)`] : []),
     found === '' ? 'no findings' : `findings: ${found}`,

@@ -42,6 +42,8 @@ export interface Listener {
   dmaOpened?(window: DmaWindow): void;
   /** before the links are taken away */
   dmaClosed?(window: DmaWindow): void;
+  /** nothing more will be known of a window: superseded, or too many were open */
+  dmaAbandoned?(window: DmaWindow): void;
   writebackStarted?(row: number, writeback: Writeback): void;
   writebackEnded?(row: number, writeback: Writeback): void;
   dirtied?(row: number, deed: Deed): void;
@@ -68,6 +70,7 @@ export class Hooks {
   readonly withdrawn: NonNullable<Listener['withdrawn']>[] = [];
   readonly dmaOpened: NonNullable<Listener['dmaOpened']>[] = [];
   readonly dmaClosed: NonNullable<Listener['dmaClosed']>[] = [];
+  readonly dmaAbandoned: NonNullable<Listener['dmaAbandoned']>[] = [];
   readonly writebackStarted: NonNullable<Listener['writebackStarted']>[] = [];
   readonly writebackEnded: NonNullable<Listener['writebackEnded']>[] = [];
   readonly dirtied: NonNullable<Listener['dirtied']>[] = [];

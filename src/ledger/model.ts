@@ -7,8 +7,6 @@
  */
 import {believable} from '../events/believable.js';
 import {Calls} from './trackers/calls.js';
-import {DmaTracker} from './trackers/dma-tracker.js';
-import {DmaWindows} from './tables/dma.js';
 import {Era} from '../capture/era.js';
 import {
   Context,
@@ -33,6 +31,7 @@ import {Hooks, type Listener} from './listener.js';
 import {Limits} from '../base/limits.js';
 import {lengthOf, type LineText, offsetOf, placeOf, TEXT_MAX} from '../events/line-text.js';
 import {Losses} from '../capture/losses.js';
+import {Mappings} from './trackers/mappings.js';
 import {PageState, PageTable, UNKNOWN_COUNT} from './tables/page-table.js';
 import {RefCounts} from './trackers/ref-counts.js';
 import type {Deed, ReferenceKind} from './tables/references.js';
@@ -63,7 +62,6 @@ export class Model implements EventSink {
   readonly stacks = new Stacks(this.limits);
   readonly files = new Files();
   readonly calls = new Calls();
-  readonly windows = new DmaWindows();
   readonly facts = new Map<string, string>();
   /** events by kind so far: what the trace records at all */
   readonly seen = new Float64Array(EVENT_KINDS);
@@ -83,7 +81,7 @@ export class Model implements EventSink {
   readonly held: Holdings;
   readonly gup: GupTracker;
   readonly counts: RefCounts;
-  readonly dma: DmaTracker;
+  readonly dma: Mappings;
   readonly writeback: WritebackTracker;
   readonly lifetime: Lifetime;
 
@@ -110,7 +108,7 @@ export class Model implements EventSink {
     this.held = new Holdings(this);
     this.gup = new GupTracker(this);
     this.counts = new RefCounts(this);
-    this.dma = new DmaTracker(this);
+    this.dma = new Mappings(this);
     this.writeback = new WritebackTracker(this);
     this.lifetime = new Lifetime(this);
   }
@@ -232,7 +230,8 @@ export class Model implements EventSink {
         break;
       default:
         if (ev.kind >= K.DmaMap && ev.kind <= K.IommuUnmap) this.dma.event(ev);
-        else if (ev.kind === K.DmaMapSgReturn) this.dma.event(ev);
+        else if (ev.kind === K.DmaMapSgReturn || ev.kind === K.BlockIssue || ev.kind === K.BlockComplete)
+          this.dma.event(ev);
     }
   }
 
@@ -258,8 +257,6 @@ export class Model implements EventSink {
       const missed = Number(value.slice(value.lastIndexOf(' ') + 1));
       if (Number.isSafeInteger(missed) && missed > 0) this.probesMissedByKernel += missed;
     }
-    // a recording of some tasks lacks the unmaps that come in interrupts on others
-    if (name === 'pid_filter') this.windows.newestFirst = true;
     if (name === 'kernel') {
       if (this.era.told !== '--kernel') this.era.fromRelease(value, 'the trace header');
       this.pageSize.fromRelease(value);

@@ -6,18 +6,16 @@ import type {Claim} from '../claims/claim.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Model} from '../ledger/model.js';
 import type {DmaWindow} from '../ledger/tables/dma.js';
+import {AwaitedEnds} from './awaited-ends.js';
 import {type Proof, prove} from './prove.js';
 import type {Court} from './provers.js';
 import {Silence} from './silence.js';
 
-/** Most claims that wait for a mapping's end; those of the one that has waited longest are given up first. */
-const AWAITING_MAX = 100_000;
 /** Most claims that wait for losses to become known. */
 const WAITING_MAX = 20_000;
 
 export class Pending implements Listener {
-  private readonly awaiting = new Map<DmaWindow, Claim[]>();
-  private awaited = 0;
+  private readonly awaiting: AwaitedEnds;
   private readonly waiting: {claim: Claim; heard: number}[] = [];
   private readonly court: Court;
 
@@ -26,49 +24,27 @@ export class Pending implements Listener {
     private readonly tell: (claim: Claim, proof: Proof) => void,
   ) {
     this.court = {m, silence: new Silence(m)};
+    this.awaiting = new AwaitedEnds(m, (claim) => this.ready(claim));
   }
 
   add(claim: Claim): void {
     const {page} = claim;
     if (claim.journal === undefined && this.m.pages.generation[page.row] === page.generation)
       claim.journal = this.m.pages.journals[page.row];
-    const window = claim.awaits;
-    if (window === undefined) {
-      this.ready(claim);
-      return;
-    }
-    const list = this.awaiting.get(window);
-    if (list) list.push(claim);
-    else this.awaiting.set(window, [claim]);
-    if (++this.awaited <= AWAITING_MAX) return;
-    const [[oldest, given]] = this.awaiting as unknown as [[DmaWindow, Claim[]]];
-    this.awaiting.delete(oldest);
-    this.awaited -= given.length;
-    this.m.limits.hit('waiting', given.length);
+    if (claim.awaits === undefined) this.ready(claim);
+    else this.awaiting.add(claim, claim.awaits);
   }
 
   dmaClosed(window: DmaWindow): void {
-    const list = this.awaiting.get(window);
-    if (!list) return;
-    this.awaiting.delete(window);
-    this.awaited -= list.length;
-    const close = window.close!;
-    for (const claim of list) {
-      claim.end = close.t;
-      claim.args.distance = close.t - claim.at;
-      claim.evidence.push({role: 'dma-unmap', deed: close});
-      this.ready(claim);
-    }
+    this.awaiting.closed(window);
   }
 
-  /** Windows whose end never came: nothing is claimed of a device that leaves its mappings open. */
+  dmaAbandoned(window: DmaWindow): void {
+    this.awaiting.abandoned(window);
+  }
+
   ended(): void {
-    for (const [window, list] of this.awaiting) {
-      if (!this.m.dma.endsToBeExpected(window)) continue;
-      for (const claim of list) this.ready(claim);
-    }
-    this.awaiting.clear();
-    this.awaited = 0;
+    this.awaiting.ended();
   }
 
   private ready(claim: Claim): void {

@@ -4,6 +4,7 @@
  */
 import type {Line, Premise} from '../claims/premise.js';
 import type {Model} from '../ledger/model.js';
+import {countAt, liveAt} from '../ledger/tables/dma.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import {untold} from '../capture/times.js';
 import type {Doubt, Silence} from './silence.js';
@@ -70,14 +71,14 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     return {state: 'proven', by};
   },
 
-  'still-held'({reference, page, at, window}, {silence}) {
+  'still-held'({reference, page, at, window}, {m, silence}) {
     const taken = typed(reference);
     if (taken.state !== 'proven') return taken;
     // Its own I/O runs: nobody lets go of what a device still has.
     if (
       window?.close !== undefined &&
-      window.open.t <= at &&
-      window.close.t >= at &&
+      liveAt(window, at).state === 'live' &&
+      (window.certainEnd || m.dma.endsToBeExpected(window)) &&
       silence.lost(window.open.t, at) === null
     )
       return proven(reference, window.open);
@@ -113,11 +114,11 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
   },
 
   owns({link}) {
-    const {window, owner} = link;
+    const {window, owner, ownerCertain, ownerWhy} = link;
     if (owner === 'writeback') return REFUTED;
-    if (owner === 'ambiguous') return open("the mapping may be the one of the page's own writeback", window.open);
     if (owner === 'none') return open('no reference in view had the page when it was mapped', window.open);
-    if (window.iommuOnly)
+    if (!ownerCertain) return open(ownerWhy, window.open);
+    if (window.iommuOnly && window.device < 0)
       return open(
         'the mapping is known from an iommu:map event only, which names no device and no direction',
         window.open,
@@ -126,11 +127,16 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
   },
 
   live({window, at, page}, court) {
-    const {close} = window;
+    const {close, earliestEnd, overlap} = window;
     const unseen = court.silence.never('unmapped', page, Math.min(window.sharedSince, window.open.t), close?.t ?? at.t);
     if (unseen !== null) return open(unseen.why, window.open);
-    if (close === undefined) return open('the unmap of the mapping was not seen', window.open);
-    return ordered(at, close, court);
+    // A device that leaves mappings open has no unmap to wait for: only an end that is the window's own tells anything.
+    if (!window.certainEnd && close !== undefined && !court.m.dma.endsToBeExpected(window)) return REFUTED;
+    const {state, why} = liveAt(window, at.t);
+    if (state === 'ended') return REFUTED;
+    if (state === 'live') return ordered(at, earliestEnd ?? close!, court);
+    if (close !== undefined && overlap !== undefined && countAt(overlap, at.t) > 0) return ordered(at, close, court);
+    return open(why, window.open, earliestEnd);
   },
 
   'of-file'({page, under}, court) {

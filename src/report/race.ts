@@ -102,7 +102,7 @@ function distinct<T>(values: T[]): T[] {
 
 /** What goes on meanwhile, as one character a line: a mapping from its map to its unmap, a writeback likewise. */
 const OPENS: Record<string, string> = {'dma-map': 'D', 'writeback-start': 'W'};
-const CLOSES: Record<string, string> = {'dma-unmap': 'D', 'writeback-end': 'W'};
+const CLOSES: Record<string, string> = {'dma-unmap': 'D', 'dma-complete': 'D', 'writeback-end': 'W'};
 
 function twoSides<T>(
   finding: Finding,
@@ -191,7 +191,7 @@ function besideDevice(finding: Finding, steps: Step[], width: number): string[] 
     if (role === 'dma-map') {
       mapped++;
       beside = writeback > 0 ? '+ : DMA may begin' : '+ DMA may begin';
-    } else if (role === 'dma-unmap') {
+    } else if (role === 'dma-unmap' || role === 'dma-complete') {
       beside = writeback > 0 ? '+ : DMA is over' : '+ DMA is over';
       mapped = Math.max(0, mapped - 1);
     } else if (role === 'writeback-start') {

@@ -1,5 +1,5 @@
 /** What the rules about DMA share: the live windows under a page. */
-import type {DmaLink} from '../ledger/tables/dma.js';
+import type {DmaLink, Overlap} from '../ledger/tables/dma.js';
 import type {Model} from '../ledger/model.js';
 
 /** Live windows on pages [first, first + n) that were opened for the page that lives there now. */
@@ -29,8 +29,37 @@ function* walkLinks(m: Model, first: number, n: number): Iterable<LiveLink> {
     }
     const page = pages.find(first + i);
     if (page < 0) continue;
+    let told: Overlap[] | undefined;
     for (let link = pages.dma[page]; link; link = link.next) {
-      if (link.generation === pages.generation[page]) yield {pfn: first + i, page, link};
+      if (link.generation !== pages.generation[page]) continue;
+      const {overlap} = link.window;
+      if (overlap === undefined || overlap.ends.length === 0) {
+        yield {pfn: first + i, page, link};
+        continue;
+      }
+      // Some of them are over, nobody knows which: one stands for all that are left.
+      if (told?.includes(overlap)) continue;
+      (told ??= []).push(overlap);
+      yield {pfn: first + i, page, link: oneOf(link, overlap)};
     }
   }
 }
+
+/**
+ * A link that stands for all of a page that belong to an overlap. Windows of the same pages: where more are left than are of
+ * the writeback, or of nobody, one of the pin's (or get's) is among them for certain; else all that is left may be theirs.
+ */
+function oneOf(first: DmaLink, overlap: Overlap): DmaLink {
+  const all: DmaLink[] = [];
+  for (let link: DmaLink | undefined = first; link; link = link.next)
+    if (link.window.overlap === overlap) all.push(link);
+  const held = all.find(({owner}) => owner === 'pin' || owner === 'get');
+  const others = all.filter(({owner}) => owner === 'writeback' || owner === 'none');
+  if (held === undefined || all.length - overlap.ends.length <= others.length) return others[0] ?? first;
+  if (!all.every((link) => link.owner === held.owner || others.includes(link)))
+    return {...held, owner: 'ambiguous', ownerCertain: false, ownerWhy: OF_ANOTHER};
+  const doubted = all.find((link) => !link.ownerCertain);
+  return {...held, ownerCertain: doubted === undefined, ownerWhy: doubted?.ownerWhy ?? ''};
+}
+
+const OF_ANOTHER = 'of the mappings of this address one is left, and it may be for another reference';

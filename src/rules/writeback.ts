@@ -1,6 +1,6 @@
 /** What the rules about writeback share: pages under writeback that are held, and who may write them meanwhile. */
 import type {Moment} from '../claims/claim.js';
-import type {DmaLink} from '../ledger/tables/dma.js';
+import {type DmaLink, liveAt} from '../ledger/tables/dma.js';
 import {DmaDir} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Model} from '../ledger/model.js';
@@ -63,6 +63,18 @@ export function watchWriteback(m: Model, kind: ReferenceKind, over: (held: HeldW
     else if (window.deviceWrites) held.writable ??= link;
   }
 
+  /** Takes away mappings of which nothing says that they were live: ended before, or left open by a driver that skips the unmap. */
+  function standing(held: HeldWriteback): void {
+    const since = held.writeback.start.t;
+    const stands = ({window}: DmaLink): boolean => {
+      if (window.superseded) return false;
+      if (window.close) return window.open.t >= since || liveAt(window, since).state !== 'ended';
+      return m.dma.endsToBeExpected(window) || (window.request !== undefined && window.request.completed === undefined);
+    };
+    if (held.writable && !stands(held.writable)) held.writable = undefined;
+    if (held.readable && !stands(held.readable)) held.readable = undefined;
+  }
+
   return {
     writebackStarted(row, writeback) {
       if (m.pages.references[row]) begin(row, writeback, false);
@@ -93,10 +105,14 @@ export function watchWriteback(m: Model, kind: ReferenceKind, over: (held: HeldW
       const held = open.get(row);
       if (!held) return;
       open.delete(row);
+      standing(held);
       over(held);
     },
     ended() {
-      for (const held of open.values()) over(held);
+      for (const held of open.values()) {
+        standing(held);
+        over(held);
+      }
       open.clear();
     },
   };

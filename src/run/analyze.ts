@@ -129,7 +129,7 @@ function summaryOf({model: m}: Reading, findings: readonly Finding[], options: A
     pages: m.pages.size,
     pins: m.held.takenPins,
     gets: m.held.takenGets,
-    dma_windows: m.windows.opened,
+    dma_windows: m.dma.windows.opened,
     writebacks: m.writeback.started,
     suppressed: options.suppressions?.suppressed ?? 0,
     suppressions: options.suppressions?.entries() ?? [],

@@ -207,7 +207,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
   add(
     'unmatched-unmaps',
     'note',
-    m.windows.unmatched,
+    m.dma.windows.unmatched,
     'DMA unmaps whose map is not in the trace',
     'mapped before the trace began, or the map was lost',
   );
@@ -219,13 +219,14 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     'probe try_grab_* and gup_put_folio, or record stacks',
   );
   qualityOfIdentity(m, add);
-  const neverUnmap = m.dma.devices.filter((device) => device.maps > 8 && device.unmaps === 0);
+  const neverUnmap = m.dma.devices
+    .filter((device) => device.maps > 8 && device.unmaps === 0 && device.completions === 0)
+    .map(({name, maps}) => ({name, maps}));
   const unnamed = neverUnmap.slice(DEVICES_NAMED);
   if (unnamed.length > 0)
     neverUnmap.splice(DEVICES_NAMED, unnamed.length, {
       name: `and ${unnamed.length} others: none of them`,
       maps: unnamed.reduce((sum, device) => sum + device.maps, 0),
-      unmaps: 0,
     });
   for (const device of neverUnmap) {
     add(
@@ -239,7 +240,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
   add(
     'open-mappings-forgotten',
     'warning',
-    m.windows.forgotten,
+    m.dma.forgotten,
     'DMA mappings given up because too many were open',
     'a device that never unmaps',
   );

@@ -20,14 +20,14 @@ type Message = (v: Claim, names: MessageNames) => string;
 const MESSAGES: Record<RuleId, Message> = {
   'unpin-while-dma': (v, n) =>
     `${n.pages}: ${n.task('unpin')} dropped the last pin while ${n.device} still had it mapped ` +
-    `(${fact(v, 'direction')})${after(v, n, '; the unmap came ', ' later', '; no unmap was seen')}` +
+    `(${fact(v, 'direction')})${ending(v, n)}` +
     `${fact(v, 'stillGot') === 'true' ? '; a get_user_pages reference still held it' : ''}`,
   'free-while-dma': (v, n) =>
     `${n.pages}: ${fact(v, 'reused') === 'true' ? 'handed out again to' : 'freed by'} ${n.task('free')} while ${n.device} still had it ` +
-    `mapped (${fact(v, 'direction')})${after(v, n, '; the unmap came ', ' later', '; no unmap was seen')}`,
+    `mapped (${fact(v, 'direction')})${ending(v, n)}`,
   'put-while-dma': (v, n) =>
     `${n.pages}: ${n.task('put')} dropped the last get_user_pages reference while ${n.device} still had it mapped ` +
-    `(${fact(v, 'direction')})${after(v, n, '; the unmap came ', ' later', '; no unmap was seen')}`,
+    `(${fact(v, 'direction')})${ending(v, n)}`,
   'writeback-while-pinned': (v, n) => `${n.pages}: ${writeback(v, n)}`,
   'writeback-while-dma': (v, n) =>
     `${n.pages}: written back by ${n.task('writeback')} while ${n.device} could write it (${fact(v, 'direction')}) under a plain ` +
@@ -96,6 +96,12 @@ function after(v: Claim, n: MessageNames, before: string, behind: string, otherw
   if (distance === undefined || !Number.isFinite(distance)) return otherwise;
   if (n.ticks) return `${before}${distance} ticks${behind}`;
   return `${before}${formatDuration(distance)}${behind}`;
+}
+
+/** What ended the mapping, and how long after. */
+function ending(v: Claim, n: MessageNames): string {
+  const end = fact(v, 'end') === 'completion' ? '; its request was complete ' : '; the unmap came ';
+  return after(v, n, end, ' later', '; no unmap was seen');
 }
 
 function duration(v: Claim, n: MessageNames): string {

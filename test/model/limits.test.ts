@@ -135,7 +135,7 @@ describe('mappings', () => {
     k.unmap(P);
     const report = await analyzeText(k.text());
     expect(report.summary.dma_windows).toBe(5000);
-    expect(report.quality.find((q) => q.id === 'open-mappings-forgotten')?.count).toBe(5000 - 256);
+    expect(report.quality.find((q) => q.id === 'open-mappings-forgotten')?.count).toBe(5000 - 64);
   });
 
   it('of more pages than are followed say so, and the first pages are judged', async () => {

@@ -41,13 +41,26 @@ describe('unpin-while-dma', () => {
     const k = new SmallKernel();
     k.anon(P);
     k.pin(P);
+    k.map(P);
+    k.get(P);
+    k.unpin(P);
+    k.unmap(P);
+    k.put(P);
+    k.munmap(P);
+    expect(await toldOf(k.text())).toEqual(['unpin-while-dma warning sure 0x2fb0']);
+  });
+
+  it('is only possible when the mapping may be for a get_user_pages reference that was held as well', async () => {
+    const k = new SmallKernel();
+    k.anon(P);
+    k.pin(P);
     k.get(P);
     k.map(P);
     k.unpin(P);
     k.unmap(P);
     k.put(P);
     k.munmap(P);
-    expect(await toldOf(k.text())).toEqual(['unpin-while-dma warning sure 0x2fb0']);
+    expect(await toldOf(k.text())).toEqual(['unpin-while-dma warning possible 0x2fb0']);
   });
 
   it('sees an unpin in an interrupt or by a worker as well, without blaming the interrupted task for the pin', async () => {

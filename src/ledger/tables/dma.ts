@@ -1,21 +1,33 @@
 /**
- * DMA windows: a mapping from map to unmap, and the pages it covers.
+ * DMA windows: a mapping from map to its end, the pages it covers, and how its end is known.
  *
  * A device and an address may be mapped several times at once (without an IOMMU every mapping of a page has the page's own
- * address), so windows are counted, not flagged: each unmap closes one. A scatterlist is one window of many runs;
- * `dma_unmap_sg` names only physical addresses, so its windows are found by the first of them.
+ * address), and an unmap names no mapping, only an address or a list: which window it ends is a *set* of candidates, nearly
+ * always of one. The end of DMA is not always an unmap: where dma_need_unmap() is false (direct mapping, no bounce
+ * buffers) drivers of block devices since 6.17 leave most mappings open for good, and the device is done when the request
+ * completes. A window therefore carries how its end is known (`endedBy`), and whether it is its own (`certainEnd`).
+ *
+ * What may be asked of a window: `liveAt(window, t)`.
  */
 import {DmaDir} from '../../events/event.js';
-import {Oldest} from '../../base/oldest.js';
 import type {Deed} from './references.js';
 
-/** Under what a window was opened; see Model.openDma for how it is told. */
+/** Under what a window was opened; see trackers/owners.ts for how it is told. */
 export type WindowOwner = 'pin' | 'get' | 'writeback' | 'ambiguous' | 'none';
+
+/**
+ * How the end of a window is known: its unmap; the completion of the request it was made for; `superseded`, the same
+ * device mapped the same address in the same direction again, and nobody knows when the first was over; `unknown`.
+ */
+export type EndKnownBy = 'unmap' | 'completion' | 'superseded' | 'unknown';
 
 /** Most pages of one run that are followed one by one (1 GiB of a VFIO mapping is one event). */
 export const WINDOW_PAGES_MAX = 1 << 16;
+/** Most pages of one mapping that are followed one by one, over all its runs. */
+export const MAPPING_PAGES_MAX = 1 << 18;
 
 const NO_ROWS = new Int32Array(0);
+const NO_WINDOWS: readonly DmaWindow[] = [];
 
 /** A run of physically contiguous pages. */
 export interface Run {
@@ -24,28 +36,57 @@ export interface Run {
 }
 
 export class DmaWindow {
-  /** when closed */
+  /** when over; the last event that may have been its end, where that is not certain. Undefined while it is open. */
   close: Deed | undefined = undefined;
+  /** how that is known; undefined while it is open */
+  endedBy: EndKnownBy | undefined = undefined;
+  /** `close` is its own end for certain; false while it is open */
+  certainEnd = false;
+  /** the first event that may have been its end: `close` itself where that is certain */
+  earliestEnd: Deed | undefined = undefined;
+  /** the windows that the event which ended this one may have ended instead; none where that is certain */
+  endCandidates: readonly DmaWindow[] = NO_WINDOWS;
+  /**
+   * A mapping of the same key was opened over it when no reference from before it was left: it had ended unseen (a driver
+   * that skips the unmap, a lost event), or its owner let go too soon. No proof of either.
+   */
+  superseded = false;
+  /** open together with others of its key, all held by somebody, of which an unmap ended one */
+  overlap: Overlap | undefined = undefined;
+  /** the block or NVMe request it was made for, where that was seen */
+  request: DmaRequest | undefined = undefined;
+  /** the device reads or writes a bounce buffer (swiotlb): the page itself is touched by the CPU, at map and unmap or sync */
+  bounced = false;
+  /** entries of its list that the trace does not print: pages that it covers and `runs` does not hold */
+  cut = 0;
+  /** addresses and bytes of a list on the bus, pair by pair, where an IOMMU or a bounce buffer gave it others than the pages' own */
+  bus: Float64Array | undefined = undefined;
   /** rows of the pages it covers, run by run, at most WINDOW_PAGES_MAX of each */
   rows: Int32Array = NO_ROWS;
   /**
    * When the first of the windows was opened that were open under the same key when this one came; its own opening where
-   * there was none. Had an unmap been lost since then, the next one would have closed the wrong window.
+   * there was none.
    */
   sharedSince: number;
-  /** tells windows of one key apart when they are compared */
+  /** the window that this was a part of until the part was unmapped by itself (IOMMU) */
+  partOf: DmaWindow | undefined = undefined;
+  /** next older open window of the same key, see OpenWindows */
+  older: DmaWindow | undefined = undefined;
+  /** what its unmap will name, see OpenWindows */
+  key = 0.5;
+
   constructor(
-    readonly device: number,
-    readonly dir: number,
+    /** index into the mappings' devices; -1 not known */
+    public device: number,
+    public dir: number,
     /** bus address; -1 for scatterlists */
     readonly address: number,
+    /** bytes; of a list the sum of what is printed; 0 where nothing is */
     readonly size: number,
-    readonly runs: readonly Run[],
+    public runs: readonly Run[],
     readonly open: Deed,
-    /** seen only as an iommu:map event: no device, no direction */
+    /** seen only as an iommu:map event: no device, no direction of its own */
     readonly iommuOnly: boolean,
-    /** the list was cut in the trace: pages are missing from `runs` */
-    readonly truncated: boolean,
   ) {
     this.sharedSince = open.t;
   }
@@ -54,6 +95,61 @@ export class DmaWindow {
   get deviceWrites(): boolean {
     return this.dir === DmaDir.fromDevice || this.dir === DmaDir.bidirectional || this.dir === DmaDir.unknown;
   }
+
+  /** Whether pages of it are not known. */
+  get truncated(): boolean {
+    return this.cut > 0;
+  }
+}
+
+/**
+ * Windows of one key (device, direction, address or list) that were open together, each with its holder, when unmaps came
+ * that could be of any of them. They cover the same pages: how many are left is certain, which ones is not.
+ */
+export interface Overlap {
+  /** in the order they were opened; also those that are over */
+  readonly windows: DmaWindow[];
+  /** the unmaps, and on which CPU and in which context each came (Calls.slot) */
+  readonly ends: {deed: Deed; slot: number}[];
+  /** of `windows`, those still open */
+  open: number;
+}
+
+/** How many windows of an overlap were live at a time, once its ends are known. */
+export function countAt(overlap: Overlap, t: number): number {
+  let live = 0;
+  for (const {open, certainEnd, close, endedBy, earliestEnd} of overlap.windows) {
+    // `ends` has the unmaps that are nobody's own
+    const end = certainEnd ? close : endedBy === 'completion' ? earliestEnd : undefined;
+    if (open.t <= t && !(end !== undefined && end.t <= t)) live++;
+  }
+  for (const {deed} of overlap.ends) if (deed.t <= t) live--;
+  return live;
+}
+
+/**
+ * Whether a device may touch the pages of a window at a time: `live` for certain, `ended` before for certain, or `open`,
+ * and why. Ask it when the window is over, or when the trace is: an open window's end may still come.
+ *
+ * `live` rests on unmaps being recorded and on a device that does unmap (`DmaDevice.leavesOpen`).
+ */
+export function liveAt(window: DmaWindow, t: number): {state: 'live' | 'ended' | 'open'; why: string} {
+  const {close, earliestEnd} = window;
+  if (t < window.open.t) return {state: 'ended', why: ''};
+  if (close === undefined || earliestEnd === undefined) {
+    const why =
+      window.endedBy === 'superseded' || window.superseded
+        ? 'the device mapped the same address again, and when the first mapping was over is not known'
+        : 'the unmap of the mapping was not seen';
+    return {state: 'open', why};
+  }
+  // At one time the order of the lines decides, and whether it may: that is not asked here.
+  if (t <= earliestEnd.t) return {state: 'live', why: ''};
+  if (window.certainEnd) return {state: 'ended', why: ''};
+  return {
+    state: 'open',
+    why: `${window.endCandidates.length} mappings of the same address were open, and which of them the unmap at line ${earliestEnd.line} ended is not known`,
+  };
 }
 
 /** One page of one window: hangs on the page's row. */
@@ -62,110 +158,54 @@ export interface DmaLink {
   /** generation of the row when the window was opened */
   generation: number;
   owner: WindowOwner;
+  /** `owner` is proven; else `ownerWhy` says what else it may be */
+  ownerCertain: boolean;
+  ownerWhy: string;
   next: DmaLink | undefined;
 }
 
-/** Per device: does it ever unmap? Drivers may skip it where dma_need_unmap() is false (kernel-facts B5). */
-export interface DeviceUse {
-  name: string;
-  maps: number;
-  unmaps: number;
+/** A request to a device, from its issue to its completion, and the mappings made for it. */
+export interface DmaRequest {
+  /** the block device (major * 2^20 + minor), or the NVMe controller's name */
+  readonly of: number | string;
+  /** first sector, or queue and command id */
+  readonly at: number;
+  readonly issued: Deed;
+  /** when the device was done with it */
+  completed: Deed | undefined;
+  readonly windows: DmaWindow[];
+  /** bytes that are not complete yet */
+  left: number;
 }
 
-/** Most pages of one mapping that are followed one by one, over all its runs. */
-export const MAPPING_PAGES_MAX = 1 << 18;
+/** A device, and what it was seen to do with its mappings. */
+export class DmaDevice {
+  maps = 0;
+  unmaps = 0;
+  /** windows that ended by the completion of their request, with no unmap seen */
+  completions = 0;
+  /** windows over which another of their key was opened when they had nobody left */
+  superseded = 0;
 
-/** Most windows open at a time that are followed; beyond it the oldest are given up (a device that never unmaps). */
-export const OPEN_MAX = 200_000;
-/** Most pages under all open windows, with the same end. */
-const OPEN_PAGES_MAX = 1 << 22;
-/** The same for windows of one address, or one list, and one direction: each unmap looks through them. */
-const OF_A_KEY_MAX = 256;
+  constructor(readonly name: string) {}
 
-/** How many windows of other devices under one address are passed over to find the last one of a device. */
-const SHARED_LOOKS = 16;
-
-/** The open windows, by what their unmap will name. */
-export class DmaWindows {
-  opened = 0;
-  /** unmaps of mappings that were never seen (opened before the trace, or lost) */
-  unmatched = 0;
-  /** windows given up because too many were open */
-  forgotten = 0;
-  private readonly open = new Map<string, DmaWindow[]>();
-  private readonly oldest = new Oldest<string>();
-  private openCount = 0;
-  private openPages = 0;
-  /** An unmap closes the newest window of its address: where unmaps are missing for good the older ones are over. */
-  newestFirst = false;
-  /** told of each window that is given up */
-  onForget: ((window: DmaWindow) => void) | undefined;
-
-  add(key: string, window: DmaWindow): void {
-    this.opened++;
-    const list = this.open.get(key);
-    if (list) {
-      for (let i = list.length - 1, looks = 0; i >= 0 && looks < SHARED_LOOKS; i--, looks++) {
-        if (list[i]!.device !== window.device) continue;
-        window.sharedSince = Math.min(window.sharedSince, list[i]!.sharedSince);
-        break; // it looked back itself
-      }
-      list.push(window);
-      if (list.length > OF_A_KEY_MAX) this.forget(list);
-    } else this.open.set(key, [window]);
-    this.openCount++;
-    if (this.openCount > OPEN_MAX) this.forgetOldest();
-  }
-
-  /** The pages of a window were told. */
-  cover(pages: number): void {
-    this.openPages += pages;
-    while (this.openPages > OPEN_PAGES_MAX && this.openCount > 1) this.forgetOldest();
+  /** windows with no end so far; of these some are in use */
+  get unpaired(): number {
+    return this.maps - this.unmaps - this.completions;
   }
 
   /**
-   * Takes the window that an unmap closes: same key, of the same device where both name one (behind an IOMMU two devices
-   * have the same addresses), same size if one has it, the oldest of those (or the newest, see `newestFirst`).
+   * The device's driver leaves mappings open for good (dma_need_unmap() is false; kernel-facts B5), or so many of its
+   * unmaps are missing that it comes to the same: an unpaired mapping of it says nothing.
    */
-  take(key: string, size: number, device: number): DmaWindow | undefined {
-    const list = this.open.get(key);
-    if (!list) return undefined;
-    let at = -1;
-    for (let n = 0; n < list.length; n++) {
-      const i = this.newestFirst ? list.length - 1 - n : n;
-      const window = list[i]!;
-      if (device >= 0 && window.device >= 0 && window.device !== device) continue;
-      if (at < 0) at = i;
-      if (size <= 0 || window.size !== size) continue;
-      at = i;
-      break;
-    }
-    if (at < 0) return undefined;
-    const [window] = list.splice(at, 1) as [DmaWindow];
-    if (list.length === 0) this.open.delete(key);
-    this.openCount--;
-    this.openPages -= window.rows.length;
-    return window;
-  }
-
-  /** Windows still open, in no particular order. */
-  *live(): Iterable<DmaWindow> {
-    for (const list of this.open.values()) yield* list;
-  }
-
-  private forgetOldest(): void {
-    const key = this.oldest.of(this.open);
-    const list = this.open.get(key)!;
-    this.forget(list);
-    if (list.length === 0) this.open.delete(key);
-    else this.oldest.again();
-  }
-
-  private forget(list: DmaWindow[]): void {
-    const window = list.shift()!;
-    this.openCount--;
-    this.openPages -= window.rows.length;
-    this.forgotten++;
-    this.onForget?.(window);
+  get leavesOpen(): boolean {
+    if (this.unmaps === 0) return true;
+    if (this.completions > 0 && this.completions * 20 > this.maps) return true;
+    return this.unpaired >= UNPAIRED_FEW && this.unpaired * UNPAIRED_SHARE > this.maps;
   }
 }
+
+/** Fewer mappings without an end are no habit: the trace ends, a line is lost. */
+const UNPAIRED_FEW = 8;
+/** One of so many is. */
+const UNPAIRED_SHARE = 8;

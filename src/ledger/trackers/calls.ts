@@ -7,7 +7,6 @@
  */
 import type {TraceEvent} from '../../events/event.js';
 import type {LineText} from '../../events/line-text.js';
-import type {Model} from '../model.js';
 import type {DmaWindow} from '../tables/dma.js';
 import type {Deed, Reference, ReferenceKind} from '../tables/references.js';
 
@@ -150,7 +149,7 @@ export class Calls {
 }
 
 /** Where the calls of the event's task are kept. */
-export function slotOf(m: Model, ev: TraceEvent): number {
+export function slotOf(m: {readonly calls: Calls}, ev: TraceEvent): number {
   // A task keeps its call when it moves to another CPU; the idle tasks share pid 0, and an interrupt is not the task.
   return ev.pid > 0 && ev.context <= 0 ? ev.pid : -1 - m.calls.slot(ev.cpu, ev.context);
 }

@@ -2,34 +2,39 @@
  * The pages under DMA windows: each page's row names the windows over it, newest first, and under what each was opened.
  */
 import {
-  type DeviceUse,
+  type DmaDevice,
   type DmaLink,
   type DmaWindow,
   MAPPING_PAGES_MAX,
   type Run,
   WINDOW_PAGES_MAX,
-  type WindowOwner,
 } from '../tables/dma.js';
-import {Context, DmaDir, type TraceEvent} from '../../events/event.js';
+import {Context, type TraceEvent} from '../../events/event.js';
 import {What} from '../tables/journal.js';
-import type {Model} from '../model.js';
+import type {Around} from './around.js';
+import {linkOf, Owners} from './owners.js';
 import {PageState} from '../tables/page-table.js';
-import type {Deed, Reference} from '../tables/references.js';
+import type {Reference} from '../tables/references.js';
 
 /** Most mappings of one page that are followed at a time; the oldest are given up. */
 const LINKS_MAX = 32;
-/** The same for a device that in so many maps was never seen to unmap: nothing is told of those, and they never end. */
-const LINKS_NEVER_UNMAPPED = 4;
-const NEVER_UNMAPPED_MAPS = 200;
+/** The same for a device that leaves its mappings open: they are not told of. */
+const LINKS_LEFT_OPEN = 4;
+const LEFT_OPEN_MAPS = 200;
 /** Mappings that end one after the other in one context, this close, may be followed by their unpins. */
 const UNMAP_RUN_NS = 1_000_000;
 const UNMAP_RUN_MAX = 64;
 
-export class DmaPages {
+export class CoveredPages {
+  readonly owners: Owners;
+
+
   constructor(
-    private readonly m: Model,
-    private readonly devices: readonly DeviceUse[],
-  ) {}
+    private readonly m: Around,
+    private readonly devices: readonly DmaDevice[],
+  ) {
+    this.owners = new Owners(m);
+  }
 
   /** log2 of the page size, as far as known (capture/page-size.ts) */
   get pageShift(): number {
@@ -64,7 +69,6 @@ export class DmaPages {
   attach(ev: TraceEvent, window: DmaWindow): void {
     const {m} = this;
     const {pages, limits} = m;
-    if (window.device >= 0) this.devices[window.device]!.maps++;
     let covered = 0;
     for (const run of window.runs) covered += run.pages;
     const rows = (window.rows = new Int32Array(covered));
@@ -75,14 +79,13 @@ export class DmaPages {
         const row = pages.row(pfn, ev.t);
         rows[at++] = row;
         if (row < 0) continue;
+        limits.looks++;
         const folio = pages.folioOf(row);
-        // A folio with many references, under a mapping of many of its pages: each page would look through all of them.
-        limits.looks += 1 + (folio === row ? 0 : pages.listed[folio]!);
-        const owner = limits.tired(m.events) ? 'ambiguous' : this.ownerOf(pfn, folio, window);
-        const link: DmaLink = {window, generation: pages.generation[row]!, owner, next: pages.dma[row]};
+        const owner = this.owners.of(pfn, folio, window);
+        const link = linkOf(window, pages.generation[row]!, owner, pages.dma[row]);
         pages.dma[row] = link;
         if (link.next !== undefined) this.shorten(link);
-        if ((owner === 'pin' || owner === 'get') && window.deviceWrites && !window.iommuOnly)
+        if ((owner.owner === 'pin' || owner.owner === 'get') && window.deviceWrites && !window.iommuOnly)
           this.wrote(pfn, folio, window);
         if (pages.journals[row]) m.note(row, ev, What.dmaMap, NaN, journalled(window), 0);
       }
@@ -90,11 +93,11 @@ export class DmaPages {
     for (const tell of m.on.dmaOpened) tell(window);
   }
 
-  /** Cuts the mappings of a page to the newest: a device that never unmaps (dma_need_unmap() is false) adds one an I/O. */
+  /** Cuts the mappings of a page to the newest: a device that leaves mappings open adds one an I/O. */
   private shorten(newest: DmaLink): void {
     const device = this.devices[newest.window.device];
-    const ends = device === undefined || device.unmaps > 0 || device.maps < NEVER_UNMAPPED_MAPS;
-    let left = ends ? LINKS_MAX : LINKS_NEVER_UNMAPPED;
+    const ends = device === undefined || device.maps < LEFT_OPEN_MAPS || !device.leavesOpen;
+    let left = ends ? LINKS_MAX : LINKS_LEFT_OPEN;
     for (let link: DmaLink | undefined = newest; link; link = link.next) {
       if (--left > 0) continue;
       if (link.next && ends) this.m.limits.hit('mappings');
@@ -130,26 +133,9 @@ export class DmaPages {
   }
 
   /**
-   * Under what a mapping was opened. A page that is both pinned and under writeback is mapped TO_DEVICE once by the
-   * writeback itself; which of several such mappings is whose cannot be told.
+   * Whether a device may write a page of a folio now, through a mapping opened under a pin or get that covers it. One that
+   * another has superseded is over as far as is known.
    */
-  private ownerOf(pfn: number, folio: number, window: DmaWindow): WindowOwner {
-    const {pages} = this.m;
-    const pinned = this.m.holds(folio, 'pin', pfn);
-    const writeback = pages.writebacks[folio];
-    if (writeback && window.dir === DmaDir.toDevice) {
-      if (!writeback.ownMapping) {
-        writeback.ownMapping = true;
-        return 'writeback';
-      }
-      return pinned ? 'ambiguous' : 'writeback';
-    }
-    if (pinned) return 'pin';
-    if (this.m.holds(folio, 'get', pfn)) return 'get';
-    return 'none';
-  }
-
-  /** Whether a device may write a page of a folio now, through a mapping opened under a pin or get that covers it. */
   deviceWritesNow(row: number, reference: Reference): boolean {
     const {pages} = this.m;
     const first = reference.sub >= 0 ? reference.sub : pages.pfn[row]!;
@@ -163,19 +149,17 @@ export class DmaPages {
       const page = first + i === pages.pfn[row] ? row : pages.find(first + i);
       if (page < 0) continue;
       for (let link = pages.dma[page]; link; link = link.next) {
-        if ((link.owner === 'pin' || link.owner === 'get') && link.window.deviceWrites && !link.window.iommuOnly)
-          return true;
+        const {owner, window} = link;
+        if ((owner !== 'pin' && owner !== 'get') || !window.deviceWrites || window.iommuOnly) continue;
+        if (window.open.t >= reference.t && !window.superseded) return true;
       }
     }
     return false;
   }
 
-  /** A window ends with the event at hand. */
-  close(ev: TraceEvent, window: DmaWindow): void {
+  /** The event at hand says that a window is over: its `close` and the rest are filled in. */
+  ended(ev: TraceEvent, window: DmaWindow): void {
     const {m} = this;
-    if (window.device >= 0) this.devices[window.device]!.unmaps++;
-    const deed = m.deed(ev);
-    window.close = deed;
     for (const tell of m.on.dmaClosed) tell(window);
     const slot = m.calls.slot(ev.cpu, ev.context);
     const run = m.calls.unmapped[slot];
@@ -183,7 +167,7 @@ export class DmaPages {
       run.t = ev.t;
       run.windows.push(window);
     } else m.calls.unmapped[slot] = {t: ev.t, windows: [window]};
-    this.ioEnded(window, deed, ev.context !== Context.task);
+    this.ioEnded(window, ev.context !== Context.task);
     this.detach(window);
     for (const run of window.runs) {
       const row = m.pages.find(run.pfn);
@@ -191,20 +175,27 @@ export class DmaPages {
     }
   }
 
-  private ioEnded(window: DmaWindow, deed: Deed, outsideTask: boolean): void {
+  /** The references that a mapping was made under know that their I/O is over, and whether that shows in interrupts. */
+  private ioEnded(window: DmaWindow, outsideTask: boolean): void {
     const {pages, limits, events} = this.m;
     const {rows} = window;
     let before = -1;
     for (let i = 0; i < rows.length; i++) {
-      const folio = pages.folioOf(rows[i]!);
-      if (folio === before) continue;
+      const row = rows[i]!;
+      if (row < 0) continue;
+      const folio = pages.folioOf(row);
+      if (folio === before || pages.references[folio] === undefined) continue;
+      let link = pages.dma[row];
+      while (link && link.window !== window) link = link.next;
+      if (link === undefined || link.owner === 'writeback' || link.owner === 'none') continue;
       before = folio;
       if (pages.listed[folio]! > 1) {
         limits.looks += pages.listed[folio]!;
         if (limits.tired(events)) return;
       }
-      for (let r = pages.references[folio]; r; r = r.next) {
-        r.ioEnded = deed;
+      for (let r: Reference | undefined = pages.references[folio]; r; r = r.next) {
+        if (r.t > window.open.t) continue;
+        r.ioEnded = window.close;
         if (outsideTask) r.ioDoneOutsideTask = true;
       }
     }

@@ -1,0 +1,347 @@
+/**
+ * DMA events of both generations (dma:* of 6.12 and later, probes before), iommu:map, swiotlb and block requests, as
+ * windows over pages.
+ *
+ * The map events of 6.12 fire after the mapping, their unmap events after the unmapping; the probes of 6.1 fire at entry,
+ * so there a mapping begins with its return (which has the address) and ends a little late.
+ */
+import {slotOf} from './calls.js';
+import {DmaDevice, DmaWindow, type Run} from '../tables/dma.js';
+import {addressKey, itemKey, listKey, OpenWindows} from '../tables/open-windows.js';
+import {Bounces} from './bounces.js';
+import {CutLists} from './cut-lists.js';
+import {IommuWindows} from './iommu.js';
+import {CoveredPages} from './covered-pages.js';
+import {Requests} from './requests.js';
+import {EventKind as K, PageName, type TraceEvent} from '../../events/event.js';
+import type {Around} from './around.js';
+import type {Deed} from '../tables/references.js';
+import {textOf} from '../tables/tasks.js';
+
+/** Most devices told apart. */
+const DEVICES_MAX = 10_000;
+/** Most calls that run at a time, by task: beyond it their returns are missing. */
+const CALLS_MAX = 10_000;
+
+export class Mappings {
+  readonly devices: DmaDevice[] = [];
+  readonly under: CoveredPages;
+  readonly windows: OpenWindows;
+  readonly cutLists = new CutLists();
+  failedMaps = 0;
+  private readonly deviceIndex = new Map<string, number>();
+  /** dma_map_page_attrs() calls whose return has not come, by slot */
+  private readonly entries = new Map<
+    number,
+    {device: number; dir: number; size: number; pfn: number; offset: number; deed: Deed}
+  >();
+  private readonly iommu: IommuWindows;
+  private readonly requests: Requests;
+  private readonly bounces = new Bounces();
+  private readonly lastList = new Map<number, DmaWindow>();
+  /** the event at hand */
+  private ev!: TraceEvent;
+
+  constructor(private readonly m: Around) {
+    this.under = new CoveredPages(m, this.devices);
+    this.windows = new OpenWindows({
+      ended: (window) => {
+        const device = this.devices[window.device];
+        if (device && window.endedBy === 'completion') device.completions++;
+        else if (device) device.unmaps++;
+        this.under.ended(this.ev, window);
+      },
+      abandoned: (window) => {
+        this.under.detach(window);
+        for (const tell of m.on.dmaAbandoned) tell(window);
+      },
+    });
+    this.iommu = new IommuWindows(m, this.under, {
+      opened: (ev, window) => this.mayBeOfRequest(ev, window),
+      ended: () => {},
+    });
+    this.requests = new Requests((window, deed, slot, since) => {
+      if (!window.iommuOnly) this.windows.completed(window, deed, slot, since);
+    });
+  }
+
+  event(ev: TraceEvent): void {
+    this.ev = ev;
+    switch (ev.kind) {
+      case K.DmaMap:
+        this.map(ev);
+        break;
+      case K.DmaUnmap:
+        this.close(ev, addressKey(ev.dmaAddr), ev.size, undefined);
+        break;
+      case K.DmaMapSg:
+        this.mapList(ev);
+        break;
+      case K.DmaUnmapSg:
+        if (ev.listLength > 0) {
+          const page = 2 ** this.under.pageShift;
+          this.closeList(ev, (i) => Math.floor(ev.listPhys[i]! / page), ev.listPhys[0]!);
+        }
+        break;
+      case K.DmaMapEntry:
+        this.mapEntry(ev);
+        break;
+      case K.DmaMapReturn:
+        this.mapReturn(ev);
+        break;
+      case K.DmaMapSgEntry:
+        this.mapListEntry(ev);
+        break;
+      case K.DmaUnmapSgEntry: {
+        const pfn = this.entryPfn(ev, 0);
+        if (pfn >= 0) this.closeList(ev, (i) => this.entryPfn(ev, i), this.physOf(pfn));
+        break;
+      }
+      case K.DmaMapSgItem:
+        this.mapItem(ev);
+        break;
+      case K.DmaUnmapSgItem: {
+        const pfn = this.m.pfnOf(ev);
+        if (pfn >= 0) this.close(ev, itemKey(pfn), 0, undefined);
+        break;
+      }
+      case K.DmaMapSgReturn:
+        this.mapListReturn(ev);
+        break;
+      case K.IommuMap:
+        this.iommu.map(ev);
+        break;
+      case K.IommuUnmap:
+        this.iommu.unmap(ev);
+        break;
+      case K.BlockIssue:
+        this.requests.issue(ev, slotOf(this.m, ev), () => this.m.deed(ev));
+        break;
+      case K.BlockComplete:
+        this.requests.complete(ev, this.slot(ev), () => this.m.deed(ev));
+        break;
+    }
+  }
+
+  /**
+   * Whether a window that is open still would have been seen to end: on a device that does not leave mappings open, in a
+   * recording that shows its unmaps. Drivers skip the unmap where dma_need_unmap() is false (kernel/dma/mapping.c).
+   */
+  endsToBeExpected(window: DmaWindow): boolean {
+    const {m} = this;
+    if (m.facts.has('pid_filter')) return false; // unmaps come in interrupts, on whatever task is running
+    if (window.iommuOnly) return m.records(K.IommuUnmap);
+    const device = this.devices[window.device];
+    return device !== undefined && !device.leavesOpen;
+  }
+
+  /** Mappings given up because too many were open. */
+  get forgotten(): number {
+    return this.windows.forgotten + this.iommu.forgotten;
+  }
+
+  // --- single mappings
+
+  private map(ev: TraceEvent): void {
+    if (ev.failed !== 0) {
+      this.failedMaps++;
+      return;
+    }
+    this.iommu.claim(ev, ev.dmaAddr, ev.size);
+    const pfn = ev.phys >= 0 ? Math.floor(ev.phys / 2 ** this.under.pageShift) : this.m.pfnOf(ev);
+    if (pfn < 0) return;
+    const offset = ev.phys >= 0 ? ev.phys % 2 ** this.under.pageShift : ev.pageOffset;
+    const window = this.window(ev, ev.dmaAddr, ev.size, [this.under.run(pfn, offset, ev.size)]);
+    if (ev.phys >= 0)
+      window.bounced = this.bounces.mapped(slotOf(this.m, ev), window.device, ev.phys, ev.dmaAddr === ev.phys);
+    this.open(ev, addressKey(ev.dmaAddr), window);
+  }
+
+  private mapEntry(ev: TraceEvent): void {
+    const {m} = this;
+    const pfn = m.pfnOf(ev);
+    if (pfn < 0) return;
+    if (!m.records(K.DmaMapReturn)) {
+      const address = this.physOf(pfn) + ev.pageOffset;
+      const runs = [this.under.run(pfn, ev.pageOffset, ev.size)];
+      this.open(ev, addressKey(address), this.window(ev, address, ev.size, runs));
+      return;
+    }
+    this.entries.set(slotOf(m, ev), {
+      device: this.device(ev),
+      dir: ev.dir,
+      size: ev.size,
+      pfn,
+      offset: ev.pageOffset,
+      deed: m.deed(ev),
+    });
+    this.boundCalls(this.entries);
+  }
+
+  private mapReturn(ev: TraceEvent): void {
+    const slot = slotOf(this.m, ev);
+    const entry = this.entries.get(slot);
+    if (!entry) return;
+    this.entries.delete(slot);
+    if (ev.failed !== 0) {
+      this.failedMaps++;
+      return;
+    }
+    this.iommu.claim(ev, ev.dmaAddr, entry.size);
+    // Address and device of the entry, time of the return: the mapping exists from here on.
+    const deed: Deed = {...entry.deed, t: ev.t};
+    const direct = ev.dmaAddr === this.physOf(entry.pfn) + entry.offset;
+    const runs = this.under.followed([this.under.run(entry.pfn, entry.offset, entry.size)]);
+    const window = new DmaWindow(entry.device, entry.dir, ev.dmaAddr, entry.size, runs, deed, false);
+    window.bounced = this.bounces.mapped(slot, entry.device, this.physOf(entry.pfn) + entry.offset, direct);
+    this.open(ev, addressKey(ev.dmaAddr), window);
+  }
+
+  // --- scatterlists
+
+  private mapList(ev: TraceEvent): void {
+    const n = ev.listLength;
+    if (n === 0) return; // a program that prints no addresses
+    for (let i = 0; i < ev.dmaLength; i++) this.iommu.claim(ev, ev.dmaAddrs[i]!, ev.dmaLens[i]!);
+    const runs: Run[] = [];
+    const page = 2 ** this.under.pageShift;
+    let size = 0;
+    for (let i = 0; i < ev.dmaLength; i++) size += ev.dmaLens[i]!;
+    const sameShape = ev.dmaLength === n;
+    let direct = sameShape;
+    for (let i = 0; i < n; i++) {
+      const phys = ev.listPhys[i]!;
+      // An IOMMU merges: then only the sum of the lengths is known, and a page an entry is certain.
+      const length = sameShape ? ev.dmaLens[i]! : page - (phys % page);
+      if (ev.dmaAddrs[i] !== phys) direct = false;
+      runs.push(this.under.run(Math.floor(phys / page), phys % page, length));
+    }
+    const window = this.window(ev, -1, size, runs);
+    window.cut = ev.truncated !== 0 ? Math.max(1, ev.nr - n) : !sameShape && size > n * page ? 1 : 0;
+    window.bounced = this.bounces.mapped(slotOf(this.m, ev), window.device, ev.listPhys[0]!, direct);
+    if (!direct) {
+      window.bus = new Float64Array(ev.dmaLength * 2);
+      for (let i = 0; i < ev.dmaLength; i++) window.bus.set([ev.dmaAddrs[i]!, ev.dmaLens[i]!], 2 * i);
+    }
+    this.open(ev, listKey(ev.listPhys[0]!), window);
+  }
+
+  private mapListEntry(ev: TraceEvent): void {
+    const runs: Run[] = [];
+    let size = 0;
+    for (let i = 0; i < ev.listLength; i++) {
+      const pfn = this.entryPfn(ev, i);
+      if (pfn < 0) break;
+      runs.push(this.under.run(pfn, ev.listOffset[i]!, Math.max(1, ev.listLen[i]!)));
+      size += Math.max(0, ev.listLen[i]!);
+    }
+    if (runs.length === 0) return;
+    const window = this.window(ev, -1, size, runs);
+    window.cut = Math.max(0, ev.nr - runs.length);
+    this.open(ev, listKey(this.physOf(runs[0]!.pfn)), window);
+    this.lastList.set(slotOf(this.m, ev), window);
+    this.boundCalls(this.lastList);
+  }
+
+  private mapListReturn(ev: TraceEvent): void {
+    const slot = slotOf(this.m, ev);
+    const window = this.lastList.get(slot);
+    if (!window) return;
+    this.lastList.delete(slot);
+    // dma_map_sg_attrs() answers 0 and dma_map_sgtable() an errno when nothing was mapped; both answer 0 <= n otherwise,
+    // so only a negative value is certain.
+    if (ev.ret < 0) {
+      this.failedMaps++;
+      this.windows.withdraw(window);
+      this.under.detach(window);
+    }
+  }
+
+  /** An entry of a list that is printed an entry a line, up to some: `i=0/9`. */
+  private mapItem(ev: TraceEvent): void {
+    const pfn = this.m.pfnOf(ev);
+    if (pfn < 0) return;
+    const window = this.window(ev, -1, ev.size, [this.under.run(pfn, ev.pageOffset, ev.size)]);
+    this.cutLists.item(slotOf(this.m, ev), ev.itemIndex, ev.nr, window);
+    this.open(ev, itemKey(pfn), window);
+  }
+
+  private entryPfn(ev: TraceEvent, i: number): number {
+    if (i >= ev.listLength) return -1;
+    if (ev.listName === PageName.pfn) return ev.listPfn[i]!;
+    return this.m.identity.pfn(ev.listPtrHi[i]!, ev.listPtrLo[i]!);
+  }
+
+  // --- opening and closing
+
+  private window(ev: TraceEvent, address: number, size: number, runs: Run[]): DmaWindow {
+    return new DmaWindow(this.device(ev), ev.dir, address, size, this.under.followed(runs), this.m.deed(ev), false);
+  }
+
+  private open(ev: TraceEvent, key: number, window: DmaWindow): void {
+    const device = this.devices[window.device];
+    if (device) device.maps++;
+    this.windows.add(key, window, this.under.owners.stillHeld);
+    this.under.attach(ev, window);
+    this.windows.cover(window.rows.length);
+    if (window.cut > 0) this.cutLists.add(window);
+    this.mayBeOfRequest(ev, window);
+  }
+
+  private mayBeOfRequest(ev: TraceEvent, window: DmaWindow): void {
+    if (this.m.records(K.BlockIssue)) this.requests.mapped(slotOf(this.m, ev), window);
+  }
+
+  private close(ev: TraceEvent, key: number, size: number, same: ((window: DmaWindow) => boolean) | undefined): void {
+    const device = this.device(ev);
+    if (!this.windows.unmapped(key, device, ev.dir, size, same, this.m.deed(ev), this.slot(ev)))
+      this.windows.unmatched++;
+  }
+
+  /** The unmap of a whole list: of the windows that begin with its first page those that have the same pages, as far as both print them. */
+  private closeList(ev: TraceEvent, pfnAt: (i: number) => number, first: number): void {
+    const printed = ev.listLength;
+    const total = Math.max(ev.nr, printed);
+    const pfns: number[] = [];
+    for (let i = 0; i < printed; i++) pfns.push(pfnAt(i));
+    this.close(ev, listKey(first), 0, ({runs, cut}) => {
+      const whole = total === printed ? printed : total;
+      if (cut === 0 ? runs.length !== whole && printed < UNMAP_LIST_MAX : runs.length + cut < whole) return false;
+      for (let i = 0; i < runs.length && i < printed; i++) if (pfns[i]! >= 0 && runs[i]!.pfn !== pfns[i]) return false;
+      return true;
+    });
+  }
+
+  private boundCalls(calls: Map<number, unknown>): void {
+    if (calls.size <= CALLS_MAX) return;
+    calls.clear();
+    this.m.limits.hit('calls', CALLS_MAX);
+  }
+
+  // --- small things
+
+  private slot(ev: TraceEvent): number {
+    return this.m.calls.slot(ev.cpu, ev.context);
+  }
+
+  private physOf(pfn: number): number {
+    return pfn * 2 ** this.under.pageShift;
+  }
+
+  private device(ev: TraceEvent): number {
+    if (ev.deviceEnd === ev.deviceStart) return -1;
+    const name = textOf(ev.buf, ev.deviceStart, ev.deviceEnd, 64);
+    const known = this.deviceIndex.get(name);
+    if (known !== undefined) return known;
+    if (this.devices.length >= DEVICES_MAX) {
+      this.m.limits.hit('devices');
+      return -1;
+    }
+    this.devices.push(new DmaDevice(name));
+    this.deviceIndex.set(name, this.devices.length - 1);
+    return this.devices.length - 1;
+  }
+}
+
+/** dma_unmap_sg prints so many entries at most (include/trace/events/dma.h). */
+const UNMAP_LIST_MAX = 128;

@@ -1,0 +1,117 @@
+/**
+ * Whose a mapping is: the set of references it may have been made for, as an owner and whether that is proven.
+ *
+ * A mapping names no reference. Proven is that it belongs to a pin where the task that pinned maps, in its own context, and
+ * the page holds nothing else that such a mapping could be for: no get_user_pages reference, no writeback that has its own
+ * mapping to make. Another task's mapping of a pinned page may be sendfile's, a network stack's, another reader's, under a
+ * page cache or plain reference that no event shows, unless the trace shows that the pin's I/O goes through that task.
+ */
+import {Context, DmaDir} from '../../events/event.js';
+import type {DmaLink, DmaWindow, WindowOwner} from '../tables/dma.js';
+import type {PageTable} from '../tables/page-table.js';
+import {PageState} from '../tables/page-table.js';
+import type {Reference, ReferenceKind} from '../tables/references.js';
+
+export interface Owner {
+  owner: WindowOwner;
+  certain: boolean;
+  /** what else it may be; empty where it is certain */
+  why: string;
+}
+
+const sure = (owner: WindowOwner): Owner => ({owner, certain: true, why: ''});
+const maybe = (owner: WindowOwner, why: string): Owner => ({owner, certain: false, why});
+
+const NONE = sure('none');
+const WRITEBACK = sure('writeback');
+const PIN = sure('pin');
+const GET = sure('get');
+const FIRST_UNDER_WRITEBACK = maybe('writeback', 'the page was pinned as well: the mapping may be the one of the pin');
+const LATER_UNDER_WRITEBACK = maybe('ambiguous', "the mapping may be the one of the page's own writeback");
+const PIN_OR_GET = maybe('pin', 'a get_user_pages reference was held as well: the mapping may be the one of that');
+const PIN_BY_OTHER = maybe(
+  'pin',
+  'another task than the one that pinned made the mapping: it may be for a reference that no event shows (sendfile, a network send)',
+);
+const GET_BY_OTHER = maybe(
+  'get',
+  'another task than the one that took the reference made the mapping: it may be for a reference that no event shows',
+);
+const TIRED = maybe('ambiguous', 'too many references to look through');
+
+export class Owners {
+  constructor(
+    private readonly m: {
+      readonly pages: PageTable;
+      readonly limits: {looks: number; tired(events: number): boolean};
+      readonly events: number;
+      holds(row: number, kind: ReferenceKind, pfn: number): boolean;
+    },
+  ) {}
+
+  /** Under what a mapping of a page was opened; see the top of this file. */
+  of(pfn: number, folio: number, window: DmaWindow): Owner {
+    const {m} = this;
+    const {pages, limits} = m;
+    if (pages.references[folio] === undefined && pages.writebacks[folio] === undefined && pages.pins[folio]! <= 0)
+      return pages.gets[folio]! > 0 ? GET_BY_OTHER : NONE;
+    // A folio with many references, under a mapping of many of its pages: each page would look through all of them.
+    limits.looks += pages.pfn[folio] === pfn ? 0 : pages.listed[folio]!;
+    if (limits.tired(m.events)) return TIRED;
+    const pinned = m.holds(folio, 'pin', pfn);
+    const writeback = pages.writebacks[folio];
+    if (writeback && window.dir === DmaDir.toDevice) {
+      if (!writeback.ownMapping) {
+        writeback.ownMapping = true;
+        return pinned ? FIRST_UNDER_WRITEBACK : WRITEBACK;
+      }
+      return pinned ? LATER_UNDER_WRITEBACK : WRITEBACK;
+    }
+    const got = m.holds(folio, 'get', pfn);
+    if (pinned) {
+      if (got) return PIN_OR_GET;
+      return this.byItsTaker(folio, 'pin', pfn, window) ? PIN : PIN_BY_OTHER;
+    }
+    if (got) return this.byItsTaker(folio, 'get', pfn, window) ? GET : GET_BY_OTHER;
+    return NONE;
+  }
+
+  /** Whether the task that took a reference of the page made the mapping. */
+  private byItsTaker(folio: number, kind: ReferenceKind, pfn: number, window: DmaWindow): boolean {
+    const {task, context} = window.open;
+    if (task < 0 || context > Context.task) return false;
+    for (let r = this.m.pages.references[folio]; r; r = r.next) {
+      if (r.kind === kind && r.task === task && r.context <= Context.task && covers(this.m.pages, r, pfn)) return true;
+    }
+    return false;
+  }
+
+  /** Whether somebody holds pages of a window since before it was opened, or its writeback still runs. */
+  readonly stillHeld = (window: DmaWindow): boolean => {
+    const {pages, limits, events} = this.m;
+    const {rows, open} = window;
+    for (let i = 0; i < rows.length && i < HELD_LOOKS; i++) {
+      const row = rows[i]!;
+      if (row < 0) continue;
+      const folio = pages.folioOf(row);
+      limits.looks += pages.listed[folio]!;
+      if (limits.tired(events)) return true;
+      if (pages.writebacks[folio] && pages.writebacks[folio].start.t <= open.t) return true;
+      for (let r = pages.references[folio]; r; r = r.next) if (r.t <= open.t) return true;
+      if ((pages.state[folio]! & PageState.unlisted) !== 0) return true;
+    }
+    return false;
+  };
+}
+
+/** Pages of a mapping that are asked for their holders. */
+const HELD_LOOKS = 8;
+
+function covers(pages: PageTable, r: Reference, pfn: number): boolean {
+  return (pages.state[r.row]! & PageState.large) === 0 || r.sub < 0 || (pfn >= r.sub && pfn < r.sub + r.n);
+}
+
+/** The link of a page to a window, with its owner. */
+export function linkOf(window: DmaWindow, generation: number, o: Owner, next: DmaLink | undefined): DmaLink {
+  return {window, generation, owner: o.owner, ownerCertain: o.certain, ownerWhy: o.why, next};
+}

@@ -1,0 +1,261 @@
+/**
+ * Requests to block devices, joined to the mappings made for them: where a driver leaves mappings open, the completion of
+ * the request is when the device is done (verdicts.md's second way for DMA to end).
+ *
+ *     dma_map_phys: 0000:00:03.0 dir=TO_DEVICE dma_addr=3471000 size=4096 ...      nvme_queue_rq() maps first,
+ *     dma_map_phys: 0000:00:03.0 dir=TO_DEVICE dma_addr=3497000 size=4096 ...      in the same task,
+ *     block_rq_issue: 259,0 WS 8192 () 288112 + 16 be,0,4 [wl]                     then blk_mq_start_request()
+ *     block_rq_complete: 259,0 WS () 288112 + 16 be,0,4 [0]                        the same sectors: the device is done
+ *
+ * (drivers/nvme/host/pci.c: nvme_prep_rq() maps the data, then starts the request; block/blk-mq.c; unmaps, where there are
+ * any, come before the completion's event.) A join is by the sum of sizes, and believed once a block device and a DMA
+ * device have met so several times with hardly a miss. Drivers that map after the issue (virtio, SCSI) unmap always: their
+ * requests are not needed and not joined.
+ *
+ * `nvme:nvme_setup_cmd` comes before the maps and `nvme:nvme_complete_rq` after the unmaps, told apart by queue and command
+ * id: they stand in where the block events are not recorded, and are the only ones of passthrough commands.
+ */
+import {DmaDir, type TraceEvent} from '../../events/event.js';
+import type {DmaRequest, DmaWindow} from '../tables/dma.js';
+import type {Deed} from '../tables/references.js';
+
+/** Most mappings of one task that wait for the issue of their request. */
+const WAITING_MAX = 512;
+/** Most tasks whose mappings wait, and requests in flight. */
+const TASKS_MAX = 1000;
+const IN_FLIGHT_MAX = 100_000;
+/** So many joins make one believed, if at most one of so many issues did not fit. */
+const JOINS_FEW = 2;
+const MISSES_SHARE = 8;
+/** Most requests that are complete and wait for their join to be believed. */
+const UNBELIEVED_MAX = 1000;
+
+/** A block device (or NVMe controller) and the DMA device that serves it. */
+interface Join {
+  hits: number;
+  misses: number;
+  /** complete, before the join was believed */
+  complete: {request: DmaRequest; deed: Deed; slot: number; since: number}[];
+}
+
+/** Mappings that wait, and the NVMe command that is being set up. */
+interface Waiting {
+  windows: DmaWindow[];
+  command: {of: string; id: number; blocks: number; deed: Deed} | undefined;
+}
+
+export class Requests {
+  private readonly waiting = new Map<number, Waiting>();
+  /** by command (`nvme0.65537`): the task whose mappings are still to be given to it */
+  private readonly settingUp = new Map<string, Waiting>();
+  /** by device or controller, then by sector or queue and command id */
+  private readonly inFlight = new Map<number | string, Map<number, DmaRequest>>();
+  private count = 0;
+  /** by block device or controller: the DMA device that serves it, once that is believed */
+  private readonly servedBy = new Map<number | string, number>();
+  private readonly joins = new Map<string, Join>();
+  private readonly joinOf = new WeakMap<DmaRequest, Join>();
+  /** by slot of CPU and context: when the last completion came there */
+  private readonly lastCompletion: number[] = [];
+
+  constructor(
+    /** the device is done with a window; `since`: when the request before it ended in this slot */
+    private readonly done: (window: DmaWindow, deed: Deed, slot: number, since: number) => void,
+  ) {}
+
+  /** A mapping was made, in the calls of `task` (slotOf). */
+  mapped(task: number, window: DmaWindow): void {
+    const {windows} = this.waitingOf(task);
+    if (windows.length >= WAITING_MAX) windows.length = 0;
+    windows.push(window);
+  }
+
+  private waitingOf(task: number): Waiting {
+    let waiting = this.waiting.get(task);
+    if (waiting !== undefined) return waiting;
+    if (this.waiting.size >= TASKS_MAX) this.waiting.clear();
+    this.waiting.set(task, (waiting = {windows: [], command: undefined}));
+    return waiting;
+  }
+
+  /** block_rq_issue: the mappings made just before in this task are the request's, if their sizes add up to its bytes. */
+  issue(ev: TraceEvent, task: number, deed: () => Deed): void {
+    const waiting = this.waiting.get(task);
+    if (waiting === undefined || waiting.windows.length === 0) return;
+    // a passthrough command has no sectors to be known again by
+    if (ev.nr <= 0 || ev.size <= 0) {
+      this.command(waiting);
+      waiting.windows = [];
+      return;
+    }
+    const {windows} = waiting;
+    waiting.windows = [];
+    if (waiting.command !== undefined) this.settingUp.delete(nameOf(waiting.command.of, waiting.command.id));
+    waiting.command = undefined;
+    this.join(ev.devId, ev.sector, ev.write !== 0, ev.size, windows, (sum) => sum === ev.size, deed);
+  }
+
+  /** nvme_setup_cmd: the mappings that follow in this task are its own, if they are of so many blocks. */
+  setup(task: number, of: string, id: number, blocks: number, deed: Deed): void {
+    const waiting = this.waitingOf(task);
+    this.command(waiting);
+    waiting.windows = [];
+    waiting.command = {of, id, blocks, deed};
+    if (this.settingUp.size >= TASKS_MAX) this.settingUp.clear();
+    this.settingUp.set(nameOf(of, id), waiting);
+  }
+
+  /** The command set up in this task has all its mappings. */
+  private command(waiting: Waiting): void {
+    const {command, windows} = waiting;
+    if (command === undefined) return;
+    waiting.command = undefined;
+    waiting.windows = [];
+    this.settingUp.delete(nameOf(command.of, command.id));
+    if (windows.length === 0) return;
+    const {of, id, blocks, deed} = command;
+    // logical blocks have 512 bytes or 4096
+    const fits = (sum: number): boolean => sum === blocks * 512 || sum === blocks * 4096;
+    this.join(of, id, undefined, 0, windows, fits, () => deed);
+  }
+
+  private join(
+    of: number | string,
+    at: number,
+    write: boolean | undefined,
+    bytes: number,
+    windows: readonly DmaWindow[],
+    fits: (sum: number) => boolean,
+    deed: () => Deed,
+  ): void {
+    const open = windows.filter((w) => w.endedBy === undefined);
+    for (const device of new Set(open.map((w) => w.device))) {
+      const own = open.filter((w) => w.device === device);
+      const join = this.joinFor(of, device);
+      const made = madeFor(own, fits);
+      if (made === undefined) {
+        join.misses++;
+        continue;
+      }
+      join.hits++;
+      const request: DmaRequest = {of, at, issued: deed(), completed: undefined, windows: made, left: bytes};
+      for (const window of made) {
+        window.request = request;
+        if (device < 0 && write !== undefined && believed(join)) this.name(window, of, write);
+      }
+      if (device >= 0 && believed(join)) this.servedBy.set(of, device);
+      this.joinOf.set(request, join);
+      this.begin(of, at, request);
+      if (believed(join)) this.tellComplete(join);
+    }
+  }
+
+  /** A mapping that only an iommu:map event tells of: its request says which way the data goes, and to which device. */
+  private name(window: DmaWindow, of: number | string, write: boolean): void {
+    window.dir = write ? DmaDir.toDevice : DmaDir.fromDevice;
+    window.device = this.servedBy.get(of) ?? -1;
+  }
+
+  private joinFor(of: number | string, device: number): Join {
+    const name = `${of}>${device}`;
+    let join = this.joins.get(name);
+    if (join === undefined) {
+      if (this.joins.size >= TASKS_MAX) this.joins.clear();
+      this.joins.set(name, (join = {hits: 0, misses: 0, complete: []}));
+    }
+    return join;
+  }
+
+  private begin(of: number | string, at: number, request: DmaRequest): void {
+    let requests = this.inFlight.get(of);
+    if (requests === undefined) this.inFlight.set(of, (requests = new Map()));
+    if (requests.delete(at)) this.count--; // its completion was not seen
+    if (this.count >= IN_FLIGHT_MAX) {
+      this.inFlight.clear();
+      this.inFlight.set(of, (requests = new Map()));
+      this.count = 0;
+    }
+    requests.set(at, request);
+    this.count++;
+  }
+
+  /**
+   * block_rq_complete or block_rq_requeue of sectors from `ev.sector` on: the device no longer has them. A request that is
+   * complete in part goes on behind the part.
+   */
+  complete(ev: TraceEvent, slot: number, deed: () => Deed): void {
+    const since = this.since(slot, ev.t);
+    const requests = this.inFlight.get(ev.devId);
+    const request = requests?.get(ev.sector);
+    if (requests === undefined || request === undefined) return;
+    requests.delete(ev.sector);
+    this.count--;
+    const left = request.left - ev.nr * SECTOR;
+    if (ev.nr > 0 && left > 0) {
+      request.left = left;
+      requests.set(ev.sector + ev.nr, request);
+      this.count++;
+      return;
+    }
+    this.over(request, deed(), slot, since);
+  }
+
+  /** nvme_complete_rq */
+  completeCommand(of: string, id: number, t: number, slot: number, deed: () => Deed): void {
+    const since = this.since(slot, t);
+    const settingUp = this.settingUp.get(nameOf(of, id));
+    if (settingUp !== undefined) this.command(settingUp);
+    const requests = this.inFlight.get(of);
+    const request = requests?.get(id);
+    if (requests === undefined || request === undefined) return;
+    requests.delete(id);
+    this.count--;
+    this.over(request, deed(), slot, since);
+  }
+
+  /** When the last completion came in this slot; this one is the last from here on. */
+  private since(slot: number, t: number): number {
+    const since = this.lastCompletion[slot] ?? -Infinity;
+    this.lastCompletion[slot] = t;
+    return since;
+  }
+
+  private over(request: DmaRequest, deed: Deed, slot: number, since: number): void {
+    request.completed = deed;
+    const join = this.joinOf.get(request)!;
+    if (believed(join)) this.tell(request, deed, slot, since);
+    else if (join.complete.length < UNBELIEVED_MAX) join.complete.push({request, deed, slot, since});
+  }
+
+  /** A join is believed: the requests that were complete before are so now. */
+  private tellComplete(join: Join): void {
+    for (const {request, deed, slot, since} of join.complete) this.tell(request, deed, slot, since);
+    join.complete.length = 0;
+  }
+
+  private tell(request: DmaRequest, deed: Deed, slot: number, since: number): void {
+    for (const window of request.windows) if (window.endedBy === undefined) this.done(window, deed, slot, since);
+  }
+}
+
+/** Of the mappings of one device before an issue, those whose sizes add up: all, the last ones, or all but the last (metadata). */
+function madeFor(windows: readonly DmaWindow[], fits: (sum: number) => boolean): DmaWindow[] | undefined {
+  let sum = 0;
+  for (let i = windows.length - 1; i >= 0; i--) {
+    if (windows[i]!.cut > 0) return undefined; // its bytes are not known
+    sum += windows[i]!.size;
+    if (fits(sum)) return windows.slice(i);
+  }
+  return windows.length > 1 && fits(sum - windows[windows.length - 1]!.size) ? [...windows] : undefined;
+}
+
+function believed(join: Join): boolean {
+  return join.hits >= JOINS_FEW && join.misses * MISSES_SHARE <= join.hits;
+}
+
+function nameOf(of: string, id: number): string {
+  return `${of}.${id}`;
+}
+
+/** Sectors are of 512 bytes, whatever the device's own blocks are (include/linux/blk_types.h). */
+const SECTOR = 512;
