@@ -69,7 +69,8 @@ export function watchWriteback(m: Model, kind: ReferenceKind, over: (held: HeldW
     const stands = ({window}: DmaLink): boolean => {
       if (window.superseded) return false;
       if (window.close) return window.open.t >= since || liveAt(window, since).state !== 'ended';
-      return m.dma.endsToBeExpected(window) || (window.request !== undefined && window.request.completed === undefined);
+      if (window.request !== undefined && window.request.completed === undefined) return true;
+      return !m.dma.devices[window.device]?.leavesOpen;
     };
     if (held.writable && !stands(held.writable)) held.writable = undefined;
     if (held.readable && !stands(held.readable)) held.readable = undefined;

@@ -199,7 +199,6 @@ export class DmaDevice {
    * unmaps are missing that it comes to the same: an unpaired mapping of it says nothing.
    */
   get leavesOpen(): boolean {
-    if (this.unmaps === 0) return true;
     if (this.completions > 0 && this.completions * 20 > this.maps) return true;
     return this.unpaired >= UNPAIRED_FEW && this.unpaired * UNPAIRED_SHARE > this.maps;
   }

@@ -132,7 +132,7 @@ export class Mappings {
     if (m.facts.has('pid_filter')) return false; // unmaps come in interrupts, on whatever task is running
     if (window.iommuOnly) return m.records(K.IommuUnmap);
     const device = this.devices[window.device];
-    return device !== undefined && !device.leavesOpen;
+    return device !== undefined && device.unmaps > 0 && !device.leavesOpen;
   }
 
   /** Mappings given up because too many were open. */
