@@ -28,7 +28,6 @@ const UNMAP_RUN_MAX = 64;
 export class CoveredPages {
   readonly owners: Owners;
 
-
   constructor(
     private readonly m: Around,
     private readonly devices: readonly DmaDevice[],
