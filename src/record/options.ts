@@ -47,6 +47,9 @@ export function choose(options: RecordOptions): Choice {
           ((probe.since === undefined || order(probe.since) <= at) &&
             (probe.until === undefined || at <= order(probe.until)))),
     ),
-    tracepoints: TRACEPOINTS.filter((tracepoint) => groups.includes(tracepoint.group)),
+    tracepoints: TRACEPOINTS.filter(
+      ({group, kernelPrints}) =>
+        groups.includes(group) && (kernelPrints === undefined || options.recorder === 'tracefs'),
+    ),
   };
 }

@@ -87,6 +87,11 @@ describe('what is recorded', () => {
     }
   });
 
+  test('events that trace-cmd and perf print as bytes are left to tracefs', () => {
+    expect(script({recorder: 'tracefs'})).toContain('nvme/nvme_setup_cmd');
+    for (const recorder of ['trace-cmd', 'perf'] as const) expect(script({recorder})).not.toContain('nvme');
+  });
+
   test('nothing is recorded with tracefs before every event is on', () => {
     const text = script({recorder: 'tracefs'});
     const start = text.slice(text.indexOf('start_recorder() {'), text.indexOf('# unread:'));
