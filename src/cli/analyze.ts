@@ -1,5 +1,7 @@
 /** `pinscope analyze`: options in, report out, exit status back. */
 import {analyze} from '../run/analyze.js';
+import {chosenKeys} from '../findings/choose.js';
+import {groupsOf} from '../findings/groups.js';
 import {selector} from '../findings/select.js';
 import {UserError} from '../io/user-error.js';
 import {REPORT_RENDERERS} from '../report/index.js';
@@ -16,10 +18,29 @@ export async function runAnalyze(options: TraceOptions, version: string, kallsym
   return produce(options, REPORT_RENDERERS[options.to], async (run) => {
     const report = await analyze({...judged, selected: selector(options), ...run});
     if (symbols) nameReport(report, symbols);
+    const chosen = chosenOf(report, options);
+    const {by} = options;
+    if (by === 'page' || by === 'task' || by === 'file') report.groups = groupsOf(report.findings, by);
     const code = exitCodeOf(report, options);
     if (code === ExitCode.usage) throw nothingJudged(report);
-    return {result: report, code};
+    return {result: report, code, shown: {chosen, ...(by === 'deed' ? {by} : {})}};
   });
+}
+
+/** The findings asked for by key. The streams for scripts hold these alone; forms for people show them in full. */
+function chosenOf(report: Report, options: TraceOptions): string[] {
+  const keys = chosenKeys(report.findings, options.chosen, '--finding');
+  const {selection} = report;
+  if (options.to !== 'json' && options.to !== 'ndjson') {
+    selection.filters = selection.filters.filter(({flag}) => flag !== '--finding');
+    return keys;
+  }
+  if (keys.length === 0) return keys;
+  report.findings = report.findings.filter((finding) => keys.includes(finding.key));
+  report.causes = report.causes.filter((cause) => report.findings.some((finding) => finding.cause === cause.id));
+  selection.shown = report.findings.length;
+  selection.left_out = selection.found - selection.shown;
+  return keys;
 }
 
 /** Nothing that any rule could judge: one line instead of a report that says nothing fifteen times. */

@@ -67,7 +67,7 @@ export abstract class TraceCommand extends BaseCommand {
     return {
       ...flags.inputOptions(raw),
       ...flags.findingOptions(raw),
-      ...flags.outputOptions(raw, process.stdout.isTTY === true, process.env, forms),
+      ...flags.outputOptions(raw, process.stdout.isTTY === true, process.env, forms, process.stdout.columns),
       selection: flags.selection(raw),
       traces: Array.isArray(traces) ? traces : [traces],
       command: this.commandLine(),

@@ -50,6 +50,13 @@ export interface InputOptions {
   strict: boolean;
 }
 
+/** How findings are summed up. */
+export const SUMS = ['cause', 'deed', 'page', 'task', 'file'] as const;
+export type SumBy = (typeof SUMS)[number];
+
+/** Flags that leave findings out; the report tells them as they were typed. */
+const FILTERS = ['pfn', 'time', 'pid', 'comm', 'cpu', 'device', 'inode', 'rule', 'severity', 'finding'];
+
 /** Which pages, tasks and times are reported; empty lists restrict nothing. */
 export interface Selection {
   pfn: values.Range[];
@@ -67,6 +74,11 @@ export interface FindingOptions {
   rules: string[];
   /** findings below it are not shown */
   severity: Severity;
+  by: SumBy;
+  /** keys, or how they begin, of findings to show in full; empty for none */
+  chosen: string[];
+  /** the filters as typed */
+  filters: {flag: string; value: string}[];
   /** undefined: the form's own; 0: all */
   limit: number | undefined;
   failOn: FailOn;
@@ -82,6 +94,14 @@ export interface OutputOptions<F extends AnyForm = OutputForm> {
   /** whether to colour, decided: never in files, pipes or under NO_COLOR unless --color always */
   color: boolean;
   quiet: boolean;
+  /** remarks on what was read and how, on standard error */
+  verbose: boolean;
+  /** columns of the terminal; of what no terminal reads, where prose is wrapped */
+  width: number;
+  /** no terminal reads it: tables are not cut to the width */
+  whole: boolean;
+  /** the digest of the input is told in every form */
+  sha256: boolean;
 }
 
 /** A flag that may be repeated, or hold a comma-separated list, without swallowing the words after it. */
@@ -128,7 +148,12 @@ export const formFlags = (forms: readonly AnyForm[]) => ({
 
 export const outputFlags = (forms: readonly AnyForm[]) => ({
   ...formFlags(forms),
-  quiet: Flags.boolean({summary: 'no progress', helpGroup: 'OUTPUT'}),
+  quiet: Flags.boolean({char: 'q', summary: 'no progress and no remarks', helpGroup: 'OUTPUT'}),
+  verbose: Flags.boolean({char: 'v', summary: 'say what was read, and how it was understood', helpGroup: 'OUTPUT'}),
+  sha256: Flags.boolean({
+    summary: 'tell the SHA-256 of the input in every form (mail, markdown and html always do)',
+    helpGroup: 'OUTPUT',
+  }),
 });
 
 export const selectionFlags = {
@@ -158,6 +183,13 @@ export const kallsymsFlag = Flags.string({
 });
 
 export const findingFlags = {
+  by: Flags.string({
+    summary: `how findings are summed up: ${SUMS.join(', ')}`,
+    helpValue: 'WHAT',
+    helpGroup: 'FINDINGS',
+    default: 'cause',
+  }),
+  finding: list('show these findings in full, by their keys', 'KEY[,KEY...]', 'FINDINGS'),
   rule: list('only these rules', 'ID[,ID...]', 'FINDINGS'),
   severity: Flags.string({
     summary: 'least severity shown: error, warning or note',
@@ -237,11 +269,27 @@ export function findingOptions(flags: RawFlags): FindingOptions {
   return {
     rules: rules === undefined ? [] : values.parseList('rule', rules, 'unpin-while-dma,pin-leak'),
     severity: values.parseWord('severity', text(flags, 'severity') ?? 'note', SEVERITIES),
+    by: values.parseWord('by', text(flags, 'by') ?? 'cause', SUMS),
+    chosen: keysOf(flags),
+    filters: filtersOf(flags),
     limit: limit === undefined ? undefined : values.parseInteger('limit', limit, 0, 1e9),
     failOn: failOn(text(flags, 'fail-on') ?? 'warning'),
     longPin_ns: values.parseDuration('long-pin', text(flags, 'long-pin') ?? '1s'),
     suppress: text(flags, 'suppress'),
   };
+}
+
+function keysOf(flags: RawFlags): string[] {
+  const keys = items(flags, 'finding');
+  return keys === undefined ? [] : values.parseKeys('finding', keys);
+}
+
+/** The filters that were given, as typed. */
+function filtersOf(flags: RawFlags): FindingOptions['filters'] {
+  return FILTERS.flatMap((name) => {
+    const value = items(flags, name) ?? text(flags, name);
+    return value === undefined || (name === 'severity' && value === 'note') ? [] : [{flag: `--${name}`, value}];
+  });
 }
 
 function failOn(value: string): FailOn {
@@ -254,12 +302,28 @@ function failOn(value: string): FailOn {
   return {severity: values.parseWord('fail-on', severity, SEVERITIES), sure: verdict === 'sure'};
 }
 
-/** `isTerminal`: whether standard output is one. NO_COLOR (no-color.org) counts when it is not empty. */
+/** Forms that are sent: who gets them can tell whether he has the same trace. */
+const DIGESTED: ReadonlySet<string> = new Set(['mail', 'markdown', 'html']);
+
+/** Where prose is wrapped when nothing tells how wide a line may be. */
+const USUAL_WIDTH = 80;
+
+/** The width that COLUMNS asks for, or the terminal has. */
+function widthOf(env: NodeJS.ProcessEnv, columns: number | undefined): number {
+  const told = Number(env['COLUMNS'] ?? '');
+  return Number.isInteger(told) && told > 0 && told < 10_000 ? told : (columns ?? USUAL_WIDTH);
+}
+
+/**
+ * `isTerminal`: whether standard output is one; `columns`: how wide that is. NO_COLOR (no-color.org) and FORCE_COLOR count when they
+ * are not empty.
+ */
 export function outputOptions<F extends AnyForm>(
   flags: RawFlags,
   isTerminal: boolean,
   env: NodeJS.ProcessEnv,
   forms: readonly (F | 'table' | 'json')[],
+  columns?: number,
 ): OutputOptions<F | 'table' | 'json'> {
   const to = text(flags, 'to');
   const form = to === undefined ? undefined : values.parseWord('to', to, forms);
@@ -269,11 +333,17 @@ export function outputOptions<F extends AnyForm>(
   const output = text(flags, 'output');
   if (output === '') throw new UserError('-o needs the name of a file');
   const when = values.parseWord('color', text(flags, 'color') ?? 'auto', COLORS);
-  const auto = isTerminal && output === undefined && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+  const reads = isTerminal && output === undefined;
+  const forced = (env['FORCE_COLOR'] ?? '') !== '' && env['FORCE_COLOR'] !== '0';
+  const auto = (env['NO_COLOR'] ?? '') === '' && (forced || (reads && env['TERM'] !== 'dumb'));
   return {
     to: form ?? (flags['json'] === true ? 'json' : 'table'),
     output: output === '-' ? undefined : output,
     color: when === 'always' || (when === 'auto' && auto),
     quiet: flags['quiet'] === true,
+    verbose: flags['verbose'] === true,
+    width: widthOf(env, reads ? columns : undefined),
+    whole: !reads,
+    sha256: flags['sha256'] === true || DIGESTED.has(form ?? 'table'),
   };
 }

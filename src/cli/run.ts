@@ -5,7 +5,7 @@
 import type {Input} from '../io/input.js';
 import {openOutput, unwritable} from '../io/output.js';
 import {UserError} from '../io/user-error.js';
-import type {Renderer} from '../report/render.js';
+import type {Renderer, RenderOptions} from '../report/render.js';
 import type {ExitCode} from './exit.js';
 import type {OutputOptions} from './flags.js';
 import {watchInterrupts} from './interrupt.js';
@@ -23,6 +23,8 @@ export interface Run {
 export interface Done<T> {
   result: T;
   code: ExitCode;
+  /** what the form shows of it, beyond the flags that all commands share */
+  shown?: Pick<RenderOptions, 'by' | 'chosen'>;
   /** a line for standard error, once the result is written */
   remark?: string | undefined;
 }
@@ -42,10 +44,10 @@ export async function produce<T>(
     progress = showProgress(inputs, options);
   };
   try {
-    const {result, code, remark} = await work({signal: interruption.signal, onOpen});
+    const {result, code, remark, shown} = await work({signal: interruption.signal, onOpen});
     progress?.stop();
-    const width = process.stdout.columns ?? 80;
-    const rendering = {color: options.color, width, ...(options.limit === undefined ? {} : {limit: options.limit})};
+    const {color, width, whole, limit} = options;
+    const rendering = {color, width, whole, ...(limit === undefined ? {} : {limit}), ...shown};
     for (const piece of render(result, rendering)) {
       if (output.closed) break;
       await output.write(piece);

@@ -73,6 +73,18 @@ export function parseRanges(flag: string, text: string, like: string): Range[] {
   });
 }
 
+/** Keys of findings as a report prints them, or how they begin: `3f9a1c02,81c0`. */
+export function parseKeys(flag: string, text: string): string[] {
+  return parseList(flag, text, '3f9a1c02').map((key) => {
+    const lower = key.toLowerCase();
+    if (/^[0-9a-f]{2,64}$/.test(lower)) return lower;
+    const why = /^f[0-9]+$/.test(lower)
+      ? `${key} is a place in one report: findings are named by their keys`
+      : `${key} is no key`;
+    throw wrong(flag, text, why, '3f9a1c02, as reports print them');
+  });
+}
+
 const UNIT_NS: Record<string, number> = {ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, min: 60e9, h: 3600e9};
 
 /** A duration in ns: `1s`, `500ms`, `1.5us`, `2min`. The unit is needed: a bare number would be guessed wrong. */

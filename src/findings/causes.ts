@@ -69,9 +69,13 @@ export class CauseIds {
   }
 }
 
-/** Who starts writeback is chance (a flusher, an fsync of any task): of that, only a stack makes another cause. */
+/**
+ * Who starts writeback is chance (a flusher, an fsync of any task), and whether a task or a worker dirties pages at unpin too:
+ * of these only a stack makes another cause.
+ */
 function identity(finding: Finding, {taken, dropped, acted}: Hands): string[] {
-  const chance = finding.rule.startsWith('writeback-') && acted?.known_by !== 'stack';
+  const chance =
+    (acted?.role === 'writeback' || finding.rule === 'dirty-after-writeback') && acted?.known_by !== 'stack';
   return [handKey(taken), handKey(dropped), chance ? '' : handKey(acted)];
 }
 
@@ -170,8 +174,10 @@ function extreme(texts: readonly (string | null | undefined)[], sign: 1 | -1): s
 }
 
 function worstOf(findings: readonly Finding[]): Cause['worst'] {
-  let worst = findings[0]!;
-  for (const finding of findings) if (distance(finding) > distance(worst)) worst = finding;
+  const sure = findings.filter((finding) => finding.verdict === 'sure');
+  const proven = sure.length > 0 ? sure : findings;
+  let worst = proven[0]!;
+  for (const finding of proven) if (distance(finding) > distance(worst)) worst = finding;
   return {distance_ns: worst.distance_ns, key: worst.key};
 }
 

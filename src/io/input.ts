@@ -27,7 +27,8 @@ const MAGIC: [Compression, number[]][] = [
 
 /** Counts and hashes what passes; gives back what was taken to look at the magic. */
 class MeteredSource implements ByteSource {
-  readonly hash: Hash = createHash('sha256');
+  /** undefined when nobody wants the digest: it costs a second for each GB or two */
+  hash: Hash | undefined = createHash('sha256');
   private held: Uint8Array | null = null;
 
   constructor(readonly raw: RawSource) {}
@@ -58,7 +59,7 @@ class MeteredSource implements ByteSource {
 
   private async pull(): Promise<Uint8Array | null> {
     const chunk = await this.raw.next();
-    if (chunk !== null) this.hash.update(chunk);
+    if (chunk !== null) this.hash?.update(chunk);
     return chunk;
   }
 
@@ -148,11 +149,17 @@ export class Input {
     return this.spoolCut ?? (this.ended || this.headEnded ? this.plain.cut : undefined);
   }
 
-  /** Hex SHA-256 of the bytes as read so far: of the whole input once next() has given null. */
-  get sha256(): string {
-    if (!this.ended) return this.metered.hash.copy().digest('hex');
-    this.digest ??= this.metered.hash.digest('hex');
+  /** Hex SHA-256 of the bytes as read so far: of the whole input once next() has given null; undefined when forgone. */
+  get sha256(): string | undefined {
+    const {hash} = this.metered;
+    if (!this.ended) return hash?.copy().digest('hex');
+    this.digest ??= hash?.digest('hex');
     return this.digest;
+  }
+
+  /** Nobody wants the digest: what is read from now on is not hashed. */
+  forgoDigest(): void {
+    this.metered.hash = undefined;
   }
 
   /**

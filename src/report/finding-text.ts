@@ -1,6 +1,7 @@
 /** One finding as lines of plain text: what the terminal and the mail say alike. */
 import {ascii, printable, untabbed} from '../words/clean.js';
 import {
+  chop,
   clip,
   between,
   counted,
@@ -14,11 +15,11 @@ import {
   wrap,
 } from '../words/format.js';
 import {stackLines, trimmed} from './stacks.js';
-import type {Finding, HistoryEntry, Report} from '../results/report.js';
+import type {Finding, HistoryEntry, Report, Window} from '../results/report.js';
 import {byLabel, endText} from '../words/words.js';
 
 /** Facts of a finding as `[label, text]`, in the order people ask for them. Texts are printable. */
-export function facts(finding: Finding, mostRuns: number): [string, string][] {
+export function facts(report: Pick<Report, 'findings'>, finding: Finding, mostRuns: number): [string, string][] {
   const list: [string, string][] = [];
   const total = frames(finding.pages);
   const folios = finding.pages.filter((page) => page.order > 0);
@@ -30,21 +31,103 @@ export function facts(finding: Finding, mostRuns: number): [string, string][] {
     list.push([byLabel(who.role), printable(`${task(who.comm, who.pid)}${group}`)]);
   }
   if (finding.device !== undefined) list.push(['device', printable(finding.device)]);
-  if (finding.file !== undefined) {
-    const {dev, ino, index} = finding.file;
-    list.push(['file', printable(`device ${dev}, inode ${ino}, page index ${index}`)]);
-  }
+  const what = kindText(finding);
+  if (what !== null) list.push([finding.kind === 'file' ? 'file' : 'page', printable(what)]);
   const {before, after} = finding.counts;
   if (before !== null) list.push(['count before', decoded(before)]);
   if (after !== null) list.push(['count after', decoded(after)]);
-  for (const window of finding.windows) {
-    if (window.kind !== 'dma' && window.kind !== 'writeback') continue;
+  for (const window of toldWindows(finding)) {
     const label = window.label === window.kind ? '' : `${printable(window.label)}: `;
-    list.push([window.kind === 'dma' ? 'DMA window' : 'writeback', `${label}${windowSpan(window)}`]);
+    list.push([window.kind === 'dma' ? 'DMA window' : window.kind, `${label}${windowSpan(window)}`]);
   }
   if (finding.reason !== null) list.push(['only possible', printable(finding.reason)]);
-  if (finding.related.length > 0) list.push(['same deed as', finding.related.join(', ')]);
+  if (finding.related.length > 0) list.push(['same deed as', kinText(report, finding)]);
   return list;
+}
+
+/** Kin by key and rule: `27e5412a (dirty-after-writeback)`. */
+function kinText({findings}: Pick<Report, 'findings'>, {related}: Finding): string {
+  return related
+    .map((id) => {
+      const kin = findings.find((other) => other.id === id);
+      return kin === undefined ? id : `${kin.key} (${kin.rule})`;
+    })
+    .join(', ');
+}
+
+/** What the first page was at that moment; null where it is not known. */
+function kindText({kind, file}: Finding): string | null {
+  if (file === undefined) return kind === 'unknown' ? null : kind === 'file' ? 'of a file' : 'anonymous memory';
+  return `device ${file.dev}, inode ${file.ino}${blockDevice(file)}, page index ${file.index}`;
+}
+
+/**
+ * The inode of a block device has the number of the device: major << 20 | minor (block/bdev.c, bdev_add), on a device of major 0
+ * as all file systems without a disk have.
+ */
+function blockDevice({dev, ino}: NonNullable<Finding['file']>): string {
+  const number = Number(ino);
+  const major = Math.floor(number / 2 ** 20);
+  if (!dev.startsWith('0:') || !(major > 0 && major < 512)) return '';
+  return ` (perhaps the block device ${major}:${number % 2 ** 20})`;
+}
+
+/** Most windows told where the finding does not say which decide. */
+const WINDOWS_TOLD = 4;
+
+/** The windows that make the finding; where it does not say which, those that were open at its moment. */
+function toldWindows(finding: Finding): Window[] {
+  const deciding = finding.windows.filter((window) => window.decides === true);
+  if (deciding.length > 0) return deciding;
+  const others = finding.windows.filter(({kind}) => kind === 'dma' || kind === 'writeback');
+  const {at_ns} = finding;
+  if (at_ns === null) return others.slice(0, WINDOWS_TOLD);
+  const at = BigInt(at_ns);
+  return others
+    .filter(({start_ns, end_ns}) => {
+      const ended = end_ns !== null && BigInt(end_ns) < at;
+      return start_ns !== null && BigInt(start_ns) <= at && !ended;
+    })
+    .slice(-WINDOWS_TOLD);
+}
+
+/** Columns that a proof's last column needs. */
+const LEAST = 22;
+
+/** What had to hold, one a line: the premise, in words, and the lines that prove it, or why nothing does. */
+export function proofLines(finding: Finding, width: number, indent: string): string[] {
+  const {proof} = finding;
+  if (proof.length === 0) return [];
+  const name = Math.max(...proof.map(({premise}) => premise.length));
+  const says = Math.max(...proof.map((item) => item.says.length));
+  return proof.flatMap((item) => {
+    const head = `${indent}${printable(item.premise).padEnd(name)}  ${printable(item.says).padEnd(says)}  `;
+    const lines = item.by.map(({line}) => String(line));
+    const by = lines.length === 0 ? '' : `${lines.length === 1 ? 'line' : 'lines'} ${lines.join(', ')}`;
+    const why = item.proven ? '' : `not proven${item.why === undefined ? '' : `: ${printable(item.why)}`}`;
+    const text = [why, by].filter((part) => part !== '').join('; ');
+    if (text === '') return [head.trimEnd()];
+    if (head.length + LEAST <= width) return wrap(text, width, ' '.repeat(head.length), head);
+    return [head.trimEnd(), ...wrap(text, width, `${indent}    `)];
+  });
+}
+
+/** Most entries of a history shown with a finding: those about its moment. */
+const ABOUT = 10;
+
+/** The changes about the moment of a finding, and how many are left out before and after. */
+export function aboutMoment(finding: Finding, most = ABOUT): {entries: HistoryEntry[]; before: number; after: number} {
+  const {history, at_ns, at_ticks} = finding;
+  const moment = at_ns ?? at_ticks;
+  const past = (entry: HistoryEntry): boolean => {
+    const at = entry.t_ns ?? entry.t_ticks;
+    return at !== null && at !== undefined && moment !== undefined && moment !== null && BigInt(at) > BigInt(moment);
+  };
+  const next = history.findIndex(past);
+  const middle = next < 0 ? history.length : next;
+  const from = Math.max(0, Math.min(middle - Math.ceil(most / 2), history.length - most));
+  const entries = history.slice(from, from + most);
+  return {entries, before: from, after: history.length - from - entries.length};
 }
 
 /** When a window was open; by lines of the trace where the clock has no seconds. */
@@ -74,8 +157,8 @@ export function factLines(list: [string, string][], width: number, indent: strin
 }
 
 /** Stacks one under the other, one frame a line, cut to `width` only where a frame alone is longer. */
-export function stackBlock(finding: Finding, indent: string): string[] {
-  return trimmed(finding.stacks).flatMap((stack) => [
+export function stackBlock(finding: Finding, indent: string, most?: number): string[] {
+  return trimmed(finding.stacks, most).flatMap((stack) => [
     `${indent}${printable(byLabel(stack.role))}`,
     ...stackLines(stack).map((line) => `${indent}  ${printable(line)}`),
   ]);
@@ -177,6 +260,28 @@ export function evidenceHead(report: Report, finding: Finding, at: number): stri
   const file =
     report.inputs.length > 1 ? ` of ${printable(report.inputs[item.input]?.path ?? `input ${item.input}`)}` : '';
   return `line ${item.line}${file} (${printable(item.role)})`;
+}
+
+/** Most of a long line's end that is kept: the last fields, such as `val=-1024 ret=0`. */
+const TAIL = 18;
+
+/**
+ * An original line in at most two lines of `width` columns: blanks squeezed; of a longer one who, when, the event and its first
+ * field are kept, and its last fields.
+ */
+export function squeezed(text: string, width: number): string[] {
+  const line = printable(untabbed(text)).trim().replace(/ {2,}/g, ' ');
+  if (line.length <= width) return [line];
+  const blank = line.indexOf(' ', line.length - TAIL);
+  const tail = `... ${blank < 0 ? line.slice(line.length - TAIL) : line.slice(blank + 1)}`;
+  const colon = line.indexOf(': ', line.indexOf(': ') + 2);
+  const field = line.indexOf(' ', colon + 2);
+  const least = colon < 0 || field < 0 ? 0 : field;
+  const room = width - tail.length - 1;
+  const cut = line.lastIndexOf(' ', room);
+  if (cut >= Math.max(least, width / 3)) return [`${line.slice(0, cut)} ${tail}`];
+  const [head = '', ...rest] = chop(line, width);
+  return rest.length === 0 ? [head] : [head, `  ${clip(tail, width - 2)}`];
 }
 
 /** An original line, printable, its leading blanks kept. */

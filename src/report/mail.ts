@@ -1,157 +1,185 @@
 /**
- * `--to mail`: the body of a plain-text mail to a kernel list. ASCII, no tabs, no line over 75 columns except the quoted
- * trace lines, which begin with `> ` and keep every byte, so that nobody has to take our word for anything: whoever has
- * only this mail can check the claim, and `pinscope analyze --from mail` reads the quoted lines back.
+ * `--to mail`: the body of a plain-text mail to a kernel list, 60 to 100 lines whatever the trace. ASCII, no tabs, no line over
+ * 75 columns except the trace's own, which are indented (`>` would say that somebody else wrote them) and keep every byte: who
+ * has only this mail can check the claim, and `pinscope analyze --from mail` reads it back.
  */
 import {ascii, untabbed} from '../words/clean.js';
+import {causeTitle, exampleOf, lacksOf, nearMissText} from '../words/causes.js';
 import {
+  aboutMoment,
   evidenceHead,
   evidenceRuns,
-  leftText,
-  restText,
-  factLines,
-  facts,
   historyLines,
+  leftText,
+  proofLines,
   stackBlock,
 } from './finding-text.js';
-import {bytes, chop, counted, duration, number, wrap} from '../words/format.js';
+import {bytes, chop, clip, counted, number, wrap} from '../words/format.js';
+import {paint} from './paint.js';
 import {drawRace} from './race.js';
-import {shownCount, type Renderer} from './render.js';
+import type {RenderOptions, Renderer} from './render.js';
+import {answerLines, causeTable, findingHead, type TextOptions} from './sum-text.js';
 import type {Finding, Report, ReportInput} from '../results/report.js';
-import {
-  clockText,
-  commandText,
-  cutText,
-  kernelText,
-  nothingFound,
-  lookedAt,
-  partly,
-  advice,
-  tally,
-  unrun,
-  verdictLine,
-} from '../words/words.js';
+import {baseName, clockText, commandText, kernelText, repeatable} from '../words/words.js';
 
 export const MAIL_WIDTH = 75;
-const USUAL_LIMIT = 10;
+const TEXT: TextOptions = {width: MAIL_WIDTH, color: paint(false), whole: false};
+/** Causes that a mail tells, and lines that their table may take. */
+const CAUSES = 6;
+/** Runs of deciding lines quoted, and frames of a stack. */
+const RUNS = 8;
+const FRAMES = 8;
+/** Kinds of loss that are told. */
+const LOSSES = 4;
+/** A mail shorter than this has room for the page's history about the moment. */
+const SHORT = 80;
+/** Names of events that say how it was recorded. */
+const EVENTS = 14;
 
 export const renderMail: Renderer<Report> = function* (report, options) {
-  yield* section(opening(report));
-  const shown = shownCount(options, USUAL_LIMIT, report.findings.length);
-  for (const finding of report.findings.slice(0, shown)) yield* section(['', ...findingLines(report, finding)]);
-  if (report.findings.length === 0) yield* section(['', ...wrap(nothingFound(report), MAIL_WIDTH)]);
-  const hidden = report.findings.length - shown;
-  if (hidden > 0) yield* section(['', cutText(hidden)]);
-  yield* section(closing(report));
+  const finding = proofOf(report, options);
+  const head = [
+    ...subject(report, finding),
+    ...answerLines(report, MAIL_WIDTH),
+    '',
+    ...causeTable(report, CAUSES, TEXT),
+  ];
+  const proof = finding === undefined ? nearest(report) : proofText(report, finding);
+  const end = closing(report, finding);
+  const room = head.length + proof.length + end.length < SHORT;
+  const history = finding !== undefined && room ? historyText(finding) : [];
+  for (const line of fold([...head, ...proof, ...history])) yield `${ascii(untabbed(line)).trimEnd()}\n`;
+  for (const line of end) yield `${ascii(untabbed(line)).trimEnd()}\n`;
 };
 
-/** The last guard: whatever a line holds, it leaves as ASCII without tabs. */
-function* section(lines: string[]): Iterable<string> {
-  for (const line of lines) yield `${ascii(untabbed(line)).trimEnd()}\n`;
+/** The finding whose proof is shown: the one that was asked for, else the worst of the gravest cause. */
+function proofOf(report: Report, options: RenderOptions): Finding | undefined {
+  const [key] = options.chosen ?? [];
+  const [cause] = report.causes;
+  if (key !== undefined) return report.findings.find((finding) => finding.key === key);
+  return cause === undefined ? undefined : exampleOf(report, cause);
 }
 
-function opening(report: Report): string[] {
-  const list: [string, string][] = [
-    ['Found', tally(report)],
-    ['Kernel', kernelText(report)],
-  ];
-  for (const input of report.inputs) {
-    const name = input.path === '-' ? 'standard input' : input.path;
-    list.push([
-      'Input',
-      `${name}, ${bytes(input.bytes)}, ${counted(input.lines, 'line')}, ${counted(input.events, 'event')}`,
-    ]);
-    if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
-    list.push(['Recorded', recordedText(input)]);
-    if (input.cut !== undefined) list.push(['Cut', input.cut]);
-    if (input.unrecognised.count > 0) list.push(['Not read', counted(input.unrecognised.count, 'line')]);
-  }
-  list.push(['Clock', clockText(report)]);
-  const losses = report.quality.filter((counter) => counter.count > 0);
-  for (const counter of losses) {
-    const cpu = counter.cpu === undefined ? '' : ` on CPU ${counter.cpu}`;
-    list.push(['Lost', `${counter.message}${cpu}: ${number(counter.count)}`]);
-  }
-  if (losses.length === 0) list.push(['Lost', 'nothing that the trace tells of']);
-  list.push(['Seen', lookedAt(report)]);
-  if (report.partial !== undefined) list.push(['Stopped', report.partial]);
-  return [`Report of pinscope ${report.tool.version} (rules ${report.rules_version})`, '', ...mailFacts(list)];
+function subject(report: Report, finding: Finding | undefined): string[] {
+  if (finding === undefined) return [];
+  const rest = report.causes.length - 1;
+  const more = rest > 0 ? ` and ${counted(rest, 'other cause')}` : '';
+  const text = `Subject: [BUG] ${causeTitle({rule: finding.rule, device: finding.device ?? null})}${more}`;
+  return [clip(ascii(text), MAIL_WIDTH), ''];
 }
 
-function recordedText(input: ReportInput): string {
-  const packed = input.compression === 'none' ? '' : ` (${input.compression})`;
-  return `${input.format}${packed}${input.evidence.length === 0 ? '' : `: ${input.evidence.join('; ')}`}`;
-}
-
-/** Facts as a block, with words longer than a line (a hash, a path) broken rather than left for the mailer to break. */
-function mailFacts(list: [string, string][], indent = ''): string[] {
-  const clean = list.map(([label, text]): [string, string] => [label, ascii(text)]);
-  return fold(factLines(clean, MAIL_WIDTH, indent), indent);
-}
-
-function fold(lines: string[], indent = ''): string[] {
-  return lines.flatMap((line) => (line.length <= MAIL_WIDTH ? [line] : broken(line, `${indent}    `)));
-}
-
-function broken(line: string, indent: string): string[] {
-  const head = line.slice(0, MAIL_WIDTH);
-  return [head, ...chop(line.slice(MAIL_WIDTH), MAIL_WIDTH - indent.length).map((piece) => `${indent}${piece}`)];
-}
-
-function findingLines(report: Report, finding: Finding): string[] {
-  const title = `${finding.id}. ${finding.severity}: ${finding.rule} (${finding.verdict === 'sure' ? 'sure' : 'only possible'})`;
-  const out = [title, '='.repeat(title.length), '', ...wrap(ascii(finding.message), MAIL_WIDTH), ''];
-  out.push(...mailFacts(facts(finding, 12), '  '));
-  if (finding.stacks.length > 0) out.push('', ...stackBlock(finding, '  ').map((line) => ascii(line)));
+function proofText(report: Report, finding: Finding): string[] {
+  const cause = report.causes.find((one) => one.id === finding.cause);
+  const out = ['', findingHead(cause, finding, TEXT), ...wrap(ascii(finding.message), MAIL_WIDTH, '  ')];
+  if (finding.reason !== null) out.push(...wrap(ascii(`only possible: ${finding.reason}`), MAIL_WIDTH, '    ', '  '));
+  if (finding.stacks.length > 0) out.push('', ...stackBlock(finding, '  ', FRAMES).map((line) => ascii(line)));
   const race = drawRace(finding, MAIL_WIDTH - 2);
   if (race.length > 0) out.push('', ...race.map((line) => `  ${line}`));
-  const first = finding.pages[0];
-  if (finding.history.length > 0 && first !== undefined) {
-    out.push('', `History of pfn ${first.pfn} (1p+2: one pin and two other references):`);
-    out.push(...historyLines(finding.history, MAIL_WIDTH, '  '));
-  }
-  const folded = fold(out, '  ');
-  if (finding.evidence.length > 0) folded.push('', 'The lines that decide it:');
+  if (finding.proof.length > 0) out.push('', '  proven by', ...proofLines(finding, MAIL_WIDTH, '  '));
+  out.push('', '  The lines of the trace that decide it:', '');
   const {runs, left} = evidenceRuns(finding);
-  for (const run of runs) {
-    for (const at of run.shown) {
-      folded.push(
-        '',
-        ...fold([`  ${ascii(evidenceHead(report, finding, at))}:`]),
-        `> ${finding.evidence[at]?.text ?? ''}`,
-      );
+  let unshown = left;
+  for (const [n, run] of runs.entries()) {
+    const [at = 0, ...others] = run.shown;
+    const like = [...others, ...run.rest];
+    if (n >= RUNS) {
+      unshown += 1 + like.length;
+      continue;
     }
-    if (run.rest.length > 0) folded.push('', ...wrap(ascii(restText(finding, run.rest)), MAIL_WIDTH, '    ', '  '));
+    out.push(...wrap(ascii(placeText(report, finding, at, like)), MAIL_WIDTH, '    ', '  '), quoted(finding, at));
   }
-  if (left > 0) folded.push('', ...wrap(leftText(left), MAIL_WIDTH, '    ', '  '));
-  return folded;
+  if (unshown > 0) out.push(...wrap(leftText(unshown), MAIL_WIDTH, '       ', '     '));
+  return out;
 }
 
-function closing(report: Report): string[] {
-  const out: string[] = [''];
-  if (report.near_misses.length > 0) {
-    out.push('How close the good cases came:');
-    for (const miss of report.near_misses) {
-      const device = miss.device === null ? '' : ` on ${miss.device}`;
-      const text = `${miss.what}${device}: closest ${duration(miss.min_ns)} (line ${miss.at.line}, pfn ${miss.at.pfn}), 1 % ${duration(miss.p1_ns)}, median ${duration(miss.p50_ns)}, ${counted(miss.count, 'time')}`;
-      out.push(...wrap(ascii(text), MAIL_WIDTH, '    ', '  '));
-    }
-    out.push('');
+/** `line 3924 (pin), and 2 like it: 3928, 3932` */
+function placeText(report: Report, finding: Finding, at: number, like: readonly number[]): string {
+  const head = evidenceHead(report, finding, at);
+  if (like.length === 0) return head;
+  const numbers = like.slice(0, 6).map((one) => String(finding.evidence[one]?.line ?? '?'));
+  return `${head}, and ${like.length} like it: ${numbers.join(', ')}${like.length > 6 ? ', ...' : ''}`;
+}
+
+/** A line of the trace as it is. */
+function quoted(finding: Finding, at: number): string {
+  return `${QUOTE}${untabbed(finding.evidence[at]?.text ?? '').trimStart()}`;
+}
+
+/** What marks a trace's own line for fold(): four blanks that nothing else begins with. */
+const QUOTE = '    ';
+
+function historyText(finding: Finding): string[] {
+  const {entries} = aboutMoment(finding);
+  const first = finding.pages[0];
+  if (entries.length === 0 || first === undefined) return [];
+  return [
+    '',
+    `  pfn ${first.pfn} about that moment (1p+2: one pin, two other references):`,
+    ...historyLines(entries, MAIL_WIDTH, '  '),
+  ];
+}
+
+/** Nothing found: how close it came. */
+function nearest(report: Report): string[] {
+  const [miss] = report.near_misses;
+  return miss === undefined ? [] : ['', ...wrap(ascii(`Closest: ${nearMissText(miss)}.`), MAIL_WIDTH)];
+}
+
+function closing(report: Report, finding: Finding | undefined): string[] {
+  const out = ['', 'How it was recorded:', ''];
+  for (const input of report.inputs) out.push(...wrap(ascii(recorded(input)), MAIL_WIDTH, '    ', '  '));
+  out.push(...wrap(ascii(`${kernelText(report)}; ${clockText(report)}`), MAIL_WIDTH, '    ', '  '));
+  const losses = report.quality.filter((counter) => counter.count > 0);
+  for (const {message, count, cpu} of losses.slice(0, LOSSES)) {
+    const where = cpu === undefined ? '' : ` on CPU ${cpu}`;
+    out.push(...wrap(ascii(`${message}${where}: ${number(count)}`), MAIL_WIDTH, '    ', '  '));
   }
-  const missing = [...unrun(report), ...partly(report)];
-  if (missing.length > 0) {
-    out.push('Rules that could not run, or only in part:');
-    for (const rule of missing) {
-      const lacks = rule.missing.length > 0 ? `lacks ${rule.missing.join(', ')}` : '';
-      out.push(
-        ...wrap(ascii(`${rule.id} (${rule.status}): ${lacks}${advice(rule.advice)}`), MAIL_WIDTH, '      ', '  '),
-      );
-    }
-    out.push('');
-  } else out.push('Every rule could run.', '');
-  out.push(...wrap(verdictLine(report), MAIL_WIDTH), '', 'To repeat it:', '');
-  out.push(...continued(report.command));
-  return fold(out);
+  if (losses.length > LOSSES) out.push(`  and ${losses.length - LOSSES} more remarks (pinscope info)`);
+  const lacks = lacksOf(report);
+  if (lacks.length > 0) {
+    const text = lacks
+      .map(({what, rules, partly}) => `${what} (${counted(rules.length + partly.length, 'rule')})`)
+      .join(', ');
+    out.push(...wrap(ascii(`not shown by the trace: ${text}`), MAIL_WIDTH, '    ', '  '));
+  }
+  out.push(
+    '',
+    `To repeat it, with pinscope ${report.tool.version} (rules ${report.rules_version}):`,
+    '',
+    ...continued(repeatable(report)),
+  );
+  if (finding !== undefined) {
+    const trace = report.inputs.map(({path}) => ascii(baseName(path))).join(' ');
+    out.push(...continued(['pinscope', 'history', '--around', finding.key, ...trace.split(' ')]));
+  }
+  out.push('', 'To attach: the trace, compressed', '');
+  for (const {path, bytes: size, sha256} of report.inputs) {
+    out.push(...foldOne(`  ${ascii(baseName(path))}, ${bytes(size)}`));
+    if (sha256 !== undefined) out.push(`    sha256 ${sha256}`);
+  }
+  return out;
+}
+
+function recorded({path, format, compression, lines, events, event_names: names}: ReportInput): string {
+  const packed = compression === 'none' ? '' : `, ${compression}`;
+  const shown = names.slice(0, EVENTS).join(', ');
+  const more = names.length > EVENTS ? ` and ${names.length - EVENTS} more kinds` : '';
+  return `${baseName(path)}: ${format}${packed}, ${counted(lines, 'line')}, ${counted(events, 'event')}: ${shown}${more}`;
+}
+
+/** Lines of our own that are too long are broken rather than left for the mailer to break; the trace's own stay. */
+function fold(lines: string[]): string[] {
+  return lines.flatMap((line) => (line.startsWith(QUOTE) && isTrace(line) ? [line] : foldOne(line)));
+}
+
+/** Four blanks and no more begin only a line of the trace. */
+function isTrace(line: string): boolean {
+  return line.charAt(QUOTE.length) !== ' ' && line.length > MAIL_WIDTH;
+}
+
+function foldOne(line: string): string[] {
+  if (line.length <= MAIL_WIDTH) return [line];
+  return [line.slice(0, MAIL_WIDTH), ...chop(line.slice(MAIL_WIDTH), MAIL_WIDTH - 4).map((piece) => `    ${piece}`)];
 }
 
 /** A command of many words over several lines, broken between words only, as a shell reads it. */
@@ -159,12 +187,12 @@ export function continued(command: readonly string[]): string[] {
   const lines: string[] = [];
   let line = '  $';
   for (const word of command) {
-    const quoted = ascii(commandText([word]));
-    if (line.length + 1 + quoted.length > MAIL_WIDTH - 2 && line.trim() !== '$') {
+    const quotedWord = ascii(commandText([word]));
+    if (line.length + 1 + quotedWord.length > MAIL_WIDTH - 2 && line.trim() !== '$') {
       lines.push(`${line} \\`);
       line = '     ';
     }
-    line += ` ${quoted}`;
+    line += ` ${quotedWord}`;
   }
-  return [...lines, line];
+  return fold([...lines, line]);
 }

@@ -4,54 +4,114 @@
  * neither turns `@name` or `#1` into links; sentences that quote it are escaped.
  */
 import {htmlText, markdownBlock, markdownCode, markdownText, untabbed} from '../words/clean.js';
-import {evidenceHead, evidenceRuns, leftText, restText, facts, historyLines, stackBlock} from './finding-text.js';
+import {
+  aboutMoment,
+  evidenceHead,
+  evidenceRuns,
+  leftText,
+  restText,
+  facts,
+  historyLines,
+  proofLines,
+  stackBlock,
+} from './finding-text.js';
 import {bytes, counted, duration, number} from '../words/format.js';
 import {drawRace} from './race.js';
 import {shownCount, type Renderer} from './render.js';
-import type {Finding, Report, Severity} from '../results/report.js';
-import {
-  clockText,
-  commandText,
-  cutText,
-  kernelText,
-  lookedAt,
-  partly,
-  advice,
-  unrun,
-  verdictLine,
-} from '../words/words.js';
+import {answer, causeTitle, causeWho, exampleOf, lacksOf} from '../words/causes.js';
+import {callersIn} from '../words/callers.js';
+import type {Cause, Finding, Report, ReportGroups, Severity} from '../results/report.js';
+import {baseName, clockText, commandText, repeatable, cutText, kernelText, lookedAt, advice} from '../words/words.js';
 
 /** An issue on GitHub takes 65,536 characters, and a finding in full has about 5,000. */
-const USUAL_LIMIT = 10;
+const CAUSES = 10;
 const DRAWING_WIDTH = 90;
 const HISTORY_WIDTH = 110;
 
 const SIGNS: Record<Severity, string> = {error: '🔴', warning: '🟡', note: '🔵'};
 
 export const renderMarkdown: Renderer<Report> = function* (report, options) {
-  yield `## pinscope: ${markdownText(verdictLine(report))}\n\n`;
+  const [sum = '', ...rest] = answer(report);
+  yield `## pinscope: ${markdownText(sum)}\n\n`;
+  if (rest.length > 0) yield `${markdownText(rest.join(' '))}\n\n`;
+  const causes = report.causes.slice(0, shownCount(options, CAUSES, report.causes.length));
+  if (causes.length > 0) yield causeTable(causes);
+  const hidden = report.causes.length - causes.length;
+  if (hidden > 0) yield `\n${markdownText(cutText(hidden, 'cause'))}\n`;
+  const chosen = (options.chosen ?? []).map((key) => report.findings.find((finding) => finding.key === key));
+  const examples =
+    chosen.length > 0
+      ? chosen
+      : causes.filter((cause) => cause.kin_of === null).map((cause) => exampleOf(report, cause));
+  for (const [at, finding] of examples.entries())
+    if (finding !== undefined) yield `\n${details(report, finding, at === 0)}`;
+  if (report.groups !== undefined)
+    yield `\n${groupTable(report.groups, shownCount(options, ROWS, report.groups.rows.length))}`;
+  if (options.by === 'deed') yield `\n${deedTable(report, shownCount(options, ROWS, report.findings.length))}`;
+  yield '\n### What was read\n\n';
   yield table(['', ''], opening(report));
-  const shown = shownCount(options, USUAL_LIMIT, report.findings.length);
-  const findings = report.findings.slice(0, shown);
-  if (findings.length > 0) {
-    yield '\n### Findings\n\n';
-    yield table(
-      ['', 'severity', 'rule', 'verdict', 'pages', 'what'],
-      findings.map((finding) => [
-        finding.id,
-        `${SIGNS[finding.severity]} ${finding.severity}`,
-        markdownCode(finding.rule, true),
-        finding.verdict,
-        number(finding.pages.length),
-        markdownText(finding.message),
-      ]),
-    );
-  }
-  const hidden = report.findings.length - shown;
-  if (hidden > 0) yield `\n${markdownText(cutText(hidden))}\n`;
-  for (const [at, finding] of findings.entries()) yield `\n${details(report, finding, at === 0)}`;
   yield closing(report);
 };
+
+function causeTable(causes: readonly Cause[]): string {
+  return table(
+    ['', 'severity', 'what', 'found', 'pages', 'sure', 'who', 'worst', 'key'],
+    causes.map((cause) => [
+      cause.id,
+      `${SIGNS[cause.severity]} ${cause.severity}`,
+      markdownCode(causeTitle(cause), true),
+      number(cause.findings),
+      number(cause.pages),
+      number(cause.sure),
+      markdownCode(causeWho(cause), true),
+      cause.worst.distance_ns === null ? '' : duration(cause.worst.distance_ns),
+      markdownCode(cause.worst.key, true),
+    ]),
+    [3, 4, 5, 7],
+  );
+}
+
+const ROWS = 50;
+
+function deedTable({findings}: Report, shown: number): string {
+  const hidden = findings.length - shown;
+  return (
+    table(
+      ['key', 'cause', 'severity', 'rule', 'verdict', 'pages', 'what'],
+      findings
+        .slice(0, shown)
+        .map((finding) => [
+          markdownCode(finding.key, true),
+          finding.cause,
+          finding.severity,
+          markdownCode(finding.rule, true),
+          finding.verdict,
+          number(finding.pages.length),
+          markdownText(finding.message),
+        ]),
+    ) + (hidden > 0 ? `\n${markdownText(cutText(hidden, 'finding'))}\n` : '')
+  );
+}
+
+function groupTable({by, rows}: ReportGroups, shown: number): string {
+  const hidden = rows.length - shown;
+  return (
+    table(
+      [by, 'found', 'sure', 'worst', 'key', 'rules'],
+      rows.slice(0, shown).map(({name, findings, sure, worst, by_rule}) => [
+        markdownCode(name, true),
+        number(findings),
+        number(sure),
+        worst.distance_ns === null ? '' : duration(worst.distance_ns),
+        markdownCode(worst.key, true),
+        Object.entries(by_rule)
+          .map(([rule, count]) => `${number(count)} ${markdownCode(rule, true)}`)
+          .join(', '),
+      ]),
+      [1, 2, 3],
+    ) + (hidden > 0 ? `\n${markdownText(cutText(hidden, by))}\n` : '')
+  );
+}
 
 /** A GFM table. Cells are Markdown already; a cell must not hold a newline. */
 export function table(heads: string[], rows: string[][], right: readonly number[] = []): string {
@@ -72,7 +132,7 @@ function opening(report: Report): string[][] {
   for (const input of report.inputs) {
     const packed = input.compression === 'none' ? '' : `, ${input.compression}`;
     const why = input.evidence.length === 0 ? '' : ` (${input.evidence.map((item) => markdownText(item)).join('; ')})`;
-    rows.push(['input', `${markdownCode(input.path, true)}, ${input.format}${packed}${why}`]);
+    rows.push(['input', `${markdownCode(baseName(input.path), true)}, ${input.format}${packed}${why}`]);
     rows.push(['', `${bytes(input.bytes)}, ${counted(input.lines, 'line')}, ${counted(input.events, 'event')}`]);
     if (input.sha256 !== undefined) rows.push(['sha256', markdownCode(input.sha256, true)]);
     if (input.cut !== undefined) rows.push(['cut', markdownText(input.cut)]);
@@ -104,12 +164,13 @@ function details(report: Report, finding: Finding, open: boolean): string {
   parts.push(
     table(
       ['', ''],
-      facts(finding, 12).map(([label, text]) => [label, markdownCode(text, true)]),
+      facts(report, finding, 12).map(([label, text]) => [label, markdownCode(text, true)]),
     ),
   );
   if (finding.stacks.length > 0) parts.push(markdownBlock(stackBlock(finding, '')));
   const race = drawRace(finding, DRAWING_WIDTH);
   if (race.length > 0) parts.push(markdownBlock(race));
+  if (finding.proof.length > 0) parts.push('Proven by:\n', markdownBlock(proofLines(finding, DRAWING_WIDTH, '')));
   if (finding.evidence.length > 0) {
     const {runs, left} = evidenceRuns(finding);
     const lines = runs.flatMap((run) => [
@@ -123,12 +184,13 @@ function details(report: Report, finding: Finding, open: boolean): string {
     parts.push('The lines that decide it:\n', markdownBlock(lines));
   }
   const first = finding.pages[0];
-  if (finding.history.length > 0 && first !== undefined) {
-    const body = markdownBlock(historyLines(finding.history, HISTORY_WIDTH, ''));
-    parts.push(fold(`History of pfn ${htmlText(first.pfn)}`, body));
+  const {entries} = aboutMoment(finding);
+  if (entries.length > 0 && first !== undefined) {
+    const body = markdownBlock(historyLines(entries, HISTORY_WIDTH, ''));
+    parts.push(fold(`pfn ${htmlText(first.pfn)} about that moment`, body));
   }
   const verdict = finding.verdict === 'sure' ? 'sure' : 'only possible';
-  const summary = `<b>${finding.id}</b> ${SIGNS[finding.severity]} ${finding.severity}: <code>${htmlText(finding.rule)}</code> (${verdict})`;
+  const summary = `<b>${finding.cause}</b> ${SIGNS[finding.severity]} ${finding.severity}: <code>${htmlText(finding.rule)}</code> (${verdict}) <code>${finding.key}</code>`;
   return fold(summary, parts.join('\n'), open);
 }
 
@@ -139,7 +201,7 @@ function closing(report: Report): string {
     out += table(
       ['from .. to', 'device', 'times', 'closest', '1 %', 'median', 'closest at'],
       report.near_misses.map((miss) => [
-        markdownText(miss.what),
+        markdownText(miss.stack === null ? miss.what : `${miss.what}, in ${callersIn(miss.stack)[0] ?? '?'}`),
         miss.device === null ? '-' : markdownCode(miss.device, true),
         number(miss.count),
         duration(miss.min_ns),
@@ -150,19 +212,19 @@ function closing(report: Report): string {
       [2, 3, 4, 5],
     );
   }
-  const missing = [...unrun(report), ...partly(report)];
-  if (missing.length > 0) {
-    out += '\n### Rules that could not run, or only in part\n\n';
+  const lacks = lacksOf(report);
+  if (lacks.length > 0) {
+    out += '\n### Not judged, or only in part\n\n';
     out += table(
-      ['rule', 'status', 'lacks', 'to get it'],
-      missing.map((rule) => [
-        markdownCode(rule.id, true),
-        rule.status,
-        rule.missing.map((name) => markdownCode(name, true)).join(', '),
-        markdownText(rule.advice),
+      ['not in the trace', 'not judged', 'in part', 'to have it'],
+      lacks.map(({what, rules, partly, record}) => [
+        markdownText(what),
+        rules.map((id) => markdownCode(id, true)).join(', '),
+        partly.map(({rule, misses}) => `${markdownCode(rule, true)}: misses ${markdownText(misses)}`).join('; '),
+        markdownText(record),
       ]),
     );
   }
-  out += `\nTo repeat it:\n\n${markdownBlock([commandText(report.command)])}`;
+  out += `\nTo repeat it:\n\n${markdownBlock([commandText(repeatable(report))])}`;
   return out;
 }

@@ -153,7 +153,7 @@ function twoSides<T>(
     const words = folded(`${!onLeft && others ? `${label(side)}: ` : ''}${who}${step.text}`);
     row(step.time, bars(), onLeft ? words : [], onLeft ? [] : words);
     if (step.deciding) {
-      const here = pointer(finding, half);
+      const here = pointer(finding, step, half);
       row('', bars(), onLeft ? here : [], onLeft ? [] : here);
     }
     const closes = CLOSES[step.evidence.role];
@@ -201,15 +201,17 @@ function besideDevice(finding: Finding, steps: Step[], width: number): string[] 
       beside = mapped > 0 ? '| + writeback is over' : '  + writeback is over';
       writeback = Math.max(0, writeback - 1);
     }
-    lines.push(row(step.time, step.text, beside));
-    if (step.deciding) for (const here of pointer(finding, half)) lines.push(row('', here, bar()));
+    wrap(step.text, half, '  ', '').forEach((text, at) =>
+      lines.push(at === 0 ? row(step.time, text, beside) : row('', text, bar())),
+    );
+    if (step.deciding) for (const here of pointer(finding, step, half)) lines.push(row('', here, bar()));
   }
   return lines;
 }
 
 /** What happened here, under the step that it is about. */
-function pointer(finding: Finding, width: number): string[] {
-  return wrap(mark(finding.rule), width, '    ', '^^^ ');
+function pointer(finding: Finding, step: Step, width: number): string[] {
+  return wrap(mark(finding.rule, step.evidence.role), width, '    ', '^^^ ');
 }
 
 /** A line that tells how long nothing happened between two steps, when that is known and long enough to matter. */

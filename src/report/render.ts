@@ -4,8 +4,14 @@ export interface RenderOptions {
   color: boolean;
   /** columns of the terminal; mail and pages have their own */
   width: number;
-  /** how many findings (or pages, holders) are shown; 0 shows all; undefined leaves it to the form */
+  /** nobody's terminal: nothing is cut to the width, only prose is wrapped to it */
+  whole?: boolean;
+  /** how many causes, findings, pages or holders are shown; 0 shows all; undefined leaves it to the form */
   limit?: number;
+  /** a table of every finding instead of the causes */
+  by?: 'deed';
+  /** keys of findings that were asked for: shown in full, instead of one of each cause */
+  chosen?: readonly string[];
 }
 
 /** Pieces of the output in order. Pieces, because a report of a million pages is longer than a string can be. */

@@ -13,7 +13,8 @@ export interface Report {
   inputs: ReportInput[];
   clock: {name: string | null; unit: 'ns' | 'ticks' | null; known_by: string};
   span: {start_ns: string | null; end_ns: string | null; start_ticks?: string; end_ticks?: string};
-  kernel: {release: string | null; known_by: string; signals: string[]};
+  /** `range`: what the signals leave, where no release is told: `6.12 or later` */
+  kernel: {release: string | null; range: string | null; known_by: string; signals: string[]};
   quality: QualityCounter[];
   rules_version: string;
   rules: RuleStatus[];
@@ -22,6 +23,8 @@ export interface Report {
   selection: ReportSelection;
   /** what findings have in common, the gravest first */
   causes: Cause[];
+  /** with `--by page`, `task` or `file`: the same findings summed up by these */
+  groups?: ReportGroups;
   findings: Finding[];
   /** how close the good cases came, for the rules about order */
   near_misses: NearMiss[];
@@ -40,6 +43,8 @@ export interface ReportInput {
   bytes: number;
   lines: number;
   events: number;
+  /** names of its events, the most frequent first; the first 40 */
+  event_names: string[];
   unrecognised: {count: number; first: {line: number; text: string}[]};
   /** of the bytes as read; in the forms that are sent, and with --sha256 */
   sha256?: string;
@@ -63,6 +68,8 @@ export interface RuleStatus {
   /** events whose absence limits the rule */
   missing: string[];
   advice: string;
+  /** the same, one by one: what is not shown, how to record it; of a rule that ran in part what it misses without it */
+  lacks: {need: string; what: string; record: string; misses?: string}[];
 }
 
 export interface Summary {
@@ -112,12 +119,25 @@ export interface Cause {
   last_ns: string | null;
   first_ticks?: string;
   last_ticks?: string;
-  /** the finding with the greatest distance between its deciding events; of none, the first finding */
+  /** the finding with the greatest distance between its deciding events, a sure one where there is one; of none, the first */
   worst: {distance_ns: string | null; key: string};
   /** files of its findings' pages, the most frequent first; the first 8 */
   files: {dev: string; ino: string; findings: number}[];
   /** the cause whose deeds these are too, seen by another rule: `C2` */
   kin_of: string | null;
+}
+
+/** Findings by page, task or file; a finding of several is in the row of each. */
+export interface ReportGroups {
+  by: 'page' | 'task' | 'file';
+  rows: {
+    name: string;
+    findings: number;
+    by_severity: Record<Severity, number>;
+    sure: number;
+    by_rule: Record<string, number>;
+    worst: {distance_ns: string | null; key: string};
+  }[];
 }
 
 /** Those on one side of a cause. */

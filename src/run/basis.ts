@@ -15,17 +15,40 @@ export function basisOf(reading: Reading, options: {command: string[]; version: 
     inputs: inputs.map(inputOf),
     clock: clockOf(reading),
     span: timesOf(m, ...spanOf(reading)),
-    kernel: {
-      release: m.facts.get('kernel') ?? null,
-      known_by: m.facts.has('kernel')
-        ? 'the trace header'
-        : m.era.told === '--kernel'
-          ? '--kernel'
-          : 'not in the trace',
-      signals: kernelSignals(reading),
-    },
+    kernel: kernelOf(reading),
     quality: qualityOf(reading),
   };
+}
+
+function kernelOf(reading: Reading): Report['kernel'] {
+  const {model: m} = reading;
+  const signals = kernelSignals(reading);
+  const release = m.facts.get('kernel') ?? null;
+  if (release !== null) return {release, range: null, known_by: 'the trace header', signals};
+  const range = rangeOf(signals);
+  const told = m.era.told === '--kernel';
+  return {release, range, known_by: told ? '--kernel' : range === null ? 'not in the trace' : 'its events', signals};
+}
+
+/** What signals such as `event dma_map_page: 6.12 or later` leave together; null where they contradict each other. */
+function rangeOf(signals: readonly string[]): string | null {
+  let from: [number, number] | null = null;
+  let to: [number, number] | null = null;
+  const version = (text: string): [number, number] => text.split('.').map(Number) as [number, number];
+  for (const signal of signals) {
+    const match = /: (?:(\d\.\d{1,2}) or later|(\d\.\d{1,2}) to (\d\.\d{1,2})|up to (\d\.\d{1,2}))$/.exec(signal);
+    const low = match?.[1] ?? match?.[2];
+    const high = match?.[3] ?? match?.[4];
+    if (low !== undefined && (from === null || order(version(low), from) > 0)) from = version(low);
+    if (high !== undefined && (to === null || order(version(high), to) < 0)) to = version(high);
+  }
+  if (from !== null && to !== null) return order(from, to) > 0 ? null : `${from.join('.')} to ${to.join('.')}`;
+  if (from !== null) return `${from.join('.')} or later`;
+  return to === null ? null : `up to ${to.join('.')}`;
+}
+
+function order(a: readonly [number, number], b: readonly [number, number]): number {
+  return a[0] - b[0] || a[1] - b[1];
 }
 
 /** First and last event, of whatever name: the model hears only of those that it can use. */
@@ -55,6 +78,9 @@ export function endingOf({model: m, inputs, seconds, partial}: Reading): Pick<Re
   };
 }
 
+/** Most names of events that a report tells. */
+const NAMES_MAX = 40;
+
 function inputOf({input, form, reader, evidence}: ReadInput): ReportInput {
   return {
     path: input.path,
@@ -64,8 +90,12 @@ function inputOf({input, form, reader, evidence}: ReadInput): ReportInput {
     bytes: input.bytesRead,
     lines: reader.counters.lines,
     events: reader.counters.events,
+    event_names: [...reader.counters.eventsByName()]
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, NAMES_MAX)
+      .map(([name]) => name),
     unrecognised: {count: reader.counters.unrecognised, first: reader.counters.firstUnrecognised},
-    sha256: input.sha256,
+    ...(input.sha256 === undefined ? {} : {sha256: input.sha256}),
     ...(input.cut === undefined ? {} : {cut: input.cut}),
   };
 }

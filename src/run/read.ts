@@ -43,6 +43,8 @@ export interface ReadOptions {
   vmemmap: bigint | undefined;
   /** symbols that the user gave */
   kallsyms?: Kallsyms | undefined;
+  /** the digest of each input is wanted */
+  sha256?: boolean | undefined;
   signal?: AbortSignal | undefined;
   /** told once the inputs are open: to show progress */
   onOpen?: ((inputs: readonly Input[]) => void) | undefined;
@@ -111,6 +113,7 @@ async function readOnce(
   const started = process.hrtime.bigint();
   const inputs = await openInputs(options.traces, options.signal);
   options.onOpen?.(inputs);
+  if (options.sha256 !== true) for (const input of inputs) input.forgoDigest();
   try {
     const time = new TimeBase();
     const model = new Model(time);

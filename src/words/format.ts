@@ -112,7 +112,7 @@ export function pageList(pages: readonly Pick<FindingPage, 'pfn' | 'order'>[], m
   const runs = pageRuns(pages);
   const shown = runs.slice(0, most).join(', ');
   const rest = runs.length - most;
-  return rest > 0 ? `${shown} and ${number(rest)} more runs` : shown;
+  return rest > 0 ? `${shown} and ${counted(rest, 'more run')}` : shown;
 }
 
 /** Number of base pages, folios counted by their size. */

@@ -1,6 +1,6 @@
 /** The names that renderers give to roles and rules' deciding events. No other analysis is done on a finding here. */
 import type {Evidence, Finding, HistoryEntry, Report, RuleStatus, Severity, WindowEnd} from '../results/report.js';
-import {counted, number, time} from './format.js';
+import {between, counted, number, time} from './format.js';
 
 /** What a line of evidence did to the page, said of the task on whose side it stands. */
 const DEEDS: Record<string, string> = {
@@ -13,6 +13,8 @@ const DEEDS: Record<string, string> = {
   'dma-complete': 'completes the request',
   'writeback-start': 'starts writeback',
   'writeback-end': 'ends writeback',
+  return: 'the call returns',
+  'count-left': 'leaves the count too high',
   dirty: 'marks it dirty',
   clean: 'clears the dirty flag',
   free: 'frees it',
@@ -64,18 +66,27 @@ const MARKS: Record<string, string> = {
   'long-pin': 'held this long',
 };
 
-export function mark(rule: string): string {
+/** `role`: that of the line which the mark stands at. */
+export function mark(rule: string, role?: string): string {
+  if (rule === 'writeback-while-pinned' && role === 'pin') return 'pinned while under writeback';
+  if (rule === 'writeback-while-dma' && role === 'dma-map') return 'mapped while under writeback';
   return MARKS[rule] ?? 'here';
 }
 
 /**
- * Index of the evidence that the drawing points at: of the lines with the rule's best role the one at the finding's
- * start, where its violation begins; else the last of them; else the last line of all.
+ * Index of the evidence that the drawing points at: of the lines with one of the rule's roles the one at the finding's moment;
+ * else the last with the best of these roles; else the last line of all.
  */
-export function decidingEvidence(finding: Pick<Finding, 'rule' | 'evidence' | 'start_ns'>): number {
-  for (const role of DECIDING[finding.rule] ?? []) {
-    const begins = finding.evidence.findLastIndex((item) => item.role === role && item.t_ns === finding.start_ns);
-    if (begins >= 0 && finding.start_ns !== null) return begins;
+export function decidingEvidence(finding: Pick<Finding, 'rule' | 'evidence' | 'at_ns' | 'at_ticks'>): number {
+  const roles = DECIDING[finding.rule] ?? [];
+  const moment = finding.at_ns ?? finding.at_ticks ?? null;
+  for (const role of roles) {
+    const now = finding.evidence.findLastIndex(
+      (item) => item.role === role && moment !== null && (item.t_ns ?? item.t_ticks) === moment,
+    );
+    if (now >= 0) return now;
+  }
+  for (const role of roles) {
     const at = finding.evidence.findLastIndex((item) => item.role === role);
     if (at >= 0) return at;
   }
@@ -122,18 +133,6 @@ export function byLabel(role: string): string {
 
 export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'note'];
 
-/** `2 errors, 1 warning (1 only possible)`, or that nothing was found. */
-export function tally(report: Report): string {
-  const parts = SEVERITIES.filter((severity) => report.summary.by_severity[severity] > 0).map((severity) =>
-    counted(report.summary.by_severity[severity], severity),
-  );
-  if (parts.length === 0) return 'no findings';
-  const possible = report.summary.by_verdict.possible;
-  const all = report.summary.by_verdict.sure + possible;
-  if (possible === 0) return parts.join(', ');
-  return `${parts.join(', ')} (${possible === all ? (all === 1 ? 'only possible' : 'all only possible') : `${number(possible)} only possible`})`;
-}
-
 /** What the tallies are out of: `in 310 pins of 1,234 pages, 88 DMA mappings and 12 writebacks`. */
 export function lookedAt(report: Report): string {
   const {pages, pins, gets, dma_windows, writebacks} = report.summary;
@@ -146,31 +145,12 @@ export function lookedAt(report: Report): string {
   ].join(', ');
 }
 
-/** Nothing found is said with what was looked at: of an empty trace it means nothing. */
-export function nothingFound(report: Report): string {
-  return `Nothing found in ${lookedAt(report)}, by the rules that ran.`;
-}
-
 export function unrun(report: Report): RuleStatus[] {
   return report.rules.filter((rule) => rule.status === 'not-run');
 }
 
 export function partly(report: Report): RuleStatus[] {
   return report.rules.filter((rule) => rule.status === 'partial');
-}
-
-/** The last line of every text form. Never "clean" when something could not be judged. */
-export function verdictLine(report: Report): string {
-  const missing = unrun(report).length;
-  const ran = report.rules.length - missing;
-  const rules =
-    missing === 0
-      ? `all ${ran} rules ran`
-      : `${ran} of ${report.rules.length} rules ran, ${missing} could not for lack of events`;
-  const suppressed = report.summary.suppressed > 0 ? `; ${number(report.summary.suppressed)} suppressed` : '';
-  const cut = report.partial === undefined ? '' : '; stopped early';
-  const head = tally(report);
-  return `${head.charAt(0).toUpperCase()}${head.slice(1)}; ${rules}${suppressed}${cut}.`;
 }
 
 /** Advice behind what it is about; nothing where there is none. */
@@ -189,12 +169,36 @@ export function clockText(report: Pick<Report, 'clock' | 'span'>): string {
 }
 
 export function kernelText(report: Pick<Report, 'kernel'>): string {
-  return `${report.kernel.release ?? 'release not known'} (${report.kernel.known_by})`;
+  const {release, range, known_by} = report.kernel;
+  if (release !== null) return `Linux ${release} (${known_by})`;
+  return range === null ? `release not known (${known_by})` : `Linux ${range} (by ${known_by})`;
 }
 
-/** Which numbers a cut leaves out: `12 more not shown (--limit 0 shows all)`. */
-export function cutText(hidden: number): string {
-  return `${number(hidden)} more not shown (--limit 0 shows all)`;
+/** `38 s from 23.898148, clock mono` */
+export function clockBrief({clock, span}: Pick<Report, 'clock' | 'span'>): string {
+  const length = between(span.start_ns, span.end_ns);
+  const from = time(span.start_ns, span.start_ticks);
+  const name = clock.name === null ? '' : `, clock ${clock.name}`;
+  if (length !== null) return `${length} from ${from}${name}`;
+  const to = time(span.end_ns, span.end_ticks);
+  return from === '-' ? `no times${name}` : `${from} to ${to}${clock.unit === 'ticks' ? ' ticks' : ''}${name}`;
+}
+
+/** Which numbers a cut leaves out: `12 more not shown (--limit 0 shows all)`, `12 more causes not shown (...)`. */
+export function cutText(hidden: number, what?: string): string {
+  const items = what === undefined ? number(hidden) : counted(hidden, `more ${what}`);
+  return `${items}${what === undefined ? ' more' : ''} not shown (--limit 0 shows all)`;
+}
+
+/** A path without its folders; standard input by its name. */
+export function baseName(path: string): string {
+  return path === '-' ? 'standard input' : (path.split('/').at(-1) ?? path);
+}
+
+/** The command with traces by their names alone: the reporter's folders are nobody's business. */
+export function repeatable({command, inputs}: Pick<Report, 'command' | 'inputs'>): string[] {
+  const paths = new Set(inputs.map(({path}) => path));
+  return command.map((word) => (paths.has(word) ? baseName(word) : word));
 }
 
 /** The command to type again, quoted for a POSIX shell where a word needs it. */

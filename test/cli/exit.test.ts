@@ -4,7 +4,7 @@ import type {FailOn} from '../../src/cli/exit.js';
 import {explain} from '../../src/cli/failure.js';
 import type {Finding, Report, RuleStatus} from '../../src/results/report.js';
 
-const ran: RuleStatus = {id: 'pin-leak', status: 'ran', missing: [], advice: ''};
+const ran: RuleStatus = {id: 'pin-leak', status: 'ran', missing: [], advice: '', lacks: []};
 const notRun: RuleStatus = {...ran, status: 'not-run'};
 const finding = (severity: Finding['severity'], verdict: Finding['verdict']): Finding =>
   ({severity, verdict}) as Finding;

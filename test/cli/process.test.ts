@@ -85,9 +85,9 @@ describe('pinscope', () => {
     expect(status).toBe(0);
     const report = JSON.parse(stdout) as {inputs: {events: number; bytes: number}[]};
     expect(report.inputs).toMatchObject([{events: 16, bytes: trace().length}]);
-    expect(shell('pinscope analyze --json', trace()).stdout).toContain('"events": 16');
-    expect(shell('pinscope analyze - --json < trace.txt').stdout).toContain('"events": 16');
-    expect(shell('pinscope analyze --json', gzipSync(trace())).stdout).toContain('"compression": "gzip"');
+    expect(shell('pinscope analyze --json', trace()).stdout).toContain('"events":16');
+    expect(shell('pinscope analyze - --json < trace.txt').stdout).toContain('"events":16');
+    expect(shell('pinscope analyze --json', gzipSync(trace())).stdout).toContain('"compression":"gzip"');
   });
 
   it('says that a gzip file was cut, and what that means under --strict', () => {
@@ -159,6 +159,6 @@ describe('a run that is stopped', () => {
   it('by the end of the command before the pipe reports what it got', () => {
     const {status, stdout} = shell('(head -c 1000 trace.txt; kill -9 $BASHPID) | pinscope analyze --json');
     expect(status).toBe(0);
-    expect(stdout).toContain('"lines": 9');
+    expect(stdout).toContain('"lines":9');
   });
 });

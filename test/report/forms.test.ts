@@ -1,11 +1,14 @@
 import {describe, expect, it} from 'vitest';
 import {REPORT_FORMS, REPORT_RENDERERS, type ReportForm} from '../../src/report/index.js';
 import type {Report} from '../../src/results/report.js';
+import {ascii, untabbed} from '../../src/words/clean.js';
+import {groupsOf} from '../../src/findings/groups.js';
+import type {RenderOptions} from '../../src/report/render.js';
 import * as samples from './samples.js';
 
-const plain = {color: false, width: 80};
+const plain: RenderOptions = {color: false, width: 80};
 
-function rendered(form: ReportForm, report: Report, options: Partial<typeof plain & {limit: number}> = {}): string {
+function rendered(form: ReportForm, report: Report, options: Partial<RenderOptions> = {}): string {
   return [...REPORT_RENDERERS[form](report, {...plain, ...options})].join('');
 }
 
@@ -21,6 +24,11 @@ const all: [string, () => Report][] = [
   ['nothing found', samples.nothingFound],
   ['104 findings', () => samples.manyFindings(100)],
 ];
+/** A trace's line as a mail has it. */
+function quote(text: string): string {
+  return `    ${ascii(untabbed(text).trimStart()).trimEnd()}`;
+}
+
 const textForms = REPORT_FORMS.filter((form) => form !== 'json' && form !== 'ndjson');
 
 describe.each(all)('%s', (_, report) => {
@@ -39,7 +47,9 @@ describe.each(all)('%s', (_, report) => {
   it('is a mail of ASCII without tabs, at most 75 columns except quoted trace lines', () => {
     const text = rendered('mail', report(), {limit: 0});
     expect(text).toMatch(/^[\x20-\x7e\n]*$/);
-    for (const line of text.split('\n')) if (!line.startsWith('> ')) expect(line.length, line).toBeLessThanOrEqual(75);
+    const quoted = new Set(report().findings.flatMap(({evidence}) => evidence.map((item) => quote(item.text))));
+    for (const line of text.split('\n')) if (!quoted.has(line)) expect(line.length, line).toBeLessThanOrEqual(75);
+    expect(text.split('\n').length).toBeLessThanOrEqual(100);
   });
 
   it.each(textForms)('lets no control or bidi character into %s', (form) => {
@@ -53,28 +63,78 @@ describe.each(all)('%s', (_, report) => {
 });
 
 describe('table', () => {
-  it('ends with one line of verdict', () => {
-    const lines = rendered('table', one()).trimEnd().split('\n');
-    expect(lines.at(-1)).toBe('1 error; all 4 rules ran.');
-    expect(lines.at(-2)).toBe('');
+  it('begins with the sum, the rules and the losses', () => {
+    const [first, second] = rendered('table', one(), {width: 100}).split('\n');
+    expect(first).toBe('1 finding of 1 cause: 1 error unpin-while-dma; sure. All 4 rules ran. No marked loss.');
+    expect(second).toMatch(/^trace {4}bugs\.txt: ftrace, 1\.1 MB/);
+  });
+
+  it('says how many findings the filters left, and which filters', () => {
+    const report = one();
+    report.selection = {filters: [{flag: '--comm', value: 'wl'}], shown: 1, found: 7, left_out: 6};
+    for (const form of textForms) expect(rendered(form, report)).toContain('1 of 7 findings (--comm wl), of 1 cause');
+    report.findings = [];
+    report.causes = [];
+    report.selection = {filters: [{flag: '--comm', value: 'fio'}], shown: 0, found: 7, left_out: 7};
+    for (const form of textForms) expect(rendered(form, report)).toContain('0 of 7 findings (--comm fio).');
   });
 
   it('never calls a trace clean when a rule could not run, and says what was looked at', () => {
     const text = rendered('table', samples.nothingFound(), {width: 200});
-    expect(text).toContain('Nothing found in 1,234 pages, 310 pins,');
-    expect(text).toContain('3 of 4 rules ran, 1 could not for lack of events');
-    expect(text).toContain('writeback-while-pinned: lacks __folio_start_writeback, folio_end_writeback; record');
+    expect(text).toContain('No finding in 1,234 pages, 310 pins,');
+    expect(text).toContain(
+      '3 of 4 rules ran, 1 of them in part; not judged: writeback-while-pinned (the trace lacks writeback).',
+    );
+    expect(text).toContain('  writeback: writeback-while-pinned; to have it: the probes that');
     expect(text).toContain('events lost on CPU 1: 1,184');
     expect(text).not.toMatch(/clean|no problem|safe/i);
   });
 
   it('announces a cut, and shows all with a limit of 0', () => {
     const report = samples.manyFindings(100);
-    expect(rendered('table', report)).toContain('84 more not shown (--limit 0 shows all)');
-    expect(rendered('table', report, {limit: 5})).toContain('99 more not shown (--limit 0 shows all)');
-    const whole = rendered('table', report, {limit: 0});
+    expect(rendered('table', report, {by: 'deed'})).toContain('84 more findings not shown (--limit 0 shows all)');
+    expect(rendered('table', report, {by: 'deed', limit: 5})).toContain('99 more findings not shown');
+    expect(rendered('table', report, {limit: 2})).toContain('6 more causes not shown');
+    const whole = rendered('table', report, {by: 'deed', limit: 0});
     expect(whole).not.toContain('not shown (');
-    expect(whole).toMatch(/^ {2}F104 /m);
+    expect(whole.match(/^C\d {2}(?:error|warning|note)/gm)).toHaveLength(104);
+  });
+
+  it('sums findings up by page, task and file', () => {
+    const report = samples.manyFindings(4);
+    for (const by of ['page', 'task', 'file'] as const) {
+      report.groups = groupsOf(report.findings, by);
+      const text = rendered('table', report, {width: 120});
+      expect(text).toMatch(new RegExp(`^${by} +found +sure`, 'm'));
+      expect(text).toContain({page: '0x5dac9', task: 'kworker', file: 'device 259:0, inode 14'}[by]);
+    }
+  });
+
+  it('is cut to no width where no terminal reads it', () => {
+    const report = one();
+    const text = rendered('table', report, {whole: true});
+    for (const {text: line} of report.findings[0]!.evidence) expect(text).toContain(line.trim().replace(/ {2,}/g, ' '));
+  });
+
+  it('shows a finding that was asked for at length', () => {
+    const text = rendered('table', samples.manyFindings(9), {chosen: ['81c02e55'], width: 200});
+    expect(text).toContain('line 4460 (writeback-start)');
+    expect(text).toMatch(/count before +1027 = 1 pin \+ 3 references/);
+    expect(text).toContain('pfn 0x5dac9 about that moment');
+    expect(text).not.toContain('unpin-while-dma on pinbug.0');
+  });
+
+  it('shows what is proven, and why the rest is not', () => {
+    const report = one();
+    report.findings[0]!.proof = [
+      {premise: 'held', says: 'it was a pin', proven: true, by: [{input: 0, line: 3620}]},
+      {premise: 'live', says: 'the device may touch it', proven: false, by: [], why: 'record block:block_rq_complete'},
+    ];
+    for (const form of ['table', 'mail', 'markdown'] as const) {
+      const text = rendered(form, report);
+      expect(text).toMatch(/held {2}it was a pin +line 3620/);
+      expect(text).toMatch(/live {2}the device may touch it +not proven: record/);
+    }
   });
 
   it('colours only when asked, and only by escape sequences of its own', () => {
@@ -86,44 +146,67 @@ describe('table', () => {
   });
 
   it('quotes deciding lines with their numbers', () => {
-    const text = rendered('table', one(), {width: 200});
+    const text = rendered('table', one(), {width: 200, chosen: ['3f9a1c02']});
     expect(text).toContain('line 3641 (unpin)');
     expect(text).toContain('page_ref_mod_and_test: pfn=0x2fb0 flags=referenced|uptodate|owner_2|swapbacked count=2');
   });
 
   it('gives the reason why a finding is only possible, and folds pages to ranges', () => {
-    const text = rendered('table', wide(), {width: 200});
-    expect(text).toContain('unpin-while-dma  (only possible)');
+    const text = rendered('table', wide(), {width: 200, chosen: ['a0441709']});
+    expect(text).toContain('error unpin-while-dma, only possible');
     expect(text).toContain('CPU 1 lost 12 events between 17.232 and 17.240: an unmap may be among them');
     expect(text).toContain('512 pages: 0x40000-0x400ff, 0x40101-0x40191, 0x40195-0x40203');
     expect(text).toContain('its end is not in this trace');
   });
 
   it('prints ticks as they are, with no durations', () => {
-    const text = rendered('table', samples.ticksReport());
+    const text = rendered('table', samples.ticksReport(), {chosen: ['3f9a1c02']});
     expect(text).toContain('46021779126 to 46033001207 ticks');
-    expect(text).toContain('DMA window    pinbug.0 BIDIRECTIONAL: line 3635 to line 3648');
+    expect(text).toMatch(/DMA window +pinbug\.0 BIDIRECTIONAL: line 3635 to line 3648/);
   });
 });
 
 describe('mail', () => {
-  it('opens with what was found, in which input, and ends with the command', () => {
+  it('proposes a subject, answers, and ends with what to attach', () => {
     const lines = rendered('mail', one()).trimEnd().split('\n');
-    expect(lines.slice(0, 5)).toEqual([
-      'Report of pinscope 0.1.0 (rules 1)',
+    expect(lines.slice(0, 4)).toEqual([
+      'Subject: [BUG] unpin-while-dma on pinbug.0',
       '',
-      'Found     1 error',
-      'Kernel    6.11 to 6.13 (signals in the trace)',
-      'Input     bugs.txt, 1.1 MB, 6,692 lines, 6,680 events',
+      '1 finding of 1 cause: 1 error unpin-while-dma; sure. All 4 rules ran. No',
+      'marked loss.',
     ]);
-    expect(lines).toContain('sha256    8fd1070e35ddb6f689db437bd653d27b01a8482a4edba20463884ca90bbe4f7e');
-    expect(lines.at(-1)).toBe('  $ pinscope analyze bugs.txt');
+    expect(lines).toContain('  $ pinscope analyze bugs.txt');
+    expect(lines).toContain('  $ pinscope history --around 3f9a1c02 bugs.txt');
+    expect(lines.slice(-2)).toEqual([
+      '  bugs.txt, 1.1 MB',
+      '    sha256 8fd1070e35ddb6f689db437bd653d27b01a8482a4edba20463884ca90bbe4f7e',
+    ]);
   });
 
-  it('quotes the deciding lines byte for byte', () => {
+  it('quotes the deciding lines byte for byte, and tells their numbers', () => {
     const report = one();
     const lines = rendered('mail', report).split('\n');
-    for (const item of report.findings[0]?.evidence ?? []) expect(lines).toContain(`> ${item.text}`);
+    for (const item of report.findings[0]?.evidence ?? []) {
+      expect(lines).toContain(`    ${item.text.trimStart()}`);
+      expect(lines).toContain(`  line ${item.line} (${item.role})`);
+    }
+  });
+
+  it('proves the finding that was asked for', () => {
+    const text = rendered('mail', samples.manyFindings(9), {chosen: ['81c02e55']});
+    expect(text).toContain('Subject: [BUG] writeback-while-pinned on pinbug.0 and ');
+    expect(text).toContain('__folio_start_writeback: (__folio_start_writeback+0x4/0x240)');
+  });
+
+  it.each([0, 1, 30, 1500])('is sent as it is: at most 100 lines of %i findings and more', (count) => {
+    expect(rendered('mail', samples.manyFindings(count)).split('\n').length).toBeLessThanOrEqual(100);
+  });
+
+  it('leaves out the folders of whoever reports', () => {
+    const report = one();
+    report.inputs[0]!.path = '/home/me/secret/bugs.txt';
+    report.command = ['pinscope', 'analyze', '/home/me/secret/bugs.txt'];
+    for (const form of ['mail', 'markdown', 'html'] as const) expect(rendered(form, report)).not.toContain('secret');
   });
 
   it('breaks a long command only where a shell takes it', () => {
@@ -136,7 +219,7 @@ describe('mail', () => {
     ];
     const text = rendered('mail', report);
     const command = text
-      .slice(text.indexOf('  $ ') + 4)
+      .slice(text.indexOf('  $ ') + 4, text.indexOf('  $ pinscope history'))
       .replaceAll(' \\\n', ' ')
       .trim()
       .replace(/ {2,}trace/g, ' trace');
@@ -238,7 +321,19 @@ describe('ndjson', () => {
     expect(of('finding')).toEqual(report.findings);
     expect(of('input')).toEqual(report.inputs);
     expect(of('rule')).toEqual(report.rules);
+    expect(of('cause')).toEqual(report.causes);
     expect(of('near-miss')).toEqual(report.near_misses);
     expect(of('summary')).toEqual([{...report.summary, timing: report.timing}]);
+  });
+});
+
+describe('a big report', () => {
+  it.each(['table', 'mail', 'markdown'] as const)('as %s', async (form) => {
+    await expect(rendered(form, samples.manyFindings(1500))).toMatchFileSnapshot(`snapshots/big.${form}.txt`);
+  });
+
+  it('as a table of every finding, whole', async () => {
+    const text = rendered('table', samples.manyFindings(30), {by: 'deed', limit: 0, whole: true});
+    await expect(text).toMatchFileSnapshot('snapshots/deeds.table.txt');
   });
 });

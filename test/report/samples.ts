@@ -22,6 +22,9 @@ export function ticksReport(): Report {
       end_ns: null,
       start_ticks: '46021779126',
       end_ticks: '46033001207',
+      at_ns: null,
+      at_ticks: '46021779126',
+      distance_ns: null,
       pages: finding.pages.map((page) => ({
         ...page,
         start_ns: null,
@@ -42,6 +45,7 @@ export function ticksReport(): Report {
     status: 'not-run',
     missing: ['a clock of seconds'],
     advice: 'echo mono > trace_clock',
+    lacks: [{need: 'time', what: 'a clock of seconds', record: 'echo mono > trace_clock'}],
   });
   return report;
 }
@@ -120,9 +124,16 @@ export function nothingFound(): Report {
           status: 'not-run',
           missing: ['__folio_start_writeback', 'folio_end_writeback'],
           advice: 'record the probes that `pinscope record --print` sets',
+          lacks: [{need: 'writeback', what: 'writeback', record: 'the probes that `pinscope record --print` sets'}],
         }
       : rule.id === 'free-while-dma'
-        ? {...rule, status: 'partial', missing: ['mm_page_alloc'], advice: 'add kmem:mm_page_alloc'}
+        ? {
+            ...rule,
+            status: 'partial',
+            missing: ['mm_page_alloc'],
+            advice: 'without frees it misses reuse',
+            lacks: [{need: 'free', what: 'frees', record: 'add kmem:mm_page_alloc', misses: 'reuse'}],
+          }
         : rule,
   );
   report.near_misses = [
@@ -148,6 +159,7 @@ export function manyFindings(count: number): Report {
     const finding = earlyUnpin();
     return {
       ...finding,
+      key: (0x1000 + at).toString(16).padStart(8, '0'),
       severity: at % 3 === 0 ? 'warning' : at % 3 === 1 ? 'error' : 'note',
       rule: at % 3 === 2 ? 'long-pin' : finding.rule,
       device: at % 2 === 0 ? 'pinbug.0' : '0000:00:03.0',

@@ -1,4 +1,5 @@
 /** `pinscope history` in its output forms. */
+import {jsonDocument} from '../json.js';
 import {ascii, htmlText, markdownBlock, markdownCode, markdownText, printable, untabbed} from '../../words/clean.js';
 import {factLines} from '../finding-text.js';
 import {bytes, counted, number, wrap} from '../../words/format.js';
@@ -70,14 +71,7 @@ const renderMarkdown: Renderer<HistoryReport> = function* (report, options) {
   yield `\nTo repeat it:\n\n${markdownBlock([commandText(report.command)])}`;
 };
 
-const renderJson: Renderer<HistoryReport> = function* (report) {
-  const {pages, ...rest} = report;
-  yield `${JSON.stringify(rest, null, 2).slice(0, -2)},\n  "pages": [`;
-  for (const [at, page] of pages.entries()) {
-    yield `${at === 0 ? '' : ','}\n    ${JSON.stringify(page, null, 2).replaceAll('\n', '\n    ')}`;
-  }
-  yield `${pages.length === 0 ? '' : '\n  '}]\n}\n`;
-};
+const renderJson: Renderer<HistoryReport> = (report, options) => jsonDocument(report, options.whole === true);
 
 export const HISTORY_RENDERERS: Record<HistoryForm, Renderer<HistoryReport>> = {
   table: renderTable,

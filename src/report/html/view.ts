@@ -17,10 +17,12 @@ import {
   task,
   time,
 } from '../../words/format.js';
+import {answer} from '../../words/causes.js';
 import {drawRace} from '../race.js';
 import {stackLines, trimmed} from '../stacks.js';
 import type {Finding, Report, Severity} from '../../results/report.js';
 import {
+  baseName,
   byLabel,
   clockText,
   commandText,
@@ -31,9 +33,9 @@ import {
   lookedAt,
   mark,
   partly,
+  repeatable,
   advice,
   unrun,
-  verdictLine,
 } from '../../words/words.js';
 
 export interface PageView {
@@ -92,7 +94,7 @@ export function pageView(report: Report, shown: number): PageView {
   const hidden = report.findings.length - shown;
   return {
     version: report.tool.version,
-    verdict: verdictLine(report),
+    verdict: answer(report).join(' '),
     facts: reportFacts(report).map(([label, text]) => [label, printable(text)]),
     counts: report.summary.by_severity,
     findings: report.findings.slice(0, shown).map((finding) => findingView(report, finding)),
@@ -114,7 +116,7 @@ export function pageView(report: Report, shown: number): PageView {
       missing: printable(rule.missing.join(', ')),
       advice: printable(rule.advice),
     })),
-    command: printable(commandText(report.command)),
+    command: printable(commandText(repeatable(report))),
   };
 }
 
@@ -122,7 +124,7 @@ function reportFacts(report: Report): [string, string][] {
   const list: [string, string][] = [];
   for (const input of report.inputs) {
     const packed = input.compression === 'none' ? '' : `, ${input.compression}`;
-    list.push(['input', `${input.path === '-' ? 'standard input' : input.path}: ${input.format}${packed}`]);
+    list.push(['input', `${baseName(input.path)}: ${input.format}${packed}`]);
     list.push(['', `${bytes(input.bytes)}, ${counted(input.lines, 'line')}, ${counted(input.events, 'event')}`]);
     if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
     if (input.evidence.length > 0) list.push(['known by', input.evidence.join('; ')]);
@@ -165,7 +167,7 @@ function findingView(report: Report, finding: Finding): FindingView {
             .slice(0, MOST_PAGES_SHOWN)
             .map((page) => [page.pfn, String(page.order), span(page), number(page.occurrences)]),
     when: time(finding.start_ns, finding.start_ticks),
-    facts: facts(finding, 24).map(([label, text]) => [label, printable(text)]),
+    facts: facts(report, finding, 24).map(([label, text]) => [label, printable(text)]),
     stacks: trimmed(finding.stacks).map((stack) => ({
       label: printable(byLabel(stack.role)),
       lines: stackLines(stack).map(printable),

@@ -1,4 +1,5 @@
 /** `pinscope info` in its output forms. */
+import {jsonDocument} from '../json.js';
 import {printable, untabbed} from '../../words/clean.js';
 import {factLines} from '../finding-text.js';
 import {bytes, clip, counted, number, time, wrap} from '../../words/format.js';
@@ -20,9 +21,7 @@ const renderTable: Renderer<InfoReport> = function* (report, options) {
   for (const line of lines(report, options, width, color)) yield `${line}\n`;
 };
 
-const renderJson: Renderer<InfoReport> = function* (report) {
-  yield `${JSON.stringify(report, null, 2)}\n`;
-};
+const renderJson: Renderer<InfoReport> = (report, options) => jsonDocument(report, options.whole === true);
 
 export const INFO_RENDERERS: Record<InfoForm, Renderer<InfoReport>> = {table: renderTable, json: renderJson};
 

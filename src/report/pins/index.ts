@@ -1,4 +1,5 @@
 /** `pinscope pins` in its output forms. */
+import {jsonDocument} from '../json.js';
 import {ascii, htmlText, markdownBlock, markdownCode, printable, untabbed} from '../../words/clean.js';
 import {factLines} from '../finding-text.js';
 import {bytes, clip, counted, duration, number, task, time, wrap} from '../../words/format.js';
@@ -42,9 +43,7 @@ const renderMarkdown: Renderer<PinsReport> = function* (report, options) {
   yield `\nTo repeat it:\n\n${markdownBlock([commandText(report.command)])}`;
 };
 
-const renderJson: Renderer<PinsReport> = function* (report) {
-  yield `${JSON.stringify(report, null, 2)}\n`;
-};
+const renderJson: Renderer<PinsReport> = (report, options) => jsonDocument(report, options.whole === true);
 
 export const PINS_RENDERERS: Record<PinsForm, Renderer<PinsReport>> = {
   table: renderTable,

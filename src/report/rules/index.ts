@@ -1,4 +1,5 @@
 /** `pinscope rules` in its output forms: the list of all rules, or the page of one. */
+import {jsonDocument} from '../json.js';
 import {counted, wrap} from '../../words/format.js';
 import {paint, type Paint} from '../paint.js';
 import type {Renderer} from '../render.js';
@@ -18,9 +19,7 @@ const renderTable: Renderer<RulesReport> = function* (report, options) {
   for (const line of lines) yield `${line}\n`;
 };
 
-const renderJson: Renderer<RulesReport> = function* (report) {
-  yield `${JSON.stringify(report, null, 2)}\n`;
-};
+const renderJson: Renderer<RulesReport> = (report, options) => jsonDocument(report, options.whole === true);
 
 export const RULES_RENDERERS: Record<RulesForm, Renderer<RulesReport>> = {table: renderTable, json: renderJson};
 

@@ -1,0 +1,184 @@
+/** The answer and the causes as lines of text: what the terminal and the mail begin with. */
+import {printable} from '../words/clean.js';
+import {answer, causeTitle, causeWho, lacksOf, lackText, oneOf} from '../words/causes.js';
+import {bytes, clip, counted, duration, frames, number, pageList, time, wrap} from '../words/format.js';
+import type {Cause, Finding, Report, ReportGroups} from '../results/report.js';
+import {advice, clockBrief, cutText, kernelText} from '../words/words.js';
+import type {Paint} from './paint.js';
+
+/** Rows of a table of findings, pages, tasks or files that are shown when nobody asked for more. */
+export const ROWS = 20;
+/** Causes that are shown when nobody asked for more. */
+export const CAUSES = 10;
+
+export interface TextOptions {
+  width: number;
+  color: Paint;
+  /** cells are not cut */
+  whole: boolean;
+}
+
+/** The first lines: the sum, the rules, the losses. */
+export function answerLines(report: Report, width: number): string[] {
+  return wrap(printable(answer(report).join(' ')), width);
+}
+
+/** What was read, one line an input where it fits, and what is wrong with it. */
+export function inputLines(report: Report, width: number, name: (path: string) => string): string[] {
+  const list: [string, string][] = [];
+  report.inputs.forEach((input, i) => {
+    const packed = input.compression === 'none' ? [] : [input.compression];
+    const facts = [input.format, ...packed, bytes(input.bytes), counted(input.lines, 'line')];
+    const last = i === report.inputs.length - 1 ? [clockBrief(report), kernelText(report)] : [];
+    list.push(['trace', `${name(input.path)}: ${[...facts, ...last].join(', ')}`]);
+    if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
+    if (input.cut !== undefined) list.push(['cut', input.cut]);
+    if (input.unrecognised.count > 0) {
+      const first = input.unrecognised.first[0];
+      const example =
+        first === undefined ? '' : `, the first is line ${first.line}: ${clip(printable(first.text.trim()), 60)}`;
+      list.push(['unread', `${counted(input.unrecognised.count, 'line')} not understood${example}`]);
+    }
+  });
+  for (const counter of report.quality) {
+    if (counter.count === 0) continue;
+    const where = counter.cpu === undefined ? '' : ` on CPU ${counter.cpu}`;
+    list.push([counter.severity, `${counter.message}${where}: ${number(counter.count)}${advice(counter.advice)}`]);
+  }
+  return list.flatMap(([label, text]) => wrap(printable(text), width, '         ', `${label.padEnd(7)}  `));
+}
+
+/** The causes, at most so many, as a table whose text column wraps. */
+export function causeTable(report: Report, most: number, {width, color}: TextOptions): string[] {
+  const {causes} = report;
+  const shown = causes.slice(0, most === 0 ? causes.length : most);
+  if (shown.length === 0) return [];
+  const cells = shown.map((cause) => ({
+    id: cause.id,
+    counts: [number(cause.findings), number(cause.pages), number(cause.sure)],
+    worst: cause.worst.distance_ns === null ? '' : duration(cause.worst.distance_ns),
+    key: cause.worst.key,
+  }));
+  const heads = ['found', 'pages', 'sure'];
+  const widths = heads.map((head, at) => Math.max(head.length, ...cells.map(({counts}) => counts[at]!.length)));
+  const id = Math.max(...cells.map((cell) => cell.id.length));
+  const worst = Math.max(5, ...cells.map((cell) => cell.worst.length));
+  const key = Math.max(3, ...cells.map((cell) => cell.key.length));
+  const left = id + widths.reduce((sum, one) => sum + 2 + one, 0) + 2;
+  const room = Math.max(20, width - left - 2 - worst - 2 - key);
+  const row = (name: string, counts: string[], what: string, far: string, of: string): string =>
+    `${name.padEnd(id)}${counts.map((count, at) => `  ${count.padStart(widths[at]!)}`).join('')}  ${what.padEnd(room)}  ${far.padStart(worst)}  ${of}`.trimEnd();
+  const out = [row('', heads, 'what', 'worst', 'key')];
+  shown.forEach((cause, at) => {
+    const [first = '', ...rest] = [...wrap(title(cause), room), ...wrap(printable(causeWho(cause)), room)];
+    const {counts, worst: far, key: of} = cells[at]!;
+    const line = row(cause.id, counts, first, far, of);
+    out.push(color.severity(cause.severity, cause.id) + line.slice(cause.id.length));
+    for (const more of rest) out.push(`${' '.repeat(left)}${more}`.trimEnd());
+  });
+  const hidden = causes.length - shown.length;
+  if (hidden > 0) out.push(cutText(hidden, 'cause'));
+  return out;
+}
+
+function title(cause: Cause): string {
+  return printable(`${cause.severity === 'error' ? '' : `${cause.severity} `}${causeTitle(cause)}`);
+}
+
+/** `C1  error unpin-while-dma, sure                 3f9a1c02, one of 30` */
+export function findingHead(cause: Cause | undefined, finding: Finding, {width, color}: TextOptions): string {
+  const verdict = finding.verdict === 'sure' ? 'sure' : 'only possible';
+  const left = `${finding.cause}  ${finding.severity} ${finding.rule}, ${verdict}`;
+  const right = `${finding.key}, ${oneOf(cause?.findings ?? 1)}`;
+  const gap = ' '.repeat(Math.max(2, width - left.length - right.length));
+  return `${color.strong(left)}${gap}${right}`;
+}
+
+/** `--by deed`: every finding a row. */
+export function deedTable(report: Report, most: number, options: TextOptions): string[] {
+  const {findings} = report;
+  const shown = findings.slice(0, most === 0 ? findings.length : most);
+  const rows = shown.map((finding) => [
+    finding.cause,
+    `${finding.severity}${finding.verdict === 'possible' ? '?' : ''}`,
+    finding.rule,
+    number(frames(finding.pages)),
+    time(finding.at_ns ?? finding.start_ns, finding.at_ticks ?? finding.start_ticks),
+    finding.distance_ns === null ? '' : duration(finding.distance_ns),
+    finding.key,
+    options.whole || options.width >= 110
+      ? `${pageList(finding.pages, 2)}: ${printable(finding.message)}`
+      : pageList(finding.pages, 1),
+  ]);
+  const heads = [
+    '',
+    'severity',
+    'rule',
+    'pages',
+    'at',
+    'apart',
+    'key',
+    options.whole || options.width >= 110 ? 'what' : 'first page',
+  ];
+  return listed(heads, rows, new Set([3, 5]), findings.length - shown.length, 'finding', options);
+}
+
+/** `--by page|task|file`. */
+export function groupTable({by, rows}: ReportGroups, most: number, options: TextOptions): string[] {
+  const shown = rows.slice(0, most === 0 ? rows.length : most);
+  const cells = shown.map(({name, findings, sure, by_rule, worst}) => [
+    printable(name),
+    number(findings),
+    number(sure),
+    worst.distance_ns === null ? '' : duration(worst.distance_ns),
+    worst.key,
+    Object.entries(by_rule)
+      .map(([rule, count]) => `${number(count)} ${rule}`)
+      .join(', '),
+  ]);
+  return listed(
+    [by, 'found', 'sure', 'worst', 'key', 'rules'],
+    cells,
+    new Set([1, 2, 3]),
+    rows.length - shown.length,
+    by,
+    options,
+  );
+}
+
+/** Rows as wide as they are; the last column is cut to the terminal. */
+function listed(
+  heads: string[],
+  rows: string[][],
+  right: ReadonlySet<number>,
+  hidden: number,
+  what: string,
+  {width, whole}: TextOptions,
+): string[] {
+  const widths = heads.map((head, at) => rows.reduce((widest, row) => Math.max(widest, row[at]!.length), head.length));
+  const line = (cells: string[]): string => {
+    const text = cells
+      .map((cell, at) =>
+        right.has(at) ? cell.padStart(widths[at]!) : at === cells.length - 1 ? cell : cell.padEnd(widths[at]!),
+      )
+      .join('  ');
+    return whole ? text : clip(text, width);
+  };
+  const possible = rows.some((row) => row[1]?.endsWith('?') === true);
+  return [
+    line(heads),
+    ...rows.map(line),
+    ...(possible ? ['(? only possible: what the trace lacks could explain it away)'] : []),
+    ...(hidden > 0 ? [cutText(hidden, what)] : []),
+  ];
+}
+
+/** Rules that were not judged, or only in part: a line for each thing that the trace does not show. */
+export function notJudgedLines(report: Report, width: number): string[] {
+  const lacks = lacksOf(report);
+  if (lacks.length === 0) return [];
+  return [
+    'Not judged, or only in part, for lack of',
+    ...lacks.flatMap((lack) => wrap(printable(lackText(lack)), width, '      ', '  ')),
+  ];
+}
