@@ -33,10 +33,27 @@ export default class Analyze extends TraceCommand {
       helpGroup: 'INPUT',
     }),
     kallsyms: kallsymsFlag,
+    bisect: Flags.boolean({
+      summary: 'exit with 1 for a sure finding, 0 where the trace could have shown one, else 125: for git bisect run',
+      helpGroup: 'FINDINGS',
+    }),
+    cause: Flags.string({
+      summary: 'with --bisect: only findings whose cause holds this text, such as unpin-while-dma|0000:03:00.0',
+      helpValue: 'TEXT',
+      helpGroup: 'FINDINGS',
+      dependsOn: ['bisect'],
+    }),
+    deeds: Flags.string({
+      summary: 'with --bisect: calls that pin which a trace must have to be called good (100)',
+      helpValue: 'N',
+      helpGroup: 'FINDINGS',
+      dependsOn: ['bisect'],
+    }),
   };
   static override strict = false;
 
   async run(): Promise<void> {
+    if (this.argv.includes('--bisect')) return this.bisect();
     const options = await this.traceOptions();
     const {flags} = await this.parse(Analyze);
     if (flags.follow) {
@@ -46,5 +63,18 @@ export default class Analyze extends TraceCommand {
     }
     const {runAnalyze} = await import('../src/cli/analyze.js');
     process.exitCode = await runAnalyze(options, this.config.version, flags.kallsyms);
+  }
+  /** Whatever fails must not look like a bad commit. */
+  private async bisect(): Promise<void> {
+    try {
+      const options = await this.traceOptions();
+      const {cause, deeds} = (await this.parse(Analyze)).flags;
+      const {runBisect} = await import('../src/cli/bisect.js');
+      process.exitCode = await runBisect(options, {cause, deeds}, this.config.version);
+    } catch (error) {
+      const {endWith} = await import('../src/cli/failure.js');
+      endWith(error);
+      process.exitCode = 125;
+    }
   }
 }

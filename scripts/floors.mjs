@@ -24,6 +24,7 @@ const FLOORS = [
   ['src/ledger', 'src/words'],
   ['src/rules', 'src/proof', 'src/readers', 'src/report'],
   ['src/findings', 'src/export', 'src/query'],
+  ['src/diff'],
   ['src/run'],
   ['src/cli'],
   ['commands'],

@@ -1,21 +1,14 @@
 /** `pinscope query`: SQL over the ledger of traces, or of folders of exported ones. */
-import {mkdtempSync, rmSync} from 'node:fs';
-import {tmpdir} from 'node:os';
-import path from 'node:path';
-import {tableForm} from '../export/forms.js';
 import {openOutput} from '../io/output.js';
 import {UserError} from '../io/user-error.js';
 import {Database} from '../query/database.js';
-import {isFolder, type TableFiles, tableFilesIn, together} from '../query/dataset.js';
 import {SAVED, type SavedQuestion} from '../query/saved.js';
 import {type AnswerForm, answerPieces} from '../report/answer.js';
 import {textTable} from '../report/text-table.js';
-import {writeLedger} from '../run/ledger.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode} from './exit.js';
 import {watchInterrupts} from './interrupt.js';
-import {judging} from './judging.js';
-import {type Progress, showProgress} from './progress.js';
+import {Sources} from './sources.js';
 import {nearest, parseDuration} from './values.js';
 
 export interface Asked {
@@ -90,53 +83,4 @@ function savedNamed(name: string): SavedQuestion {
   throw new UserError(`--saved: there is no question ${JSON.stringify(name)}`, {
     next: near === undefined ? 'pinscope query --saved lists them' : `did you mean ${near}?`,
   });
-}
-
-/** What is asked: folders as they are, each trace as a ledger in a temporary folder. */
-class Sources {
-  private temporary: string | undefined;
-  private readonly remove = (): void => {
-    if (this.temporary !== undefined) rmSync(this.temporary, {recursive: true, force: true});
-    this.temporary = undefined;
-  };
-
-  constructor(
-    private readonly options: TraceOptions<AnswerForm>,
-    private readonly version: string,
-    private readonly signal: AbortSignal,
-  ) {}
-
-  async files(): Promise<TableFiles> {
-    const all: TableFiles[] = [];
-    const {traces} = this.options;
-    for (const [i, source] of (traces.length > 0 ? traces : ['-']).entries())
-      all.push(source !== '-' && isFolder(source) ? tableFilesIn(source) : await this.ledgerOf(source, i));
-    return together(all);
-  }
-
-  release(): void {
-    this.remove();
-    process.off('exit', this.remove);
-  }
-
-  private async ledgerOf(trace: string, i: number): Promise<TableFiles> {
-    if (this.temporary === undefined) {
-      this.temporary = mkdtempSync(path.join(tmpdir(), 'pinscope-query-'));
-      process.on('exit', this.remove);
-    }
-    const folder = path.join(this.temporary, String(i));
-    let progress: Progress | undefined;
-    try {
-      await writeLedger({
-        ...(await judging(this.options, this.version)),
-        traces: trace === '-' && this.options.traces.length === 0 ? [] : [trace],
-        ...{folder, form: await tableForm('parquet'), partitions: [], tables: []},
-        signal: this.signal,
-        onOpen: (inputs) => (progress = showProgress(inputs, this.options)),
-      });
-    } finally {
-      progress?.stop();
-    }
-    return tableFilesIn(folder);
-  }
 }

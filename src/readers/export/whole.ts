@@ -138,7 +138,7 @@ function limitsOf(report: Report): string | null {
 }
 
 /** Rule, device, who took, who dropped, who did the rest: the same in another boot, where PFNs, pids and times are not. */
-function causeText({rule, device, taken_by, dropped_by, acted_by}: Cause): string {
+export function causeText({rule, device, taken_by, dropped_by, acted_by}: Cause): string {
   const names = [device, taken_by?.name, dropped_by?.name, acted_by?.name].map((name) =>
     (name ?? '').replaceAll('|', '/'),
   );
