@@ -6,6 +6,7 @@ import {EventTable} from '../events/table.js';
 import type {LineForm, Sniff} from '../form.js';
 import {LineContext} from '../ftrace/context.js';
 import {headLines} from '../head-lines.js';
+import {PerfFields} from '../perf-script/fields.js';
 import {payloadOf} from './events.js';
 import {Members} from './json.js';
 import {isOutput, MapOutput} from './output.js';
@@ -91,6 +92,7 @@ const STYLE_LINES = 4000;
 export function sniffText(head: Uint8Array): Sniff {
   const maps = new MapOutput();
   const standing = new LineContext();
+  const perf = new PerfFields();
   const lines: HeadLine[] = [];
   let program = 0;
   let recorder = 0;
@@ -120,7 +122,7 @@ export function sniffText(head: Uint8Array): Sniff {
     }
     // an object may be a structure that bpftrace printed, or a program's own JSON
     if (head[start] !== LBRACE && isOutput(head, start, end)) return;
-    if (standing.parse(head, start, end)) likeFtrace++;
+    if (standing.parse(head, start, end) || perf.parse(head, start, end)) likeFtrace++;
     lines.push({buf: head, start, end, line});
   });
   const {timed, untimed, unknown, others, firstEvent, sample, style} = programOf(lines);
@@ -132,7 +134,7 @@ export function sniffText(head: Uint8Array): Sniff {
       advice: 'Run it and give its output: bpftrace PROGRAM >trace.txt',
     };
   }
-  // Lines as tracefs prints them are that form's, unless their probes lack the place that the kernel prints.
+  // Lines as tracefs or perf prints them are that form's, unless their probes lack the place that the kernel prints.
   if (likeFtrace > 0 && likeFtrace * 2 > lines.length && !lines.some(isPlaceless)) return NO;
   const evidence: string[] = [];
   if (recorder > 0) evidence.push(`line ${recorder}: \`pinscope record\` ran bpftrace`);

@@ -79,7 +79,32 @@ export class LineContext {
     for (let at = Math.min(commStart + COMM_WIDTH, end - 2); at >= commStart; at--) {
       if (buf[at] === MINUS && isDigit(buf[at + 1]!) && this.afterDash(buf, commStart, at, end)) return true;
     }
-    return this.verbose(buf, start, end);
+    return this.verbose(buf, start, end) || this.withoutPid(buf, start, end);
+  }
+
+  /**
+   * What people leave of the task before they show a trace: `<redacted>    [005] ..s..   166.485548: name: `,
+   * `wrk [000] ..... 392.976830: `, `[005] 166350.485548: `. What perf prints has a pid there.
+   */
+  private withoutPid(buf: Uint8Array, start: number, end: number): boolean {
+    const comm = skipSpaces(buf, start, end);
+    let pos = comm;
+    const limit = Math.min(end, comm + COMM_WIDTH + 8);
+    while (pos < limit && buf[pos] !== LBRACKET) pos++;
+    if (pos >= limit || (pos > comm && buf[pos - 1] !== SPACE)) return false;
+    let stop = pos;
+    while (stop > comm && buf[stop - 1] === SPACE) stop--;
+    if (stop > comm && isDigit(buf[stop - 1]!)) return false;
+    this.commStart = comm;
+    this.commEnd = stop;
+    this.pid = this.tgid = -1;
+    if (!this.afterTask(buf, pos, end) || this.timeForm !== TimeForm.seconds) return false;
+    // a name with its subsystem is perf's
+    let name = this.body;
+    while (name < end && buf[name] !== COLON && buf[name] !== SPACE) name++;
+    if (name === this.body || buf[name] !== COLON || (name + 1 < end && buf[name + 1] !== SPACE)) return false;
+    this.columnsEnd = 0;
+    return true;
   }
 
   /**

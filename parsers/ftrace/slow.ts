@@ -179,5 +179,31 @@ function columnsOf(line: string): Columns | undefined {
       ...(i < 2 ? {} : {}),
     };
   }
-  return undefined;
+  return withoutPid(line, indent);
 }
+
+/** `<redacted>    [005] ..s..   166.485548: name: ` */
+function withoutPid(line: string, indent: number): Columns | undefined {
+  const bracket = line.indexOf('[', indent);
+  if (bracket < 0 || bracket >= indent + 24) return undefined;
+  const comm = line.slice(indent, bracket);
+  if (comm !== '' && (!comm.endsWith(' ') || /\d *$/.test(comm))) return undefined;
+  const m = WITHOUT_PID.exec(line.slice(bracket));
+  if (!m) return undefined;
+  const body = m.groups!['body']!;
+  if (!/^[^ :]+:(?: |$)/.test(body)) return undefined;
+  return {
+    commStart: indent,
+    commEnd: indent + comm.trimEnd().length,
+    pid: -1,
+    cpu: Number(m[1]),
+    tgid: m[2] === undefined || !/^\d/.test(m[2]) ? -1 : Number(m[2]),
+    context: m[3] === undefined ? Context.unknown : (CONTEXTS[m[3][2]!] ?? Context.unknown),
+    seconds: BigInt(m[4]!),
+    fraction: m[5]!,
+    relative: false,
+    body: line.length - body.length,
+  };
+}
+
+const WITHOUT_PID = /^\[(\d+)\] *(?:\( *(\d+|-*)\) *)?(?:([.A-Za-z0-9#]{3,8}) +)?(\d+)\.(\d{1,9}): (?<body>[^]*)/;

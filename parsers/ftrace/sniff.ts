@@ -5,6 +5,7 @@ import {COLON, SPACE, text} from '../bytes.js';
 import type {Sniff} from '../form.js';
 import {headLines} from '../head-lines.js';
 import {trial, understood} from '../trial.js';
+import {isGraph} from '../prefix/graph.js';
 import {LineContext} from './context.js';
 import {FtraceReader} from './reader.js';
 
@@ -12,8 +13,6 @@ const NO: Sniff = {verdict: 'no', score: 0, evidence: []};
 
 /** The `raw` option: `101 0 9644221719 type: 707` */
 const RAW = /^\d+ \d+ \d+ (?:type: \d+|[0-9a-f]+ )/;
-/** function_graph: ` 0) + 84.547 us   |    try_grab_folio_fast();` */
-const GRAPH = /^ *\d+\) +(?:[-+!#*@$] +)?(?:\d+\.\d+ us)? *\|/;
 
 const RECORD_INSTEAD =
   'Record the events that carry pages instead: `pinscope record --print` writes a script that does, for example with\n' +
@@ -40,7 +39,7 @@ export function sniffFtrace(head: Uint8Array): Sniff {
     looked++;
     const words = text(head, start, Math.min(end, start + 100));
     if (RAW.test(words)) raw++;
-    else if (GRAPH.test(words)) graph++;
+    else if (isGraph(words)) graph++;
   });
   if (raw > looked / 2) {
     return {
@@ -58,7 +57,7 @@ export function sniffFtrace(head: Uint8Array): Sniff {
       verdict: 'refused',
       score: 95,
       evidence: [...evidence, `${graph} of ${looked} lines are of the function_graph tracer`],
-      advice: `A function graph has no arguments, so no page can be known from it. ${RECORD_INSTEAD}`,
+      advice: `A function graph without events in it has no arguments, so no page can be known from it. ${RECORD_INSTEAD}`,
     };
   }
   const functions = counters.eventsByName().get('(function)') ?? 0;

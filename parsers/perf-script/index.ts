@@ -16,6 +16,9 @@ function sniff(head: Uint8Array): Sniff {
   const names = [...counters.eventsByName().keys()];
   const sample = names.find((name) => name.includes(':'));
   if (sample !== undefined) evidence.push(`event names with their subsystem, as "${sample}"`);
+  if (facts.get('order') === 'none') {
+    evidence.push('no times: print them with perf script -F +time, or nothing that happened is in a known order');
+  }
   evidence.push(`${counters.events} of the first ${counters.lines} lines are events as perf script prints them`);
   // the columns alone are like those of other tools
   return {verdict: 'yes', score: Math.round((sample === undefined ? 50 : 90) * share) + 5, evidence};

@@ -17,6 +17,7 @@ import {
   HEX,
   LBRACKET,
   LPAREN,
+  RPAREN,
   SPACE,
   skipHex,
   skipSpaces,
@@ -29,6 +30,7 @@ import {FlagPrinter} from '../events/page-flags.js';
 import type {OpenOptions} from '../form.js';
 import {headerLine} from '../ftrace/header.js';
 import {PerfColumns} from './columns.js';
+import {PerfFields} from './fields.js';
 
 const LOST = new TextEncoder().encode('PERF_RECORD_LOST');
 const LOST_COUNT = new TextEncoder().encode(' lost ');
@@ -37,8 +39,18 @@ const CPUS = /^# nrcpus online : (\d+)/;
 const CLOCK = /^# clockid: (\S+)/;
 const MAX_COMMENT = 1000;
 
+/** A frame whose tab became blanks on the way: `        ffffffff81234569 pin_user_pages_fast+0x57 ([kernel.kallsyms])` */
+function isFrame(buf: Uint8Array, start: number, end: number): boolean {
+  const pos = skipSpaces(buf, start, end);
+  const stop = skipHex(buf, pos, end);
+  return pos - start >= 4 && stop - pos >= 8 && stop < end && buf[stop] === SPACE && buf[end - 1] === RPAREN;
+}
+
 export class PerfScriptReader extends EventLineReader {
   private readonly columns = new PerfColumns();
+  private readonly fields = new PerfFields();
+  /** whether perf printed times; its first event line decides */
+  private timed: boolean | undefined;
 
   constructor(sink: EventSink, options: OpenOptions) {
     super(sink, options);
@@ -53,6 +65,7 @@ export class PerfScriptReader extends EventLineReader {
     }
     const first = buf[start];
     if (first === TAB) return this.frame(buf, start + 1, end);
+    if (first === SPACE && isFrame(buf, start, end)) return this.frame(buf, start, end);
     if (first === HASH && !this.columns.parse(buf, start, end)) {
       this.comment(buf, start, end);
       return true;
@@ -97,10 +110,34 @@ export class PerfScriptReader extends EventLineReader {
     return true;
   }
 
+  /** The columns of a line as perf prints them by default, or what `-F` left of them. */
+  private columnsOf(buf: Uint8Array, start: number, end: number): PerfColumns | PerfFields | undefined {
+    const {columns, fields} = this;
+    if (this.timed !== false && columns.parse(buf, start, end)) {
+      this.timed = true;
+      return columns;
+    }
+    if (!fields.parse(buf, start, end)) return undefined;
+    this.timed ??= fields.hasTime;
+    // One newline in a task's name begins a line with anything: it does not forge an event's time.
+    return this.timed && !fields.hasTime ? undefined : fields;
+  }
+
+  /** Without times there is the order of the lines, which is that of perf's buffers. */
+  private inOrder(): number {
+    const {sink, options} = this;
+    if (this.counters.events === 1) {
+      sink.fact(options.input, 'clock', 'line order');
+      sink.fact(options.input, 'clock_unit', 'ticks');
+      sink.fact(options.input, 'order', 'none');
+    }
+    return options.time.fromInteger(BigInt(this.counters.events), 'ticks');
+  }
+
   protected eventLine(buf: Uint8Array, start: number, end: number, offset: number): void {
-    const columns = this.columns;
     this.endStack();
-    if (!columns.parse(buf, start, end)) {
+    const columns = this.columnsOf(buf, start, end);
+    if (!columns) {
       this.unrecognised(buf, start, end);
       return;
     }
@@ -130,7 +167,7 @@ export class PerfScriptReader extends EventLineReader {
     ev.tgid = columns.tgid;
     ev.cpu = columns.cpu;
     ev.context = -1;
-    ev.t = this.clock.fromSeconds(columns.seconds, columns.fraction_ns);
+    ev.t = this.timed === false ? this.inOrder() : this.clock.fromSeconds(columns.seconds, columns.fraction_ns);
     counters.time(ev.t, ev.cpu);
     // `page_ref:page_ref_mod: `: colons within, a blank after the last
     let pos = body;

@@ -4,12 +4,13 @@
  */
 
 import type {EventSink, Loss, TraceEvent} from '../../src/events/event.js';
-import {CR, LF, text} from '../bytes.js';
+import {ascii, CR, LF, text} from '../bytes.js';
 import {EventTable} from '../events/table.js';
 import {UNRECOGNISED_BYTES, type OpenOptions, ReaderCounters, type TraceReader} from '../form.js';
 import {LineReader} from '../lines.js';
 import {Cleaner} from './cleaner.js';
 import {Transcoder} from './encoding.js';
+import {graphLine} from './graph.js';
 import {PageText} from './html.js';
 import type {Strip} from './layers.js';
 import {stripOf, type Wrapping} from './unwrap.js';
@@ -46,6 +47,10 @@ export class UnwrapReader implements TraceReader {
     this.mark = wrapping.mark;
     this.transcoder = wrapping.encoding === 'utf-8' ? undefined : new Transcoder(wrapping.encoding);
     this.lines = new Unwrapper(wrapping, inner, places, wrapping.encoding === 'utf-8' ? wrapping.mark : 0);
+    if (wrapping.graph?.timed === false) {
+      sink.fact(options.input, 'clock', 'line order');
+      sink.fact(options.input, 'order', 'none');
+    }
     if (wrapping.excerpt !== undefined) sink.fact(options.input, 'excerpt', wrapping.excerpt);
   }
 
@@ -147,12 +152,16 @@ class Collect implements TraceReader, EventSink {
   fact(): void {}
 }
 
+/** A short line of a graph grows by the columns of tracefs. */
+const GRAPH_GROWS = 3;
+
 class Unwrapper extends LineReader {
   readonly counters: ReaderCounters;
   private readonly strip: Strip;
   private readonly cleaner: Cleaner;
   private readonly cleaning: boolean;
   private readonly page: PageText | undefined;
+  private readonly graph: boolean;
   private line = new Uint8Array(4096);
 
   constructor(
@@ -167,14 +176,15 @@ class Unwrapper extends LineReader {
     this.strip = stripOf(wrapping.layers);
     this.cleaner = new Cleaner(wrapping.cleaning);
     this.cleaning = wrapping.cleaning.escapes || wrapping.cleaning.html;
+    this.graph = wrapping.graph !== undefined;
     this.page = wrapping.page ? new PageText() : undefined;
   }
 
   protected region(buf: Uint8Array, start: number, stop: number, offset: number): void {
     const {places, counters, inner} = this;
-    // a stripped line is no longer than the line; then the lines as they are
-    const half = stop - start;
-    const work = new Uint8Array(2 * half);
+    // A stripped line is no longer than the line, an event of a graph little; then the lines as they are.
+    const half = this.graph ? GRAPH_GROWS * (stop - start) : stop - start;
+    const work = new Uint8Array(half + stop - start);
     work.set(buf.subarray(start, stop), half);
     places.work = work;
     places.firstLine = counters.lines + 1;
@@ -201,6 +211,7 @@ class Unwrapper extends LineReader {
 
   /** Writes the line proper of `buf[start..end)` to `work` from `to` on; answers where it ends. */
   private body(buf: Uint8Array, start: number, end: number, work: Uint8Array, to: number): number {
+    if (this.graph) return this.graphBody(buf, start, end, work, to);
     if (!this.cleaning) {
       const body = this.strip(buf, start, end);
       work.set(buf.subarray(body, end), to);
@@ -213,6 +224,21 @@ class Unwrapper extends LineReader {
     work.set(line.subarray(body, length), to);
     return to + length - body;
   }
+
+  /** The same of a function graph. */
+  private graphBody(buf: Uint8Array, start: number, end: number, work: Uint8Array, to: number): number {
+    const length = end - start;
+    if (this.line.length < length) this.line = new Uint8Array(2 * length);
+    const stop = this.cleaner.clean(buf, start, end, this.line, 0);
+    const body = this.strip(this.line, 0, stop);
+    const line = ascii(graphLine(this.line, body, stop, ++this.ordinal));
+    // what does not fit was no line of a graph
+    if (line.length > GRAPH_GROWS * (length + 1) - 1) return to;
+    work.set(line, to);
+    return to + line.length;
+  }
+
+  private ordinal = 0;
 
   override end(): void {
     super.end();

@@ -9,6 +9,7 @@ import {headLines} from '../head-lines.js';
 import {type Encoding, encodingOf, Transcoder} from './encoding.js';
 import {LAYERS, LineNumber, type Layer, type Strip} from './layers.js';
 import {Cleaner, type Cleaning} from './cleaner.js';
+import {hasTime, isGraph, isGraphEvent} from './graph.js';
 import {isHtml, PageText} from './html.js';
 import type {Pattern} from './pattern.js';
 import {Standing} from './stands.js';
@@ -21,6 +22,8 @@ export interface Wrapping {
   /** an HTML page: the trace in it is one element's text */
   readonly page: boolean;
   readonly layers: readonly Layer[];
+  /** a function graph with events as comments; `timed`: with their times */
+  readonly graph: {readonly timed: boolean} | undefined;
   /** why the lines are a choice of those that were; undefined where they may be all */
   readonly excerpt: string | undefined;
   /** lines of several files follow each other: times go back */
@@ -71,8 +74,30 @@ export function wrappingOf(head: Uint8Array, stated?: Pattern): Wrapping | undef
   const layers = stated ? [statedLayer(stated)] : layersOf(cleaned);
   if (stated) evidence.push(`--prefix '${stated.text}' is skipped on each line`);
   const told = stated ? {excerpt: undefined, severalFiles: false} : tell(cleaned, layers, evidence);
-  const any = mark > 0 || encoding !== 'utf-8' || cleaning.escapes || cleaning.html || page || layers.length > 0;
-  return any ? {encoding, mark, cleaning, page, layers, ...told, evidence} : undefined;
+  const graph = graphOf(cleaned, evidence);
+  const any =
+    graph !== undefined ||
+    mark > 0 ||
+    encoding !== 'utf-8' ||
+    cleaning.escapes ||
+    cleaning.html ||
+    page ||
+    layers.length > 0;
+  return any ? {encoding, mark, cleaning, page, layers, graph, ...told, evidence} : undefined;
+}
+
+/** A function graph that has events in it. */
+function graphOf(lines: readonly Line[], evidence: string[]): Wrapping['graph'] {
+  const texts = lines.map((line) => text(line.buf, line.start, line.end));
+  const graph = texts.filter((line) => isGraph(line)).length;
+  const first = texts.findIndex((line) => isGraphEvent(line));
+  if (first < 0 || graph * 2 < texts.filter((line) => !line.startsWith('#')).length) return undefined;
+  const events = texts.filter((line) => isGraphEvent(line));
+  const timed = events.every((line) => hasTime(line));
+  evidence.push(`line ${lines[first]!.number}: a function graph with events as comments: these are read`);
+  if (!timed)
+    evidence.push('no TIME column: echo 1 > options/funcgraph-abstime (and funcgraph-proc for tasks) prints it');
+  return {timed};
 }
 
 function statedLayer(pattern: Pattern): Layer {
