@@ -3,7 +3,7 @@
  * records are read from a source by their place.
  */
 
-import type {EventSink} from '../src/events/event.js';
+import type {EventKind, EventSink} from '../src/events/event.js';
 import type {Kallsyms} from '../src/base/kallsyms.js';
 import type {TimeBase} from '../src/base/time.js';
 import type {RandomAccess} from '../src/io/random-access.js';
@@ -88,6 +88,8 @@ export interface RecordSource extends RandomAccess {
 
 /** A recording whose head was read. */
 export interface RecordFile {
+  /** Kinds of events that were recorded, whether they happened or not; empty where the file does not tell. */
+  readonly recorded: readonly EventKind[];
   /** A reader of all its events, from the first. */
   reader(sink: EventSink, options: OpenOptions): RecordReader;
 }

@@ -3,6 +3,7 @@ import {ascii, startsWith} from '../bytes.js';
 import {KallsymsError, parseKallsyms, type Kallsyms} from '../../src/base/kallsyms.js';
 import {Refused, type RecordFile, type RecordForm, type RecordSource, type Sniff} from '../form.js';
 import {Damaged} from '../records/cursor.js';
+import {kindsOf} from '../records/kinds.js';
 import {PART_MAX} from '../records/metadata.js';
 import {unpackerReady} from '../records/unpack.js';
 import {PerfDataFile} from './file.js';
@@ -27,7 +28,11 @@ async function openFile(source: RecordSource): Promise<RecordFile> {
     readPipeHead(file, segments[0]!);
     refuseWithoutFormats(file);
     const symbols = kallsymsBeside(source);
+    const formats = file.attrs.flatMap(({isTracepoint, config}) =>
+      isTracepoint ? (file.meta.formats.get(config) ?? []) : [],
+    );
     return {
+      recorded: kindsOf(formats),
       reader: (sink, options) =>
         new PerfDataReader(
           file,

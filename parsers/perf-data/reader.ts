@@ -241,7 +241,7 @@ export class PerfDataReader implements RecordReader {
 
   private lostHere(count: number, cpu: number): void {
     this.lost.set(cpu, (this.lost.get(cpu) ?? 0) + count);
-    this.sink.loss({input: this.options.input, line: this.counters.lines + 1, cpu, count, what: 'lost'});
+    this.sink.loss({input: this.options.input, line: this.counters.lines + 1, cpu, count, what: 'lost', record: true});
   }
 
   /**
@@ -319,7 +319,7 @@ export class PerfDataReader implements RecordReader {
   end(): void {
     const {counters, sink} = this;
     const loss = (cpu: number, count: number, what: 'lost' | 'somewhere'): void =>
-      sink.loss({input: this.options.input, line: 0, cpu, count, what});
+      sink.loss({input: this.options.input, line: 0, cpu, count, what, record: true});
     if (this.finished) {
       for (const [cpu, total] of this.totals) {
         const rest = total - (this.lost.get(cpu) ?? 0);

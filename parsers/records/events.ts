@@ -247,6 +247,8 @@ export class RecordEvents {
     const {input} = this.options;
     if (this.release !== undefined) this.sink.fact(input, 'kernel', this.release);
     this.sink.fact(input, 'byte_order', this.meta.little ? 'little' : 'big');
-    if (this.meta.pageSize > 0) this.sink.fact(input, 'page_size', String(this.meta.pageSize));
+    // perf of old wrote no tracing data where nothing was traced
+    if (this.meta.version !== '' && this.meta.pageSize > 0)
+      this.sink.fact(input, 'page_size', String(this.meta.pageSize));
   }
 }

@@ -2,6 +2,9 @@
  * Which events a record form decodes. The fields of each are those of its family (src/events/kinds.ts), under the names that
  * parsers/events/family.ts declares: text and records are read by one table.
  */
+import {probeOfEventName} from '../events/probe-table.js';
+import {probedField} from './decoder.js';
+import type {EventFormat} from './format.js';
 import {EventKind as K, type EventKind} from '../../src/events/event.js';
 
 /** Kinds by `system:name`: two systems have events of one name (`map`). */
@@ -39,3 +42,16 @@ export const RECORDED: ReadonlyMap<string, EventKind> = new Map<string, EventKin
   ['io_uring:io_uring_register', K.IoUringRegister],
   ['ftrace:print', K.Marker],
 ]);
+
+/** Kinds of events by their formats: of probes by the names of the events, for no record tells the function yet. */
+export function kindsOf(formats: Iterable<EventFormat>): EventKind[] {
+  const kinds = new Set<EventKind>();
+  for (const format of formats) {
+    const known = RECORDED.get(format.title);
+    const probed = known === undefined ? probedField(format) : undefined;
+    const spec = probed && probeOfEventName(format.name);
+    if (known !== undefined) kinds.add(known);
+    else if (spec) kinds.add(probed.isReturn ? spec.returnKind : spec.entryKind);
+  }
+  return [...kinds];
+}

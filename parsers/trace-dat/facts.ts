@@ -1,5 +1,6 @@
 /** What a trace.dat says of how it was recorded, as facts. */
 import type {EventSink} from '../../src/events/event.js';
+import type {EventFormat} from '../records/format.js';
 import type {TraceDatFile} from './file.js';
 
 /**
@@ -37,14 +38,14 @@ export function tellFacts(
     const where = buffer === '' ? `stats_cpu${cpu}` : `stats_${buffer}_cpu${cpu}`;
     fact(where, `read ${taken}, left ${entries}, overrun ${overrun}, dropped ${dropped}`);
   }
-  for (const name of recordedEvents(file)) fact('recorded_event', name);
+  for (const {title} of recordedEvents(file)) fact('recorded_event', title);
   for (const note of meta.notes.slice(0, 20)) fact('note', note);
   if (file.unknown.size > 0) fact('unknown_options', [...file.unknown].slice(0, 20).join(' '));
 }
 
 /** The events that were recorded, whether they happened or not; empty where the file does not tell. */
-export function recordedEvents({meta}: TraceDatFile): string[] {
+export function recordedEvents({meta}: TraceDatFile): EventFormat[] {
   const formats = [...meta.formats.values()].filter(({system}) => system !== 'ftrace');
   if (new Set(formats.map(({system}) => system)).size > SYSTEMS_NAMED) return [];
-  return formats.slice(0, EVENTS_MAX).map(({title}) => title);
+  return formats.slice(0, EVENTS_MAX);
 }

@@ -3,8 +3,10 @@ import {startsWith} from '../bytes.js';
 import {FtraceReader} from '../ftrace/index.js';
 import {Refused, type RecordFile, type RecordForm, type RecordSource, type Sniff} from '../form.js';
 import {Damaged} from '../records/cursor.js';
+import {kindsOf} from '../records/kinds.js';
 import {TextInside} from '../records/text-inside.js';
 import {unpackerReady} from '../records/unpack.js';
+import {recordedEvents} from './facts.js';
 import {TraceDatFile} from './file.js';
 import {TraceDatReader} from './reader.js';
 
@@ -45,13 +47,17 @@ async function openFile(source: RecordSource): Promise<RecordFile> {
   if (latency && file.buffers.every((buffer) => buffer.cpus.every(({size}) => size === 0))) {
     const text = file.textOf(latency);
     return {
+      recorded: [],
       reader(sink, options) {
         if (file.uname !== undefined) sink.fact(options.input, 'machine', file.uname.split(/\s+/).at(-1)!);
         return new TextInside(text, new FtraceReader(sink, options));
       },
     };
   }
-  return {reader: (sink, options) => new TraceDatReader(file, sink, options)};
+  return {
+    recorded: kindsOf(recordedEvents(file)),
+    reader: (sink, options) => new TraceDatReader(file, sink, options),
+  };
 }
 
 export const traceDat: RecordForm = {

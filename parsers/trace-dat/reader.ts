@@ -169,7 +169,7 @@ export class TraceDatReader implements RecordReader {
     const {piece, at, end, cpu} = stream;
     counters.lines++;
     if (stream.lost !== 0) {
-      sink.loss({input: this.options.input, line: counters.lines, cpu, count: stream.lost, what: 'lost'});
+      sink.loss({input: this.options.input, line: counters.lines, cpu, count: stream.lost, what: 'lost', record: true});
       stream.lost = 0;
     }
     if (end - at < 8) {
@@ -233,7 +233,7 @@ export class TraceDatReader implements RecordReader {
   end(): void {
     const {counters} = this;
     const loss = (cpu: number, count: number, what: 'lost' | 'somewhere'): void =>
-      this.sink.loss({input: this.options.input, line: 0, cpu, count, what});
+      this.sink.loss({input: this.options.input, line: 0, cpu, count, what, record: true});
     const stopped = this.live.length > 0 || !this.started;
     for (const stream of this.streams) {
       if (stream.cut !== undefined) {

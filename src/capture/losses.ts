@@ -54,7 +54,9 @@ export class Losses {
       return;
     }
     const from = cpu >= 0 ? (this.lastOnCpu[cpu + 1] ?? -Infinity) : -Infinity;
-    this.begin({cpu, from, why: `${number} of ${where} were lost (line ${line})`, line});
+    const told =
+      loss.record !== true ? `line ${line}` : line > 0 ? `before record ${line}` : 'at the end of the recording';
+    this.begin({cpu, from, why: `${number} of ${where} were lost (${told})`, line});
   }
 
   /** The trace ends. */

@@ -16,7 +16,7 @@ export async function runAnalyze(options: TraceOptions, version: string, kallsym
   const judged = await judging(options, version);
   const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
   return produce(options, REPORT_RENDERERS[options.to], async (run) => {
-    const report = await analyze({...judged, selected: selector(options), ...run});
+    const report = await analyze({...judged, kallsyms: symbols, selected: selector(options), ...run});
     if (symbols) nameReport(report, symbols);
     const chosen = chosenOf(report, options);
     const {by} = options;

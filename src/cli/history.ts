@@ -27,8 +27,8 @@ export async function runHistory(
 ): Promise<ExitCode> {
   const asked = options.selection.pfn.length > 0;
   if (!asked) await checkRereadable(options.traces);
-  const judged = await judging(options, version);
   const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
+  const judged = {...(await judging(options, version)), kallsyms: symbols};
   return produce(options, HISTORY_RENDERERS[options.to], async (run) => {
     let ranges: readonly Range[] = options.selection.pfn;
     let cut = 0;

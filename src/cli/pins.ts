@@ -16,7 +16,7 @@ export async function runPins(options: TraceOptions<PinsForm>, version: string, 
   const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
   return produce(options, PINS_RENDERERS[options.to], async (run) => {
     let pins!: PinCollector;
-    const reading = await readTraces({...options, ...run}, (model) => {
+    const reading = await readTraces({...options, kallsyms: symbols, ...run}, (model) => {
       const choice = choosesAll(options.selection) ? EVERY_PIN : pinChoice(model, options.selection);
       pins = new PinCollector(model, choice);
       return [pins];

@@ -203,6 +203,8 @@ export interface Loss {
    * `somewhere`: counted, at a place that nothing tells.
    */
   what: 'lost' | 'start' | 'somewhere';
+  /** it is told by a recording: `line` is the number of the record behind it, 0 at the end */
+  record?: true;
 }
 
 /** What a parser hands over. Calls come in the order of the lines. */

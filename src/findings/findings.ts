@@ -264,6 +264,7 @@ export class Findings {
         input: deed.input,
         line: deed.line,
         text: m.lineText(deed.input, deed.text),
+        ...(m.recordings.has(deed.input) ? {rendered: true as const} : {}),
         ...(Number.isFinite(deed.t) ? {[timed ? 't_ns' : 't_ticks']: String(m.time.absolute(deed.t))} : {}),
         ...(deed.cpu >= 0 ? {cpu: deed.cpu} : {}),
         ...('task' in deed && deed.task >= 0

@@ -55,7 +55,7 @@ function entryOf(m: Model, e: JournalEntry, large: boolean, all: readonly Journa
     kind: e.what === What.change ? 'unknown' : isReference(e) ? (KINDS[e.kind & 3] ?? null) : null,
     delta: Number.isNaN(e.delta) ? null : e.delta,
     known_by: isReference(e) ? (KNOWN_BY[e.kind >> 2] ?? null) : null,
-    note: e.partner > 0 ? partnerNote(e, taken, ticks) : e.what === What.dmaMap ? mapping(m, e) : null,
+    note: e.partner > 0 ? partnerNote(e, taken, ticks, m.noun(e.input)) : e.what === What.dmaMap ? mapping(m, e) : null,
     counts: Number.isNaN(e.raw) ? null : decode({raw: e.raw, pins: e.pins}, large),
   };
 }
@@ -70,10 +70,10 @@ function mapping(m: Model, e: JournalEntry): string {
   return `${device} ${directionName((e.kind % 8) - 1)}`;
 }
 
-function partnerNote(e: JournalEntry, taken: JournalEntry | undefined, ticks: boolean): string {
+function partnerNote(e: JournalEntry, taken: JournalEntry | undefined, ticks: boolean, noun: string): string {
   const what = e.what === What.dmaUnmap ? 'mapped' : 'taken';
   const ago = taken && !ticks ? `, ${formatDuration(e.t - taken.t)} before` : '';
-  return `${what} at line ${e.partner}${ago}`;
+  return `${what} at ${noun} ${e.partner}${ago}`;
 }
 
 function folded(next: JournalEntry, skipped: number): HistoryEntry {

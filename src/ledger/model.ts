@@ -65,6 +65,10 @@ export class Model implements EventSink {
   readonly facts = new Map<string, string>();
   /** events by kind so far: what the trace records at all */
   readonly seen = new Float64Array(EVENT_KINDS);
+  /** inputs that are recordings: their events are records, with numbers but no lines */
+  readonly recordings = new Set<number>();
+  /** events that a recording says were recorded, whether they happened or not, as `system:name` */
+  readonly recordedEvents = new Set<string>();
   /** kinds known to be in the trace from a look at its head, before their first event comes */
   readonly announced = new Uint8Array(EVENT_KINDS);
   /** what rules and collectors listen to */
@@ -249,7 +253,16 @@ export class Model implements EventSink {
     this.losses.add(loss);
   }
 
+  /** What an event of an input is called where it is pointed to. */
+  noun(input: number): 'line' | 'record' {
+    return this.recordings.has(input) ? 'record' : 'line';
+  }
+
   fact(_input: number, name: string, value: string): void {
+    if (name === 'recorded_event') {
+      if (this.recordedEvents.size < FACTS_MAX) this.recordedEvents.add(value);
+      return;
+    }
     if (this.facts.size < FACTS_MAX || this.facts.has(name)) this.facts.set(name, value);
     else this.limits.hit('facts');
     if (name === 'probe_missed') {

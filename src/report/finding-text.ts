@@ -1,4 +1,5 @@
 /** One finding as lines of plain text: what the terminal and the mail say alike. */
+import {nounOf} from '../words/place.js';
 import {ascii, printable, untabbed} from '../words/clean.js';
 import {
   chop,
@@ -241,11 +242,19 @@ export function evidenceRuns(finding: Finding): {runs: EvidenceRun[]; left: numb
   };
 }
 
+/** Above the lines of evidence; records have none: what is shown was made of them. */
+export function evidenceTitle(finding: Finding, ofLines: string): string {
+  return finding.evidence.some(({rendered}) => rendered === true)
+    ? 'The records that decide it, rendered by pinscope as tracefs prints them:'
+    : ofLines;
+}
+
 /** `4 more lines like these: 3642, 3643, 3644, 3645`. */
 export function restText(finding: Finding, rest: number[]): string {
   const numbers = rest.slice(0, 8).map((at) => String(finding.evidence[at]?.line ?? '?'));
   const more = rest.length > 8 ? ', ...' : '';
-  return `${counted(rest.length, 'more line')} like this: ${numbers.join(', ')}${more}`;
+  const noun = rest.some((at) => finding.evidence[at]?.rendered === true) ? 'more record' : 'more line';
+  return `${counted(rest.length, noun)} like this: ${numbers.join(', ')}${more}`;
 }
 
 /** `12 more lines, of the same deed done again (--to json has them)`. */
@@ -259,7 +268,8 @@ export function evidenceHead(report: Report, finding: Finding, at: number): stri
   if (item === undefined) return '';
   const file =
     report.inputs.length > 1 ? ` of ${printable(report.inputs[item.input]?.path ?? `input ${item.input}`)}` : '';
-  return `line ${item.line}${file} (${printable(item.role)})`;
+  const where = item.rendered === true && item.cpu !== undefined ? `, CPU ${item.cpu}` : '';
+  return `${nounOf(report.inputs[item.input])} ${item.line}${where}${file} (${printable(item.role)})`;
 }
 
 /** Most of a long line's end that is kept: the last fields, such as `val=-1024 ret=0`. */

@@ -3,11 +3,13 @@
  * 75 columns except the trace's own, which are indented (`>` would say that somebody else wrote them) and keep every byte: who
  * has only this mail can check the claim, and `pinscope analyze --from mail` reads it back.
  */
+import {nounOf} from '../words/place.js';
 import {ascii, untabbed} from '../words/clean.js';
 import {causeTitle, exampleOf, lacksOf, nearMissText} from '../words/causes.js';
 import {
   aboutMoment,
   evidenceHead,
+  evidenceTitle,
   evidenceRuns,
   historyLines,
   leftText,
@@ -76,7 +78,7 @@ function proofText(report: Report, finding: Finding): string[] {
   const race = drawRace(finding, MAIL_WIDTH - 2);
   if (race.length > 0) out.push('', ...race.map((line) => `  ${line}`));
   if (finding.proof.length > 0) out.push('', '  proven by', ...proofLines(finding, MAIL_WIDTH, '  '));
-  out.push('', '  The lines of the trace that decide it:', '');
+  out.push('', `  ${evidenceTitle(finding, 'The lines of the trace that decide it:')}`, '');
   const {runs, left} = evidenceRuns(finding);
   let unshown = left;
   for (const [n, run] of runs.entries()) {
@@ -122,7 +124,9 @@ function historyText(finding: Finding): string[] {
 /** Nothing found: how close it came. */
 function nearest(report: Report): string[] {
   const [miss] = report.near_misses;
-  return miss === undefined ? [] : ['', ...wrap(ascii(`Closest: ${nearMissText(miss)}.`), MAIL_WIDTH)];
+  return miss === undefined
+    ? []
+    : ['', ...wrap(ascii(`Closest: ${nearMissText(miss, nounOf(report.inputs[miss.at.input]))}.`), MAIL_WIDTH)];
 }
 
 function closing(report: Report, finding: Finding | undefined): string[] {
@@ -164,7 +168,7 @@ function recorded({path, format, compression, lines, events, event_names: names}
   const packed = compression === 'none' ? '' : `, ${compression}`;
   const shown = names.slice(0, EVENTS).join(', ');
   const more = names.length > EVENTS ? ` and ${names.length - EVENTS} more kinds` : '';
-  return `${baseName(path)}: ${format}${packed}, ${counted(lines, 'line')}, ${counted(events, 'event')}: ${shown}${more}`;
+  return `${baseName(path)}: ${format}${packed}, ${counted(lines, nounOf({format}))}, ${counted(events, 'event')}: ${shown}${more}`;
 }
 
 /** Lines of our own that are too long are broken rather than left for the mailer to break; the trace's own stay. */

@@ -3,10 +3,12 @@
  * after `</summary>` makes what follows Markdown again. All text of a trace stands in code spans or fenced blocks, where
  * neither turns `@name` or `#1` into links; sentences that quote it are escaped.
  */
+import {nounOf} from '../words/place.js';
 import {htmlText, markdownBlock, markdownCode, markdownText, untabbed} from '../words/clean.js';
 import {
   aboutMoment,
   evidenceHead,
+  evidenceTitle,
   evidenceRuns,
   leftText,
   restText,
@@ -133,14 +135,16 @@ function opening(report: Report): string[][] {
     const packed = input.compression === 'none' ? '' : `, ${input.compression}`;
     const why = input.evidence.length === 0 ? '' : ` (${input.evidence.map((item) => markdownText(item)).join('; ')})`;
     rows.push(['input', `${markdownCode(baseName(input.path), true)}, ${input.format}${packed}${why}`]);
-    rows.push(['', `${bytes(input.bytes)}, ${counted(input.lines, 'line')}, ${counted(input.events, 'event')}`]);
+    rows.push(['', `${bytes(input.bytes)}, ${counted(input.lines, nounOf(input))}, ${counted(input.events, 'event')}`]);
     if (input.sha256 !== undefined) rows.push(['sha256', markdownCode(input.sha256, true)]);
     if (input.cut !== undefined) rows.push(['cut', markdownText(input.cut)]);
     if (input.unrecognised.count > 0) {
       const first = input.unrecognised.first[0];
       const example =
-        first === undefined ? '' : `, the first is line ${first.line}: ${markdownCode(first.text.trim(), true)}`;
-      rows.push(['not understood', `${counted(input.unrecognised.count, 'line')}${example}`]);
+        first === undefined
+          ? ''
+          : `, the first is ${nounOf(input)} ${first.line}: ${markdownCode(first.text.trim(), true)}`;
+      rows.push(['not understood', `${counted(input.unrecognised.count, nounOf(input))}${example}`]);
     }
   }
   rows.push(['clock', markdownText(clockText(report))]);
@@ -181,7 +185,7 @@ function details(report: Report, finding: Finding, open: boolean): string {
       ...(run.rest.length > 0 ? [`# ${restText(finding, run.rest)}`] : []),
     ]);
     if (left > 0) lines.push(`# ${leftText(left)}`);
-    parts.push('The lines that decide it:\n', markdownBlock(lines));
+    parts.push(`${evidenceTitle(finding, 'The lines that decide it:')}\n`, markdownBlock(lines));
   }
   const first = finding.pages[0];
   const {entries} = aboutMoment(finding);
@@ -207,7 +211,7 @@ function closing(report: Report): string {
         duration(miss.min_ns),
         duration(miss.p1_ns),
         duration(miss.p50_ns),
-        `${miss.at.pfn}, line ${miss.at.line}`,
+        `${miss.at.pfn}, ${nounOf(report.inputs[miss.at.input])} ${miss.at.line}`,
       ]),
       [2, 3, 4, 5],
     );

@@ -1,4 +1,5 @@
 /** The answer and the causes as lines of text: what the terminal and the mail begin with. */
+import {nounOf} from '../words/place.js';
 import {printable} from '../words/clean.js';
 import {answer, causeTitle, causeWho, lacksOf, lackText, oneOf} from '../words/causes.js';
 import {bytes, clip, counted, duration, frames, number, pageList, time, wrap} from '../words/format.js';
@@ -28,7 +29,7 @@ export function inputLines(report: Report, width: number, name: (path: string) =
   const list: [string, string][] = [];
   report.inputs.forEach((input, i) => {
     const packed = input.compression === 'none' ? [] : [input.compression];
-    const facts = [input.format, ...packed, bytes(input.bytes), counted(input.lines, 'line')];
+    const facts = [input.format, ...packed, bytes(input.bytes), counted(input.lines, nounOf(input))];
     const last = i === report.inputs.length - 1 ? [clockBrief(report), kernelText(report)] : [];
     list.push(['trace', `${name(input.path)}: ${[...facts, ...last].join(', ')}`]);
     if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
@@ -36,8 +37,10 @@ export function inputLines(report: Report, width: number, name: (path: string) =
     if (input.unrecognised.count > 0) {
       const first = input.unrecognised.first[0];
       const example =
-        first === undefined ? '' : `, the first is line ${first.line}: ${clip(printable(first.text.trim()), 60)}`;
-      list.push(['unread', `${counted(input.unrecognised.count, 'line')} not understood${example}`]);
+        first === undefined
+          ? ''
+          : `, the first is ${nounOf(input)} ${first.line}: ${clip(printable(first.text.trim()), 60)}`;
+      list.push(['unread', `${counted(input.unrecognised.count, nounOf(input))} not understood${example}`]);
     }
   });
   for (const counter of report.quality) {

@@ -1,4 +1,5 @@
 /** `--to table`: the terminal. The answer first, then the causes, then one finding of each with the lines that prove it. */
+import {nounOf} from '../words/place.js';
 import {printable} from '../words/clean.js';
 import {chop, wrap} from '../words/format.js';
 import {exampleOf, nearMissText} from '../words/causes.js';
@@ -95,7 +96,8 @@ function inBrief(report: Report, cause: Cause, finding: Finding, options: TextOp
     const [at = 0, ...others] = shown;
     const item = finding.evidence[at];
     if (item === undefined) continue;
-    const head = `  line ${String(item.line).padStart(number)}${report.inputs.length > 1 ? ` of trace ${item.input + 1}` : ''}  `;
+    const where = item.rendered === true && item.cpu !== undefined ? `, CPU ${item.cpu}` : '';
+    const head = `  ${nounOf(report.inputs[item.input])} ${String(item.line).padStart(number)}${where}${report.inputs.length > 1 ? ` of trace ${item.input + 1}` : ''}  `;
     const pieces = squeezed(item.text, whole ? Infinity : width - head.length);
     out.push(...pieces.map((piece, part) => `${part === 0 ? head : ' '.repeat(head.length)}${piece}`));
     const like = [...others, ...rest];
@@ -144,7 +146,9 @@ function nearMisses(report: Report, width: number): string[] {
   if (misses.length === 0) return [];
   const shown = misses
     .slice(0, NEAR_MISSES)
-    .flatMap((miss) => wrap(printable(nearMissText(miss)), width, '      ', '  '));
+    .flatMap((miss) =>
+      wrap(printable(nearMissText(miss, nounOf(report.inputs[miss.at.input]))), width, '      ', '  '),
+    );
   const rest = misses.length - NEAR_MISSES;
   return ['Closest of the good cases', ...shown, ...(rest > 0 ? [`  and ${rest} more (--to json)`] : [])];
 }

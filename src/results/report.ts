@@ -232,6 +232,8 @@ export interface Counts {
 
 /** An original line of the trace that decides the finding. */
 export interface Evidence {
+  /** the input is a recording: `line` is the number of the record, and `text` was made of it as tracefs would print it */
+  rendered?: true;
   /** pin, get, dma-map, unpin, put, dma-unmap, writeback-start, writeback-end, dirty, free, alloc, end-of-owner, ... */
   role: string;
   input: number;

@@ -67,11 +67,13 @@ function cpusOf({model: m, inputs}: Reading): CpuSpan[] {
     .map(([cpu, {first, last}]) => ({cpu, ...timesOf(m, first, last), lost: lost.has(cpu) ? lost.get(cpu)! : 0}));
 }
 
-function eventsOf({inputs}: Reading): {name: string; count: number}[] {
+function eventsOf({model: m, inputs}: Reading): {name: string; count: number}[] {
   const sums = new Map<string, number>();
   for (const {reader} of inputs) {
     for (const [name, count] of reader.counters.eventsByName()) sums.set(name, (sums.get(name) ?? 0) + count);
   }
+  // what was recorded and did not happen
+  for (const name of m.recordedEvents) if (!sums.has(name)) sums.set(name, 0);
   return [...sums]
     .map(([name, count]) => ({name, count}))
     .sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1));

@@ -138,6 +138,7 @@ async function readOnce(
       if (!file) return {input, form, evidence, reader: (form as LineForm).open(sorter ?? sink, open)};
       const reader = file.reader(sorter ?? sink, open);
       model.lineReaders[i] = (place, length, cut) => reader.text(place, length, cut);
+      model.recordings.add(i);
       return {input, form, evidence, reader};
     });
     const again = learnt.models.length < AGAIN_MAX && inputs.every((input) => input.identity !== null);
@@ -238,6 +239,7 @@ function look(model: Model, {form, head, file}: Detected, input: number, options
   }
   const trial = new Model(new TimeBase());
   applyOptions(trial, options);
+  for (const kind of file.recorded) trial.announced[kind] = 1;
   file.reader(trial, openOptions(options, input, trial.time)).step(LOOKAHEAD_RECORDS);
   learn(model, trial);
 }

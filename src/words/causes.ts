@@ -1,4 +1,5 @@
 /** The answer in words: how many findings of which causes, what filters left out, what could not be judged. */
+import {type Noun} from './place.js';
 import type {Cause, Finding, NearMiss, Party, Report, Severity} from '../results/report.js';
 import {callersIn} from './callers.js';
 import {counted, duration, number} from './format.js';
@@ -198,9 +199,9 @@ export function lackText({what, record, rules, partly}: Lack): string {
 }
 
 /** `DMA unmap to unpin, 0000:00:03.0: 2 us at line 77 (415,179 times, median 114 us)` */
-export function nearMissText({what, device, stack, count, min_ns, p50_ns, at}: NearMiss): string {
+export function nearMissText({what, device, stack, count, min_ns, p50_ns, at}: NearMiss, noun: Noun): string {
   const caller = stack === null ? undefined : callersIn(stack)[0];
   const where = `${device === null ? '' : `, ${device}`}${caller === undefined ? '' : `, in ${caller}`}`;
   const often = count === 1 ? 'once' : `${counted(count, 'time')}, median ${duration(p50_ns)}`;
-  return `${what}${where}: ${duration(min_ns)} at line ${at.line} (${often})`;
+  return `${what}${where}: ${duration(min_ns)} at ${noun} ${at.line} (${often})`;
 }

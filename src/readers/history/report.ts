@@ -133,6 +133,11 @@ function isAbout(m: Model, f: Finding, pfn: number, g: LifeGeneration, start: nu
   });
 }
 
+/** Notes point to lines; of a recording they are records. */
+function placed(note: string, noun: string): string {
+  return noun === 'line' ? note : note.replace(/\bline (?=\d)/g, `${noun} `);
+}
+
 function entryOf(m: Model, h: Happening, frames: (stack: number) => readonly string[]): LifeEntry {
   const task = m.tasks.get(h.task);
   const ticks = m.time.unit === 'ticks';
@@ -152,7 +157,7 @@ function entryOf(m: Model, h: Happening, frames: (stack: number) => readonly str
     kind: h.kind,
     delta: Number.isNaN(h.delta) ? null : h.delta,
     known_by: h.knownBy,
-    note: h.notes.length === 0 ? null : h.notes.join('; '),
+    note: h.notes.length === 0 ? null : placed(h.notes.join('; '), m.noun(h.input)),
     counts: raw === null && !changes ? null : decode({raw, pins: h.pins}, h.large),
     ...(isPinOrGet && h.stack >= 0 ? {frames: frames(h.stack).slice(0, FRAMES_MAX)} : {}),
     pair: h.pair === null ? null : pairingOf(m, h, h.pair),

@@ -1,4 +1,5 @@
 /** `pinscope history` in its output forms. */
+import {type Noun, nounOf, nounOfAll} from '../../words/place.js';
 import {jsonDocument} from '../json.js';
 import {ascii, htmlText, markdownBlock, markdownCode, markdownText, printable, untabbed} from '../../words/clean.js';
 import {factLines} from '../finding-text.js';
@@ -26,7 +27,7 @@ const renderTable: Renderer<HistoryReport> = function* (report, options) {
     for (const at of page.generations.keys()) {
       yield '\n';
       for (const line of wrap(generationTitle(page, at), width, '  ', '')) yield `${color.strong(line)}\n`;
-      yield* generationLines(page, at, width);
+      yield* generationLines(page, at, nounOfAll(report.inputs), width);
     }
   }
   yield* closing(report, hidden, width);
@@ -41,7 +42,7 @@ const renderMail: Renderer<HistoryReport> = function* (report, options) {
         yield '\n';
         for (const line of wrap(ascii(generationTitle(page, at)), MAIL_WIDTH)) yield `${line}\n`;
         yield '\n';
-        yield* generationLines(page, at, MAIL_WIDTH);
+        yield* generationLines(page, at, nounOfAll(report.inputs), MAIL_WIDTH);
       }
     }
     yield* closing(report, hidden, MAIL_WIDTH);
@@ -61,7 +62,9 @@ const renderMarkdown: Renderer<HistoryReport> = function* (report, options) {
   const {pages, hidden} = cut(report, options);
   for (const page of pages) {
     for (const at of page.generations.keys()) {
-      const body = markdownBlock([...generationLines(page, at, 110)].map((line) => line.trimEnd()));
+      const body = markdownBlock(
+        [...generationLines(page, at, nounOfAll(report.inputs), 110)].map((line) => line.trimEnd()),
+      );
       yield `\n${fold(htmlText(generationTitle(page, at)), body, pages.length === 1)}`;
     }
   }
@@ -89,7 +92,7 @@ function opening(report: HistoryReport): [string, string][] {
   const list: [string, string][] = [];
   for (const input of report.inputs) {
     const name = input.path === '-' ? 'standard input' : input.path;
-    list.push(['input', `${name}: ${input.format}, ${bytes(input.bytes)}, ${counted(input.lines, 'line')}`]);
+    list.push(['input', `${name}: ${input.format}, ${bytes(input.bytes)}, ${counted(input.lines, nounOf(input))}`]);
     if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
   }
   list.push(['clock', clockText(report)], ['kernel', kernelText(report)]);
@@ -101,10 +104,10 @@ function opening(report: HistoryReport): [string, string][] {
   return list.map(([label, text]) => [label, printable(text)]);
 }
 
-function* generationLines(page: PageHistory, at: number, width: number): Iterable<string> {
+function* generationLines(page: PageHistory, at: number, noun: Noun, width: number): Iterable<string> {
   const generation = page.generations[at];
   if (generation === undefined) return;
-  for (const line of lifeLines(generation, width, '  ')) yield `${line}\n`;
+  for (const line of lifeLines(generation, noun, width, '  ')) yield `${line}\n`;
 }
 
 function* closing(report: HistoryReport, hidden: number, width: number): Iterable<string> {

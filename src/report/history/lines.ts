@@ -1,4 +1,5 @@
 /** A page's life as lines of text, for every form that is text. */
+import type {Noun} from '../../words/place.js';
 import {ascii, printable} from '../../words/clean.js';
 import {change} from '../finding-text.js';
 import {between, clip, counted, decodedBrief, duration, number, task, time, wrap} from '../../words/format.js';
@@ -44,14 +45,14 @@ export function generationTitle(page: PageHistory, at: number): string {
 }
 
 /** The life itself: bars of what was open, time, CPU, task, change, count decodedBrief, line; notes under their entry. */
-export function lifeLines(generation: Generation, width: number, indent: string): string[] {
+export function lifeLines(generation: Generation, noun: Noun, width: number, indent: string): string[] {
   const windows = generation.windows.filter((window) => window.kind === 'dma' || window.kind === 'writeback');
   const barred = windows.slice(0, MOST_BARS);
   const items = folded(generation.entries);
   const most = width > 80 ? MOST_TASK.wide : MOST_TASK.narrow;
-  const rows = items.map((item) => ('pattern' in item ? foldRow(item, most) : entryRow(item, most)));
+  const rows = items.map((item) => ('pattern' in item ? foldRow(item, noun, most) : entryRow(item, noun, most)));
   const barsWidth = Math.max(barred.length, 0);
-  const heads = [barred.map(letter).join(''), 'time', 'cpu', 'task', 'change', 'line', 'count'];
+  const heads = [barred.map(letter).join(''), 'time', 'cpu', 'task', 'change', noun, 'count'];
   const cells = rows.map((row, at) => [bars(barred, items[at]), ...row.cells]);
   const widths = heads.map((head, at) => Math.max(head.length, at === 0 ? barsWidth : 0));
   for (const row of cells) row.forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, cell.length)));
@@ -137,13 +138,13 @@ interface Row {
   notes: string[];
 }
 
-function entryRow(entry: LifeEntry, most: number): Row {
+function entryRow(entry: LifeEntry, noun: Noun, most: number): Row {
   const words: string[] = [];
   if (entry.note !== null) words.push(entry.note);
   if (entry.pair !== null) {
     const {line, distance_ns, how} = entry.pair;
     const far = distance_ns === null ? '' : `, ${duration(distance_ns)} apart`;
-    words.push(`with line ${line}${far} (${how})`);
+    words.push(`with ${noun} ${line}${far} (${how})`);
   }
   if (entry.known_by !== null && entry.kind !== null) words.push(`${entry.kind} known by ${entry.known_by}`);
   const notes = words.length === 0 ? [] : [ascii(words.join('; '))];
@@ -164,7 +165,7 @@ function entryRow(entry: LifeEntry, most: number): Row {
   };
 }
 
-function foldRow(fold: Fold, most: number): Row {
+function foldRow(fold: Fold, noun: Noun, most: number): Row {
   const first = fold.pattern[0];
   if (first === undefined) return {cells: ['', '', '', '', '', ''], notes: []};
   const deeds = fold.pattern.map((entry) => ascii(change(entry))).join(', ');
@@ -178,7 +179,7 @@ function foldRow(fold: Fold, most: number): Row {
       String(first.line),
       decodedBrief(fold.last.counts),
     ],
-    notes: [`${deeds}; until ${until}, line ${fold.last.line}`],
+    notes: [`${deeds}; until ${until}, ${noun} ${fold.last.line}`],
   };
 }
 

@@ -2,6 +2,7 @@
  * What the page shows, laid out in advance: the page's own script only draws. All text is made printable here, and
  * times become offsets from a base, small enough to be exact in the page's numbers.
  */
+import {nounOf} from '../../words/place.js';
 import {printable, untabbed} from '../../words/clean.js';
 import {change, facts, evidenceHead} from '../finding-text.js';
 import {
@@ -107,7 +108,7 @@ export function pageView(report: Report, shown: number): PageView {
         duration(miss.min_ns),
         duration(miss.p1_ns),
         duration(miss.p50_ns),
-        `${miss.at.pfn}, line ${miss.at.line}`,
+        `${miss.at.pfn}, ${nounOf(report.inputs[miss.at.input])} ${miss.at.line}`,
       ].map(printable),
     ),
     not_run: [...unrun(report), ...partly(report)].map((rule) => ({
@@ -125,14 +126,14 @@ function reportFacts(report: Report): [string, string][] {
   for (const input of report.inputs) {
     const packed = input.compression === 'none' ? '' : `, ${input.compression}`;
     list.push(['input', `${baseName(input.path)}: ${input.format}${packed}`]);
-    list.push(['', `${bytes(input.bytes)}, ${counted(input.lines, 'line')}, ${counted(input.events, 'event')}`]);
+    list.push(['', `${bytes(input.bytes)}, ${counted(input.lines, nounOf(input))}, ${counted(input.events, 'event')}`]);
     if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
     if (input.evidence.length > 0) list.push(['known by', input.evidence.join('; ')]);
     if (input.cut !== undefined) list.push(['cut', input.cut]);
     if (input.unrecognised.count > 0) {
       const first = input.unrecognised.first[0];
-      const example = first === undefined ? '' : `, the first is line ${first.line}: ${first.text.trim()}`;
-      list.push(['not understood', `${counted(input.unrecognised.count, 'line')}${example}`]);
+      const example = first === undefined ? '' : `, the first is ${nounOf(input)} ${first.line}: ${first.text.trim()}`;
+      list.push(['not understood', `${counted(input.unrecognised.count, nounOf(input))}${example}`]);
     }
   }
   list.push(['clock', clockText(report)], ['kernel', kernelText(report)]);

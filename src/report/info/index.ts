@@ -1,4 +1,5 @@
 /** `pinscope info` in its output forms. */
+import {nounOf} from '../../words/place.js';
 import {jsonDocument} from '../json.js';
 import {printable, untabbed} from '../../words/clean.js';
 import {factLines} from '../finding-text.js';
@@ -47,7 +48,10 @@ function inputFacts(input: InfoInput): [string, string][] {
   const packed = input.compression === 'none' ? '' : `, ${input.compression}`;
   const list: [string, string][] = [['form', `${input.format}: ${input.title}${packed}`]];
   input.evidence.forEach((reason, at) => list.push([at === 0 ? 'because' : '', reason]));
-  list.push(['size', `${bytes(input.bytes)}, ${counted(input.lines, 'line')}, ${counted(input.events, 'event')}`]);
+  list.push([
+    'size',
+    `${bytes(input.bytes)}, ${counted(input.lines, nounOf(input))}, ${counted(input.events, 'event')}`,
+  ]);
   if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
   if (input.cut !== undefined) list.push(['cut', input.cut]);
   if (input.out_of_order > 0) {
@@ -56,8 +60,11 @@ function inputFacts(input: InfoInput): [string, string][] {
     list.push(['order', `${counted(input.out_of_order, 'event')} earlier than one before, ${same}`]);
   }
   const {count, first} = input.unrecognised;
-  list.push(['unread', count === 0 ? 'none: every line was understood' : `${counted(count, 'line')} not understood`]);
-  for (const {line, text} of first) list.push(['', `line ${line}: ${clip(untabbed(text).trim(), 100)}`]);
+  list.push([
+    'unread',
+    count === 0 ? `none: every ${nounOf(input)} was understood` : `${counted(count, nounOf(input))} not understood`,
+  ]);
+  for (const {line, text} of first) list.push(['', `${nounOf(input)} ${line}: ${clip(untabbed(text).trim(), 100)}`]);
   return list.map(([label, text]) => [label, printable(text)]);
 }
 

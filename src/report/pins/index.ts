@@ -1,4 +1,5 @@
 /** `pinscope pins` in its output forms. */
+import {nounOf} from '../../words/place.js';
 import {jsonDocument} from '../json.js';
 import {ascii, htmlText, markdownBlock, markdownCode, printable, untabbed} from '../../words/clean.js';
 import {factLines} from '../finding-text.js';
@@ -68,7 +69,7 @@ function facts(report: PinsReport): [string, string][] {
   const list: [string, string][] = [];
   for (const input of report.inputs) {
     const name = input.path === '-' ? 'standard input' : input.path;
-    list.push(['input', `${name}: ${input.format}, ${bytes(input.bytes)}, ${counted(input.lines, 'line')}`]);
+    list.push(['input', `${name}: ${input.format}, ${bytes(input.bytes)}, ${counted(input.lines, nounOf(input))}`]);
   }
   list.push(['clock', clockText(report)], ['kernel', kernelText(report)]);
   for (const counter of report.quality) {

@@ -1,0 +1,13 @@
+/** What an event of an input is: a line of text, or a record of a recording, which has a number but no line. */
+export type Noun = 'line' | 'record';
+
+const RECORDINGS = new Set(['trace-dat', 'perf-data']);
+
+export function nounOf(input: {format: string} | undefined): Noun {
+  return input !== undefined && RECORDINGS.has(input.format) ? 'record' : 'line';
+}
+
+/** For columns that hold the numbers of all inputs. */
+export function nounOfAll(inputs: readonly {format: string}[]): Noun {
+  return inputs.length > 0 && inputs.every((input) => nounOf(input) === 'record') ? 'record' : 'line';
+}
