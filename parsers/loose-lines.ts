@@ -20,7 +20,7 @@ import {
   startsWith,
   TAB,
 } from './bytes.js';
-import {After, EventLineReader} from './event-lines.js';
+import {After, EventLineReader} from './lines/event-lines.js';
 import {FlagPrinter} from './events/page-flags.js';
 import {MAX_CPU} from './form.js';
 import {TimeForm} from './ftrace/context.js';

@@ -11,7 +11,7 @@
 import type {EventSink} from '../../src/events/event.js';
 import {ascii, CR, decimal, isDigit, LF, QUOTE, sameBytes, skipSpaces, LBRACE} from '../bytes.js';
 import type {OpenOptions, ReaderCounters} from '../form.js';
-import {LineReader, MAX_LINE} from '../lines.js';
+import {LineReader, MAX_LINE} from '../lines/line-reader.js';
 import {isPlainLine, Members, unescape} from './json.js';
 import {BpftraceLines} from './lines.js';
 import type {Style} from './style.js';

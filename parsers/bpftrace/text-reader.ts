@@ -3,7 +3,7 @@
 import type {EventSink} from '../../src/events/event.js';
 import {CR, LF} from '../bytes.js';
 import type {OpenOptions, ReaderCounters} from '../form.js';
-import {LineReader, MAX_LINE} from '../lines.js';
+import {LineReader, MAX_LINE} from '../lines/line-reader.js';
 import {BpftraceLines} from './lines.js';
 import type {Style} from './style.js';
 

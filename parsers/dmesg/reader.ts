@@ -13,7 +13,7 @@
  */
 
 import {ascii, CR, EQUALS, find, MINUS, startsWith, text} from '../bytes.js';
-import {MAX_LINE} from '../lines.js';
+import {MAX_LINE} from '../lines/line-reader.js';
 import {LooseLineReader} from '../loose-lines.js';
 import {afterPrefix} from './prefix.js';
 

@@ -1,13 +1,20 @@
 /** What decoders keep between lines: their cursors, and what the trace has shown about how it was printed. */
 
 import {Elements, Fields} from './fields.js';
+import type {ProbeArguments} from './probe-table.js';
+import type {Reading} from './reading.js';
 import {FlagPrinter} from './page-flags.js';
 
 export class DecodeContext {
   readonly fields = new Fields();
   readonly elements = new Elements();
 
-  // what the payload at hand said, beside its row (family.ts)
+  // how the payload at hand was read; undefined where not by its fields
+  readings: readonly (Reading | undefined)[] | undefined;
+  args: ProbeArguments | undefined;
+  /** where its fields began */
+  from = 0;
+  // what it said, beside its row (family.ts)
   /** range of `flags=`; -1 when there was none */
   flagsStart = -1;
   flagsStop = -1;

@@ -10,6 +10,7 @@ import {Has, HAS_BYTE, OWN, type FamilyName, type Field, type Form, type OwnName
 import {DIGIT_0} from '../bytes.js';
 import type {DecodeContext} from './context.js';
 import {Key, KEYS} from './keys.js';
+import type {Reading} from './reading.js';
 import type {ProbeArguments} from './probe-table.js';
 import {
   dmaAddress,
@@ -163,16 +164,6 @@ const HOWS = [
 type How = (typeof HOWS)[number];
 export const HOW = Object.fromEntries(HOWS.map((how, i) => [how, i])) as Record<How, number>;
 
-/** A name's field, or what is special about it, ready to be read. */
-export interface Reading {
-  readonly how: number;
-  /** in words of 64 bits, where the field is a double */
-  readonly at: number;
-  /** bit of `has` that says that the field was there */
-  readonly has: number;
-  readonly field: OwnName | undefined;
-}
-
 function reading(meaning: Meaning): Reading {
   if (typeof meaning !== 'string' && 'special' in meaning) {
     return {how: HOW[meaning.special], at: 0, has: 0, field: undefined};
@@ -208,6 +199,9 @@ export function readFields(
   args: ProbeArguments | undefined,
 ): void {
   const {fields} = ctx;
+  ctx.readings = readings;
+  ctx.args = args;
+  ctx.from = fields.at;
   ctx.flagsStart = ctx.sizes = -1;
   ctx.rangeEnd = -1;
   ctx.hasNr = false;
@@ -224,7 +218,7 @@ export function readFields(
 /** A number. */
 function plain(r: Reading, ev: TraceEvent, ctx: DecodeContext): void {
   const {fields} = ctx;
-  const at = ev.base + r.at;
+  const at = ev.at64 + r.at;
   switch (r.how) {
     case HOW.hex:
       ev.f64[at] = fields.hexNumber();
@@ -239,7 +233,7 @@ function plain(r: Reading, ev: TraceEvent, ctx: DecodeContext): void {
     default:
       ev.f64[at] = fields.number();
   }
-  if (r.has !== 0) ev.i8[ev.base * 8 + HAS_BYTE]! |= r.has;
+  if (r.has !== 0) ev.i8[ev.at8 + HAS_BYTE]! |= r.has;
   if (r.field === 'nr') ctx.hasNr = true;
 }
 

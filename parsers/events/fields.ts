@@ -58,8 +58,13 @@ export class Fields {
     this.end = end;
   }
 
-  /** Goes to the next `key=value` with a known key. False at the end. */
-  next(): boolean {
+  /** Where the next word is looked for. */
+  get at(): number {
+    return this.pos;
+  }
+
+  /** Goes to the next `key=value` with a known key, or with `any` key (Key.unknown). False at the end. */
+  next(any = false): boolean {
     const buf = this.buf;
     const end = this.end;
     let pos = this.pos;
@@ -81,7 +86,7 @@ export class Fields {
       let key = keyOf(buf, nameStart, nameEnd, hash);
       if (key === Key.unknown) {
         key = numberedKeyOf(buf, nameStart, nameEnd);
-        if (key === Key.unknown) continue;
+        if (key === Key.unknown && !any) continue;
         this.index = numberAtEnd(buf, nameStart, nameEnd);
       }
       this.key = key;

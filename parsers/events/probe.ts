@@ -12,8 +12,9 @@ import {EventKind, type TraceEvent} from '../../src/events/event.js';
 import {FAMILY_OF} from '../../src/events/kinds.js';
 import {HEX, LESS, LPAREN, MINUS, PLUS, RPAREN, SPACE, DOT, startsWith, hasHexPrefix} from '../bytes.js';
 import type {DecodeContext} from './context.js';
-import {readFields, readingsOf, type Reading} from './family.js';
+import {readFields, readingsOf} from './family.js';
 import type {ProbeSpec} from './probe-table.js';
+import type {Reading} from './reading.js';
 
 /** What the brackets at the start of a probe's payload say. */
 export class ProbeHead {

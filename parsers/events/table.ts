@@ -71,11 +71,15 @@ export class EventEntry {
   readonly kind: EventKind;
   /** by the event's name alone, for payloads with a bare address */
   readonly probeByName: ProbeSpec | undefined;
+  /** trace-cmd's name for the stack of the event before */
+  readonly isStack: boolean;
   /** the last symbol met in this event's brackets, as a probe we know or not */
   lastSymbol: Uint8Array = EMPTY;
   lastProbe: ProbeSpec | undefined;
-  /** lines of it that no template could be made of (ftrace/templates.ts) */
+  /** lines of it that no template could be made of (lines/templates.ts) */
   withoutTemplate = 0;
+  /** templates made of it */
+  templates = 0;
 
   /** `name` as printed; `subsystem` (`kmem:` of perf) does not tell the decoder apart */
   constructor(
@@ -89,6 +93,7 @@ export class EventEntry {
     this.family = known ? known[0] : Family.none;
     this.kind = known ? known[1] : E.Other;
     this.probeByName = probeOfEventName(bare);
+    this.isStack = bare === 'kernel_stack' || bare === 'user_stack';
   }
 }
 
@@ -106,9 +111,6 @@ export class EventTable {
   private readonly slots = new Int32Array(MASK + 1).fill(-1);
   private readonly overflow = new EventEntry(MORE_NAMES, EMPTY);
   private readonly head = new ProbeHead();
-  /** the function whose probe the last payload was, and where its arguments began; undefined for any other payload */
-  lastProbe: ProbeSpec | undefined;
-  lastProbeArgs = 0;
 
   /** The entry of the event called `[start, end)`; `hash` is `hashBytes` of it. */
   entry(buf: Uint8Array, start: number, end: number, hash: number): EventEntry {
@@ -143,7 +145,7 @@ export class EventTable {
     ev.deviceStart = ev.deviceEnd = ev.textStart = ev.textEnd = 0;
     while (start < end && buf[start] === SPACE) start++;
     const ctx = this.context;
-    this.lastProbe = undefined;
+    ctx.readings = undefined;
     if (start < end && buf[start] === LPAREN && this.decodeProbe(entry, buf, start, end, ev)) return;
     if (start < end && buf[start] === UNDERSCORE && isFieldDumpOfProbe(buf, start, end)) {
       const spec = entry.probeByName;
@@ -202,8 +204,6 @@ export class EventTable {
       spec = entry.lastProbe;
     } else spec = entry.probeByName;
     if (spec) {
-      this.lastProbe = spec;
-      this.lastProbeArgs = head.argsStart;
       decodeProbe(spec, head.isReturn, buf, head.argsStart, end, ev, this.context);
     } else ev.kind = E.Other;
     return true;

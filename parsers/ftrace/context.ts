@@ -59,7 +59,10 @@ export class LineContext {
   flagsStart = 0;
   flagsEnd = 0;
   /** where the columns of task and CPU end: at the flags, or at the blanks before the time; 0 in other layouts */
-  columnsEnd = 0;
+  headEnd = 0;
+  /** the decimal point of a time in seconds and the colon after it; 0 in other layouts */
+  dot = 0;
+  colon = 0;
   timeForm: number = TimeForm.seconds;
   /** whole seconds, or the µs of a relative time */
   seconds = 0;
@@ -164,9 +167,9 @@ export class LineContext {
     if (pos >= end) return false;
     this.flagsStart = this.flagsEnd = 0;
     this.context = Context.unknown;
-    this.columnsEnd = cpuEnd + 1;
+    this.headEnd = cpuEnd + 1;
     if (this.time(buf, pos, end)) return true;
-    this.columnsEnd = pos;
+    this.headEnd = pos;
     const stop = this.flags(buf, pos, end);
     if (stop < 0 || stop >= end || buf[stop] !== SPACE) return false;
     return this.time(buf, skipSpaces(buf, stop, end), end);
@@ -189,6 +192,7 @@ export class LineContext {
   /** `17.012627: ` or `66443352340: ` */
   private time(buf: Uint8Array, pos: number, end: number): boolean {
     const stop = skipDigits(buf, pos, end);
+    this.dot = this.colon = 0;
     if (stop === pos || stop >= end) return false;
     if (buf[stop] === COLON) {
       if (stop + 1 < end && buf[stop + 1] !== SPACE) return false;
@@ -206,6 +210,8 @@ export class LineContext {
     this.timeForm = TimeForm.seconds;
     this.seconds = decimal(buf, pos, stop);
     this.fraction_ns = fraction(buf, stop + 1, fractionEnd);
+    this.dot = stop;
+    this.colon = fractionEnd;
     this.body = Math.min(fractionEnd + 2, end);
     return true;
   }
@@ -214,7 +220,7 @@ export class LineContext {
   private latency(buf: Uint8Array, pos: number, end: number): boolean {
     const cpuEnd = skipDigits(buf, pos, end);
     this.cpu = decimal(buf, pos, cpuEnd);
-    this.columnsEnd = 0;
+    this.headEnd = 0;
     this.flagsStart = this.flagsEnd = 0;
     this.context = Context.unknown;
     pos = cpuEnd;
@@ -279,7 +285,7 @@ export class LineContext {
     this.cpu = cpu;
     this.context =
       flags & 0x40 ? Context.nmi : flags & 0x08 ? Context.hardirq : flags & 0x10 ? Context.softirq : Context.task;
-    this.columnsEnd = 0;
+    this.headEnd = 0;
     this.flagsStart = this.flagsEnd = 0;
     // the bracket holds the clock itself in µs, the ms columns the distance from the buffer's start
     this.timeForm = TimeForm.seconds;

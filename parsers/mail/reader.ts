@@ -13,7 +13,7 @@ import type {EventEntry} from '../events/table.js';
 import type {OpenOptions} from '../form.js';
 import {afterPrefix} from '../dmesg/prefix.js';
 import {headerLine} from '../ftrace/header.js';
-import {MAX_LINE} from '../lines.js';
+import {MAX_LINE} from '../lines/line-reader.js';
 import {frameStart, isLossMarker, LooseLineReader} from '../loose-lines.js';
 import {Message} from './mime.js';
 import {Base64, Bounded, looksQuotedPrintable, quotedPrintable} from './transfer.js';

@@ -21,6 +21,7 @@ import {
   skipDigits,
   skipSpaces,
 } from '../bytes.js';
+import {Context} from '../../src/events/event.js';
 import {fraction} from '../ftrace/context.js';
 
 /** comm is at most 15 bytes, and so is `:2147483647` */
@@ -36,6 +37,14 @@ export class PerfColumns {
   cpu = -1;
   seconds = 0;
   fraction_ns = 0;
+  readonly context = Context.unknown;
+  /** where the column of the CPU ends; 0 where there is none */
+  headEnd = 0;
+  readonly flagsStart = 0;
+  readonly flagsEnd = 0;
+  /** the decimal point of the time and the colon after it */
+  dot = 0;
+  colon = 0;
   /** where the event's name, after blanks, begins */
   body = 0;
 
@@ -83,10 +92,12 @@ export class PerfColumns {
     if (buf[stop] !== SPACE) return false;
     pos = skipSpaces(buf, stop, end);
     this.cpu = -1;
+    this.headEnd = 0;
     if (pos < end && buf[pos] === LBRACKET) {
       stop = skipDigits(buf, pos + 1, end);
       if (stop === pos + 1 || stop >= end || buf[stop] !== RBRACKET) return false;
       this.cpu = decimal(buf, pos + 1, stop);
+      this.headEnd = stop + 1;
       pos = skipSpaces(buf, stop + 1, end);
     }
     for (let word = 0; word < MAX_WORDS; word++) {
@@ -104,6 +115,8 @@ export class PerfColumns {
     const stop = skipDigits(buf, dot + 1, end);
     if (stop === dot + 1 || stop - dot > 10 || stop >= end || buf[stop] !== COLON) return false;
     if (stop + 1 < end && buf[stop + 1] !== SPACE) return false;
+    this.dot = dot;
+    this.colon = stop;
     this.seconds = decimal(buf, pos, dot);
     this.fraction_ns = fraction(buf, dot + 1, stop);
     // an event's period stands before its name, in samples of counters

@@ -25,7 +25,7 @@ import {
   TAB,
   text,
 } from '../bytes.js';
-import {After, EventLineReader} from '../event-lines.js';
+import {After, EventLineReader} from '../lines/event-lines.js';
 import {FlagPrinter} from '../events/page-flags.js';
 import type {OpenOptions} from '../form.js';
 import {headerLine} from '../ftrace/header.js';
@@ -51,6 +51,7 @@ export class PerfScriptReader extends EventLineReader {
   private readonly fields = new PerfFields();
   /** whether perf printed times; its first event line decides */
   private timed: boolean | undefined;
+  protected override readonly names = {padded: true, subsystem: 'page_ref:'};
 
   constructor(sink: EventSink, options: OpenOptions) {
     super(sink, options);
@@ -156,6 +157,7 @@ export class PerfScriptReader extends EventLineReader {
       this.after = After.skippedStack;
       return;
     }
+    this.learn(buf, start, columns);
     counters.events++;
     ev.line = counters.lines;
     ev.offset = offset + start;

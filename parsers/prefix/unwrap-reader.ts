@@ -7,7 +7,7 @@ import type {EventSink, Loss, TraceEvent} from '../../src/events/event.js';
 import {ascii, CR, LF, text} from '../bytes.js';
 import {EventTable} from '../events/table.js';
 import {UNRECOGNISED_BYTES, type OpenOptions, ReaderCounters, type TraceReader} from '../form.js';
-import {LineReader} from '../lines.js';
+import {LineReader} from '../lines/line-reader.js';
 import {Cleaner} from './cleaner.js';
 import {Transcoder} from './encoding.js';
 import {graphLine} from './graph.js';

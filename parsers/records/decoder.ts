@@ -12,11 +12,12 @@ import {DmaDir, EventKind as K, LIST_MAX, PageName, type EventKind, type TraceEv
 import {FAMILY_OF, HAS_BYTE} from '../../src/events/kinds.js';
 import {hashBytes} from '../bytes.js';
 import type {DecodeContext} from '../events/context.js';
-import {HOW, readingsOf, type Reading} from '../events/family.js';
+import {HOW, readingsOf} from '../events/family.js';
 import {Key, keyOf, numberAtEnd, numberedKeyOf} from '../events/keys.js';
 import {deviceNumber} from '../events/memory.js';
 import {finish, PROBE_READINGS} from '../events/probe.js';
 import {type ProbeArguments, type ProbeSpec, ReturnShape} from '../events/probe-table.js';
+import type {Reading} from '../events/reading.js';
 import {isKernelPointer, worked} from '../events/values.js';
 import {type EventFormat, type Field, Lie} from './format.js';
 import {type FlagLayout, flagsOf} from './page-flag-layout.js';
@@ -107,8 +108,8 @@ export class RecordDecoder {
       const at = base + field.offset;
       if (at + field.size > end) return false;
       if (reading.how <= HOW.pfn) {
-        ev.f64[ev.base + reading.at] = numberAt(view, at, field.lie, little);
-        if (reading.has !== 0) ev.i8[ev.base * 8 + HAS_BYTE]! |= reading.has;
+        ev.f64[ev.at64 + reading.at] = numberAt(view, at, field.lie, little);
+        if (reading.has !== 0) ev.i8[ev.at8 + HAS_BYTE]! |= reading.has;
         if (reading.how === HOW.pfn) ev.pageName = PageName.pfn;
         else if (reading.field === 'nr') this.hasNr = true;
       } else if (field.lie < Lie.dataLoc) this.plain(slot, ev, view, at, little);

@@ -34,7 +34,7 @@ import {
   TAB,
   text,
 } from '../bytes.js';
-import {After, EventLineReader} from '../event-lines.js';
+import {After, EventLineReader} from '../lines/event-lines.js';
 import {FlagPrinter} from '../events/page-flags.js';
 import type {OpenOptions} from '../form.js';
 import {LineContext, TimeForm} from '../ftrace/context.js';
@@ -53,6 +53,7 @@ const MAX_PREFIX = 256;
 
 export class TraceCmdReader extends EventLineReader {
   private readonly columns = new LineContext();
+  protected override readonly names = {padded: true, subsystem: ''};
   /** width of the column that names the buffer or file, with its colon */
   private prefix = 0;
 
@@ -126,6 +127,7 @@ export class TraceCmdReader extends EventLineReader {
     const ev = this.ev;
     const counters = this.counters;
     this.endStack();
+    this.learn(buf, start, columns);
     counters.events++;
     ev.line = counters.lines;
     ev.offset = offset + start;

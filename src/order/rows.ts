@@ -65,7 +65,7 @@ export class Rows {
     const at = row & (BLOCK_ROWS - 1);
     const from = ev.i32;
     const to = block.i32;
-    const base = ev.base * 2;
+    const base = ev.at32;
     for (let word = 0; word < WORDS; word++) to[at * WORDS + word] = from[base + word]!;
     this.putText(row, ev, block.text, at * TEXT);
     return row;
@@ -124,7 +124,9 @@ export class Rows {
     view.f64 = block.f64;
     view.i32 = block.i32;
     view.i8 = block.i8;
-    view.base = (at * ROW_BYTES) / 8;
+    view.at64 = (at * ROW_BYTES) / 8;
+    view.at32 = (at * ROW_BYTES) / 4;
+    view.at8 = at * ROW_BYTES;
     this.takeText(bytes.bytes, block.text, at * TEXT);
     const lists = this.lists[row];
     if (lists !== undefined) {

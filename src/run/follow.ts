@@ -6,7 +6,7 @@ import {Readable} from 'node:stream';
 import split2 from 'split2';
 import {detect} from '../../parsers/detect.js';
 import {type Form, readsRecords, type TraceReader} from '../../parsers/form.js';
-import {MAX_LINE} from '../../parsers/lines.js';
+import {MAX_LINE} from '../../parsers/lines/line-reader.js';
 import {CauseIds} from '../findings/causes.js';
 import {UserError} from '../io/user-error.js';
 import {Model} from '../ledger/model.js';

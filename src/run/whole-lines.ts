@@ -3,7 +3,7 @@
  * line that comes a few bytes at a time would cost its length squared.
  */
 import {LF} from '../../parsers/bytes.js';
-import {MAX_LINE} from '../../parsers/lines.js';
+import {MAX_LINE} from '../../parsers/lines/line-reader.js';
 
 /** What is kept of a line that is too long: enough for the reader to see that it is. */
 const KEPT = MAX_LINE + 1;

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {MAX_LINE} from '../../parsers/lines.js';
+import {MAX_LINE} from '../../parsers/lines/line-reader.js';
 import {wholeLines} from '../../src/run/whole-lines.js';
 
 /** The pieces that become of a text given in chunks of these sizes, through one buffer that is written again. */

@@ -3,8 +3,8 @@
  * only the line that a chunk boundary cuts is put together in a buffer of its own.
  */
 
-import {LF, text} from './bytes.js';
-import {FIRST_UNRECOGNISED, UNRECOGNISED_BYTES, type ReaderCounters, type TraceReader} from './form.js';
+import {LF, text} from '../bytes.js';
+import {FIRST_UNRECOGNISED, UNRECOGNISED_BYTES, type ReaderCounters, type TraceReader} from '../form.js';
 
 /** Longest line read, in bytes. A longer one is counted as unrecognised and skipped. */
 export const MAX_LINE = 1 << 20;
