@@ -31,6 +31,7 @@ import {
   skipSpaces,
 } from '../bytes.js';
 import {Context} from '../../src/events/event.js';
+import {MAX_CPU} from '../form.js';
 
 /** How the time was printed. */
 export const TimeForm = {
@@ -157,7 +158,7 @@ export class LineContext {
   private afterTask(buf: Uint8Array, pos: number, end: number): boolean {
     const cpuEnd = skipDigits(buf, pos + 1, end);
     if (cpuEnd === pos + 1 || cpuEnd >= end || buf[cpuEnd] !== RBRACKET) return false;
-    this.cpu = decimal(buf, pos + 1, cpuEnd);
+    this.cpu = cpuOf(buf, pos + 1, cpuEnd);
     pos = skipSpaces(buf, cpuEnd + 1, end);
     // 4.13 to 4.17 print the thread group here
     if (pos < end && buf[pos] === LPAREN) {
@@ -219,7 +220,7 @@ export class LineContext {
   /** `1..... 12058129us!: ` */
   private latency(buf: Uint8Array, pos: number, end: number): boolean {
     const cpuEnd = skipDigits(buf, pos, end);
-    this.cpu = decimal(buf, pos, cpuEnd);
+    this.cpu = cpuOf(buf, pos, cpuEnd);
     this.headEnd = 0;
     this.flagsStart = this.flagsEnd = 0;
     this.context = Context.unknown;
@@ -258,7 +259,7 @@ export class LineContext {
     pos = skipSpaces(buf, pidEnd, end);
     const cpuEnd = skipDigits(buf, pos, end);
     if (cpuEnd === pos) return false;
-    const cpu = decimal(buf, pos, cpuEnd);
+    const cpu = cpuOf(buf, pos, cpuEnd);
     pos = skipSpaces(buf, cpuEnd, end);
     const flagsEnd = skipDigits(buf, pos, end);
     if (flagsEnd === pos) return false;
@@ -294,6 +295,12 @@ export class LineContext {
     this.body = pos + 2;
     return true;
   }
+}
+
+/** The number of a CPU; -1 for one that no kernel has. */
+export function cpuOf(buf: Uint8Array, start: number, end: number): number {
+  const cpu = decimal(buf, start, end);
+  return cpu <= MAX_CPU ? cpu : -1;
 }
 
 const LETTER_u = 117;

@@ -170,7 +170,7 @@ function columnsOf(line: string): Columns | undefined {
       commEnd: dash,
       pid: Number(m[1]),
       tgid: tgid === undefined || !/^\d/.test(tgid) ? -1 : Number(tgid),
-      cpu: Number(m[3]),
+      cpu: Number(m[3]) <= 8191 ? Number(m[3]) : -1,
       context: flags === undefined ? Context.unknown : (CONTEXTS[flags[2]!] ?? Context.unknown),
       seconds: BigInt((latency ? m[5] : m[6])!),
       fraction: latency ? m[6] : m[7],

@@ -154,7 +154,7 @@ function decimal(buf: Uint8Array, pos: number, most: number, ev: TraceEvent, col
     value = value * 10 + digit;
     pos++;
   }
-  if (pos === start || pos > start + most) return -1;
+  if (pos === start || pos > start + most || (value === 0 && column === OWN.pfn.at)) return -1;
   ev.f64[ev.at64 + column] = value;
   if (column === OWN.nr.at) countedToo(ev, value);
   return pos;
@@ -300,7 +300,7 @@ export function templateOf(
     const group = r.how === HOW.page ? 'page' : meaning;
     if (seen.has(group)) return undefined;
     seen.add(group);
-    const digits = fields.shape === 0 ? digitsOf(r.how, r.field, buf, fields.start, fields.stop, args) : undefined;
+    const digits = fields.shape === 0 ? digitsOf(r.how, r.field, buf, fields.start, fields.stop, args, ev) : undefined;
     if (digits === undefined) continue;
     parts.add(
       hasHexPrefix(buf, fields.start, fields.stop) ? fields.start + 2 : fields.start,
@@ -333,12 +333,15 @@ function digitsOf(
   start: number,
   stop: number,
   args: ProbeArguments | undefined,
+  ev: TraceEvent,
 ): number | undefined {
   if (how === HOW.pages && args?.listOfPointers === true) {
     return hasHexPrefix(buf, start, stop) && areHex(buf, start + 2, stop) ? Digits.ignored : undefined;
   }
   if (how === HOW.page || how === HOW.folio || how === HOW.pages) {
-    return hasHexPrefix(buf, start, stop) && stop - start === 18 ? Digits.pointer : undefined;
+    // one that names a page: what follows from that stays in the row
+    const named = ev.ptrHi >= 0x80000000 && ev.ptrHi !== ALL_ONES;
+    return named && hasHexPrefix(buf, start, stop) && stop - start === 18 ? Digits.pointer : undefined;
   }
   if (how === HOW['pointer beside']) {
     // what perf and trace-cmd print there is none

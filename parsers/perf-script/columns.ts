@@ -22,7 +22,7 @@ import {
   skipSpaces,
 } from '../bytes.js';
 import {Context} from '../../src/events/event.js';
-import {fraction} from '../ftrace/context.js';
+import {cpuOf, fraction} from '../ftrace/context.js';
 
 /** comm is at most 15 bytes, and so is `:2147483647` */
 const MAX_COMM = 16;
@@ -96,7 +96,7 @@ export class PerfColumns {
     if (pos < end && buf[pos] === LBRACKET) {
       stop = skipDigits(buf, pos + 1, end);
       if (stop === pos + 1 || stop >= end || buf[stop] !== RBRACKET) return false;
-      this.cpu = decimal(buf, pos + 1, stop);
+      this.cpu = cpuOf(buf, pos + 1, stop);
       this.headEnd = stop + 1;
       pos = skipSpaces(buf, stop + 1, end);
     }
