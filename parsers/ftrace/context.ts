@@ -107,7 +107,7 @@ export class LineContext {
     let name = this.body;
     while (name < end && buf[name] !== COLON && buf[name] !== SPACE) name++;
     if (name === this.body || buf[name] !== COLON || (name + 1 < end && buf[name + 1] !== SPACE)) return false;
-    this.columnsEnd = 0;
+    this.headEnd = 0;
     return true;
   }
 

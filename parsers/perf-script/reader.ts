@@ -157,7 +157,7 @@ export class PerfScriptReader extends EventLineReader {
       this.after = After.skippedStack;
       return;
     }
-    this.learn(buf, start, columns);
+    if (columns === this.columns) this.learn(buf, start, columns);
     counters.events++;
     ev.line = counters.lines;
     ev.offset = offset + start;
