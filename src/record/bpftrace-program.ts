@@ -16,7 +16,7 @@ export interface Clause {
   /** the event as it is printed */
   name: string;
   body: string;
-  /** only without this function or event: an older name of the same thing, or a probe that stands for a tracepoint */
+  /** only without these functions and events: an older name of the same thing, or a probe that stands for a tracepoint */
   unless?: string;
   since?: readonly [number, number];
   until?: readonly [number, number];
@@ -31,8 +31,12 @@ const STACK_DEPTH = 12;
 /** Entries of a scatterlist that are printed at most; `i=0/300` tells of the rest. A bounded loop (Linux 5.3 and later). */
 const SG_ENTRIES = 64;
 
-/** DMA functions are probed where there are no dma:* events (before 6.12); of those, every kernel that has any has this one. */
+/**
+ * DMA functions are probed where there are no dma:* events (before 6.12), or bpftrace misreads their strings; every kernel
+ * that has any of them has this one. From 6.18 on dma_map_page_attrs() is a wrapper of dma_map_phys().
+ */
 const WITHOUT_EVENTS = {unless: 'dma/dma_map_sg'};
+const WITHOUT_PHYS = {unless: 'dma/dma_map_sg,dma_map_phys'};
 
 const pfnOf = (page: string) => `((uint64)${page} - @vm) / 64`;
 const device = 'str(*(uint64*)arg0)';
@@ -202,12 +206,34 @@ export function clauses(options: RecordOptions): Clause[] {
       format: 'dev=%s pfn=0x%llx off=%d size=%d dir=%d',
       values: [device, pfnOf('arg1'), 'arg2', 'arg3', '(int32)arg4'],
     },
-    WITHOUT_EVENTS,
+    WITHOUT_PHYS,
   );
-  result('dma', 'dma_map_page_attrs', 'dma_map_page', 'dma_addr=0x%llx', 'retval', WITHOUT_EVENTS);
+  result('dma', 'dma_map_page_attrs', 'dma_map_page', 'dma_addr=0x%llx', 'retval', WITHOUT_PHYS);
   add(
     'dma',
     'kprobe:dma_unmap_page_attrs',
+    {
+      name: 'dma_unmap_page',
+      format: 'dev=%s dma_addr=0x%llx size=%d dir=%d',
+      values: [device, 'arg1', 'arg2', '(int32)arg3'],
+    },
+    WITHOUT_PHYS,
+  );
+  // dma_map_phys(dev, phys, size, dir, attrs)
+  add(
+    'dma',
+    'kprobe:dma_map_phys',
+    {
+      name: 'dma_map_page',
+      format: 'dev=%s pfn=0x%llx off=%d size=%d dir=%d',
+      values: [device, 'arg1 / PAGE_SIZE', 'arg1 % PAGE_SIZE', 'arg2', '(int32)arg3'],
+    },
+    WITHOUT_EVENTS,
+  );
+  result('dma', 'dma_map_phys', 'dma_map_page', 'dma_addr=0x%llx', 'retval', WITHOUT_EVENTS);
+  add(
+    'dma',
+    'kprobe:dma_unmap_phys',
     {
       name: 'dma_unmap_page',
       format: 'dev=%s dma_addr=0x%llx size=%d dir=%d',

@@ -73,11 +73,13 @@ describe('what is recorded', () => {
     expect(script({recorder: 'tracefs', kernel: {major: 6, minor: 12}})).not.toContain('grab_takes_page p');
   });
 
-  test('the bpftrace program probes DMA functions only where no kernel with dma events could have them', () => {
+  test('the bpftrace program probes DMA functions only in place of dma events, and each mapping once', () => {
     const lines = script({recorder: 'bpftrace'}).split('\n');
-    const probed = lines.filter((line) => / k(?:ret)?probe:dma_(?:un)?map_page_attrs/.test(line));
-    expect(probed).toHaveLength(3);
-    for (const line of probed) expect(line).toMatch(/^\S+ dma\/dma_map_sg /);
+    const probed = lines.filter((line) => / k(?:ret)?probe:dma_(?:un)?map_(?:page_attrs|phys)/.test(line));
+    expect(probed).toHaveLength(6);
+    for (const line of probed) {
+      expect(line).toMatch(/^(?:\S+_page_attrs dma\/dma_map_sg,dma_map_phys|\S+_phys dma\/dma_map_sg) /);
+    }
   });
 
   test('requests are recorded with the rules whose DMA they end', () => {
