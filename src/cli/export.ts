@@ -6,6 +6,7 @@ import {UserError} from '../io/user-error.js';
 import {fileColumns, TABLE_NAMES, type TableName} from '../readers/export/schema.js';
 import {writeLedger} from '../run/ledger.js';
 import type {TraceOptions} from './base.js';
+import type {AnyForm} from './flags.js';
 import {type ExitCode, readingCodeOf} from './exit.js';
 import {watchInterrupts} from './interrupt.js';
 import {judging} from './judging.js';
@@ -22,7 +23,8 @@ export interface TablesAsked {
 
 /** Writes a folder. Throws UserError; then it is as it was. */
 export async function runExportTables(
-  options: TraceOptions<TableFormId>,
+  options: TraceOptions<AnyForm>,
+  form: TableFormId,
   asked: TablesAsked,
   version: string,
 ): Promise<ExitCode> {
@@ -33,13 +35,12 @@ export async function runExportTables(
   const partitions = partitionsOf(asked.partition, options.traces);
   const tables = tablesOf(asked.tables);
   const judged = await judging(options, version);
-  const form = await tableForm(options.to);
   const interruption = watchInterrupts();
   let progress: Progress | undefined;
   try {
     const {report, rows, traceId} = await writeLedger({
       ...judged,
-      ...{folder, form, partitions, tables},
+      ...{folder, form: await tableForm(form), partitions, tables},
       signal: interruption.signal,
       onOpen: (inputs) => (progress = showProgress(inputs, options)),
     });

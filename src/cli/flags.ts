@@ -28,7 +28,7 @@ export const TEXT_FORMS = ['table', 'mail', 'markdown', 'json'] as const;
 /** Forms of results that nobody mails. */
 export const PLAIN_FORMS = ['table', 'json'] as const;
 /** Forms of `pinscope export`. */
-export const EXPORT_FORMS = ['parquet', 'csv', 'ndjson'] as const;
+export const EXPORT_FORMS = ['parquet', 'csv', 'ndjson', 'perfetto'] as const;
 /** Forms of the answer to a question in SQL. */
 export const QUERY_FORMS = ['table', 'json', 'ndjson', 'csv'] as const;
 /** Whatever --to means to some command. */
