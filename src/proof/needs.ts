@@ -22,6 +22,8 @@ const any =
   (m: Model): boolean =>
     kinds.some((k) => m.seen[k]! > 0);
 
+const anyUnmap = any(K.DmaUnmap, K.DmaUnmapSg, K.DmaUnmapSgEntry, K.DmaUnmapSgItem, K.IommuUnmap);
+
 const refs = (m: Model): boolean => m.seen[K.RefMod]! > 0 || m.seen[K.RefModAndTest]! > 0;
 
 export const SOURCES: Record<Need, Source> = {
@@ -66,10 +68,13 @@ export const SOURCES: Record<Need, Source> = {
   },
   'dma-unmap': {
     what: 'DMA unmaps',
-    has: any(K.DmaUnmap, K.DmaUnmapSg, K.DmaUnmapSgEntry, K.DmaUnmapSgItem, K.IommuUnmap),
+    has: (m) => anyUnmap(m) || m.dma.devices.some((device) => device.completions > 0),
     events:
-      'dma:dma_unmap_page (dma_unmap_phys), dma:dma_unmap_sg; before 6.12 kprobes on dma_unmap_page_attrs, dma_unmap_sg_attrs',
-    advice: 'enable dma:dma_unmap_* (6.12 and later) or probe dma_unmap_page_attrs and dma_unmap_sg_attrs',
+      'dma:dma_unmap_page (dma_unmap_phys), dma:dma_unmap_sg; before 6.12 kprobes on dma_unmap_page_attrs, dma_unmap_sg_attrs; ' +
+      'block:block_rq_issue, block:block_rq_complete where drivers skip the unmap',
+    advice:
+      'enable dma:dma_unmap_* (6.12 and later) or probe dma_unmap_page_attrs and dma_unmap_sg_attrs; and block:block_rq_issue, ' +
+      'block:block_rq_complete: NVMe of 6.17 and later unmaps few of its requests',
   },
   writeback: {
     what: 'writeback',

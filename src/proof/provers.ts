@@ -128,7 +128,14 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
 
   live({window, at, page}, court) {
     const {close, earliestEnd, overlap} = window;
-    const unseen = court.silence.never('unmapped', page, Math.min(window.sharedSince, window.open.t), close?.t ?? at.t);
+    const {silence} = court;
+    const from = Math.min(window.sharedSince, window.open.t);
+    const to = close?.t ?? at.t;
+    // An unmap comes just before the completion, if there is one: the completion is enough.
+    const complete = window.endedBy === 'completion' && window.certainEnd;
+    const unseen = complete
+      ? (silence.left() ?? silence.lost(from, to) ?? silence.filtered())
+      : silence.never('unmapped', page, from, to);
     if (unseen !== null) return open(unseen.why, window.open);
     // A device that leaves mappings open has no unmap to wait for: only an end that is the window's own tells anything.
     if (!window.certainEnd && close !== undefined && !court.m.dma.endsToBeExpected(window)) return REFUTED;

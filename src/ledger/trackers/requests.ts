@@ -83,7 +83,8 @@ export class Requests {
     const waiting = this.waiting.get(task);
     if (waiting === undefined || waiting.windows.length === 0) return;
     // a passthrough command has no sectors to be known again by
-    if (ev.nr <= 0 || ev.size <= 0) {
+    const bytes = ev.nr * SECTOR;
+    if (!(bytes > 0)) {
       this.command(waiting);
       waiting.windows = [];
       return;
@@ -92,7 +93,7 @@ export class Requests {
     waiting.windows = [];
     if (waiting.command !== undefined) this.settingUp.delete(nameOf(waiting.command.of, waiting.command.id));
     waiting.command = undefined;
-    this.join(ev.devId, ev.sector, ev.write !== 0, ev.size, windows, (sum) => sum === ev.size, deed);
+    this.join(ev.devId, ev.sector, ev.write !== 0, bytes, windows, (sum) => sum === bytes, deed);
   }
 
   /** nvme_setup_cmd: the mappings that follow in this task are its own, if they are of so many blocks. */
