@@ -67,10 +67,11 @@ export function watchWriteback(m: Model, kind: ReferenceKind, over: (held: HeldW
   function standing(held: HeldWriteback): void {
     const since = held.writeback.start.t;
     const stands = ({window}: DmaLink): boolean => {
-      if (window.superseded) return false;
+      // one that is older than all that is held was another's
+      if (window.superseded || held.references.every((r) => r.t > window.open.t)) return false;
       if (window.close) return window.open.t >= since || liveAt(window, since).state !== 'ended';
       if (window.request !== undefined && window.request.completed === undefined) return true;
-      return !m.dma.devices[window.device]?.leavesOpen;
+      return !m.dma.devices[window.device]?.leftOpen;
     };
     if (held.writable && !stands(held.writable)) held.writable = undefined;
     if (held.readable && !stands(held.readable)) held.readable = undefined;

@@ -196,14 +196,22 @@ export class DmaDevice {
 
   /**
    * The device's driver leaves mappings open for good (dma_need_unmap() is false; kernel-facts B5), or so many of its
-   * unmaps are missing that it comes to the same: an unpaired mapping of it says nothing.
+   * unmaps are missing that it comes to the same: an unpaired mapping of it says nothing. Asked when the trace has ended:
+   * before that what is in use counts too.
    */
   get leavesOpen(): boolean {
-    if (this.completions > 0 && this.completions * 20 > this.maps) return true;
-    return this.unpaired >= UNPAIRED_FEW && this.unpaired * UNPAIRED_SHARE > this.maps;
+    return this.leftOpen || (this.unpaired >= UNPAIRED_FEW && this.unpaired * UNPAIRED_SHARE > this.maps);
+  }
+
+  /** The same by what is certain so far: requests that were complete with no unmap, mappings made over others. */
+  get leftOpen(): boolean {
+    if (this.completions * COMPLETIONS_SHARE > this.maps) return true;
+    return this.superseded >= UNPAIRED_FEW && this.superseded * UNPAIRED_SHARE > this.maps;
   }
 }
 
+/** So few of a device's mappings may have lost their unmap; more ended without. */
+const COMPLETIONS_SHARE = 20;
 /** Fewer mappings without an end are no habit: the trace ends, a line is lost. */
 const UNPAIRED_FEW = 8;
 /** One of so many is. */

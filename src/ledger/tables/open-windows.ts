@@ -40,6 +40,8 @@ export function itemKey(pfn: number): number {
 export interface Ends {
   /** its end is known, as far as it will be: `close`, `endedBy` and all that are filled in */
   ended(window: DmaWindow): void;
+  /** another of its key is opened when nobody holds its pages any more */
+  superseded(window: DmaWindow): void;
   /** nothing more will be known of it: `endedBy` is `superseded` or `unknown` */
   abandoned(window: DmaWindow): void;
 }
@@ -90,7 +92,10 @@ export class OpenWindows {
       }
       if (!sameUser(w, window.device, window.dir)) continue;
       window.sharedSince = Math.min(window.sharedSince, w.sharedSince);
-      if (!w.superseded && !held(w)) w.superseded = true;
+      if (!w.superseded && !held(w)) {
+        w.superseded = true;
+        this.ends.superseded(w);
+      }
       if (!w.superseded) continue;
       if (++stale > STALE_MAX) last = w;
     }

@@ -95,7 +95,7 @@ export class CoveredPages {
   /** Cuts the mappings of a page to the newest: a device that leaves mappings open adds one an I/O. */
   private shorten(newest: DmaLink): void {
     const device = this.devices[newest.window.device];
-    const ends = device === undefined || device.maps < LEFT_OPEN_MAPS || !device.leavesOpen;
+    const ends = device === undefined || device.maps < LEFT_OPEN_MAPS || (device.unmaps > 0 && !device.leavesOpen);
     let left = ends ? LINKS_MAX : LINKS_LEFT_OPEN;
     for (let link: DmaLink | undefined = newest; link; link = link.next) {
       if (--left > 0) continue;

@@ -51,6 +51,10 @@ export class Mappings {
         else if (device) device.unmaps++;
         this.under.ended(this.ev, window);
       },
+      superseded: (window) => {
+        const device = this.devices[window.device];
+        if (device) device.superseded++;
+      },
       abandoned: (window) => {
         this.under.detach(window);
         for (const tell of m.on.dmaAbandoned) tell(window);

@@ -54,6 +54,8 @@ export class Requests {
   /** by block device or controller: the DMA device that serves it, once that is believed */
   private readonly servedBy = new Map<number | string, number>();
   private readonly joins = new Map<string, Join>();
+  /** by block device: requests with data */
+  private readonly issues = new Map<number | string, number>();
   private readonly joinOf = new WeakMap<DmaRequest, Join>();
   /** by slot of CPU and context: when the last completion came there */
   private readonly lastCompletion: number[] = [];
@@ -81,6 +83,8 @@ export class Requests {
   /** block_rq_issue: the mappings made just before in this task are the request's, if their sizes add up to its bytes. */
   issue(ev: TraceEvent, task: number, deed: () => Deed): void {
     const waiting = this.waiting.get(task);
+    if (ev.nr > 0 && (this.issues.size < TASKS_MAX || this.issues.has(ev.devId)))
+      this.issues.set(ev.devId, (this.issues.get(ev.devId) ?? 0) + 1);
     if (waiting === undefined || waiting.windows.length === 0) return;
     // a passthrough command has no sectors to be known again by
     const bytes = ev.nr * SECTOR;
@@ -130,25 +134,32 @@ export class Requests {
     deed: () => Deed,
   ): void {
     const open = windows.filter((w) => w.endedBy === undefined);
-    for (const device of new Set(open.map((w) => w.device))) {
-      const own = open.filter((w) => w.device === device);
-      const join = this.joinFor(of, device);
-      const made = madeFor(own, fits);
-      if (made === undefined) {
-        join.misses++;
-        continue;
-      }
-      join.hits++;
-      const request: DmaRequest = {of, at, issued: deed(), completed: undefined, windows: made, left: bytes};
-      for (const window of made) {
-        window.request = request;
-        if (device < 0 && write !== undefined && believed(join)) this.name(window, of, write);
-      }
-      if (device >= 0 && believed(join)) this.servedBy.set(of, device);
-      this.joinOf.set(request, join);
-      this.begin(of, at, request);
-      if (believed(join)) this.tellComplete(join);
+    // A driver maps and starts the request in one go: the last mappings before it are its own, or none are.
+    const device = open.at(-1)?.device;
+    if (device === undefined) return;
+    let first = open.length - 1;
+    while (first > 0 && open[first - 1]!.device === device) first--;
+    const join = this.joinFor(of, device);
+    const made = madeFor(open.slice(first), fits);
+    if (made === undefined) {
+      join.misses++;
+      return;
     }
+    join.hits++;
+    const request: DmaRequest = {of, at, issued: deed(), completed: undefined, windows: made, left: bytes};
+    for (const window of made) {
+      window.request = request;
+      if (device < 0 && write !== undefined && this.believed(of, join)) this.name(window, of, write);
+    }
+    if (device >= 0 && this.believed(of, join)) this.servedBy.set(of, device);
+    this.joinOf.set(request, join);
+    this.begin(of, at, request);
+    if (this.believed(of, join)) this.tellComplete(join);
+  }
+
+  /** A pair that has met several times with hardly a miss, for most of what goes to that block device. */
+  private believed(of: number | string, {hits, misses}: Join): boolean {
+    return hits >= JOINS_FEW && misses * MISSES_SHARE <= hits && hits * 2 >= (this.issues.get(of) ?? 0);
   }
 
   /** A mapping that only an iommu:map event tells of: its request says which way the data goes, and to which device. */
@@ -224,7 +235,7 @@ export class Requests {
   private over(request: DmaRequest, deed: Deed, slot: number, since: number): void {
     request.completed = deed;
     const join = this.joinOf.get(request)!;
-    if (believed(join)) this.tell(request, deed, slot, since);
+    if (this.believed(request.of, join)) this.tell(request, deed, slot, since);
     else if (join.complete.length < UNBELIEVED_MAX) join.complete.push({request, deed, slot, since});
   }
 
@@ -248,10 +259,6 @@ function madeFor(windows: readonly DmaWindow[], fits: (sum: number) => boolean):
     if (fits(sum)) return windows.slice(i);
   }
   return windows.length > 1 && fits(sum - windows[windows.length - 1]!.size) ? [...windows] : undefined;
-}
-
-function believed(join: Join): boolean {
-  return join.hits >= JOINS_FEW && join.misses * MISSES_SHARE <= join.hits;
 }
 
 function nameOf(of: string, id: number): string {
