@@ -1,5 +1,6 @@
-import {held as isHeld, ofFile, owns, stillHeld, told, underWriteback} from '../claims/premise.js';
+import {held as isHeld, ofFile, owns, type Premise, stillHeld, told, underWriteback} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
+import type {DmaWindow} from '../ledger/tables/dma.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import type {Severity} from '../results/report.js';
 import type {Rule, RuleContext} from './types.js';
@@ -56,6 +57,8 @@ export const writebackWhilePinned: Rule = {
           underWriteback(writeback, start, held.late),
           ...(severity === 'note' ? [] : [ofFile(moment, reference, writeback.start)]),
           ...(writable ? [owns(writable)] : []),
+          ...throughBuffer(writable?.window),
+          ...(severity === 'warning' ? perhapsMapped(held, start) : []),
           ...(intent === 'unknown' && severity === 'warning' && !writable
             ? [
                 told(
@@ -101,6 +104,21 @@ export const writebackWhilePinned: Rule = {
         at: start,
       });
     });
+
+    /** A bounced mapping: what the device writes gets into the page by the CPU, when it is unmapped or synced. */
+    function throughBuffer(window: DmaWindow | undefined): Premise[] {
+      if (!window?.bounced) return [];
+      const why = `the mapping at line ${window.open.line} goes through a bounce buffer: the device does not write the page itself`;
+      return [told('the device writes the page itself', false, why, window.open)];
+    }
+
+    /** The page may be under a list of which the trace prints a part: then it is an error. */
+    function perhapsMapped({reference, writeback}: HeldWriteback, start: number): Premise[] {
+      const [window] = m.dma.cutLists.over(reference.task, start, writeback.end?.t ?? start);
+      if (window === undefined || window.open.t < reference.t) return [];
+      const why = `its mapping may be among the ${window.cut} of its list that line ${window.open.line} does not print`;
+      return [told('no device had it mapped', false, why, window.open)];
+    }
 
     /** write, read, or unknown: what the pins were taken for. */
     function intentOf(held: HeldWriteback): 'write' | 'read' | 'unknown' {

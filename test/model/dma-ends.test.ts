@@ -218,4 +218,45 @@ describe('a mapping', () => {
     k.unpin(P + 3);
     expect(await toldOf(k.text())).toEqual([`unpin-while-dma error possible 0x${(P + 2).toString(16)}`]);
   });
+
+  it('through a bounce buffer does not let the device write the page itself', async () => {
+    const k = new SmallKernel();
+    for (let i = 1; i <= 3; i++) {
+      k.anon(P + i);
+      k.map(P + i, 'FROM_DEVICE', NVME); // at the pages' own addresses: no IOMMU
+      k.unmap(P + i, 'FROM_DEVICE', NVME);
+    }
+    k.file(P);
+    k.markDirty(P);
+    k.pin(P);
+    k.line(`dma_map_page: ${NVME} dir=FROM_DEVICE dma_addr=7f000000 size=4096 phys_addr=2fb0000 attrs=`);
+    k.writeOut(P);
+    k.line(`dma_unmap_page: ${NVME} dir=FROM_DEVICE dma_addr=7f000000 size=4096 attrs=`);
+    k.unpin(P);
+    const {findings} = await analyzeText(k.text());
+    const [finding] = findings.filter((f) => f.rule === 'writeback-while-pinned');
+    expect(finding).toMatchObject({verdict: 'possible'});
+    expect(finding!.reason).toContain('bounce buffer');
+  });
+
+  it('of which the trace prints a part may be over any page its task had pinned', async () => {
+    const k = new SmallKernel({version: '6.1'});
+    const pages = [P, P + 2, P + 4];
+    for (const pfn of pages) {
+      k.file(pfn);
+      k.markDirty(pfn);
+      k.pin(pfn);
+    }
+    const entry = (pfn: number, i: number): string => `page${i}=${k.pointer(pfn)} off${i}=0 len${i}=4096`;
+    k.line(`dma_map_sg_attrs: (dma_map_sg_attrs+0x0/0x20) dev="a.0" nents=3 dir=2 ${entry(P, 0)} ${entry(P + 2, 1)}`);
+    k.writeOut(P + 4);
+    k.line(
+      `dma_unmap_sg_attrs: (dma_unmap_sg_attrs+0x0/0x50) dev="a.0" nents=3 dir=2 ${entry(P, 0)} ${entry(P + 2, 1)}`,
+    );
+    for (const pfn of pages) k.unpin(pfn);
+    const {findings} = await analyzeText(k.text());
+    const [finding] = findings.filter((f) => f.rule === 'writeback-while-pinned');
+    expect(finding).toMatchObject({severity: 'warning', verdict: 'possible'});
+    expect(finding!.reason).toContain('among the 1 of its list that line');
+  });
 });

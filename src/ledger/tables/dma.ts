@@ -53,14 +53,12 @@ export class DmaWindow {
   superseded = false;
   /** open together with others of its key, all held by somebody, of which an unmap ended one */
   overlap: Overlap | undefined = undefined;
-  /** the block or NVMe request it was made for, where that was seen */
+  /** the block request it was made for, where that was seen */
   request: DmaRequest | undefined = undefined;
   /** the device reads or writes a bounce buffer (swiotlb): the page itself is touched by the CPU, at map and unmap or sync */
   bounced = false;
   /** entries of its list that the trace does not print: pages that it covers and `runs` does not hold */
   cut = 0;
-  /** addresses and bytes of a list on the bus, pair by pair, where an IOMMU or a bounce buffer gave it others than the pages' own */
-  bus: Float64Array | undefined = undefined;
   /** rows of the pages it covers, run by run, at most WINDOW_PAGES_MAX of each */
   rows: Int32Array = NO_ROWS;
   /**
@@ -166,9 +164,9 @@ export interface DmaLink {
 
 /** A request to a device, from its issue to its completion, and the mappings made for it. */
 export interface DmaRequest {
-  /** the block device (major * 2^20 + minor), or the NVMe controller's name */
-  readonly of: number | string;
-  /** first sector, or queue and command id */
+  /** the block device: major * 2^20 + minor */
+  readonly of: number;
+  /** first sector */
   readonly at: number;
   readonly issued: Deed;
   /** when the device was done with it */

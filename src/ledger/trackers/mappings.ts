@@ -1,5 +1,5 @@
 /**
- * DMA events of both generations (dma:* of 6.12 and later, probes before), iommu:map, swiotlb and block requests, as
+ * DMA events of both generations (dma:* of 6.12 and later, probes before), iommu:map and block requests, as
  * windows over pages.
  *
  * The map events of 6.12 fire after the mapping, their unmap events after the unmapping; the probes of 6.1 fire at entry,
@@ -156,8 +156,7 @@ export class Mappings {
     if (pfn < 0) return;
     const offset = ev.phys >= 0 ? ev.phys % 2 ** this.under.pageShift : ev.pageOffset;
     const window = this.window(ev, ev.dmaAddr, ev.size, [this.under.run(pfn, offset, ev.size)]);
-    if (ev.phys >= 0)
-      window.bounced = this.bounces.mapped(slotOf(this.m, ev), window.device, ev.phys, ev.dmaAddr === ev.phys);
+    if (ev.phys >= 0) window.bounced = this.bounces.mapped(window.device, ev.dmaAddr === ev.phys);
     this.open(ev, addressKey(ev.dmaAddr), window);
   }
 
@@ -197,7 +196,7 @@ export class Mappings {
     const direct = ev.dmaAddr === this.physOf(entry.pfn) + entry.offset;
     const runs = this.under.followed([this.under.run(entry.pfn, entry.offset, entry.size)]);
     const window = new DmaWindow(entry.device, entry.dir, ev.dmaAddr, entry.size, runs, deed, false);
-    window.bounced = this.bounces.mapped(slot, entry.device, this.physOf(entry.pfn) + entry.offset, direct);
+    window.bounced = this.bounces.mapped(entry.device, direct);
     this.open(ev, addressKey(ev.dmaAddr), window);
   }
 
@@ -222,11 +221,7 @@ export class Mappings {
     }
     const window = this.window(ev, -1, size, runs);
     window.cut = ev.truncated !== 0 ? Math.max(1, ev.nr - n) : !sameShape && size > n * page ? 1 : 0;
-    window.bounced = this.bounces.mapped(slotOf(this.m, ev), window.device, ev.listPhys[0]!, direct);
-    if (!direct) {
-      window.bus = new Float64Array(ev.dmaLength * 2);
-      for (let i = 0; i < ev.dmaLength; i++) window.bus.set([ev.dmaAddrs[i]!, ev.dmaLens[i]!], 2 * i);
-    }
+    window.bounced = this.bounces.mapped(window.device, direct);
     this.open(ev, listKey(ev.listPhys[0]!), window);
   }
 

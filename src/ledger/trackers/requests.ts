@@ -11,9 +11,6 @@
  * any, come before the completion's event.) A join is by the sum of sizes, and believed once a block device and a DMA
  * device have met so several times with hardly a miss. Drivers that map after the issue (virtio, SCSI) unmap always: their
  * requests are not needed and not joined.
- *
- * `nvme:nvme_setup_cmd` comes before the maps and `nvme:nvme_complete_rq` after the unmaps, told apart by queue and command
- * id: they stand in where the block events are not recorded, and are the only ones of passthrough commands.
  */
 import {DmaDir, type TraceEvent} from '../../events/event.js';
 import type {DmaRequest, DmaWindow} from '../tables/dma.js';
@@ -30,7 +27,7 @@ const MISSES_SHARE = 8;
 /** Most requests that are complete and wait for their join to be believed. */
 const UNBELIEVED_MAX = 1000;
 
-/** A block device (or NVMe controller) and the DMA device that serves it. */
+/** A block device and the DMA device that serves it. */
 interface Join {
   hits: number;
   misses: number;
@@ -38,24 +35,16 @@ interface Join {
   complete: {request: DmaRequest; deed: Deed; slot: number; since: number}[];
 }
 
-/** Mappings that wait, and the NVMe command that is being set up. */
-interface Waiting {
-  windows: DmaWindow[];
-  command: {of: string; id: number; blocks: number; deed: Deed} | undefined;
-}
-
 export class Requests {
-  private readonly waiting = new Map<number, Waiting>();
-  /** by command (`nvme0.65537`): the task whose mappings are still to be given to it */
-  private readonly settingUp = new Map<string, Waiting>();
-  /** by device or controller, then by sector or queue and command id */
-  private readonly inFlight = new Map<number | string, Map<number, DmaRequest>>();
+  private readonly waiting = new Map<number, DmaWindow[]>();
+  /** by device, then by sector */
+  private readonly inFlight = new Map<number, Map<number, DmaRequest>>();
   private count = 0;
-  /** by block device or controller: the DMA device that serves it, once that is believed */
-  private readonly servedBy = new Map<number | string, number>();
+  /** by block device: the DMA device that serves it, once that is believed */
+  private readonly servedBy = new Map<number, number>();
   private readonly joins = new Map<string, Join>();
   /** by block device: requests with data */
-  private readonly issues = new Map<number | string, number>();
+  private readonly issues = new Map<number, number>();
   private readonly joinOf = new WeakMap<DmaRequest, Join>();
   /** by slot of CPU and context: when the last completion came there */
   private readonly lastCompletion: number[] = [];
@@ -67,70 +56,33 @@ export class Requests {
 
   /** A mapping was made, in the calls of `task` (slotOf). */
   mapped(task: number, window: DmaWindow): void {
-    const {windows} = this.waitingOf(task);
+    let windows = this.waiting.get(task);
+    if (windows === undefined) {
+      if (this.waiting.size >= TASKS_MAX) this.waiting.clear();
+      this.waiting.set(task, (windows = []));
+    }
     if (windows.length >= WAITING_MAX) windows.length = 0;
     windows.push(window);
   }
 
-  private waitingOf(task: number): Waiting {
-    let waiting = this.waiting.get(task);
-    if (waiting !== undefined) return waiting;
-    if (this.waiting.size >= TASKS_MAX) this.waiting.clear();
-    this.waiting.set(task, (waiting = {windows: [], command: undefined}));
-    return waiting;
-  }
-
   /** block_rq_issue: the mappings made just before in this task are the request's, if their sizes add up to its bytes. */
   issue(ev: TraceEvent, task: number, deed: () => Deed): void {
-    const waiting = this.waiting.get(task);
-    if (ev.nr > 0 && (this.issues.size < TASKS_MAX || this.issues.has(ev.devId)))
-      this.issues.set(ev.devId, (this.issues.get(ev.devId) ?? 0) + 1);
-    if (waiting === undefined || waiting.windows.length === 0) return;
-    // a passthrough command has no sectors to be known again by
     const bytes = ev.nr * SECTOR;
-    if (!(bytes > 0)) {
-      this.command(waiting);
-      waiting.windows = [];
-      return;
-    }
-    const {windows} = waiting;
-    waiting.windows = [];
-    if (waiting.command !== undefined) this.settingUp.delete(nameOf(waiting.command.of, waiting.command.id));
-    waiting.command = undefined;
-    this.join(ev.devId, ev.sector, ev.write !== 0, bytes, windows, (sum) => sum === bytes, deed);
-  }
-
-  /** nvme_setup_cmd: the mappings that follow in this task are its own, if they are of so many blocks. */
-  setup(task: number, of: string, id: number, blocks: number, deed: Deed): void {
-    const waiting = this.waitingOf(task);
-    this.command(waiting);
-    waiting.windows = [];
-    waiting.command = {of, id, blocks, deed};
-    if (this.settingUp.size >= TASKS_MAX) this.settingUp.clear();
-    this.settingUp.set(nameOf(of, id), waiting);
-  }
-
-  /** The command set up in this task has all its mappings. */
-  private command(waiting: Waiting): void {
-    const {command, windows} = waiting;
-    if (command === undefined) return;
-    waiting.command = undefined;
-    waiting.windows = [];
-    this.settingUp.delete(nameOf(command.of, command.id));
-    if (windows.length === 0) return;
-    const {of, id, blocks, deed} = command;
-    // logical blocks have 512 bytes or 4096
-    const fits = (sum: number): boolean => sum === blocks * 512 || sum === blocks * 4096;
-    this.join(of, id, undefined, 0, windows, fits, () => deed);
+    // a passthrough command has no sectors to be known again by
+    if (bytes > 0 && (this.issues.size < TASKS_MAX || this.issues.has(ev.devId)))
+      this.issues.set(ev.devId, (this.issues.get(ev.devId) ?? 0) + 1);
+    const windows = this.waiting.get(task);
+    if (windows === undefined) return;
+    this.waiting.delete(task);
+    if (bytes > 0) this.join(ev.devId, ev.sector, ev.write !== 0, bytes, windows, deed);
   }
 
   private join(
-    of: number | string,
+    of: number,
     at: number,
-    write: boolean | undefined,
+    write: boolean,
     bytes: number,
     windows: readonly DmaWindow[],
-    fits: (sum: number) => boolean,
     deed: () => Deed,
   ): void {
     const open = windows.filter((w) => w.endedBy === undefined);
@@ -140,7 +92,7 @@ export class Requests {
     let first = open.length - 1;
     while (first > 0 && open[first - 1]!.device === device) first--;
     const join = this.joinFor(of, device);
-    const made = madeFor(open.slice(first), fits);
+    const made = madeFor(open.slice(first), bytes);
     if (made === undefined) {
       join.misses++;
       return;
@@ -149,7 +101,7 @@ export class Requests {
     const request: DmaRequest = {of, at, issued: deed(), completed: undefined, windows: made, left: bytes};
     for (const window of made) {
       window.request = request;
-      if (device < 0 && write !== undefined && this.believed(of, join)) this.name(window, of, write);
+      if (device < 0 && this.believed(of, join)) this.name(window, of, write);
     }
     if (device >= 0 && this.believed(of, join)) this.servedBy.set(of, device);
     this.joinOf.set(request, join);
@@ -158,17 +110,17 @@ export class Requests {
   }
 
   /** A pair that has met several times with hardly a miss, for most of what goes to that block device. */
-  private believed(of: number | string, {hits, misses}: Join): boolean {
+  private believed(of: number, {hits, misses}: Join): boolean {
     return hits >= JOINS_FEW && misses * MISSES_SHARE <= hits && hits * 2 >= (this.issues.get(of) ?? 0);
   }
 
   /** A mapping that only an iommu:map event tells of: its request says which way the data goes, and to which device. */
-  private name(window: DmaWindow, of: number | string, write: boolean): void {
+  private name(window: DmaWindow, of: number, write: boolean): void {
     window.dir = write ? DmaDir.toDevice : DmaDir.fromDevice;
     window.device = this.servedBy.get(of) ?? -1;
   }
 
-  private joinFor(of: number | string, device: number): Join {
+  private joinFor(of: number, device: number): Join {
     const name = `${of}>${device}`;
     let join = this.joins.get(name);
     if (join === undefined) {
@@ -178,7 +130,7 @@ export class Requests {
     return join;
   }
 
-  private begin(of: number | string, at: number, request: DmaRequest): void {
+  private begin(of: number, at: number, request: DmaRequest): void {
     let requests = this.inFlight.get(of);
     if (requests === undefined) this.inFlight.set(of, (requests = new Map()));
     if (requests.delete(at)) this.count--; // its completion was not seen
@@ -212,19 +164,6 @@ export class Requests {
     this.over(request, deed(), slot, since);
   }
 
-  /** nvme_complete_rq */
-  completeCommand(of: string, id: number, t: number, slot: number, deed: () => Deed): void {
-    const since = this.since(slot, t);
-    const settingUp = this.settingUp.get(nameOf(of, id));
-    if (settingUp !== undefined) this.command(settingUp);
-    const requests = this.inFlight.get(of);
-    const request = requests?.get(id);
-    if (requests === undefined || request === undefined) return;
-    requests.delete(id);
-    this.count--;
-    this.over(request, deed(), slot, since);
-  }
-
   /** When the last completion came in this slot; this one is the last from here on. */
   private since(slot: number, t: number): number {
     const since = this.lastCompletion[slot] ?? -Infinity;
@@ -251,18 +190,14 @@ export class Requests {
 }
 
 /** Of the mappings of one device before an issue, those whose sizes add up: all, the last ones, or all but the last (metadata). */
-function madeFor(windows: readonly DmaWindow[], fits: (sum: number) => boolean): DmaWindow[] | undefined {
+function madeFor(windows: readonly DmaWindow[], bytes: number): DmaWindow[] | undefined {
   let sum = 0;
   for (let i = windows.length - 1; i >= 0; i--) {
     if (windows[i]!.cut > 0) return undefined; // its bytes are not known
     sum += windows[i]!.size;
-    if (fits(sum)) return windows.slice(i);
+    if (sum === bytes) return windows.slice(i);
   }
-  return windows.length > 1 && fits(sum - windows[windows.length - 1]!.size) ? [...windows] : undefined;
-}
-
-function nameOf(of: string, id: number): string {
-  return `${of}.${id}`;
+  return windows.length > 1 && sum - windows[windows.length - 1]!.size === bytes ? [...windows] : undefined;
 }
 
 /** Sectors are of 512 bytes, whatever the device's own blocks are (include/linux/blk_types.h). */
