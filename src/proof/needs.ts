@@ -70,11 +70,8 @@ export const SOURCES: Record<Need, Source> = {
     what: 'DMA unmaps',
     has: (m) => anyUnmap(m) || m.dma.devices.some((device) => device.completions > 0),
     events:
-      'dma:dma_unmap_page (dma_unmap_phys), dma:dma_unmap_sg; before 6.12 kprobes on dma_unmap_page_attrs, dma_unmap_sg_attrs; ' +
-      'block:block_rq_issue, block:block_rq_complete where drivers skip the unmap',
-    advice:
-      'enable dma:dma_unmap_* (6.12 and later) or probe dma_unmap_page_attrs and dma_unmap_sg_attrs; and block:block_rq_issue, ' +
-      'block:block_rq_complete: NVMe of 6.17 and later unmaps few of its requests',
+      'dma:dma_unmap_page (dma_unmap_phys), dma:dma_unmap_sg; before 6.12 kprobes on dma_unmap_page_attrs, dma_unmap_sg_attrs',
+    advice: 'enable dma:dma_unmap_* (6.12 and later) or probe dma_unmap_page_attrs and dma_unmap_sg_attrs',
   },
   writeback: {
     what: 'writeback',
