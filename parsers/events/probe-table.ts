@@ -4,6 +4,7 @@
  */
 
 import {EventKind} from '../../src/events/event.js';
+import {functionNumber} from '../../src/events/functions.js';
 import {ascii} from '../bytes.js';
 import {Key} from './keys.js';
 
@@ -20,6 +21,8 @@ export const ReturnShape = {
 } as const;
 
 export interface ProbeSpec {
+  /** `fn` of its events (src/events/functions.ts) */
+  readonly fn: number;
   readonly name: Uint8Array;
   readonly entryKind: EventKind;
   readonly returnKind: EventKind;
@@ -33,6 +36,7 @@ export interface ProbeSpec {
 
 /** What a function's signature says of the arguments of a probe on its entry or its return. */
 export interface ProbeArguments {
+  readonly fn: number;
   /** Key of `arg1=`, `arg2=`, ... */
   keyOf(index: number): number;
   readonly isReturn: boolean;
@@ -130,8 +134,10 @@ const FUNCTIONS: readonly (readonly [string, EventKind, EventKind, readonly numb
 const BY_NAME = new Map<string, ProbeSpec>();
 for (const [name, entryKind, returnKind, params, returns] of FUNCTIONS) {
   const listOfPointers = params[0] === Key.pages || entryKind === E.PinCall || entryKind === E.GetCall;
-  const shape = {returns: returns ?? ReturnShape.plain, listOfPointers};
+  const fn = functionNumber(name);
+  const shape = {fn, returns: returns ?? ReturnShape.plain, listOfPointers};
   BY_NAME.set(name, {
+    fn,
     name: ascii(name),
     entryKind,
     returnKind,

@@ -9,7 +9,7 @@
  */
 
 import {EventKind, type TraceEvent} from '../../src/events/event.js';
-import {FAMILY_OF} from '../../src/events/kinds.js';
+import {FAMILIES, FAMILY_OF} from '../../src/events/kinds.js';
 import {HEX, LESS, LPAREN, MINUS, PLUS, RPAREN, SPACE, DOT, startsWith, hasHexPrefix} from '../bytes.js';
 import type {DecodeContext} from './context.js';
 import {readFields, readingsOf} from './family.js';
@@ -85,6 +85,7 @@ export function decodeProbe(
 ): void {
   const kind = isReturn ? spec.returnKind : spec.entryKind;
   ev.begin(kind);
+  if (FAMILY_OF[kind] === FAMILIES.probe) ev.fn = spec.fn;
   ev.deviceStart = ev.deviceEnd = 0;
   ctx.fields.open(buf, start, end);
   readFields(PROBE_READINGS[FAMILY_OF[kind]!.name]!, ev, ctx, isReturn ? spec.exit : spec.entry);

@@ -311,6 +311,7 @@ function probeArguments(
   const put = (name: OwnName, value: number): void => {
     if (own.includes(name)) ev[name] = value;
   };
+  put('fn', spec.fn);
   const isDma = own.includes('dmaAddr');
   const names = own.includes('pageName');
   let hasNr = false;

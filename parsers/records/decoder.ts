@@ -9,7 +9,7 @@
  *     field:u64 pages[];	offset:17;	size:64;	signed:0;
  */
 import {DmaDir, EventKind as K, LIST_MAX, PageName, type EventKind, type TraceEvent} from '../../src/events/event.js';
-import {FAMILY_OF, HAS_BYTE} from '../../src/events/kinds.js';
+import {FAMILIES, FAMILY_OF, HAS_BYTE} from '../../src/events/kinds.js';
 import {hashBytes} from '../bytes.js';
 import type {DecodeContext} from '../events/context.js';
 import {HOW, readingsOf} from '../events/family.js';
@@ -99,6 +99,7 @@ export class RecordDecoder {
     const {view, little} = piece;
     const {slots} = this;
     ev.begin(this.kind);
+    if (this.args && FAMILY_OF[this.kind] === FAMILIES.probe) ev.fn = this.args.fn;
     ev.deviceStart = ev.deviceEnd = ev.textStart = ev.textEnd = 0;
     this.hasNr = this.pageSeen = false;
     this.lengths = -1;

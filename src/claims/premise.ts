@@ -2,14 +2,12 @@
  * Premises: what must be so for a claim to hold, stated by a rule as data and proven elsewhere (src/proof/provers.ts).
  * Adding a doubt means adding a premise here and its prover there; no rule lists doubts of its own.
  */
+import type {Unseen} from '../capture/audit.js';
 import type {DmaLink, DmaWindow} from '../ledger/tables/dma.js';
 import type {Deed, Reference, ReferenceKind} from '../ledger/tables/references.js';
 import type {Writeback} from '../ledger/tables/writeback.js';
 import type {Drop} from '../ledger/listener.js';
 import type {Moment} from './claim.js';
-
-/** Kinds of events by whose absence something may be concluded. */
-export type Unseen = 'taken' | 'dropped' | 'put' | 'unmapped' | 'freed' | 'written back' | 'writeback ended';
 
 export type Premise =
   /** it was a reference of this kind, of this page */

@@ -205,6 +205,8 @@ export const OWN = {
   // --- bytes
   /** how entries of a list of pages are named: PageName.pfn, PageName.pointer */
   listName: i8(41),
+  /** which probed function (functions.ts); 0 one that is not told apart */
+  fn: i8(42),
   /** one of PageName */
   pageName: i8(44),
   /** of a return: 1 worked, 0 failed, -1 not known */
@@ -313,7 +315,7 @@ export const FAMILIES = {
   /** probes on the GUP path, on writeback and dirtying (parsers/events/probe-table.ts) */
   probe: {
     name: 'probe',
-    fields: [...PROBED, ...LISTED, 'refs', 'gupFlags', 'hasFlags', 'start', 'makeDirty', 'ret', 'hasRet'],
+    fields: [...PROBED, ...LISTED, 'fn', 'refs', 'gupFlags', 'hasFlags', 'start', 'makeDirty', 'ret', 'hasRet'],
     lists: 'pages',
   },
   /** dma:* of 6.12 and later (include/trace/events/dma.h) */

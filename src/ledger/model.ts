@@ -7,6 +7,10 @@
  */
 import {believable} from '../events/believable.js';
 import {Calls} from './trackers/calls.js';
+import {DmaTracker} from './trackers/dma-tracker.js';
+import {DmaWindows} from './tables/dma.js';
+import {Audit} from '../capture/audit.js';
+import {Coverage} from '../capture/coverage.js';
 import {Era} from '../capture/era.js';
 import {
   Context,
@@ -57,6 +61,8 @@ export class Model implements EventSink {
   readonly gaps = new Gaps();
   readonly losses = new Losses(this.gaps);
   readonly entries = new Entries(this.gaps);
+  readonly audit = new Audit();
+  readonly coverage = new Coverage();
   readonly limits = new Limits();
   readonly tasks = new Tasks(this.limits);
   readonly stacks = new Stacks(this.limits);
@@ -130,6 +136,8 @@ export class Model implements EventSink {
     }
     this.era.rawMapcount ||= trial.era.rawMapcount;
     this.counts.smallSeen ||= trial.counts.smallSeen;
+    this.coverage.learnFrom(trial.coverage);
+    this.gup.learnFrom(trial.gup);
     this.identity.learnFrom(trial.identity);
     this.pageSize.learnFrom(trial.pageSize);
   }
@@ -195,6 +203,7 @@ export class Model implements EventSink {
     this.endBatch(ev);
     switch (ev.kind) {
       case K.Grab:
+        this.coverage.saw(ev.fn);
         this.gup.grab(ev);
         break;
       case K.GrabReturn:
@@ -265,6 +274,7 @@ export class Model implements EventSink {
     }
     if (this.facts.size < FACTS_MAX || this.facts.has(name)) this.facts.set(name, value);
     else this.limits.hit('facts');
+    this.coverage.fact(name, value);
     if (name === 'probe_missed') {
       // one for each probe that missed: `gup_put_folio 390`
       const missed = Number(value.slice(value.lastIndexOf(' ') + 1));

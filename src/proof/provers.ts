@@ -83,7 +83,12 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     )
       return proven(reference, window.open);
     const {dropped} = reference;
-    if (dropped !== undefined && reference.dropCertain && dropped.t >= at && silence.lost(reference.t, at) === null)
+    if (
+      dropped !== undefined &&
+      reference.dropCertain &&
+      dropped.t >= at &&
+      silence.lostOf(page, reference.t, at) === null
+    )
       return proven(reference, dropped);
     if (page.large && reference.maybeDropped !== undefined)
       return open(

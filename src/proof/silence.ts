@@ -3,7 +3,7 @@
  * function through which it can happen was recorded, on every CPU, for every task, with nothing lost in between.
  */
 import type {Moment} from '../claims/claim.js';
-import type {Unseen} from '../claims/premise.js';
+import type {Unseen} from '../capture/audit.js';
 import {EventKind as K} from '../events/event.js';
 import {countsRecorded} from '../ledger/moment.js';
 import type {Model} from '../ledger/model.js';
@@ -15,12 +15,21 @@ export interface Doubt {
   line?: number;
 }
 
+/** So many calls that balance, and none that does not: no path of theirs is unrecorded. */
+const BALANCED = 8;
+
 export class Silence {
   constructor(private readonly m: Model) {}
 
   /** Null where `what` cannot have happened to the page unseen within [from, to]; else why it can. */
   never(what: Unseen, page: Moment, from: number, to: number): Doubt | null {
-    return this.left() ?? this.lost(from, to) ?? this.filtered() ?? this.uncovered(what, page);
+    return (
+      this.left() ??
+      this.lost(from, to) ??
+      this.ofPage(page, from, to) ??
+      this.filtered() ??
+      this.uncovered(what, page, from, to)
+    );
   }
 
   /** The input is a part of a trace: what was left out is not known. */
@@ -32,6 +41,19 @@ export class Silence {
   lost(from: number, to: number): Doubt | null {
     const gap = this.m.gaps.within(from, to);
     return gap === undefined ? null : {why: gap.why, line: gap.line};
+  }
+
+  /** Events that are missing of this page, told or found out. */
+  lostOf(page: Moment, from: number, to: number): Doubt | null {
+    return this.lost(from, to) ?? this.ofPage(page, from, to);
+  }
+
+  /** Laws that the trace breaks about this page. */
+  ofPage(page: Moment, from: number, to: number): Doubt | null {
+    const {audit, pages} = this.m;
+    const breach =
+      audit.ofPage(page.pfn, from, to) ?? (page.large ? audit.ofPage(pages.pfn[page.row]!, from, to) : undefined);
+    return breach === undefined ? null : {why: breach.why, line: breach.line};
   }
 
   /** A trace of some tasks only lacks what others and interrupts did. */
@@ -46,13 +68,13 @@ export class Silence {
   }
 
   /** Functions through which it can happen and that were not recorded, or whose probes were missed. */
-  private uncovered(what: Unseen, page: Moment): Doubt | null {
+  private uncovered(what: Unseen, page: Moment, from: number, to: number): Doubt | null {
     const {m} = this;
     if (page.counted) return null; // the page's own counts show every reference taken and dropped
     switch (what) {
       case 'taken':
         if (!m.records(K.Grab)) return {why: 'try_grab_*() are not probed: a pin may have left no event'};
-        break;
+        return m.audit.doubt(what, from, to) ?? this.oneWayOnly() ?? this.missed();
       case 'dropped':
         if (!m.records(K.GupPut)) return {why: 'gup_put_folio() is not probed: an unpin may have left no event'};
         // A large folio's count does not tell pins from gets; but what no probe explains is noted with its references.
@@ -82,6 +104,14 @@ export class Silence {
         return null;
     }
     return this.missed();
+  }
+
+  /** Pins are taken through a fast and a slow path; calls whose grabs sum to what they return show that both are recorded. */
+  private oneWayOnly(): Doubt | null {
+    const {audit, coverage} = this.m;
+    const why = coverage.takingUncovered();
+    if (why === null || (audit.balanced >= BALANCED && !audit.broken.has('grabs-sum-to-return'))) return null;
+    return {why};
   }
 
   /** Probes that the kernel says it missed: only a count that page_ref events show tells which page each was about. */

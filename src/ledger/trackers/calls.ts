@@ -41,6 +41,8 @@ export interface Hint {
   generation: number;
   /** where in its folio the pages lie, by the address that the running call is at; -1 not known */
   offset: number;
+  /** it counts with the grabs of the running call */
+  counted: boolean;
 }
 
 /** A hint to be filled in. Its times and pointers are doubles from the start, so that V8 writes them in place. */
@@ -69,6 +71,7 @@ export function newHint(): Hint {
     half: false,
     generation: 0,
     offset: -1,
+    counted: false,
   };
 }
 
@@ -88,6 +91,10 @@ export interface UnpinCall {
   deed: Deed | undefined;
   /** whether an event of its own will show the drop is not known yet */
   pending: boolean;
+  /** the function called (src/events/functions.ts) */
+  fn: number;
+  /** pages whose drop may still show, although the call was taken for it */
+  left: number;
   /** its pages were unpinned by its own arguments, because no event of the drop itself came */
   applied: boolean;
 }
@@ -103,6 +110,8 @@ export function newUnpinCall(): UnpinCall {
     list: false,
     deed: undefined,
     pending: false,
+    fn: 0,
+    left: 0,
     applied: false,
   };
 }

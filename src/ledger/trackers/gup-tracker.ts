@@ -6,7 +6,7 @@
  * page_ref_mod +1023). The probe names the kind and the sub-page; the page_ref event is the change itself. Where page_ref
  * events are recorded they decide; where not, the probe alone does.
  */
-import {type Hint, newHint, newUnpinCall, type UnpinCall} from './calls.js';
+import {type Hint, newHint, newUnpinCall, type PinCall, type UnpinCall} from './calls.js';
 import {Context, EventKind as K, PageFlag, PageName, type TraceEvent} from '../../events/event.js';
 import type {Holdings} from './holdings.js';
 import type {Model} from '../model.js';
@@ -17,6 +17,8 @@ import {symbolOf} from '../tables/stacks.js';
 
 /** Most pin_user_pages calls that run at a time, by task: beyond it their returns are missing. */
 const CALLS_MAX = 100_000;
+/** A grab's entry comes this soon before its return. */
+const ENTRY_NS = 1_000_000;
 /** What unpin_user_pages_dirty_lock() does before it drops. */
 const DIRTYING: ReadonlySet<number> = new Set([
   K.MarkDirty,
@@ -26,7 +28,9 @@ const DIRTYING: ReadonlySet<number> = new Set([
   K.RefModUnless,
 ]);
 /** The event of a drop follows its call this soon. */
-const CALL_NS = 100_000;
+const CALL_NS = 1_000_000;
+/** A drop that comes later than that after its call is another one. */
+const LATE_NS = 10_000_000;
 /** The change of a count follows the probe that announces it this soon. */
 const HINT_NS = 1_000_000;
 /** Order of a folio that one entry of the middle page table maps: 2 MiB of 4 KiB pages. */
@@ -56,6 +60,19 @@ export class GupTracker {
     this.held = m.held;
   }
 
+  /** by function: a gup_put_folio() was seen inside it, so each of its drops shows (up to 6.17, or lists) */
+  private readonly dropsShow = new Uint8Array(256);
+  /** by function: a call of it was followed by no event of its drop (gup_put_folio() inlined, from 6.18 on) */
+  private readonly inlined = new Uint8Array(256);
+
+  /** What a look at the head of the same trace told. */
+  learnFrom(trial: GupTracker): void {
+    for (let fn = 0; fn < trial.dropsShow.length; fn++) {
+      this.dropsShow[fn]! |= trial.dropsShow[fn]!;
+      this.inlined[fn]! |= trial.inlined[fn]!;
+    }
+  }
+
   // --- probes
 
   grab(ev: TraceEvent): void {
@@ -63,9 +80,10 @@ export class GupTracker {
     if (ev.hasFlags !== 0) m.era.fromFlags(ev.gupFlags);
     const hint = this.hint(ev, 'grab', ev.hasFlags !== 0 ? m.era.kindOf(ev.gupFlags) : undefined);
     const call = m.calls.pins.get(ev.pid);
-    if (call && call.start > 0 && ev.context <= Context.task) {
-      hint.offset = Math.floor(call.start / 2 ** m.dma.under.pageShift) + call.grabbed;
+    if (call && ev.context <= Context.task) {
+      if (call.start > 0) hint.offset = Math.floor(call.start / 2 ** m.dma.under.pageShift) + call.grabbed;
       call.grabbed += ev.refs;
+      hint.counted = true;
     }
     if (hint.kind === undefined) this.lastUnknownGrab = ev.t;
     if (hint.kind === undefined || hint.pfn < 0) return;
@@ -76,15 +94,38 @@ export class GupTracker {
     const {m} = this;
     const slot = m.calls.slot(ev.cpu, ev.context);
     const hint = m.calls.hints[slot];
-    if (!hint || hint.from !== 'grab' || hint.pid !== ev.pid) return;
+    if (!hint || hint.from !== 'grab' || hint.pid !== ev.pid) {
+      this.orphanReturn(ev);
+      return;
+    }
     m.calls.hints[slot] = undefined;
+    this.returnsSeen = true;
     if (ev.ok === 0) {
       const call = m.calls.pins.get(ev.pid);
-      if (call && hint.offset >= 0) call.grabbed -= hint.refs;
+      if (call && hint.counted) call.grabbed -= hint.refs;
       if (hint.reference) this.held.undo(hint.reference);
       return;
     }
     this.settle(hint, ev);
+  }
+
+  private returnsSeen = false;
+
+  /** A grab returned whose entry is not in the trace: it took the page that it names, or one that is not known. */
+  private orphanReturn(ev: TraceEvent): void {
+    const {m} = this;
+    if (!m.records(K.Grab) || !this.returnsSeen || ev.ok === 0) return;
+    const pfn = m.pfnOf(ev);
+    const row = pfn >= 0 ? m.pages.findFolio(pfn) : -1;
+    m.audit.breach({
+      law: 'return-has-entry',
+      what: 'taken',
+      from: ev.t - ENTRY_NS,
+      to: ev.t,
+      pfn: row >= 0 ? m.pages.pfn[row]! : pfn,
+      line: ev.line,
+      why: `line ${ev.line} is the return of a grab whose entry is missing`,
+    });
   }
 
   /** A grab that no page_ref event confirmed: the zero page (nothing changed), or events that the trace does not record. */
@@ -120,7 +161,8 @@ export class GupTracker {
     const hint = this.hint(ev, 'put', kind);
     if (kind === undefined || hint.pfn < 0) return;
     const call = m.calls.unpins[m.calls.slot(ev.cpu, ev.context)];
-    if (call?.applied && call.pid === ev.pid && ev.t - call.deed!.t <= CALL_NS) {
+    if (call?.applied && call.pid === ev.pid && call.left > 0 && ev.t - call.deed!.t <= LATE_NS) {
+      call.left -= ev.refs;
       hint.done = true; // it came late, inside a call that was taken for all there is
       return;
     }
@@ -167,8 +209,9 @@ export class GupTracker {
     call.pending = false;
     if (pages.length === 0 && call.folio < 0) return; // it names nothing that can be resolved
     // Lists and ranges still go through gup_put_folio() where that is recorded; a small page's counts show every drop.
+    call.fn = ev.fn;
     const single = !call.list && (call.folio >= 0 || ev.nr <= 1);
-    if (m.records(K.GupPut) && !single) return;
+    if (m.records(K.GupPut) && (!single || this.dropsShow[call.fn] === 1)) return;
     if (this.refsRecorded() && !this.largeNamed(call)) return;
     call.deed = m.deed(ev);
     call.pending = true;
@@ -191,13 +234,16 @@ export class GupTracker {
       const slot = calls.pending[i]!;
       const call = calls.unpins[slot]!;
       if (slot === here && call.pid === ev.pid && call.pending) {
-        if (ev.kind === K.GupPut || (ev.kind <= K.RefUnfreeze && ev.val < 0)) call.pending = false;
-        else if (DIRTYING.has(ev.kind))
+        if (ev.kind === K.GupPut || (ev.kind <= K.RefUnfreeze && ev.val < 0)) {
+          call.pending = false;
+          if (ev.kind === K.GupPut) this.dropsShow[call.fn] = 1;
+        } else if (DIRTYING.has(ev.kind))
           continue; // it marks its pages first
         else this.applyCall(call);
       } else if (
         call.pending &&
-        (ev.t - call.deed!.t > CALL_NS || (ev.kind >= K.DmaUnmap && ev.kind <= K.DmaUnmapSgItem))
+        (ev.t - call.deed!.t > CALL_NS ||
+          (this.inlined[call.fn] === 1 && ev.kind >= K.DmaUnmap && ev.kind <= K.DmaUnmapSgItem))
       )
         this.applyCall(call);
       if (!call.pending) calls.pending.splice(i, 1);
@@ -219,6 +265,8 @@ export class GupTracker {
     const {m} = this;
     call.pending = false;
     call.applied = true;
+    call.left = call.nr;
+    this.inlined[call.fn] = 1;
     const deed = call.deed!;
     const rowOf = (pfn: number): number => {
       const row = m.pages.findFolio(pfn);
@@ -250,8 +298,30 @@ export class GupTracker {
     const call = m.calls.pins.get(ev.pid);
     if (!call) return;
     m.calls.pins.delete(ev.pid);
+    this.balance(call, ev);
     const task = m.tasks.of(ev);
     for (const tell of m.on.pinCallReturned) tell(task, call.call, call.gupFlags, ev.ret, () => m.deed(ev));
+  }
+
+  /** The pages that a pin call grabbed are those it returns. */
+  private balance(call: PinCall, ev: TraceEvent): void {
+    const {m} = this;
+    if (!m.records(K.Grab) || ev.hasRet === 0 || ev.ret < 0) return;
+    if (call.grabbed === ev.ret) {
+      if (ev.ret > 0) m.audit.balanced++;
+      return;
+    }
+    // Grabs that were undone, or of the zero page, leave more than the call returns.
+    if (call.grabbed > ev.ret) return;
+    m.audit.breach({
+      law: 'grabs-sum-to-return',
+      what: 'taken',
+      from: call.t,
+      to: ev.t,
+      pfn: -1,
+      line: ev.line,
+      why: `the call that returns at line ${ev.line} pinned ${ev.ret} pages, and ${call.grabbed} grabs of it are in the trace`,
+    });
   }
 
   private hint(ev: TraceEvent, from: 'grab' | 'put', kind: ReferenceKind | undefined): Hint {
@@ -283,6 +353,7 @@ export class GupTracker {
     hint.done = false;
     hint.half = false;
     hint.offset = -1;
+    hint.counted = false;
     const row = hint.pfn >= 0 ? m.pages.find(hint.pfn) : -1;
     hint.generation = row >= 0 ? m.pages.generation[row]! : 0;
     m.calls.hints[slot] = hint;

@@ -88,6 +88,9 @@ export class Lifetime {
     const {pages} = m;
     // Handed out again while something of the old page lives: its free was not seen.
     if ((pages.state[row]! & PageState.free) === 0 && this.holdsAnything(row)) this.tellFreed(ev, row, false);
+    const held = PageState.lifeSeen | PageState.free;
+    if ((pages.state[row]! & held) === PageState.lifeSeen && m.records(K.PageFree))
+      this.breach(ev, row, `line ${ev.line} hands the page out again although its free is not in the trace`);
     this.cut(ev.t, row, false);
     pages.state[row] = FRESH;
   }
@@ -109,6 +112,8 @@ export class Lifetime {
       const row = pages.find(pfn + i);
       if (row < 0) continue;
       if (this.holdsAnything(row)) this.tellFreed(ev, row, true);
+      if ((pages.state[row]! & PageState.free) !== 0 && i === 0 && m.records(K.PageAlloc))
+        this.breach(ev, row, `line ${ev.line} frees the page although its allocation is not in the trace`);
       this.cut(ev.t, row, true);
       pages.state[row] = PageState.lifeSeen | PageState.free;
       this.half.delete(row);
@@ -122,6 +127,19 @@ export class Lifetime {
     if (this.holdsAnything(row)) this.tellFreed(ev, row, true);
     this.cut(ev.t, row, true);
     m.pages.state[row] = PageState.lifeSeen | PageState.free;
+  }
+
+  private breach(ev: TraceEvent, row: number, why: string): void {
+    const {pages, audit} = this.m;
+    audit.breach({
+      law: 'allocated-then-freed',
+      what: undefined,
+      from: pages.since[row]!,
+      to: ev.t,
+      pfn: pages.pfn[row]!,
+      line: ev.line,
+      why,
+    });
   }
 
   private holdsAnything(row: number): boolean {

@@ -195,9 +195,15 @@ export class RefCounts {
     pages.state[row]! &= ~PageState.mismatch;
     pages.expect[row] = printed;
     this.mismatches++;
-    if (this.mismatches <= MISMATCH_GAPS) {
-      m.gaps.add(previous, ev.t, `counts of PFN 0x${ev.pfn.toString(16)} do not add up: events are missing`);
-    }
+    m.audit.breach({
+      law: 'counts-add-up',
+      what: undefined,
+      from: previous,
+      to: ev.t,
+      pfn: ev.pfn,
+      line: ev.line,
+      why: `counts of PFN 0x${ev.pfn.toString(16)} do not add up before line ${ev.line}: events are missing`,
+    });
     this.resync(row, printed - delta);
   }
 
@@ -249,9 +255,6 @@ const SHMEM_FLAGS = PageFlag.locked | PageFlag.swapbacked;
 
 /** Most pages without mappings but with a count that are followed. */
 const ORPHANS_MAX = 100_000;
-
-/** Gaps are made of the first disagreements; a trace with more of them is lossy throughout. */
-const MISMATCH_GAPS = 1000;
 
 /** How many pins a count holds, given that other references number less than half the bias (1023 is one pin and a put too many). */
 export function nearestPins(count: number): number {

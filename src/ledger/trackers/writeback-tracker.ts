@@ -39,6 +39,7 @@ export class WritebackTracker {
         if (m.pages.writebacks[row]) {
           // A page under writeback cannot go under it again: the end before was missed.
           m.pages.writebacks[row]!.endUnseen = true;
+          this.breach(ev, row, m.pages.writebacks[row]!.start.t);
           this.end(ev, row);
         }
         this.start(ev, row, true);
@@ -84,8 +85,21 @@ export class WritebackTracker {
     writeback.endUnseen = m.records(K.WritebackEnd);
     this.end(ev, row);
     if (!writeback.endUnseen) return;
-    const pfn = `0x${m.pages.pfn[row]!.toString(16)}`;
-    m.gaps.add(writeback.start.t, ev.t, `the end of a writeback of PFN ${pfn} is missing, and other events may be`);
+    this.breach(ev, row, writeback.start.t);
+  }
+
+  private breach(ev: TraceEvent, row: number, from: number): void {
+    const {m} = this;
+    if (!m.records(K.WritebackEnd)) return;
+    m.audit.breach({
+      law: 'writeback-then-end',
+      what: 'writeback ended',
+      from,
+      to: ev.t,
+      pfn: m.pages.pfn[row]!,
+      line: ev.line,
+      why: `the end of a writeback of PFN 0x${m.pages.pfn[row]!.toString(16)} before line ${ev.line} is missing, and other events may be`,
+    });
   }
 
   private start(ev: TraceEvent, row: number, exact: boolean): void {

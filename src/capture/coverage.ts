@@ -1,0 +1,57 @@
+/**
+ * Which functions a recording covers. What can happen through several functions leaves an event each time only where all of
+ * them are recorded: try_grab_folio_fast() alone shows no pin of the slow path (mm/gup.c).
+ *
+ * Known by sight, or announced: the recorder's header (`probe`, `unprobed`), the formats of a trace.dat, the attrs of perf.
+ */
+import {Fn, functionNumber} from '../events/functions.js';
+
+/** Ways of taking a pin or get, by kernel: the fast and the slow path. */
+const TAKING: readonly (readonly [fast: number, slow: number, kernels: string])[] = [
+  [Fn.try_grab_folio_fast, Fn.try_grab_folio, '6.12 and later'],
+  [Fn.try_grab_folio, Fn.try_grab_page, '5.19 to 6.11'],
+  [Fn.try_grab_compound_head, Fn.try_grab_page, '5.7 to 5.18'],
+];
+
+export class Coverage {
+  private readonly known = new Uint8Array(256);
+  private readonly refused = new Uint8Array(256);
+
+  /** An event of a function came. */
+  saw(fn: number): void {
+    this.known[fn] = 1;
+  }
+
+  /** A header's fact. */
+  fact(name: string, value: string): void {
+    if (name === 'recorded_event')
+      this.known[functionNumber(value.slice(Math.max(value.lastIndexOf(':'), value.lastIndexOf('/')) + 1))] = 1;
+    else if (name === 'probe') this.known[functionNumber(value.split(' ')[1] ?? '')] = 1;
+    else if (name === 'unprobed') this.refused[functionNumber(value.split(' ')[1] ?? '')] = 1;
+  }
+
+  learnFrom(other: Coverage): void {
+    for (let fn = 1; fn < this.known.length; fn++) {
+      this.known[fn]! |= other.known[fn]!;
+      this.refused[fn]! |= other.refused[fn]!;
+    }
+  }
+
+  /** Null where every function that takes references is recorded; else which is not, in words. */
+  takingUncovered(): string | null {
+    const {known} = this;
+    for (const [fast, slow] of TAKING) {
+      if (known[fast] !== 1 && known[slow] !== 1) continue;
+      // try_grab_folio() is the slow path of one kernel and the fast path of another: its partner tells
+      if (fast === Fn.try_grab_folio && known[slow] !== 1) continue;
+      if (known[fast] === 1 && known[slow] === 1) return null;
+      const missing = known[fast] === 1 ? slow : fast;
+      return `${nameOf(missing)}() is not seen to be probed: a pin by it leaves no event`;
+    }
+    return 'no function that takes pins is seen to be probed on both of its paths';
+  }
+}
+
+function nameOf(fn: number): string {
+  return Object.entries(Fn).find(([, number]) => number === fn)?.[0] ?? 'a function';
+}
