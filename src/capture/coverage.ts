@@ -43,6 +43,7 @@ export class Coverage {
     for (const [fast, slow] of TAKING) {
       if (known[fast] !== 1 && known[slow] !== 1) continue;
       // try_grab_folio() is the slow path of one kernel and the fast path of another: its partner tells
+      if (fast === Fn.try_grab_folio_fast && known[fast] !== 1 && known[Fn.try_grab_page] === 1) continue;
       if (fast === Fn.try_grab_folio && known[slow] !== 1) continue;
       if (known[fast] === 1 && known[slow] === 1) return null;
       const missing = known[fast] === 1 ? slow : fast;

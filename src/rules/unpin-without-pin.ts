@@ -51,6 +51,16 @@ export const unpinWithoutPin: Rule = {
           if (!m.gup.takesSeen) return;
         } else pages.state[row]! |= PageState.reported;
         const get = getOf(row);
+        // Where a path of taking is not recorded every unpin of its pins looks like one too many: something must speak for it.
+        if (
+          !printed &&
+          m.gup.lastUnknownGrab < pages.since[row]! &&
+          get === undefined &&
+          !pinnedHere.has(row) &&
+          m.coverage.takingUncovered() !== null &&
+          m.audit.balanced === 0
+        )
+          return;
         const moment = momentOf(m, row);
         const raw = drop.rawAfter === UNKNOWN_COUNT ? null : drop.rawAfter;
         const since = pages.since[row]!;

@@ -69,8 +69,10 @@ export class SmallKernel {
       this.anon(0x100);
       this.ref('page_ref_mod_unless', 0x100, 1, true);
       this.put(0x100);
-      this.pin(0x100, {bare: true});
-      this.unpin(0x100);
+      for (const slow of [false, true]) {
+        this.pin(0x100, {bare: true, slow});
+        this.unpin(0x100);
+      }
     });
   }
 

@@ -31,8 +31,8 @@ const DIRTYING: ReadonlySet<number> = new Set([
 const CALL_NS = 1_000_000;
 /** A drop that comes later than that after its call is another one. */
 const LATE_NS = 10_000_000;
-/** The change of a count follows the probe that announces it this soon. */
-const HINT_NS = 1_000_000;
+/** The change of a count follows the probe that announces it this soon, even if an interrupt comes between. */
+const HINT_NS = 20_000_000;
 /** Order of a folio that one entry of the middle page table maps: 2 MiB of 4 KiB pages. */
 const PMD_ORDER = 9;
 
