@@ -7,8 +7,6 @@
  */
 import {believable} from '../events/believable.js';
 import {Calls} from './trackers/calls.js';
-import {DmaTracker} from './trackers/dma-tracker.js';
-import {DmaWindows} from './tables/dma.js';
 import {Audit} from '../capture/audit.js';
 import {Coverage} from '../capture/coverage.js';
 import {Era} from '../capture/era.js';
