@@ -135,7 +135,8 @@ export function sniffText(head: Uint8Array): Sniff {
     };
   }
   // Lines as tracefs or perf prints them are that form's, unless their probes lack the place that the kernel prints.
-  if (likeFtrace > 0 && likeFtrace * 2 > lines.length && !lines.some(isPlaceless)) return NO;
+  const placeless = lines.some(isPlaceless);
+  if (!placeless && likeFtrace * 2 > timed + untimed) return NO;
   const evidence: string[] = [];
   if (recorder > 0) evidence.push(`line ${recorder}: \`pinscope record\` ran bpftrace`);
   if (attaching > 0) evidence.push(`line ${attaching}: bpftrace's "Attaching ... probes"`);
@@ -152,7 +153,12 @@ export function sniffText(head: Uint8Array): Sniff {
   const open: LineForm['open'] | undefined = style && ((sink, options) => new BpftraceReader(sink, options, style));
   const convinced = timed > 0 || (attaching > 0 && (events > 0 || unknown > 0)) || (untimed > 0 && untimed > others);
   if (convinced) {
-    const score = scoreOf(style !== undefined, likeFtrace > 0, attaching > 0 || recorder > 0, events > others);
+    const score = scoreOf(
+      style !== undefined,
+      likeFtrace > 0 && placeless,
+      attaching > 0 || recorder > 0,
+      events > others,
+    );
     return {verdict: 'yes', score, evidence, ...(open ? {open} : {})};
   }
   if (attaching > 0 && mapLines + others > 0) {

@@ -8,17 +8,23 @@
  */
 
 import {EventKind, type EventSink} from '../../src/events/event.js';
-import {ascii, CR, find, HASH, LF, SPACE} from '../bytes.js';
+import {ascii, CR, find, HASH, LF, SPACE, TAB, text as textOf} from '../bytes.js';
 import type {EventEntry} from '../events/table.js';
 import type {OpenOptions} from '../form.js';
 import {afterPrefix} from '../dmesg/prefix.js';
 import {headerLine} from '../ftrace/header.js';
 import {MAX_LINE} from '../lines/line-reader.js';
+import {PerfColumns} from '../perf-script/columns.js';
+import {LineNumber} from '../prefix/layers.js';
 import {frameStart, isLossMarker, LooseLineReader} from '../loose-lines.js';
 import {Message} from './mime.js';
 import {Base64, Bounded, looksQuotedPrintable, quotedPrintable} from './transfer.js';
 import {beginsWithName, isSnip, Joint, joint, pairs, Quote} from './wrapped.js';
 
+/** A line longer than this is no columns that were cut off. */
+const MAX_HEAD = 120;
+/** Events that are remembered, to know them again. */
+const MAX_SHOWN = 200_000;
 /** Pieces of one line. */
 const MAX_PIECES = 8;
 /** Lines and bytes kept until the first time is known. */
@@ -49,6 +55,10 @@ export interface MailNotes {
   encoding: string;
   /** lines of other text */
   prose: number;
+  /** events of perf script that nobody decodes */
+  others: number;
+  /** lines that stand there for the second time */
+  repeated: number;
 }
 
 export class MailReader extends LooseLineReader {
@@ -63,6 +73,8 @@ export class MailReader extends LooseLineReader {
     encodedLine: 0,
     encoding: '',
     prose: 0,
+    others: 0,
+    repeated: 0,
   };
 
   private readonly message = new Message();
@@ -101,6 +113,8 @@ export class MailReader extends LooseLineReader {
     this.flush();
     if (this.held && this.held.length > 0) this.release(-1, 0);
     this.closeStack();
+    const {repeated} = this.notes;
+    if (repeated > 0) this.sink.fact(this.options.input, 'repeated_lines', String(repeated));
   }
 
   protected override line(buf: Uint8Array, start: number, newline: number, offset: number): void {
@@ -195,8 +209,28 @@ export class MailReader extends LooseLineReader {
     }
     if (this.goesOn(buf, from, end, end - start)) return;
     this.flush();
-    if (this.isEvent(buf, from, end)) {
-      from = this.begin;
+    const whole = this.isEvent(buf, from, end);
+    if (whole) from = this.begin;
+    const joined = this.fromHead(buf, from, end, whole);
+    if (joined) {
+      this.pending = {bytes: joined, line: this.headLine, offset: this.headOffset, what: 'event'};
+      this.pendingDepth = quote.depth;
+      this.pendingWidth = end - start;
+      this.pieces = 2;
+      notes.joined++;
+      notes.joinedLine ||= this.headLine;
+      if (quote.depth > 0) {
+        notes.quoted++;
+        notes.quotedLine ||= this.headLine;
+      }
+      this.head = NONE;
+      return;
+    }
+    this.head = whole || end - from > MAX_HEAD ? NONE : copy(buf, from, end);
+    this.headLine = line;
+    this.headOffset = offset;
+    this.headDepth = quote.depth;
+    if (whole) {
       if (quote.depth > 0) {
         notes.quoted++;
         notes.quotedLine ||= line;
@@ -205,7 +239,8 @@ export class MailReader extends LooseLineReader {
       this.pendingDepth = quote.depth;
       this.pendingWidth = end - start;
       this.pieces = 1;
-    } else if (isSnip(buf, from, end)) this.recovered({bytes: NONE, line, offset, what: 'snip'});
+    } else if (this.otherEvent(buf, from, end)) notes.others++;
+    else if (isSnip(buf, from, end)) this.recovered({bytes: NONE, line, offset, what: 'snip'});
     else if (frameStart(buf, from, end) >= 0)
       this.recovered({bytes: copy(buf, from, end), line, offset, what: 'frame'});
     else if (isLossMarker(buf, from, end)) this.recovered({bytes: copy(buf, from, end), line, offset, what: 'loss'});
@@ -221,6 +256,42 @@ export class MailReader extends LooseLineReader {
     }
   }
 
+  /** the line before, if it may be the columns of an event that a break cut off */
+  private head: Uint8Array = NONE;
+  private headLine = 0;
+  private headOffset = 0;
+  private headDepth = 0;
+
+  /** The line before and this one as one event, where that has a task and a time that this line alone has not. */
+  private fromHead(buf: Uint8Array, start: number, end: number, whole: boolean): Uint8Array | undefined {
+    const {head, columns} = this;
+    if (head.length === 0 || this.quote.depth !== this.headDepth) return undefined;
+    if (whole && columns.timeForm >= 0 && columns.pid >= 0) return undefined;
+    for (const gap of [1, 0]) {
+      const joined = new Uint8Array(head.length + gap + end - start);
+      joined.set(head);
+      if (gap > 0) joined[head.length] = SPACE;
+      joined.set(buf.subarray(start, end), head.length + gap);
+      const read = columns.parseWhole(joined, 0, joined.length) || columns.parseRest(joined, 0, joined.length);
+      const better = whole ? columns.pid >= 0 : columns.cpu >= 0 || columns.pid >= 0;
+      if (read && better && columns.timeForm >= 0 && columns.nameEnd > columns.nameStart) return joined;
+    }
+    // what was read last is what the caller goes on with
+    if (whole) this.isEvent(buf, start, end);
+    return undefined;
+  }
+
+  /** A line of perf script whose event nobody decodes: counted, as those of tracefs are. */
+  private otherEvent(buf: Uint8Array, start: number, end: number): boolean {
+    const {perf, table, counters} = this;
+    if (!perf.parse(buf, start, end)) return false;
+    const name = /^\w+:\w+(?=:(?: |$))/.exec(textOf(buf, perf.body, Math.min(end, perf.body + 200)))?.[0];
+    if (name === undefined) return false;
+    table.named(name).count++;
+    counters.events++;
+    return true;
+  }
+
   /** A comment of a tracefs file */
   private header(buf: Uint8Array, start: number, end: number, line: number): void {
     const release = headerLine(buf, start, end, line, this.options.input, this.sink);
@@ -228,11 +299,19 @@ export class MailReader extends LooseLineReader {
   }
 
   private begin = 0;
+  private readonly number = new LineNumber();
+  private readonly perf = new PerfColumns();
 
   /** Whether a line has columns of an event, maybe behind a log's prefix, or at least a name we know with pairs. */
   private isEvent(buf: Uint8Array, start: number, end: number): boolean {
     const {columns} = this;
+    while (start < end && buf[start] === TAB) start++;
     this.begin = start;
+    // `12:   wrk-701 [001]`: who greps a trace and mails that
+    const numbered = this.number.strip(buf, start, end);
+    if (numbered > start && this.standsWithTask(buf, numbered, end)) {
+      this.begin = start = numbered;
+    }
     if (columns.parseWhole(buf, start, end)) return true;
     const logged = afterPrefix(buf, start, end);
     if (logged > start && columns.parseWhole(buf, logged, end)) {
@@ -240,6 +319,12 @@ export class MailReader extends LooseLineReader {
       return true;
     }
     return columns.parseRest(buf, start, end);
+  }
+
+  /** A pid before `[cpu]` is no line number: what is left of the line has to have a task of its own. */
+  private standsWithTask(buf: Uint8Array, start: number, end: number): boolean {
+    const {columns, perf} = this;
+    return (columns.parseWhole(buf, start, end) && columns.pid >= 0) || perf.parse(buf, start, end);
   }
 
   /** Adds a line to the event above it, if it clearly completes that. */
@@ -326,6 +411,11 @@ export class MailReader extends LooseLineReader {
     switch (item.what) {
       case 'event':
         this.parse(item);
+        if (this.repeats(bytes)) {
+          this.closeStack();
+          this.notes.repeated++;
+          return;
+        }
         this.anyEvent = true;
         this.hand(bytes, 0, bytes.length, line, offset, this.timeForm === -1 ? this.nextInOrder() : this.lastTime);
         return;
@@ -338,8 +428,24 @@ export class MailReader extends LooseLineReader {
       case 'snip':
         // what was cut before the first event is the start that no excerpt has
         this.closeStack();
-        if (this.anyEvent) this.sink.loss({input: this.options.input, line, cpu: -1, count: -1, what: 'lost'});
+        if (this.anyEvent) this.sink.loss({input: this.options.input, line, cpu: -1, count: -1, what: 'cut'});
     }
+  }
+
+  private readonly shown = new Set<string>();
+
+  /**
+   * Whether an event was shown before: who mails a trace shows it whole, then a part of it once more. The same time, CPU,
+   * task, event and values are the same event. The line was just parsed.
+   */
+  private repeats(bytes: Uint8Array): boolean {
+    const {columns, shown} = this;
+    if (columns.timeForm < 0 || columns.nameEnd === columns.nameStart) return false;
+    const said = textOf(bytes, columns.body, bytes.length).replace(/\s+/g, ' ').trim();
+    const key = `${columns.cpu} ${columns.pid} ${this.printedTime(bytes)} ${said}`;
+    if (shown.has(key)) return true;
+    if (shown.size < MAX_SHOWN) shown.add(key);
+    return false;
   }
 
   private nextInOrder(): number {

@@ -8,6 +8,16 @@ const NO: Sniff = {verdict: 'no', score: 0, evidence: []};
 /** Header fields that make a mail. */
 const FEW_FIELDS = 2;
 
+function counted(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+/** Why a mail holds nothing that can be used. */
+function whyNone(events: number, cut: number): string {
+  if (events === 0 && cut === 0) return 'no event in the first lines';
+  return cut > 0 ? 'its events are cut off before what they say' : 'no event about pages among them';
+}
+
 export function sniffMail(head: Uint8Array): Sniff {
   let notes: MailNotes | undefined;
   const t = trial((sink, options) => {
@@ -21,14 +31,19 @@ export function sniffMail(head: Uint8Array): Sniff {
   const headed = n.headerFields >= FEW_FIELDS;
   if (headed) evidence.push(`line ${n.headerLine}: the header of a mail`);
   if (n.encoding !== '') evidence.push(`line ${n.encodedLine}: ${n.encoding} text`);
-  if (n.quoted > 0) evidence.push(`line ${n.quotedLine}: an event behind quote marks (>); ${n.quoted} such lines`);
-  if (n.joined > 0) evidence.push(`line ${n.joinedLine}: an event broken over several lines; ${n.joined} breaks`);
-  if (n.untimed > 0) evidence.push(`${n.untimed} events without their time`);
+  if (n.quoted > 0)
+    evidence.push(`line ${n.quotedLine}: an event behind quote marks (>); ${counted(n.quoted, 'such line')}`);
+  if (n.joined > 0)
+    evidence.push(`line ${n.joinedLine}: an event broken over several lines; ${counted(n.joined, 'break')}`);
+  if (n.untimed > 0) evidence.push(`${counted(n.untimed, 'event')} without their time`);
+  if (n.repeated > 0) evidence.push(`${counted(n.repeated, 'line')} that repeat earlier ones: one event each`);
   if (events > 0)
-    evidence.push(`${events} events in the first ${t.counters.lines} lines, ${n.prose} lines of other text`);
+    evidence.push(
+      `${counted(events, 'event')} in the first ${counted(t.counters.lines, 'line')}, ${counted(n.prose, 'line')} of other text`,
+    );
   if (headed && t.decoded > 0) return {verdict: 'yes', score: 96, evidence};
   if (headed) {
-    evidence.push(events > 0 ? 'every event is cut off before what it says' : 'no event in the first lines');
+    evidence.push(whyNone(events, t.counters.unrecognised));
     return {verdict: 'yes', score: 40, evidence};
   }
   if (t.decoded === 0) return NO;

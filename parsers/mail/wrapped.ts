@@ -202,7 +202,7 @@ function wordEnd(buf: Uint8Array, pos: number, end: number): number {
 
 /** `[snip]`, `<snip 200 lines>`, `[...]`, `...`, `[cut]`, `(trimmed)`, `[…]` */
 const SNIP =
-  /^(?:[[<({]\s*(?:snip(?:ped|s)?|cut|trimmed|elided|omitted|\.\.\.+|…)[^\])>}]{0,40}[\])>}]|snip|\.\.\.+|…|\[\s*\.\s*\.\s*\.\s*\])$/i;
+  /^(?:[[<({]\s*(?:snip(?:ped|s)?|cut|trimmed|elided|omitted|\.\.\.+|…)[^\])>}]{0,40}[\])>}]|snip|\.\.\.+|…|\[\s*\.\s*\.\s*\.\s*\]|-{1,10} ?(?:8<|>8|%<|✂|snip|cut(?: here)?) ?-{1,60})[-\s]{0,60}$/i;
 
 /** Whether a line says that something was cut out here. */
 export function isSnip(buf: Uint8Array, start: number, end: number): boolean {

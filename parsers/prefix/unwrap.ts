@@ -71,7 +71,7 @@ export function wrappingOf(head: Uint8Array, stated?: Pattern): Wrapping | undef
     const length = cleaner.clean(line.buf, line.start, line.end, out, 0);
     return {buf: out, start: 0, end: length, number: line.number};
   });
-  const layers = stated ? [statedLayer(stated)] : layersOf(cleaned);
+  const layers = stated ? [statedLayer(stated)] : isMail(cleaned) ? [] : layersOf(cleaned);
   if (stated) evidence.push(`--prefix '${stated.text}' is skipped on each line`);
   const told = stated ? {excerpt: undefined, severalFiles: false} : tell(cleaned, layers, evidence);
   const graph = graphOf(cleaned, evidence);
@@ -99,6 +99,16 @@ function graphOf(lines: readonly Line[], evidence: string[]): Wrapping['graph'] 
     evidence.push('no TIME column: echo 1 > options/funcgraph-abstime (and funcgraph-proc for tasks) prints it');
   return {timed};
 }
+
+/** A mail's lines have their own reader, which takes each as it is. */
+function isMail(lines: readonly Line[]): boolean {
+  const fields = lines
+    .slice(0, 20)
+    .filter((line) => MAIL_FIELD.test(text(line.buf, line.start, Math.min(line.end, line.start + 80))));
+  return fields.length >= 2;
+}
+
+const MAIL_FIELD = /^(?:From|To|Cc|Subject|Date|Message-I[Dd]|Received|MIME-Version|Content-Type|In-Reply-To):? /;
 
 function statedLayer(pattern: Pattern): Layer {
   const strip: Strip = (buf, start, end) => (pattern.match(buf, start, end) ? pattern.body : -1);

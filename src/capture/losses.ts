@@ -13,11 +13,16 @@ interface OpenLoss {
   from: number;
   why: string;
   line: number;
+  /** its end is the next event, of whatever CPU */
+  cut?: true;
 }
 
 export class Losses {
   /** events that the markers count */
   events = 0;
+  /** places where who shows the trace left lines out */
+  cuts = 0;
+  private latest = -Infinity;
   /** the ring buffer was overwritten: each CPU's events begin somewhere in the middle */
   overwritten = false;
   /** by CPU (-1: none is named): markers, events that they count, markers without a count, and cut beginnings */
@@ -35,11 +40,18 @@ export class Losses {
       this.gaps.add(-Infinity, t, `the beginning of the trace was overwritten (CPU ${cpu} begins here)`, cpu);
     }
     this.lastOnCpu[cpu + 1] = t;
+    this.latest = t;
   }
 
   add(loss: Loss): void {
-    this.tally(loss);
     const {cpu, count, line} = loss;
+    if (loss.what === 'cut') {
+      // not the recording's fault: between the events around the mark
+      this.cuts++;
+      this.begin({cpu: -1, from: this.latest, why: `lines were left out here (line ${line})`, line, cut: true});
+      return;
+    }
+    this.tally(loss);
     if (count > 0) this.events += count;
     if (loss.what === 'start') {
       // A header counts what was overwritten and names no CPU: each CPU's own first event tells where it begins.
@@ -81,7 +93,7 @@ export class Losses {
       this.open.delete(of);
       // A loss that names no CPU (bpftrace) is told late and out of order: what comes within the next second may be missing too.
       for (const loss of open.toReversed())
-        this.gaps.add(loss.from, of >= 0 ? t : t + 1e9, loss.why, loss.cpu, loss.line);
+        this.gaps.add(loss.from, of >= 0 || loss.cut ? t : t + 1e9, loss.why, loss.cpu, loss.line);
     }
   }
 

@@ -205,8 +205,9 @@ export interface Loss {
    * `lost`: between the last event of that CPU and its next one.
    * `start`: everything of that CPU before its next event is gone (overwritten; "buffer started").
    * `somewhere`: counted, at a place that nothing tells.
+   * `cut`: who shows the trace left lines out here.
    */
-  what: 'lost' | 'start' | 'somewhere';
+  what: 'lost' | 'start' | 'somewhere' | 'cut';
   /** it is told by a recording: `line` is the number of the record behind it, 0 at the end */
   record?: true;
 }

@@ -101,6 +101,13 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     `entries that the header counts and the file does not have (${m.entries.found} of ${m.entries.expected})`,
     'analyse the whole file: what was filtered out or cut off may explain any finding',
   );
+  add(
+    'left-out',
+    'warning',
+    m.losses.cuts,
+    'places where who shows the trace left lines out',
+    'ask for the whole trace: what was left out is not known',
+  );
   const written = Number(m.facts.get('entries_written') ?? 0);
   const kept = Number(m.facts.get('entries_in_buffer') ?? 0);
   if (m.losses.overwritten) {

@@ -54,7 +54,7 @@ describe('the sample', () => {
       ).split(' '),
     );
     expect(seen[0]).toEqual({fact: 'excerpt', value: '1'});
-    expect(seen).toContainEqual({loss: {input: 0, line: 45, cpu: -1, count: -1, what: 'lost'}});
+    expect(seen).toContainEqual({loss: {input: 0, line: 45, cpu: -1, count: -1, what: 'cut'}});
   });
 
   it('is the same at any chunk size', () => {
@@ -229,7 +229,7 @@ describe('what is cut out', () => {
     '%s',
     (mark) => {
       const losses = read(mail, message([LINE, mark, LINE])).seen.filter((s) => 'loss' in s);
-      expect(losses).toEqual([{loss: {input: 0, line: 7, cpu: -1, count: -1, what: 'lost'}}]);
+      expect(losses).toEqual([{loss: {input: 0, line: 7, cpu: -1, count: -1, what: 'cut'}}]);
       // an excerpt has no beginning anyway
       expect(read(mail, message([mark, LINE])).seen.filter((s) => 'loss' in s)).toEqual([]);
     },
@@ -331,5 +331,40 @@ describe('detection', () => {
 
   it('finds nothing in a mail without a trace', () => {
     expect(detect(Buffer.from('Hello,\n\nthe page (pfn=0x10) is fine.\n\nBye\n')).outcome).toBe('unknown');
+  });
+});
+
+describe('as people mail it', () => {
+  const HEAD = 'From: A <a@example.org>\nTo: b@example.org\nSubject: pins\n\n';
+  const PIN =
+    '             wrk-701     [001] d..2   500.100001: page_ref_mod: pfn=0x4a10 flags=uptodate|lru count=1026 mapcount=1 mapping=0000000000000000 mt=1 val=1024';
+  const FREE = '             irq-702     [002] d..2   500.100101: mm_page_free: page=0 pfn=0x4a10 order=0';
+  const of = (body: string): Seen[] => read(mail, HEAD + body).seen.filter((s) => 'kind' in s);
+
+  it('shows lines once more: one event each', () => {
+    const {seen} = read(mail, `${HEAD}${PIN}\n${FREE}\n\nagain:\n> ${FREE.trim()}\n\t${PIN.trim()}\n`);
+    expect(seen.filter((s) => 'kind' in s).map((s) => s['line'])).toEqual([5, 6]);
+    expect(seen).toContainEqual({fact: 'repeated_lines', value: '2'});
+  });
+
+  it.each([
+    ['after the time', '> wrk 701 [001] 500.100001:\n> kmem:mm_page_free: page=0 pfn=0x4a10 order=0\n'],
+    ['before the time', '> wrk 701 [001]\n> 500.100001: kmem:mm_page_free: page=0 pfn=0x4a10 order=0\n'],
+    ['within the time', 'wrk 701 [001] 500.1\n00001: kmem:mm_page_free: page=0 pfn=0x4a10 order=0\n'],
+    ['after the task', 'wrk-701\n[001] ..... 500.100001: mm_page_free: page=0 pfn=0x4a10 order=0\n'],
+    [
+      'behind the number of grep',
+      '12:             wrk-701     [001] d..2   500.100001: mm_page_free: page=0 pfn=0x4a10 order=0\n',
+    ],
+    ['behind a tab', '\twrk-701     [001] d..2   500.100001: mm_page_free: page=0 pfn=0x4a10 order=0\n'],
+  ])('with a break or a mark %s', (_where, body) => {
+    expect(of(body)).toMatchObject([{kind: 'PageFree', comm: 'wrk', pid: 701, cpu: 1, pfn: 0x4a10, line: 5}]);
+  });
+
+  it('counts what perf script prints of other events', () => {
+    const {reader} = read(mail, `${HEAD}> sh  701 [002]  2541.601278: sched:sched_process_fork: comm=sh pid=701\n`);
+    expect([...reader.counters.eventsByName()]).toEqual([['sched:sched_process_fork', 1]]);
+    const found = mail.sniff(Buffer.from(`${HEAD}  wrk-48  [002] ....   978.554289: sched_switch: prev_comm=a\n`));
+    expect(found.evidence.at(-1)).toBe('no event about pages among them');
   });
 });
