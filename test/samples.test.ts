@@ -9,7 +9,7 @@ import type {Report} from '../src/results/report.js';
 import {analyzeFiles} from './rules/analyze-text.js';
 
 const root = 'sample-traces';
-const TRACE = /\.txt(\.gz)?$/;
+const TRACE = /\.(?:txt(?:\.gz)?|dat\.xz|data\.xz)$/;
 
 const samples = readdirSync(root, {recursive: true, encoding: 'utf8'})
   .filter((name) => TRACE.test(name))

@@ -11,6 +11,8 @@ import * as values from './values.js';
 /** Input forms that --from can force. */
 export const INPUT_FORMS = [
   'ftrace',
+  'trace-dat',
+  'perf-data',
   'trace-cmd',
   'perf-script',
   'bpftrace',

@@ -30,7 +30,7 @@ export class RandomFile implements RandomAccess {
 
   constructor(
     fd: number,
-    readonly size: number,
+    public size: number,
   ) {
     this.file = {fd, open: true};
     forgotten.register(this, this.file);

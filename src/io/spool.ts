@@ -19,6 +19,8 @@ export class Spool {
   /** why not all was taken */
   cut: string | undefined;
   private readonly fd: number;
+  /** its one owner: a descriptor must not be closed twice */
+  private readonly file: RandomFile;
 
   /** Throws UserError where no temporary file can be made. */
   constructor(private readonly limit = SPOOL_MAX_BYTES) {
@@ -26,6 +28,7 @@ export class Spool {
     try {
       this.fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
       unlinkSync(file);
+      this.file = new RandomFile(this.fd, 0);
     } catch (error) {
       throw new UserError(`no temporary file can be made: ${systemWords(error)}`, {
         where: tmpdir(),
@@ -54,8 +57,9 @@ export class Spool {
     return true;
   }
 
-  /** What was taken. Closing it frees the space. */
+  /** What was taken so far. Closing it frees the space. */
   read(): RandomAccess {
-    return new RandomFile(this.fd, this.bytes);
+    this.file.size = this.bytes;
+    return this.file;
   }
 }

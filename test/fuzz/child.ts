@@ -8,7 +8,8 @@ import path from 'node:path';
 import {check} from './check.js';
 import {makeCase} from './mutate.js';
 import {Random} from './random.js';
-import {FUZZ_FORMS, type FuzzForm, readSeeds} from './seeds.js';
+import {damagedRecording} from './mutate-bytes.js';
+import {FUZZ_FORMS, type FuzzForm, readRecordings, readSeeds} from './seeds.js';
 
 /** CPU time that a case may take, whatever it holds, and for each of its bytes: a hundred times what is usual. */
 const FREE_MS = 5000;
@@ -27,13 +28,16 @@ process.once('message', (order: Order) => void run(order));
 
 async function run({seed, cases, forms, traces, save}: Order): Promise<void> {
   const seeds = readSeeds(traces);
+  const recordings = readRecordings(traces);
   const wanted = forms.length > 0 ? forms : FUZZ_FORMS;
   const dir = save ?? mkdtempSync(path.join(tmpdir(), 'pinscope-fuzz-'));
   process.once('exit', () => save ?? rmSync(dir, {recursive: true, force: true}));
   for (let at = seed; at < seed + cases; at++) {
     const random = new Random(at);
     const form = random.of(wanted);
-    const files = makeCase(random, seeds, form).map((bytes, i) => {
+    const recorded = recordings.get(form);
+    const inputs = recorded ? [damagedRecording(random, random.of(recorded))] : makeCase(random, seeds, form);
+    const files = inputs.map((bytes, i) => {
       const file = path.join(dir, `case-${i}.txt`);
       writeFileSync(file, bytes);
       return file;

@@ -4,19 +4,23 @@
  *
  * Texts are latin1 strings: a character is a byte, so invalid UTF-8 goes through unharmed.
  */
+import {execFileSync} from 'node:child_process';
 import {readdirSync, readFileSync} from 'node:fs';
 import path from 'node:path';
 import {gunzipSync} from 'node:zlib';
 import {INPUT_FORMS, type InputForm} from '../../src/cli/flags.js';
 
 export const FUZZ_FORMS = INPUT_FORMS;
+/** Forms whose cases are bytes. */
+export const RECORDINGS = ['trace-dat', 'perf-data'] as const satisfies readonly InputForm[];
 export type FuzzForm = InputForm;
 
 /** Most lines of one capture that are used. */
 const LINES_MAX = 20_000;
 
 export function readSeeds(folder: string): Map<FuzzForm, string[][]> {
-  const seeds = new Map<FuzzForm, string[][]>(FUZZ_FORMS.map((form) => [form, []]));
+  const lines = FUZZ_FORMS.filter((form) => !(RECORDINGS as readonly FuzzForm[]).includes(form));
+  const seeds = new Map<FuzzForm, string[][]>(lines.map((form) => [form, []]));
   for (const form of readdirSync(folder)) {
     const list = seeds.get(form as FuzzForm);
     if (!list) continue;
@@ -31,6 +35,19 @@ export function readSeeds(folder: string): Map<FuzzForm, string[][]> {
     seeds.get('mail')!.push(asMail(lines));
   }
   return seeds;
+}
+
+/** Recordings, unpacked. */
+export function readRecordings(folder: string): Map<FuzzForm, Buffer[]> {
+  return new Map(
+    RECORDINGS.map((form) => [
+      form,
+      readdirSync(path.join(folder, form))
+        .filter((file) => file.endsWith('.xz'))
+        .toSorted()
+        .map((file) => execFileSync('xz', ['-dc', path.join(folder, form, file)], {maxBuffer: 1 << 28})),
+    ]),
+  );
 }
 
 function linesOf(file: string): string[] {
