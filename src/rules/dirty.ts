@@ -8,6 +8,7 @@
  */
 import type {Moment} from '../claims/claim.js';
 import {held, marksTwice, never, ofFile, stillHeld} from '../claims/premise.js';
+import {Context} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
 import {PageState} from '../ledger/tables/page-table.js';
@@ -109,6 +110,11 @@ class LateDirty implements Listener {
 
   dirtied(row: number, mark: Deed): void {
     const {m} = this;
+    // get_user_pages() faults a page in that it is to write to: marks within such a call are that fault's, however far apart.
+    if (mark.context <= Context.task && m.calls.pins.has(m.tasks.get(mark.task).pid)) {
+      this.unpinned.delete(row);
+      return;
+    }
     const waiting = this.candidates.get(row);
     if (waiting) {
       // Twice by one task: a write fault. It also settles what comes after.

@@ -246,6 +246,8 @@ describe('dirty-after-writeback', () => {
 });
 
 describe('dirty-after-unpin', () => {
+  const PIN_CALL =
+    'pin_user_pages_fast: (pin_user_pages_fast+0x0/0x80) start=0xffffaeb5e000 nr=4 gup_flags=0x401 pages=0xffff2195c337c9a0';
   /** The same, but unpinned first. */
   function late(meanwhile: (k: SmallKernel) => void = () => {}): SmallKernel {
     const k = pinned();
@@ -273,6 +275,7 @@ describe('dirty-after-unpin', () => {
   it.each([
     ['a write fault of the program (two markings)', (k: SmallKernel) => k.markDirty(P)],
     ['a later pin, whose own dirtying it is', (k: SmallKernel) => k.pin(P)],
+    ['the write fault of a call that pins', (k: SmallKernel) => k.line(PIN_CALL)],
     ['a write by another task', (k: SmallKernel) => k.by({task: 'app-500', cpu: 1}, () => k.markDirty(P))],
   ])('is silent when %s explains it', async (_, meanwhile) => {
     const lines = await toldOf(late(meanwhile).text());
