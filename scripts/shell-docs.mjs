@@ -1,6 +1,6 @@
 /**
- * The man page and the completions for bash and zsh, made from the commands' own help: a flag that exists is in them, one
- * that does not is not. `node scripts/shell-docs.mjs [FOLDER]` writes pinscope.1, pinscope.bash and _pinscope there.
+ * The man page and the completions for bash, zsh and fish, made from the commands' own help: a flag that exists is in them, one
+ * that does not is not. `node scripts/shell-docs.mjs [FOLDER]` writes pinscope.1, pinscope.bash, _pinscope and pinscope.fish there.
  */
 import {mkdir, readFile, readdir, writeFile} from 'node:fs/promises';
 import path from 'node:path';
@@ -8,6 +8,7 @@ import {fileURLToPath, pathToFileURL} from 'node:url';
 import {register} from 'tsx/esm/api';
 import {manPage} from './shell-docs/man.mjs';
 import {bashCompletion, zshCompletion} from './shell-docs/completion.mjs';
+import {fishCompletion} from './shell-docs/fish.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -17,7 +18,6 @@ export async function readProgram() {
   const load = (file) => import(pathToFileURL(path.join(root, file)).href);
   // not tsImport: several of them in one process keep each other resolving for ever (tsx 4.21.1)
   const unregister = register();
-  const {INPUT_FORMS, OUTPUT_FORMS} = await load('src/cli/flags.ts');
   const {RULES} = await load('src/rules/registry.ts');
   const rules = RULES.map((rule) => rule.meta.id);
   const severities = ['error', 'warning', 'note'];
@@ -27,23 +27,32 @@ export async function readProgram() {
       commands.push(describe(path.basename(file, '.ts'), (await load(`commands/${file}`)).default));
   }
   await unregister();
+  const shared = {rule: rules, rules, 'fail-on': severities.flatMap((severity) => [severity, `${severity}:sure`])};
+  for (const command of commands) {
+    for (const flag of command.flags) flag.words = wordsOf(flag, shared);
+    for (const arg of command.args) arg.words = arg.name === 'RULE' ? rules : listed(arg.text);
+  }
   return {
     name: pjson.oclif.bin,
     version: pjson.version,
     summary: pjson.description,
     commands,
-    words: {
-      from: INPUT_FORMS,
-      to: OUTPUT_FORMS,
-      color: ['auto', 'always', 'never'],
-      severity: severities,
-      'fail-on': severities.flatMap((severity) => [severity, `${severity}:sure`]),
-      rule: rules,
-    },
     rules,
     /** flags whose value is a file */
     files: ['output', 'suppress', 'kallsyms'],
   };
+}
+
+/** The words that a flag takes: of rules, or those that its help lists: `output form: table, json`, `auto, always or never`. */
+function wordsOf(flag, shared) {
+  if (flag.value === undefined) return undefined;
+  return flag.options ?? shared[flag.name] ?? listed(flag.text);
+}
+
+function listed(text) {
+  const list = /(?:^|: )([a-z][a-z-]*(?:, [a-z][a-z-]*)*(?:,? or [a-z][a-z-]*)?)$/.exec(text)?.[1];
+  const words = list?.split(/, | or /);
+  return words !== undefined && words.length > 1 ? words : undefined;
 }
 
 /** `<%= config.bin %>` and `<%= command.id %>` in examples, as oclif's help fills them in. */
@@ -84,13 +93,14 @@ function describe(id, command) {
   };
 }
 
-/** The three texts by file name. */
+/** The texts by file name. */
 export async function shellDocs() {
   const program = await readProgram();
   return {
     'pinscope.1': manPage(program),
     'pinscope.bash': bashCompletion(program),
     _pinscope: zshCompletion(program),
+    'pinscope.fish': fishCompletion(program),
   };
 }
 

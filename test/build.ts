@@ -13,6 +13,9 @@ declare module 'vitest' {
 }
 
 export default function setup(project: TestProject): void {
-  const {status, stderr} = spawnSync(process.execPath, ['scripts/build.mjs'], {encoding: 'utf8'});
-  project.provide('buildFailure', status === 0 ? '' : stderr);
+  const failures = ['scripts/build.mjs', 'scripts/shell-docs.mjs'].map((script) => {
+    const {status, stderr} = spawnSync(process.execPath, [script], {encoding: 'utf8'});
+    return status === 0 ? '' : stderr;
+  });
+  project.provide('buildFailure', failures.join(''));
 }

@@ -2,22 +2,9 @@
 
 /** @param program what readProgram() gives */
 export function bashCompletion(program) {
-  const {name, commands, words, files} = program;
+  const {name, commands, files} = program;
   const flagsOf = (command) =>
     command.flags.flatMap((flag) => [`--${flag.name}`, ...(flag.char === undefined ? [] : [`-${flag.char}`])]);
-  const taking = (test) =>
-    [
-      ...new Set(
-        commands.flatMap((command) =>
-          command.flags
-            .filter(test)
-            .flatMap((flag) => [`--${flag.name}`, ...(flag.char === undefined ? [] : [`-${flag.char}`])]),
-        ),
-      ),
-    ].join('|');
-  const free = taking(
-    (flag) => flag.value !== undefined && words[flag.name] === undefined && !files.includes(flag.name),
-  );
   return `# bash completion for ${name}, made from the commands' help
 _${name}() {
   local cur prev command i
@@ -30,24 +17,28 @@ _${name}() {
     esac
   done
   COMPREPLY=()
-  case $prev in
-${Object.entries(words)
-  .map(
-    ([flag, list]) =>
-      `    --${flag}) ${flag === 'rule' ? listWords(list) : `mapfile -t COMPREPLY < <(compgen -W '${list.join(' ')}' -- "$cur")`}; return ;;`,
+  case $command:$prev in
+${commands
+  .map((command) =>
+    command.flags
+      .filter((flag) => flag.value !== undefined)
+      .map(
+        (flag) =>
+          `    ${[`--${flag.name}`, ...(flag.char === undefined ? [] : [`-${flag.char}`])].map((word) => `${command.id}:${word}`).join('|')}) ${valueWords(flag, files)}return ;;`,
+      )
+      .join('\n'),
   )
   .join('\n')}
-    ${taking((flag) => files.includes(flag.name))}) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-${free === '' ? '' : `    ${free}) return ;;\n`}  esac
+  esac
   case $command in
-    '') mapfile -t COMPREPLY < <(compgen -W '${commands.map((command) => command.id).join(' ')} --help --version' -- "$cur") ;;
+    '') mapfile -t COMPREPLY < <(compgen -W '${commands.map((command) => command.id).join(' ')} help --help --version' -- "$cur") ;;
 ${commands
   .map(
     (command) => `    ${command.id})
       if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W '${[...flagsOf(command), '--help'].join(' ')}' -- "$cur")
       else
-${argumentWords(command, program)}
+${argumentWords(command)}
       fi ;;`,
   )
   .join('\n')}
@@ -57,14 +48,22 @@ complete -F _${name} ${name}
 `;
 }
 
+/** What bash does for the value of a flag. */
+function valueWords(flag, files) {
+  if (files.includes(flag.name)) return 'compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); ';
+  if (flag.words === undefined) return '';
+  if (flag.multiple) return `${listWords(flag.words)}; `;
+  return `mapfile -t COMPREPLY < <(compgen -W '${flag.words.join(' ')}' -- "$cur"); `;
+}
+
 /** A list separated by commas: what is before the last comma stays. */
 function listWords(list) {
   return `local before=; [[ $cur == *,* ]] && before=\${cur%,*},; mapfile -t COMPREPLY < <(compgen -P "$before" -W '${list.join(' ')}' -- "\${cur##*,}")`;
 }
 
-function argumentWords(command, program) {
+function argumentWords(command) {
   const arg = command.args[0];
-  const list = arg?.name === 'RULE' ? program.rules : arg?.options;
+  const list = arg?.words;
   if (list !== undefined) return `        mapfile -t COMPREPLY < <(compgen -W '${list.join(' ')}' -- "$cur")`;
   if (arg?.name === 'TRACE') return `        compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")`;
   return '        :';
@@ -93,7 +92,7 @@ ${commands
   .map(
     (command) => `        ${command.id})
           _arguments -s \\
-${[...command.flags.flatMap((flag) => zshFlag(flag, program)), ...zshArgs(command, program)].map((item) => `            ${item}`).join(' \\\n')} ;;`,
+${[...command.flags.flatMap((flag) => zshFlag(flag, program)), ...zshArgs(command)].map((item) => `            ${item}`).join(' \\\n')} ;;`,
   )
   .join('\n')}
       esac ;;
@@ -115,16 +114,16 @@ function zshFlag(flag, program) {
 
 function zshValues(flag, program) {
   if (program.files.includes(flag.name)) return '_files';
-  const list = flag.options ?? program.words[flag.name];
+  const list = flag.words;
   if (list === undefined) return '';
   const words = list.map((word) => word.replaceAll(':', '\\:')).join(' ');
-  return flag.name === 'rule' ? `_sequence compadd - ${words}` : `(${words})`;
+  return flag.multiple ? `_sequence compadd - ${words}` : `(${words})`;
 }
 
-function zshArgs(command, program) {
+function zshArgs(command) {
   const arg = command.args[0];
   if (arg === undefined) return [];
-  const list = arg.name === 'RULE' ? program.rules : arg.options;
+  const list = arg.words;
   const values = list === undefined ? '_files' : `(${list.join(' ')})`;
   return [`'${arg.multiple ? '*' : '1'}:${quoted(arg.name.toLowerCase())}:${values}'`];
 }

@@ -49,12 +49,19 @@ export function manPage(program) {
       ['1', 'a finding does'],
       ['2', 'usage; input that cannot be read, is empty, or holds nothing that any rule could judge'],
       ['3', '--strict, and the input lost events or could not be read whole'],
+      ['130, 143', 'ended by SIGINT, SIGTERM: the report is of what was read until then'],
     ].flatMap(([status, text]) => ['.TP', `.B ${status}`, roff(text)]),
     '.SH ENVIRONMENT',
     '.TP',
     '.B NO_COLOR',
     'when not empty, no colour unless asked for by',
     '.B \\-\\-color always',
+    '.TP',
+    '.B PINSCOPE_OPTS',
+    'flags for every run, before those of the command line; a command takes those that it has',
+    '.TP',
+    '.B PINSCOPE_CONFIG',
+    'file of such flags, one a line; when not set, pinscope/config in XDG_CONFIG_HOME or ~/.config; when empty, none',
     '.SH EXAMPLES',
     ...commands
       .flatMap((command) => command.examples)
@@ -89,9 +96,9 @@ function synopsis(name, command) {
 function option(flag, program) {
   const value = flag.value === undefined ? '' : ` \\fI${roff(flag.value)}\\fR`;
   const head = `${flag.char === undefined ? '' : `\\fB\\-${flag.char}\\fR, `}\\fB\\-\\-${roff(flag.name)}\\fR${value}`;
-  const words = flag.options ?? program.words[flag.name];
+  const {words} = flag;
   const notes = [];
-  if (words !== undefined && flag.name !== 'rule' && !words.every((word) => flag.text.includes(word)))
+  if (words !== undefined && !flag.name.startsWith('rule') && !words.every((word) => flag.text.includes(word)))
     notes.push(`One of ${words.join(', ')}.`);
   if (flag.default !== undefined) notes.push(`Default: ${flag.default}.`);
   if (flag.commands.length < program.commands.length) notes.push(`For ${flag.commands.join(', ')}.`);

@@ -1,7 +1,9 @@
 /** `pinscope analyze`: options in, report out, exit status back. */
-import {analyze} from '../run/analyze.js';
+import {analyzeReading} from '../run/analyze.js';
 import {chosenKeys} from '../findings/choose.js';
 import {groupsOf} from '../findings/groups.js';
+import {checkKnown} from '../findings/known.js';
+import {readingRemarks} from '../words/remarks.js';
 import {selector} from '../findings/select.js';
 import {UserError} from '../io/user-error.js';
 import {REPORT_RENDERERS} from '../report/index.js';
@@ -16,7 +18,12 @@ export async function runAnalyze(options: TraceOptions, version: string, kallsym
   const judged = await judging(options, version);
   const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
   return produce(options, REPORT_RENDERERS[options.to], async (run) => {
-    const report = await analyze({...judged, kallsyms: symbols, selected: selector(options), ...run});
+    const {report, reading} = await analyzeReading(
+      {...judged, kallsyms: symbols, selected: selector(options), ...run},
+      () => [],
+    );
+    if (report.partial === undefined) checkKnown(reading, options.selection);
+    if (options.verbose) for (const line of readingRemarks(report)) process.stderr.write(`pinscope: ${line}\n`);
     if (symbols) nameReport(report, symbols);
     const chosen = chosenOf(report, options);
     const {by} = options;

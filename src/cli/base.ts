@@ -9,6 +9,7 @@ import type {Interfaces} from '@oclif/core';
 import {Command} from '@oclif/core/command';
 import type {AnyForm, FindingOptions, InputOptions, OutputForm, OutputOptions, RawFlags, Selection} from './flags.js';
 import * as flags from './flags.js';
+import {standingWords} from './standing.js';
 
 /** Everything a command that reads traces was told. */
 export interface TraceOptions<F extends AnyForm = OutputForm> extends InputOptions, FindingOptions, OutputOptions<F> {
@@ -23,6 +24,13 @@ export abstract class BaseCommand extends Command {
   /** The command as typed, one string per word, for the report. */
   protected commandLine(): string[] {
     return ['pinscope', ...process.argv.slice(2)];
+  }
+
+  /** The flags of the configuration file and of PINSCOPE_OPTS come before those that were typed. */
+  protected override async init(): Promise<void> {
+    await super.init();
+    const {baseFlags, flags: own} = this.ctor as typeof BaseCommand;
+    this.argv = [...standingWords({...baseFlags, ...own}, process.env, this.argv), ...this.argv];
   }
 
   /** Errors go to main(), which prints them and sets the status: oclif's own printing wraps and colours them. */

@@ -12,8 +12,18 @@ export const ExitCode = {
   usage: 2,
   /** --strict, and the input lost events or could not be read whole */
   strict: 3,
+  /** ended by SIGHUP, SIGINT, SIGTERM: the report is of what was read until then */
+  hangup: 129,
+  interrupt: 130,
+  terminated: 143,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** The status of a run that a signal ended. */
+export function signalCode(name: unknown): ExitCode {
+  if (name === 'SIGHUP') return ExitCode.hangup;
+  return name === 'SIGTERM' ? ExitCode.terminated : ExitCode.interrupt;
+}
 
 /** `--fail-on warning:sure` */
 export interface FailOn {

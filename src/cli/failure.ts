@@ -54,18 +54,46 @@ function oneLine(text: string): string {
   return text.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
+/** Flags of other tools, and what they are called here. */
+const ELSEWHERE: Record<string, string> = {
+  format: 'to',
+  'output-format': 'to',
+  'no-color': 'color never',
+  'no-colour': 'color never',
+  colour: 'color',
+  page: 'pfn',
+  p: 'pid',
+  tid: 'pid',
+  dev: 'device',
+  ino: 'inode',
+  top: 'limit',
+  n: 'limit',
+  silent: 'quiet',
+  f: 'follow',
+  i: 'from',
+};
+
+const COMMANDS = ['analyze', 'history', 'pins', 'info', 'rules', 'record', 'diff', 'export', 'query', 'completion'];
+
+function meantCommand(typed: string): string {
+  const near = nearest(typed, COMMANDS);
+  return near === undefined ? 'pinscope --help lists the commands' : `did you mean pinscope ${near}?`;
+}
+
 /** One line for oclif's usage errors, which span several. */
 function usage(error: OclifError): string {
   const command = /^[Cc]ommand (\S.*) not found\.?$/.exec(error.message)?.[1];
   if (command !== undefined) {
     return existsSync(command)
       ? `${command} is a file, not a command; to read it: pinscope analyze ${command}`
-      : `unknown command ${command}; pinscope --help lists the commands`;
+      : `unknown command ${command}; ${meantCommand(command)}`;
   }
   const [flag] = error.flags ?? [];
   if (flag !== undefined && error.message.startsWith('Nonexistent flag')) {
     const known = Object.keys(error.parse?.input?.flags ?? {});
-    const near = nearest(flag.replace(/^-+/, ''), known);
+    const name = flag.replace(/^-+/, '').replace(/=.*/s, '');
+    const other = ELSEWHERE[name];
+    const near = other ?? nearest(name, known);
     return `unknown flag ${flag}; ${near === undefined ? 'see --help' : `did you mean --${near}?`}`;
   }
   const lines = error.message

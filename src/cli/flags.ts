@@ -161,14 +161,14 @@ export const outputFlags = (forms: readonly AnyForm[]) => ({
 export const selectionFlags = {
   pfn: list('only these pages: numbers and ranges, 0x for hex', 'P[,P-P...]', 'SELECTION'),
   time: Flags.string({
-    summary: 'only what touches this span, times as printed in the trace',
+    summary: 'only what touches this span, times as printed in the trace; B may be +5ms',
     helpValue: 'A,B',
     helpGroup: 'SELECTION',
   }),
   pid: list('only these tasks', 'PID[,PID...]', 'SELECTION'),
-  comm: list('only tasks of this name', 'NAME[,NAME...]', 'SELECTION'),
+  comm: list('only tasks of this name; * and ? as in a shell', 'NAME[,NAME...]', 'SELECTION'),
   cpu: list('only these CPUs', 'N[,N-N...]', 'SELECTION'),
-  device: list('only these DMA devices', 'NAME[,NAME...]', 'SELECTION'),
+  device: list('only these DMA devices; * and ? as in a shell', 'NAME[,NAME...]', 'SELECTION'),
   inode: list('only pages of these files', '[MAJ:MIN/]INO', 'SELECTION'),
 };
 

@@ -12,6 +12,7 @@ import type {Finding, QualityCounter, Severity, Verdict} from '../results/report
 import type {Suppressions} from '../findings/suppress.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode, type FailOn, reaches} from './exit.js';
+import {refuseOverwriting} from './run.js';
 import {watchInterrupts} from './interrupt.js';
 import {judging} from './judging.js';
 
@@ -27,6 +28,7 @@ export async function runFollow(options: TraceOptions, version: string): Promise
   const path = traces[0] ?? '-';
   const name = inputName(path);
   const judged = await judging(options, version);
+  await refuseOverwriting(options);
   const output = await openOutput(options.output);
   const interruption = watchInterrupts();
   const stop = new AbortController();

@@ -1,6 +1,7 @@
 /** `pinscope pins`: who pins, how many, for how long. */
 import {basisOf, endingOf} from '../run/basis.js';
 import {readTraces} from '../run/read.js';
+import {checkKnown} from '../findings/known.js';
 import {pinChoice} from '../readers/pins/choice.js';
 import {EVERY_PIN, PinCollector} from '../readers/pins/collector.js';
 import {SOURCES} from '../proof/needs.js';
@@ -21,6 +22,7 @@ export async function runPins(options: TraceOptions<PinsForm>, version: string, 
       pins = new PinCollector(model, choice);
       return [pins];
     });
+    if (reading.partial === undefined) checkKnown(reading, options.selection);
     const result: PinsReport = {
       schema: 'pinscope.pins/1',
       ...basisOf(reading, {command: options.command, version}),

@@ -2,11 +2,13 @@
  * What every command that writes a result shares: the output opened before the work, Ctrl-C, progress, and an output
  * that appears whole or not at all.
  */
+import type {Stats} from 'node:fs';
+import {stat} from 'node:fs/promises';
 import type {Input} from '../io/input.js';
 import {openOutput, unwritable} from '../io/output.js';
 import {UserError} from '../io/user-error.js';
 import type {Renderer, RenderOptions} from '../report/render.js';
-import type {ExitCode} from './exit.js';
+import {type ExitCode, signalCode} from './exit.js';
 import type {OutputOptions} from './flags.js';
 import {watchInterrupts} from './interrupt.js';
 import {type Progress, showProgress} from './progress.js';
@@ -29,12 +31,43 @@ export interface Done<T> {
   remark?: string | undefined;
 }
 
+/** What a run reads, as far as its flags name it. */
+interface Reads {
+  traces?: readonly string[];
+  suppress?: string | undefined;
+}
+
+/** An output that is one of the inputs would be gone before it was kept anywhere: told before anything is opened. */
+export async function refuseOverwriting({
+  output,
+  traces = [],
+  suppress,
+}: Pick<OutputOptions, 'output'> & Reads): Promise<void> {
+  if (output === undefined) return;
+  const there = await stat(output).catch(() => undefined);
+  if (there?.isFile() !== true) return;
+  const read: [string, Promise<Stats | undefined>][] = traces.map((trace) => [
+    trace === '-' ? 'standard input' : trace,
+    stat(trace === '-' ? '/dev/stdin' : trace).catch(() => undefined),
+  ]);
+  if (traces.length === 0) read.push(['standard input', stat('/dev/stdin').catch(() => undefined)]);
+  if (suppress !== undefined) read.push([suppress, stat(suppress).catch(() => undefined)]);
+  for (const [name, promise] of read) {
+    const input = await promise;
+    if (input?.dev === there.dev && input.ino === there.ino) {
+      const what = name === output ? 'is itself read' : `is ${name}, which is read`;
+      throw new UserError(what, {where: output, next: 'choose another name for -o'});
+    }
+  }
+}
+
 /** Does the work, writes its result through `render`, and answers with the exit status. Throws UserError. */
 export async function produce<T>(
-  options: OutputOptions & {limit?: number | undefined},
+  options: OutputOptions & Reads & {limit?: number | undefined},
   render: Renderer<T>,
   work: (run: Run) => Promise<Done<T>>,
 ): Promise<ExitCode> {
+  await refuseOverwriting(options);
   // Opened first: an output that cannot be written is told before the work.
   const output = await openOutput(options.output);
   const interruption = watchInterrupts();
@@ -53,8 +86,9 @@ export async function produce<T>(
       await output.write(piece);
     }
     await output.commit();
-    if (remark !== undefined) process.stderr.write(`pinscope: ${remark}\n`);
-    return code;
+    if (remark !== undefined && !options.quiet) process.stderr.write(`pinscope: ${remark}\n`);
+    const {signal} = interruption;
+    return signal.aborted ? signalCode(signal.reason) : code;
   } catch (error) {
     progress?.stop();
     await output.abort();

@@ -77,10 +77,9 @@ export function parseRanges(flag: string, text: string, like: string): Range[] {
 export function parseKeys(flag: string, text: string): string[] {
   return parseList(flag, text, '3f9a1c02').map((key) => {
     const lower = key.toLowerCase();
-    if (/^[0-9a-f]{2,64}$/.test(lower)) return lower;
-    const why = /^f[0-9]+$/.test(lower)
-      ? `${key} is a place in one report: findings are named by their keys`
-      : `${key} is no key`;
+    const place = /^F[0-9]{1,5}$/.test(key);
+    if (/^[0-9a-f]{2,64}$/.test(lower) && !place) return lower;
+    const why = place ? `${key} is a place in one report: findings are named by their keys` : `${key} is no key`;
     throw wrong(flag, text, why, '3f9a1c02, as reports print them');
   });
 }
@@ -99,7 +98,7 @@ export function parseDuration(flag: string, text: string): number {
   return value_ns;
 }
 
-const TIME_LIKE = '12.345678,12.5 (either end may be left out), with times as the trace prints them';
+const TIME_LIKE = '12.345678,12.5 or 12.345678,+5ms (either end may be left out), with times as the trace prints them';
 
 function parseInstant(flag: string, whole: string, text: string): Instant | null {
   if (text === '') return null;
@@ -111,12 +110,20 @@ function parseInstant(flag: string, whole: string, text: string): Instant | null
   return {ns, ticks: fraction === undefined ? BigInt(seconds) : null};
 }
 
-/** `--time A,B`, exact to the ns whatever the uptime. */
+/** `+5ms` behind a time. */
+function after(flag: string, whole: string, from: Instant | null, length: string): Instant {
+  if (from === null) throw wrong(flag, whole, `+${length} needs a time before it`, TIME_LIKE);
+  return {ns: from.ns + BigInt(parseDuration(flag, length)), ticks: null};
+}
+
+/** `--time A,B` or `A,+DURATION`, exact to the ns whatever the uptime. */
 export function parseTimeSpan(flag: string, text: string): TimeSpan {
   const parts = text.split(',').map((part) => part.trim());
   if (parts.length !== 2) throw wrong(flag, text, 'two times with a comma between them are needed', TIME_LIKE);
   const from = parseInstant(flag, text, parts[0] ?? '');
-  const to = parseInstant(flag, text, parts[1] ?? '');
+  const to = parts[1]?.startsWith('+')
+    ? after(flag, text, from, parts[1].slice(1))
+    : parseInstant(flag, text, parts[1] ?? '');
   if (from === null && to === null) throw wrong(flag, text, 'both ends are open', TIME_LIKE);
   if (from !== null && to !== null && to.ns < from.ns) throw wrong(flag, text, 'it ends before it begins', TIME_LIKE);
   return {from, to};
@@ -184,15 +191,19 @@ export function nearest<T extends string>(text: string, known: readonly T[]): T 
   return best;
 }
 
-/** Levenshtein's distance, one row at a time. */
+/** Letters to change, add, leave out or swap with their neighbour, one row at a time. */
 function editDistance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({length: b.length + 1}, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const least = Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1);
+      next.push(swapped ? Math.min(least, (before[j - 2] ?? 0) + 1) : least);
     }
+    before = row;
     row = next;
   }
   return row[b.length] ?? 0;

@@ -1,4 +1,5 @@
 /** --pfn, --time, --pid, --comm, --cpu, --device, --inode and --severity: which findings are reported. */
+import {globMatches} from '../base/glob.js';
 import type {Selection} from '../cli/flags.js';
 import {reaches} from '../cli/exit.js';
 import type {Range} from '../cli/values.js';
@@ -13,9 +14,10 @@ export function selector(options: {selection: Selection; severity: Severity}): (
     (s.time === undefined || inTime(s.time, f)) &&
     (s.pid.length === 0 ||
       f.tasks.some((t) => within(s.pid, t.pid) || (t.tgid !== undefined && within(s.pid, t.tgid)))) &&
-    (s.comm.length === 0 || f.tasks.some((t) => s.comm.includes(t.comm))) &&
+    (s.comm.length === 0 || f.tasks.some((t) => s.comm.some((pattern) => globMatches(pattern, t.comm)))) &&
     (s.cpu.length === 0 || f.evidence.some((e) => e.cpu !== undefined && within(s.cpu, e.cpu))) &&
-    (s.device.length === 0 || (f.device !== undefined && s.device.includes(f.device))) &&
+    (s.device.length === 0 ||
+      (f.device !== undefined && s.device.some((pattern) => globMatches(pattern, f.device!)))) &&
     (s.inode.length === 0 || (f.file !== undefined && s.inode.some((i) => isFile(i, f.file!))));
 }
 

@@ -11,6 +11,7 @@ import {
   Refused,
   type TraceReader,
 } from '../../parsers/form.js';
+import {refuseTwoBoots} from './boots.js';
 import type {KernelVersion} from '../cli/values.js';
 import {type Input, openInputs, PEEK_LIMIT_BYTES} from '../io/input.js';
 import {UserError} from '../io/user-error.js';
@@ -119,7 +120,11 @@ async function readOnce(
     const model = new Model(time);
     applyOptions(model, options);
     const detected = await Promise.all(inputs.map((input) => detectForm(input, options)));
-    detected.forEach((d, i) => look(model, d, i, options));
+    const trials = detected.map((d, i) => look(model, d, i, options));
+    refuseTwoBoots(
+      inputs.map((input) => input.name),
+      trials,
+    );
     for (const earlier of learnt.models) model.learnFrom(earlier);
     inputs.forEach((input, i) => {
       const {form} = detected[i]!;
@@ -224,24 +229,23 @@ async function detectForm(input: Input, options: ReadOptions): Promise<Detected>
 }
 
 /** A trial run over the head: which events the trace records, the FOLL_* numbering, vmemmap_base. */
-export function lookAhead(model: Model, form: LineForm, head: Uint8Array, options: ReadOptions): void {
+export function lookAhead(model: Model, form: LineForm, head: Uint8Array, options: ReadOptions): Model {
   const trial = new Model(new TimeBase());
   applyOptions(trial, options);
   form.open(trial, {input: 0, time: trial.time}).push(head, head.length);
   learn(model, trial);
+  return trial;
 }
 
 /** The same for either form. */
-function look(model: Model, {form, head, file}: Detected, input: number, options: ReadOptions): void {
-  if (!file) {
-    lookAhead(model, form as LineForm, head, options);
-    return;
-  }
+function look(model: Model, {form, head, file}: Detected, input: number, options: ReadOptions): Model {
+  if (!file) return lookAhead(model, form as LineForm, head, options);
   const trial = new Model(new TimeBase());
   applyOptions(trial, options);
   for (const kind of file.recorded) trial.announced[kind] = 1;
   file.reader(trial, openOptions(options, input, trial.time)).step(LOOKAHEAD_RECORDS);
   learn(model, trial);
+  return trial;
 }
 
 function learn(model: Model, trial: Model): void {

@@ -112,7 +112,7 @@ describe('words', () => {
     const forms = ['table', 'mail', 'json', 'perf-script'];
     expect(values.parseWord('to', 'mail', forms)).toBe('mail');
     expect(complaint(() => values.parseWord('to', 'jsno', forms))).toBe(
-      '--to "jsno" is not known; one of: table, mail, json, perf-script',
+      '--to "jsno" is not known; did you mean json? (one of: table, mail, json, perf-script)',
     );
     expect(complaint(() => values.parseWord('to', 'jso', forms))).toContain('did you mean json?');
     expect(complaint(() => values.parseWord('to', 'perf', forms))).toContain('did you mean perf-script?');

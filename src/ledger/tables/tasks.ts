@@ -36,12 +36,13 @@ export class Tasks {
     return this.task;
   }
 
-  get(index: number): Task {
-    return this.list[index] ?? UNKNOWN;
-  }
-
+  /** Every task that was asked for. */
   all(): readonly Task[] {
     return this.list;
+  }
+
+  get(index: number): Task {
+    return this.list[index] ?? UNKNOWN;
   }
 
   private same(index: number, ev: TraceEvent): boolean {

@@ -18,8 +18,13 @@ export interface FilePage {
 /** Most pages of files whose place is kept. */
 const FILE_PAGES_MAX = 2_000_000;
 
+/** Most inodes that `--inode` can be checked against. */
+export const INODES_MAX = 100_000;
+
 export class Files {
   private readonly byRow = new Map<number, FilePage>();
+  /** inode numbers of all files that were seen, the first INODES_MAX */
+  readonly inodes = new Set<number>();
 
   event(ev: TraceEvent, m: Model): void {
     if (ev.pfn < 0) return;
@@ -27,6 +32,7 @@ export class Files {
     if (row < 0) return;
     if (ev.kind === EventKind.CacheAdd) {
       m.pages.state[row]! |= PageState.file;
+      if (this.inodes.size < INODES_MAX) this.inodes.add(ev.ino);
       if (ev.order > 0) m.pages.setLarge(row, ev.order, true);
       const index = ev.index >= 0 ? ev.index : Math.floor(ev.ofs / m.pageSize.bytes);
       if (this.byRow.size < FILE_PAGES_MAX || this.byRow.has(row))

@@ -1,4 +1,5 @@
 /** Which pins count: --pfn, --time, --pid, --comm and --cpu, asked of each taking. */
+import {globMatches} from '../../base/glob.js';
 import type {Selection} from '../../cli/flags.js';
 import type {Range} from '../../cli/values.js';
 import type {Model} from '../../ledger/model.js';
@@ -20,7 +21,7 @@ export function pinChoice(m: Model, selection: Selection): (pin: Reference) => b
       if (pin.task < 0) return false;
       const task = m.tasks.get(pin.task);
       if (pid.length > 0 && !within(pid, task.pid) && !within(pid, task.tgid)) return false;
-      if (comm.length > 0 && !comm.includes(task.comm)) return false;
+      if (comm.length > 0 && !comm.some((pattern) => globMatches(pattern, task.comm))) return false;
     }
     if (time === undefined) return true;
     if (!Number.isFinite(pin.t)) return false;

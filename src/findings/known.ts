@@ -1,0 +1,96 @@
+/** Filters that name what the trace does not have: an error that says what it has, for nothing would be found and mean nothing. */
+import {globMatches} from '../base/glob.js';
+import {INODES_MAX} from '../ledger/trackers/files.js';
+import type {Selection} from '../cli/flags.js';
+import {nearest, type Range} from '../cli/values.js';
+import {UserError} from '../io/user-error.js';
+import type {Reading} from '../run/read.js';
+
+/** Names that an error lists. */
+const LISTED = 8;
+
+/** Throws UserError for the first filter that names nothing of the trace. */
+export function checkKnown({model: m, inputs}: Reading, s: Selection): void {
+  const tasks = m.tasks.all();
+  names('--comm', s.comm, 'task', [...new Set(tasks.map((task) => task.comm))]);
+  names('--device', s.device, 'device', [...new Set(m.dma.devices.map((device) => device.name))]);
+  numbers(
+    '--pid',
+    s.pid,
+    'task',
+    [...new Set(tasks.flatMap(({pid, tgid}) => (tgid >= 0 ? [pid, tgid] : [pid])))],
+    String,
+  );
+  const cpus = new Set<number>();
+  for (const {reader} of inputs)
+    reader.counters.firstTime.forEach((t, cpu) => {
+      if (!Number.isNaN(t)) cpus.add(cpu);
+    });
+  numbers('--cpu', s.cpu, 'CPU', [...cpus], String);
+  if (s.inode.length > 0) {
+    const known = [...m.files.inodes];
+    // of more files than are told apart, any may be meant
+    if (known.length >= INODES_MAX) return;
+    const ranges = s.inode.map(({ino}) => ({first: ino, last: ino}));
+    numbers('--inode', ranges, 'file', known, String);
+  }
+  if (s.pfn.length > 0) pages(m.pages, s.pfn);
+}
+
+function names(flag: string, asked: readonly string[], what: string, known: readonly string[]): void {
+  for (const pattern of asked) {
+    if (known.some((name) => globMatches(pattern, name))) continue;
+    const near = nearest(pattern, known);
+    throw unknown(flag, pattern, `no ${what} of this trace is named so`, known, near);
+  }
+}
+
+function numbers(
+  flag: string,
+  asked: readonly Range[],
+  what: string,
+  known: readonly number[],
+  text: (value: number) => string,
+): void {
+  for (const {first, last} of asked) {
+    if (known.some((value) => value >= first && value <= last)) continue;
+    const shown = first === last ? text(first) : `${text(first)}-${text(last)}`;
+    throw unknown(flag, shown, `no ${what} of this trace has this number`, known.toSorted((a, b) => a - b).map(text));
+  }
+}
+
+interface Pages {
+  size: number;
+  pfn: ArrayLike<number>;
+  order: ArrayLike<number>;
+}
+
+function pages({size, pfn, order}: Pages, asked: readonly Range[]): void {
+  const left = new Set(asked);
+  let [least, most] = [Infinity, -Infinity];
+  for (let row = 0; row < size; row++) {
+    const first = pfn[row]!;
+    const last = first + 2 ** order[row]! - 1;
+    if (first < least) least = first;
+    if (last > most) most = last;
+    for (const range of left) if (first <= range.last && last >= range.first) left.delete(range);
+    if (left.size === 0) return;
+  }
+  const [range] = left;
+  if (range === undefined) return;
+  const hex = (value: number): string => `0x${value.toString(16)}`;
+  const shown = range.first === range.last ? hex(range.first) : `${hex(range.first)}-${hex(range.last)}`;
+  throw new UserError(`--pfn ${shown}: no event of this trace names such a page`, {
+    next:
+      size === 0
+        ? 'it names no page at all'
+        : `its ${size} pages are from ${hex(least)} to ${hex(most)}; PFNs in a trace are hexadecimal: write them with 0x`,
+  });
+}
+
+function unknown(flag: string, value: string, why: string, known: readonly string[], near?: string): UserError {
+  const listed = known.slice(0, LISTED).join(', ');
+  const all =
+    known.length === 0 ? 'there are none' : `there are ${known.length}: ${listed}${known.length > LISTED ? '...' : ''}`;
+  return new UserError(`${flag} ${value}: ${why}`, {next: near === undefined ? all : `did you mean ${near}? (${all})`});
+}
