@@ -9,6 +9,7 @@ import {type Form, type FormId, type LineForm, readsRecords, type Sniff} from '.
 import type {Pattern} from './prefix/pattern.js';
 import {UnwrapReader, unwrapped} from './prefix/unwrap-reader.js';
 import {type Wrapping, wrappingOf} from './prefix/unwrap.js';
+import {named} from './named.js';
 import {forms} from './registry.js';
 
 export type Detection =
@@ -102,6 +103,8 @@ function refusal(form: Form, sniff: Sniff): Detection {
 }
 
 function unknown(head: Uint8Array): Detection {
+  const known = named(head);
+  if (known) return {outcome: 'refused', message: `this is ${known.what}`, advice: known.advice};
   // text has no NUL bytes, and few other control characters
   let control = 0;
   const look = Math.min(head.length, 4096);
@@ -117,6 +120,6 @@ function unknown(head: Uint8Array): Detection {
       : 'no known form of trace in the first lines',
     advice:
       'Read are: ftrace text, trace-cmd report, perf script, bpftrace output (text and -f json), an ftrace dump in dmesg, ' +
-      'and mails that quote them. --from FORM insists on one.',
+      'and mails that quote them. --from FORM insists on one, and looks through all of the input.',
   };
 }

@@ -4,6 +4,7 @@ import {find} from '../bytes.js';
 import type {Sniff} from '../form.js';
 import {LineContext} from '../ftrace/context.js';
 import {headLines} from '../head-lines.js';
+import {saysEmpty} from '../named.js';
 import {afterPrefix} from './prefix.js';
 import {DUMPING} from './reader.js';
 
@@ -39,6 +40,9 @@ export function sniffDmesg(head: Uint8Array): Sniff {
       `line ${firstPrefixed}: a kernel log's prefix ([seconds] or "kernel:"); ${prefixed} of ${lines} lines have one`,
     );
   }
+  if (saysEmpty(head)) {
+    evidence.push('the kernel says that its ftrace buffer was empty: enable the events before it happens');
+  }
   if (dump > 0) evidence.push(`line ${dump}: "Dumping ftrace buffer:"`);
   if (events > 0)
     evidence.push(
@@ -47,7 +51,7 @@ export function sniffDmesg(head: Uint8Array): Sniff {
   if (dump > 0) return {verdict: 'yes', score: 92, evidence};
   if (events > 0 && prefixed >= events) return {verdict: 'yes', score: 88, evidence};
   if (prefixed >= FEW && prefixed * 2 > lines) {
-    evidence.push(`no ftrace dump in the first ${head.length} bytes; it may come later`);
+    evidence.push(`no ftrace dump in the first ${head.length} bytes: ftrace_dump_on_oops makes the kernel print one`);
     return {verdict: 'yes', score: 30, evidence};
   }
   return NO;
