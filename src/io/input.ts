@@ -2,6 +2,8 @@
  * A trace as an input: opened, decompressed, counted and hashed, with a look at its head before it is read.
  */
 import {createHash} from 'node:crypto';
+import {existsSync, readdirSync, statSync} from 'node:fs';
+import {join} from 'node:path';
 import type {Hash} from 'node:crypto';
 import type {ByteSource} from './byte-source.js';
 import {RandomFile, type RandomAccess} from './random-access.js';
@@ -117,6 +119,8 @@ export class Input {
       : undefined;
   }
 
+  /** of a recording that is a directory (perf record --threads, --kcore): where its other files are */
+  directory: string | undefined;
   /** bytes that were put aside to be read by place; 0 where the file itself is */
   spooled = 0;
   private spoolCut: string | undefined;
@@ -125,11 +129,13 @@ export class Input {
    * The bytes after decompression by their place: those of the file where it is a plain one, else a copy put aside. The
    * caller closes it. Throws UserError where neither can be had.
    */
-  async random(): Promise<RandomAccess> {
-    const {identity} = this;
+  async random(): Promise<RandomAccess & {beside?: Beside}> {
+    const {identity, directory} = this;
     if (identity !== null && this.compression === 'none' && this.path !== '-') {
       try {
-        return RandomFile.open(this.path);
+        const file: RandomFile & {beside?: Beside} = RandomFile.open(this.path);
+        if (directory !== undefined) file.beside = besideIn(directory);
+        return file;
       } catch (error) {
         throw unreadable(this.name, error);
       }
@@ -244,7 +250,9 @@ async function decompressed(compression: Compression, raw: ByteSource): Promise<
  * Opens a path or `-`. Throws UserError when it cannot be opened, cannot be read at all, or is empty; what goes wrong
  * after the first bytes ends up in `cut`. `stop` ends the waiting for a pipe that gives nothing.
  */
-export async function openInput(path: string, stop?: AbortSignal): Promise<Input> {
+export async function openInput(given: string, stop?: AbortSignal): Promise<Input> {
+  const directory = recordingIn(given);
+  const path = directory === undefined ? given : join(given, 'data');
   const raw = openRaw(path, stop);
   const metered = new MeteredSource(raw);
   try {
@@ -252,12 +260,33 @@ export async function openInput(path: string, stop?: AbortSignal): Promise<Input
     if (head.length === 0) throw nothingIn(path, raw.cut);
     const compression = compressionOf(head);
     const input = new Input(path, compression, metered, await decompressed(compression, metered));
+    input.directory = directory;
     if ((await input.peek(1)).length === 0) throw nothingIn(path, input.cut ?? `the ${compression} data hold nothing`);
     return input;
   } catch (error) {
     metered.close();
     throw error instanceof UserError ? error : unreadable(inputName(path), error);
   }
+}
+
+/** Files beside the one that is read, by their names in the directory. */
+export interface Beside {
+  readonly names: readonly string[];
+  open(name: string): RandomAccess;
+}
+
+/** The path, where it is a directory that perf record made: the recording is its file `data`. */
+function recordingIn(path: string): string | undefined {
+  if (path === '-') return undefined;
+  const stat = statSync(path, {throwIfNoEntry: false});
+  return stat?.isDirectory() === true && existsSync(join(path, 'data')) ? path : undefined;
+}
+
+function besideIn(directory: string): Beside {
+  const names = readdirSync(directory).toSorted((a, b) => a.localeCompare(b, 'en', {numeric: true}));
+  const kallsyms = 'kcore_dir/kallsyms';
+  if (existsSync(join(directory, kallsyms))) names.push(kallsyms);
+  return {names, open: (name) => RandomFile.open(join(directory, name))};
 }
 
 function nothingIn(path: string, cut: string | undefined): UserError {

@@ -1,0 +1,71 @@
+/** Recordings read directly: what is refused and how, cut ones, directories, other names and pipes' stand-ins. */
+import {execFileSync} from 'node:child_process';
+import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {afterAll, describe, expect, it} from 'vitest';
+import {UserError} from '../../src/io/user-error.js';
+import {analyzeFiles} from '../rules/analyze-text.js';
+
+const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-recordings-'));
+afterAll(() => rmSync(dir, {recursive: true, force: true}));
+
+const unpacked = (name: string): Buffer =>
+  execFileSync('xz', ['-dc', path.join('sample-traces', name)], {maxBuffer: 1 << 28});
+const DAT = unpacked('trace-dat/misuse-6.12-probes-big-endian.dat.xz');
+const PERF = unpacked('perf-data/early-unpins-6.12.data.xz');
+
+function file(name: string, bytes: Uint8Array): string {
+  const at = path.join(dir, name);
+  writeFileSync(at, bytes);
+  return at;
+}
+
+async function refusal(bytes: Uint8Array): Promise<string> {
+  try {
+    await analyzeFiles([file('refused', bytes)]);
+  } catch (error) {
+    if (error instanceof UserError) return `${error.message}; ${error.next ?? ''}`;
+    throw error;
+  }
+  throw new Error('was not refused');
+}
+
+describe('a recording', () => {
+  it('is read to where it is cut, and nothing is certain behind', async () => {
+    const whole = await analyzeFiles([file('whole.dat', DAT)]);
+    const cut = await analyzeFiles([file('cut.dat', DAT.subarray(0, DAT.length - 8192))]);
+    expect(cut.inputs[0]!.events).toBeLessThan(whole.inputs[0]!.events);
+    expect(cut.inputs[0]!.events).toBeGreaterThan(whole.inputs[0]!.events / 2);
+    expect(cut.quality.map(({id}) => id)).toContain('lost-events');
+    expect(whole.quality.map(({id}) => id)).not.toContain('lost-events');
+  });
+
+  it('may be the directory that perf record makes', async () => {
+    mkdirSync(path.join(dir, 'perf.dir'));
+    const one = await analyzeFiles([file('perf.dir/data', PERF)]);
+    const same = await analyzeFiles([path.join(dir, 'perf.dir')]);
+    expect(same.findings.map(({key}) => key)).toEqual(one.findings.map(({key}) => key));
+    expect(one.findings.length).toBeGreaterThan(0);
+  });
+
+  it('shows its records as records', async () => {
+    const {findings} = await analyzeFiles([file('shown.data', PERF)]);
+    const [first] = findings[0]!.evidence;
+    expect(first).toMatchObject({rendered: true, cpu: expect.any(Number) as number});
+    expect(first!.text).toMatch(/^ *\S+-\d+ +\[\d{3}\] \S{5} +\d+\.\d{9}: \w+: /);
+  });
+
+  it('is refused in words that help', async () => {
+    expect(await refusal(Buffer.concat([Buffer.from('PERFFILE'), PERF.subarray(8)]))).toMatch(/version 1.*perf script/);
+    // a feature that perf has not given out
+    const foreign = Buffer.from(PERF);
+    foreign[72 + 16] = 1;
+    expect(await refusal(foreign)).toMatch(/simpleperf/);
+    // the sizes that perf record writes last
+    const killed = Buffer.from(PERF);
+    killed.fill(0, 48, 56);
+    expect(await refusal(killed)).toMatch(/killed.*SIGINT/s);
+    expect(await refusal(DAT.subarray(0, 3000))).toMatch(/cannot be read/);
+  });
+});
