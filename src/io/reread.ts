@@ -5,11 +5,16 @@ import {closeSync, fstatSync, openSync, readSync} from 'node:fs';
 const CHANGED = '(the file has changed since it was read)';
 const LF = 10;
 const CR = 13;
+/** Lines of evidence lie together: what is read for one is kept for the next. */
+const BLOCK_BYTES = 1 << 16;
+const BLOCKS_MAX = 32;
 
 export class Reread {
   private fd = -1;
   private failed = false;
   private buffer = Buffer.alloc(4096);
+  /** by number of the block: what was there when it was read */
+  private readonly blocks = new Map<number, Buffer>();
 
   /** `identity` is the `dev:ino` that was read. */
   constructor(
@@ -24,18 +29,40 @@ export class Reread {
   line(offset: number, length: number, cut: boolean): string {
     if (!this.open()) return CHANGED;
     const before = offset > 0 ? 1 : 0;
-    if (length + 2 > this.buffer.length) this.buffer = Buffer.alloc(length + 2);
-    const {buffer} = this;
-    let got: number;
+    let bytes: Buffer;
     try {
-      got = readSync(this.fd, buffer, 0, length + before + 1, offset - before);
+      bytes = this.bytes(offset - before, length + before + 1);
     } catch {
       return CHANGED;
     }
     const end = before + length;
-    if (got < end || (before > 0 && buffer[0] !== LF)) return CHANGED;
-    if (!cut && got > end && buffer[end] !== LF && buffer[end] !== CR) return CHANGED;
-    return buffer.toString('utf8', before, end);
+    if (bytes.length < end || (before > 0 && bytes[0] !== LF)) return CHANGED;
+    if (!cut && bytes.length > end && bytes[end] !== LF && bytes[end] !== CR) return CHANGED;
+    return bytes.toString('utf8', before, end);
+  }
+
+  /** `length` bytes at `offset`, or as many as there are. Valid until the next call. */
+  private bytes(offset: number, length: number): Buffer {
+    const number = Math.floor(offset / BLOCK_BYTES);
+    const within = offset - number * BLOCK_BYTES;
+    if (within + length <= BLOCK_BYTES) return this.block(number).subarray(within, within + length);
+    if (length > this.buffer.length) this.buffer = Buffer.alloc(length);
+    return this.buffer.subarray(0, readSync(this.fd, this.buffer, 0, length, offset));
+  }
+
+  private block(number: number): Buffer {
+    const {blocks} = this;
+    let block = blocks.get(number);
+    if (block) return block;
+    if (blocks.size >= BLOCKS_MAX) {
+      const [oldest] = blocks.keys();
+      blocks.delete(oldest!);
+    }
+    block = Buffer.alloc(BLOCK_BYTES);
+    block = block.subarray(0, readSync(this.fd, block, 0, BLOCK_BYTES, number * BLOCK_BYTES));
+    // the last block of a file may yet get longer
+    if (block.length === BLOCK_BYTES) blocks.set(number, block);
+    return block;
   }
 
   private open(): boolean {
@@ -56,5 +83,6 @@ export class Reread {
   close(): void {
     if (this.fd >= 0) closeSync(this.fd);
     this.fd = -1;
+    this.blocks.clear();
   }
 }
