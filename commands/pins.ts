@@ -17,6 +17,10 @@ export default class Pins extends TraceCommand {
       command: '<%= config.bin %> <%= command.id %> --comm fio --time 12.5,13 trace.txt',
     },
     {
+      description: 'Call stacks that pin, as a flame graph',
+      command: '<%= config.bin %> <%= command.id %> --to folded trace.txt | flamegraph.pl > pins.svg',
+    },
+    {
       description: 'Percentiles of hold times, for a script',
       command: '<%= config.bin %> <%= command.id %> --json trace.txt | jq .hold',
     },
@@ -24,14 +28,14 @@ export default class Pins extends TraceCommand {
   static override baseFlags = {
     ...flags.inputFlags,
     ...{pfn, time, pid, comm, cpu},
-    ...flags.outputFlags(flags.TEXT_FORMS),
+    ...flags.outputFlags(flags.PINS_FORMS),
     limit: flags.limitFlag('lines of each list'),
   };
   static override flags = {kallsyms: flags.kallsymsFlag};
   static override strict = false;
 
   async run(): Promise<void> {
-    const options = await this.traceOptions(flags.TEXT_FORMS);
+    const options = await this.traceOptions(flags.PINS_FORMS);
     const {kallsyms} = (await this.parse(Pins)).flags;
     const {runPins} = await import('../src/cli/pins.js');
     process.exitCode = await runPins(options, this.config.version, kallsyms);

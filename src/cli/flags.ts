@@ -29,12 +29,15 @@ export type OutputForm = (typeof OUTPUT_FORMS)[number];
 export const TEXT_FORMS = ['table', 'mail', 'markdown', 'json'] as const;
 /** Forms of results that nobody mails. */
 export const PLAIN_FORMS = ['table', 'json'] as const;
+/** Those, and stacks for flame graphs. */
+export const PINS_FORMS = [...TEXT_FORMS, 'folded'] as const;
 /** Forms of `pinscope export`. */
 export const EXPORT_FORMS = ['parquet', 'csv', 'ndjson', 'perfetto'] as const;
 /** Forms of the answer to a question in SQL. */
 export const QUERY_FORMS = ['table', 'json', 'ndjson', 'csv'] as const;
 /** Whatever --to means to some command. */
-export type AnyForm = OutputForm | (typeof EXPORT_FORMS)[number] | (typeof QUERY_FORMS)[number];
+export type AnyForm =
+  OutputForm | (typeof PINS_FORMS)[number] | (typeof EXPORT_FORMS)[number] | (typeof QUERY_FORMS)[number];
 
 const SEVERITIES: readonly Severity[] = ['error', 'warning', 'note'];
 const COLORS = ['auto', 'always', 'never'] as const;

@@ -9,7 +9,7 @@ import {openOutput, unwritable} from '../io/output.js';
 import {UserError} from '../io/user-error.js';
 import type {Renderer, RenderOptions} from '../report/render.js';
 import {type ExitCode, signalCode} from './exit.js';
-import type {OutputOptions} from './flags.js';
+import type {AnyForm, OutputOptions} from './flags.js';
 import {watchInterrupts} from './interrupt.js';
 import {type Progress, showProgress} from './progress.js';
 
@@ -63,7 +63,7 @@ export async function refuseOverwriting({
 
 /** Does the work, writes its result through `render`, and answers with the exit status. Throws UserError. */
 export async function produce<T>(
-  options: OutputOptions & Reads & {limit?: number | undefined},
+  options: OutputOptions<AnyForm> & Reads & {limit?: number | undefined},
   render: Renderer<T>,
   work: (run: Run) => Promise<Done<T>>,
 ): Promise<ExitCode> {

@@ -151,3 +151,17 @@ describe('bounded memory', () => {
     expect(result?.most.at(-1)).toBe(0);
   });
 });
+
+describe('pins --to folded', () => {
+  it('has each pin once, by call stack, outermost first', () => {
+    for (const name of ['ftrace/call-stacks', 'ftrace/misuse-6.12-page_ref']) {
+      const {stdout} = pinscope(['pins', '--to', 'folded', sample(name)]);
+      const lines = stdout.trimEnd().split('\n');
+      const sum = lines.reduce((n, line) => n + Number(/ (\d+)$/.exec(line)![1]), 0);
+      expect(sum).toBe(json<PinsReport>('pins', sample(name)).totals.pins);
+    }
+    expect(pinscope(['pins', '--to', 'folded', sample('ftrace/call-stacks')]).stdout).toMatch(
+      /^entry_SYSCALL_64_after_hwframe;do_syscall_64;.*;pin_user_pages_fast;gup_fast_fallback;try_grab_folio_fast \d+$/m,
+    );
+  });
+});

@@ -64,7 +64,7 @@ describe('a fleet', () => {
       return `h${i}\t${file}\n`;
     });
     writeFileSync(list, captures.join(''));
-    const {status, stderr} = spawnSync('docs/examples/fleet-xargs.sh', [list, ledgers, '2'], {
+    const {status, stderr} = spawnSync(path.resolve('docs/examples/fleet-xargs.sh'), [list, ledgers, '2'], {
       encoding: 'utf8',
       env: {...process.env, PINSCOPE: `${process.execPath} ${path.resolve('bin/run.js')}`},
     });

@@ -14,7 +14,7 @@ import {clockText, commandText, cutText, kernelText} from '../../words/words.js'
 import {histogram, livePlot} from './plot.js';
 import type {Distribution, HeldPin, Holder, PinsReport} from '../../results/pins.js';
 
-export const PINS_FORMS = ['table', 'mail', 'markdown', 'json'] as const;
+export const PINS_FORMS = ['table', 'mail', 'markdown', 'json', 'folded'] as const;
 export type PinsForm = (typeof PINS_FORMS)[number];
 
 /** Rows of each list unless --limit says otherwise. */
@@ -46,7 +46,30 @@ const renderMarkdown: Renderer<PinsReport> = function* (report, options) {
 
 const renderJson: Renderer<PinsReport> = (report, options) => jsonDocument(report, options.whole === true);
 
+/**
+ * `root;...;leaf COUNT`, as flame graphs, speedscope and inferno take them: pins by call stack, outermost first, then those
+ * of no known stack by task.
+ */
+const renderFolded: Renderer<PinsReport> = function* ({stacks, tasks, totals}) {
+  const counts = new Map<string, number>();
+  for (const {stack, pins} of stacks) {
+    // a semicolon or a space in a frame would be another frame, or the count
+    const folded = (stack ?? []).map((frame) => printable(frame.replace(/[+ ].*/s, '')).replaceAll(';', ':'));
+    const key = folded.length > 0 ? folded.toReversed().join(';') : '(no stack)';
+    counts.set(key, (counts.get(key) ?? 0) + pins);
+  }
+  if (counts.size === 0) for (const {task: of, pins} of tasks) counts.set(comm(of), (counts.get(comm(of)) ?? 0) + pins);
+  const told = [...counts.values()].reduce((sum, n) => sum + n, 0);
+  for (const [folded, n] of counts) yield `${folded} ${n}\n`;
+  if (told < totals.pins) yield `(no stack) ${totals.pins - told}\n`;
+};
+
+function comm(of: Holder['task']): string {
+  return of === null ? '(no task)' : printable(of.comm).replaceAll(/[; ]/g, '_');
+}
+
 export const PINS_RENDERERS: Record<PinsForm, Renderer<PinsReport>> = {
+  folded: renderFolded,
   table: renderTable,
   mail: renderMail,
   markdown: renderMarkdown,
