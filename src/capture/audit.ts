@@ -15,7 +15,7 @@ export type Law =
   | 'return-has-entry'
   /** the grabs inside a pin_user_pages call sum to what it returns */
   | 'grabs-sum-to-return'
-  /** a page is not allocated while it is, nor freed while it is free */
+  /** a page is not handed out twice; that it is freed twice proves nothing: alloc_pages_bulk() leaves no event */
   | 'allocated-then-freed'
   /** a page goes under writeback once before that ends */
   | 'writeback-then-end'

@@ -13,8 +13,9 @@ import type {Cause, Evidence, Finding, FindingPage, Severity, Verdict} from '../
 import {messageOf} from '../words/messages.js';
 import {causesOf} from './causes.js';
 import {decode} from './counts.js';
-import {historyOf, windowsOf} from './history-of.js';
+import {historyOf} from './history-of.js';
 import {keyOf} from './keys.js';
+import {windowsOf} from './windows.js';
 import {momentOf, type PageTime, pageTimes, timesOf} from './times.js';
 
 /** Without stacks, violations of one deed lie this close together. */
@@ -247,7 +248,7 @@ export class Findings {
       }),
       evidence: this.evidence(group),
       history: historyOf(m, group.journal, large),
-      windows: windowsOf(m, group.journal),
+      windows: windowsOf(m, v),
       counts: {before: decode(v.countsBefore, large), after: decode(v.countsAfter, large)},
     };
   }

@@ -2,11 +2,10 @@
 import type {Journal, JournalEntry} from '../ledger/tables/journal.js';
 import {KNOWN_BY, What} from '../ledger/tables/journal.js';
 import type {Model} from '../ledger/model.js';
-import type {HistoryEntry, Window} from '../results/report.js';
+import type {HistoryEntry} from '../results/report.js';
 import {formatDuration} from '../base/duration.js';
 import {directionName} from '../rules/unpin-while-dma.js';
 import {decode} from './counts.js';
-import {timesOf} from './times.js';
 
 const NAMES: Record<number, string> = {
   [What.alloc]: 'alloc',
@@ -91,56 +90,4 @@ function folded(next: JournalEntry, skipped: number): HistoryEntry {
     note: `${skipped} more changes`,
     counts: null,
   };
-}
-
-/** How the ends of a window are known where an event tells them. */
-export const BEGINS = {pin: 'pin', get: 'get', dma: 'map', writeback: 'writeback-start'} as const;
-export const ENDS = {pin: 'unpin', get: 'put', dma: 'unmap', writeback: 'writeback-end'} as const;
-
-/**
- * Spans from the journal's pairs: references, DMA mappings, writebacks. What no event is known to have ended has no end: the
- * next event of its kind may be another's.
- */
-export function windowsOf(m: Model, journal: Journal | undefined): Window[] {
-  if (!journal) return [];
-  const {entries} = journal.entries();
-  const open: {kind: Window['kind']; entry: JournalEntry}[] = [];
-  const out: Window[] = [];
-  const label = (kind: Window['kind'], e: JournalEntry): string => {
-    if (kind === 'dma') return mapping(m, e);
-    const task = m.tasks.get(e.task);
-    return `${kind} by ${task.comm}/${task.pid}`;
-  };
-  const close = (kind: Window['kind'], end: JournalEntry): void => {
-    // A page is under one writeback at a time; everything else ends by the partner that the model gave it.
-    const at = open.findIndex((o) => o.kind === kind && (kind === 'writeback' || o.entry.line === end.partner));
-    if (at < 0) return;
-    const [span] = open.splice(at, 1);
-    out.push(window(kind, span!.entry, end));
-  };
-  const window = (kind: Window['kind'], from: JournalEntry, to: JournalEntry | null): Window => ({
-    kind,
-    label: label(kind, from),
-    ...timesOf(m, from.t, to ? to.t : NaN),
-    input: from.input,
-    start_line: from.line,
-    end_line: to?.line ?? null,
-    start_known: BEGINS[kind],
-    end_known: to ? ENDS[kind] : 'unknown',
-  });
-  for (const e of entries) {
-    const reference = (e.kind & 3) === 1 ? 'pin' : 'get';
-    if (e.what === What.taken) open.push({kind: reference, entry: e});
-    else if (e.what === What.dropped) close(reference, e);
-    else if (e.what === What.dmaMap) open.push({kind: 'dma', entry: e});
-    else if (e.what === What.dmaUnmap) close('dma', e);
-    else if (e.what === What.writebackStart) {
-      // an end that the journal folded away
-      const at = open.findIndex((o) => o.kind === 'writeback');
-      if (at >= 0) out.push(window('writeback', open.splice(at, 1)[0]!.entry, null));
-      open.push({kind: 'writeback', entry: e});
-    } else if (e.what === What.writebackEnd) close('writeback', e);
-  }
-  for (const {kind, entry} of open) out.push(window(kind, entry, null));
-  return out.sort((a, b) => (a.start_line ?? 0) - (b.start_line ?? 0));
 }

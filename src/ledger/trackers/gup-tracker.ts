@@ -27,10 +27,12 @@ const DIRTYING: ReadonlySet<number> = new Set([
   K.RefMod,
   K.RefModUnless,
 ]);
-/** The event of a drop follows its call this soon. */
-const CALL_NS = 1_000_000;
+/** The event of a drop follows its call this soon, on a slow machine and with an interrupt between. */
+const CALL_NS = 20_000_000;
+/** A call whose drops are known to leave no event is waited for no longer. */
+const QUICK_NS = 100_000;
 /** A drop that comes later than that after its call is another one. */
-const LATE_NS = 10_000_000;
+const LATE_NS = 20_000_000;
 /** The change of a count follows the probe that announces it this soon, even if an interrupt comes between. */
 const HINT_NS = 20_000_000;
 /** Order of a folio that one entry of the middle page table maps: 2 MiB of 4 KiB pages. */
@@ -233,21 +235,42 @@ export class GupTracker {
     for (let i = calls.pending.length - 1; i >= 0; i--) {
       const slot = calls.pending[i]!;
       const call = calls.unpins[slot]!;
-      if (slot === here && call.pid === ev.pid && call.pending) {
-        if (ev.kind === K.GupPut || (ev.kind <= K.RefUnfreeze && ev.val < 0)) {
-          call.pending = false;
-          if (ev.kind === K.GupPut) this.dropsShow[call.fn] = 1;
-        } else if (DIRTYING.has(ev.kind))
-          continue; // it marks its pages first
-        else this.applyCall(call);
-      } else if (
-        call.pending &&
-        (ev.t - call.deed!.t > CALL_NS ||
-          (this.inlined[call.fn] === 1 && ev.kind >= K.DmaUnmap && ev.kind <= K.DmaUnmapSgItem))
-      )
-        this.applyCall(call);
+      if (call.pending) {
+        if (slot === here && call.pid === ev.pid) this.follows(call, ev);
+        else if (ev.t - call.deed!.t > (this.inlined[call.fn] === 1 ? QUICK_NS : CALL_NS)) this.applyCall(call);
+        else if (this.inlined[call.fn] === 1 && ev.kind >= K.DmaUnmap && ev.kind <= K.DmaUnmapSgItem)
+          this.applyCall(call);
+      }
       if (!call.pending) calls.pending.splice(i, 1);
     }
+  }
+
+  /** The next event of a pending call's own context says whether its drops show. */
+  private follows(call: UnpinCall, ev: TraceEvent): void {
+    if (ev.kind === K.GupPut) {
+      call.pending = false;
+      this.dropsShow[call.fn] = 1;
+    } else if (ev.kind <= K.RefUnfreeze && ev.val < 0) call.pending = false;
+    else if (DIRTYING.has(ev.kind))
+      return; // it marks its pages first
+    else if (ev.kind === K.UnpinCall && call.list && this.names(ev, call.pages)) {
+      call.pending = false; // unpin_user_pages_dirty_lock() calls unpin_user_pages(), that calls unpin_user_page() on 5.10
+    } else {
+      this.applyCall(call);
+      this.inlined[call.fn] = 1;
+    }
+  }
+
+  /** Whether an unpin call names one of some pages first. */
+  private names(ev: TraceEvent, pages: readonly number[]): boolean {
+    const {m} = this;
+    const first =
+      ev.listLength === 0
+        ? m.pfnOf(ev)
+        : ev.listName === PageName.pfn
+          ? ev.listPfn[0]!
+          : m.identity.pfn(ev.listPtrHi[0]!, ev.listPtrLo[0]!);
+    return pages.includes(first);
   }
 
   /** At the end of the trace no event of a drop comes any more. */
@@ -266,7 +289,6 @@ export class GupTracker {
     call.pending = false;
     call.applied = true;
     call.left = call.nr;
-    this.inlined[call.fn] = 1;
     const deed = call.deed!;
     const rowOf = (pfn: number): number => {
       const row = m.pages.findFolio(pfn);

@@ -112,8 +112,6 @@ export class Lifetime {
       const row = pages.find(pfn + i);
       if (row < 0) continue;
       if (this.holdsAnything(row)) this.tellFreed(ev, row, true);
-      if ((pages.state[row]! & PageState.free) !== 0 && i === 0 && m.records(K.PageAlloc))
-        this.breach(ev, row, `line ${ev.line} frees the page although its allocation is not in the trace`);
       this.cut(ev.t, row, true);
       pages.state[row] = PageState.lifeSeen | PageState.free;
       this.half.delete(row);

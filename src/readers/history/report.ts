@@ -1,5 +1,5 @@
 /** Recorded lives as the typed result of `pinscope history`. */
-import {BEGINS, ENDS} from '../../findings/history-of.js';
+import {BEGINS, ENDS} from '../../findings/windows.js';
 import {decode} from '../../findings/counts.js';
 import {timesOf} from '../../findings/times.js';
 import type {Gap} from '../../capture/gaps.js';

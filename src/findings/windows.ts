@@ -1,0 +1,110 @@
+/**
+ * The spans that decide a finding: the references, mappings and writebacks that its premises are about, each with its own
+ * end, as the ledger paired it. Nothing is closed by "the first of its kind".
+ */
+import type {Claim} from '../claims/claim.js';
+import type {Model} from '../ledger/model.js';
+import type {DmaWindow} from '../ledger/tables/dma.js';
+import type {Deed, Reference} from '../ledger/tables/references.js';
+import type {Writeback} from '../ledger/tables/writeback.js';
+import type {Window, WindowEnd} from '../results/report.js';
+import {directionName} from '../rules/unpin-while-dma.js';
+import {timesOf} from './times.js';
+
+export const BEGINS = {pin: 'pin', get: 'get', dma: 'map', writeback: 'writeback-start'} as const;
+export const ENDS = {pin: 'unpin', get: 'put', dma: 'unmap', writeback: 'writeback-end'} as const;
+
+export function windowsOf(m: Model, claim: Claim): Window[] {
+  const references = new Set<Reference>();
+  const mappings = new Set<DmaWindow>();
+  const writebacks = new Set<Writeback>();
+  for (const premise of claim.premises) {
+    switch (premise.id) {
+      case 'held':
+        for (const reference of premise.references) references.add(reference);
+        break;
+      case 'still-held':
+        references.add(premise.reference);
+        if (premise.window) mappings.add(premise.window);
+        break;
+      case 'owns':
+        mappings.add(premise.link.window);
+        break;
+      case 'live':
+        mappings.add(premise.window);
+        break;
+      case 'under-writeback':
+        writebacks.add(premise.writeback);
+    }
+  }
+  return [
+    ...[...references].filter((r) => r.line > 0 || r.dropped !== undefined).map((r) => ofReference(m, r)),
+    ...[...mappings].map((w) => ofMapping(m, w)),
+    ...[...writebacks].map((w) =>
+      span(
+        m,
+        'writeback',
+        `writeback by ${by(m, w.start.task)}`,
+        w.start,
+        w.endUnseen ? undefined : w.end,
+        w.exact ? 'writeback-start' : 'flags',
+        'writeback-end',
+      ),
+    ),
+  ].sort((a, b) => (a.start_line ?? 0) - (b.start_line ?? 0));
+}
+
+function ofReference(m: Model, reference: Reference): Window {
+  const {kind} = reference;
+  const window = span(
+    m,
+    kind,
+    `${kind} by ${by(m, reference.task)}`,
+    reference,
+    reference.dropped,
+    BEGINS[kind],
+    ENDS[kind],
+  );
+  return reference.line > 0 ? window : {...window, start_line: null, start_known: 'before-trace'};
+}
+
+function ofMapping(m: Model, window: DmaWindow): Window {
+  const device = window.device >= 0 ? m.dma.devices[window.device]!.name : 'IOMMU';
+  const end = window.certainEnd ? window.close : undefined;
+  return span(
+    m,
+    'dma',
+    `${device} ${directionName(window.dir)}`,
+    window.open,
+    end,
+    'map',
+    window.endedBy === 'completion' ? 'completion' : 'unmap',
+  );
+}
+
+function span(
+  m: Model,
+  kind: Window['kind'],
+  label: string,
+  from: Pick<Deed, 't' | 'input' | 'line'>,
+  to: Deed | undefined,
+  start_known: WindowEnd,
+  end_known: WindowEnd,
+): Window {
+  return {
+    kind,
+    label,
+    decides: true,
+    ...timesOf(m, from.t, to ? to.t : NaN),
+    input: from.input,
+    start_line: from.line,
+    end_line: to?.line ?? null,
+    start_known,
+    end_known: to ? end_known : 'unknown',
+  };
+}
+
+function by(m: Model, task: number): string {
+  const {comm, pid} = m.tasks.get(task);
+  return `${comm}/${pid}`;
+}
