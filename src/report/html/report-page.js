@@ -79,6 +79,14 @@
   page.append(
     make('header', {class: 'top'}, make('h1', {}, 'pinscope ' + report.version), themeButton),
     make('p', {class: 'verdict'}, report.verdict),
+    report.causes.length === 0
+      ? ''
+      : table(
+          ['', '', 'cause', 'found', 'pages', 'sure', 'who', 'worst', 'key'],
+          report.causes.map((cause) => [...cause.slice(0, 8), make('a', {href: '#' + cause[8]}, cause[8])]),
+          [3, 4, 5, 7],
+          6,
+        ),
     make(
       'details',
       {open: findings.length < 2 ? '' : null},
@@ -88,7 +96,13 @@
   );
 
   // ---- filters
+  const notice = make('p', {class: 'notice', role: 'status'});
+  page.append(notice);
   const shownCount = make('span', {class: 'faint', 'aria-live': 'polite'});
+  function inFile(severity) {
+    const here = findings.filter((finding) => finding.severity === severity).length;
+    return here === report.counts[severity] ? here : here + ' of ' + report.counts[severity];
+  }
   function choice(label, key, values) {
     if (values.length < 2) return null;
     const select = make(
@@ -114,7 +128,7 @@
           checked: '',
           onchange: (event) => ((state.severity[severity] = event.target.checked), refresh()),
         }),
-        severity + ' (' + report.counts[severity] + ')',
+        severity + ' (' + inFile(severity) + ')',
       ),
     ),
     choice('Rule', 'rule', distinct(findings.map((finding) => finding.rule))),
@@ -204,7 +218,7 @@
             },
             badge(finding),
             ' ',
-            make('b', {}, finding.id),
+            make('b', {}, finding.cause),
             ' ' + finding.rule,
             make(
               'span',
@@ -229,8 +243,38 @@
         : findingArticle(state.current),
     );
   }
+  // ---- addresses: #KEY (or how it begins), and #F20 as its place in this file
+  function named(address) {
+    const name = decodeURIComponent(address.slice(1)).toLowerCase();
+    if (name === '') return null;
+    return findings.find((finding) => finding.id.toLowerCase() === name || finding.key.startsWith(name)) || null;
+  }
+  function follow() {
+    if (location.hash.length < 2) return;
+    const finding = named(location.hash);
+    notice.textContent =
+      finding === null
+        ? location.hash.slice(1) + ' is not in this file' + (report.cut === null ? '' : ': ' + report.cut)
+        : '';
+    if (finding === null || finding === state.current) return;
+    if (!matches(finding)) {
+      Object.assign(state, {
+        severity: {error: true, warning: true, note: true},
+        rule: '',
+        task: '',
+        device: '',
+        text: '',
+      });
+      state.current = finding;
+      refresh();
+      return;
+    }
+    choose(finding);
+  }
+  window.addEventListener('hashchange', follow);
   function choose(finding) {
     state.current = finding;
+    if (location.hash !== '#' + finding.key) history.replaceState(null, '', '#' + finding.key);
     for (const button of list.querySelectorAll('button')) {
       button.setAttribute('aria-current', String(button.dataset.id === finding.id));
     }
@@ -258,8 +302,9 @@
         'h2',
         {},
         badge(finding),
-        ' ' + finding.id + ' ' + finding.rule + ' ',
-        make('span', {class: 'faint'}, finding.verdict),
+        ' ' + finding.cause + ' ' + finding.rule + ' ',
+        make('span', {class: 'faint'}, finding.verdict + ', '),
+        make('a', {href: '#' + finding.key}, finding.key),
       ),
       make('p', {class: 'message'}, finding.message),
     );
@@ -282,6 +327,8 @@
       );
     }
     if (finding.race.length > 0) article.append(make('h3', {}, 'The race'), make('pre', {}, finding.race.join('\n')));
+    if (finding.proof.length > 0)
+      article.append(make('h3', {}, 'Proven by'), make('pre', {}, finding.proof.join('\n')));
     if (finding.evidence.length > 0) {
       article.append(
         make('h3', {}, 'The lines of the trace that decide it'),
@@ -341,24 +388,19 @@
       ),
     );
   }
-  if (report.not_run.length > 0) {
+  if (report.lacks.length > 0) {
     page.append(
-      make('h2', {}, 'Rules that could not run, or only in part'),
-      table(
-        ['rule', '', 'lacks', 'to get it'],
-        report.not_run.map((rule) => [rule.id, rule.status, rule.missing, rule.advice]),
-        [],
-        3,
-      ),
+      make('h2', {}, 'Not judged, or only in part'),
+      table(['not in the trace', 'not judged', 'in part', 'to have it'], report.lacks, [], 3),
     );
   }
   page.append(make('h2', {}, 'To repeat it'), make('pre', {}, report.command));
+  state.current = named(location.hash);
   refresh();
+  follow();
 
-  // on paper every finding that passes the filters is written out
+  // on paper: what was read, and the finding that is shown
   window.addEventListener('beforeprint', () => {
     page.querySelector('details').open = true;
-    detail.replaceChildren(...findings.filter(matches).map(findingArticle));
   });
-  window.addEventListener('afterprint', show);
 })();

@@ -4,7 +4,7 @@
  */
 import {nounOf} from '../../words/place.js';
 import {printable, untabbed} from '../../words/clean.js';
-import {change, facts, evidenceHead} from '../finding-text.js';
+import {change, facts, evidenceHead, proofLines} from '../finding-text.js';
 import {
   between,
   bytes,
@@ -18,7 +18,7 @@ import {
   task,
   time,
 } from '../../words/format.js';
-import {answer} from '../../words/causes.js';
+import {answer, causeTitle, causeWho, lacksOf} from '../../words/causes.js';
 import {drawRace} from '../race.js';
 import {stackLines, trimmed} from '../stacks.js';
 import type {Finding, Report, Severity} from '../../results/report.js';
@@ -33,10 +33,8 @@ import {
   kernelText,
   lookedAt,
   mark,
-  partly,
   repeatable,
   advice,
-  unrun,
 } from '../../words/words.js';
 
 export interface PageView {
@@ -44,16 +42,22 @@ export interface PageView {
   verdict: string;
   facts: [string, string][];
   counts: Record<Severity, number>;
+  /** id, severity, what, found, pages, sure, who, worst, key */
+  causes: string[][];
   findings: FindingView[];
   /** how many findings are not in the page, in words; null when all are */
   cut: string | null;
   near_misses: string[][];
-  not_run: {id: string; status: string; missing: string; advice: string}[];
+  /** what the trace does not show, the rules not judged for it, those judged in part, how to have it */
+  lacks: string[][];
   command: string;
 }
 
 export interface FindingView {
   id: string;
+  key: string;
+  cause: string;
+  proof: string[];
   rule: string;
   severity: Severity;
   verdict: string;
@@ -98,6 +102,19 @@ export function pageView(report: Report, shown: number): PageView {
     verdict: answer(report).join(' '),
     facts: reportFacts(report).map(([label, text]) => [label, printable(text)]),
     counts: report.summary.by_severity,
+    causes: report.causes.map((cause) =>
+      [
+        cause.id,
+        cause.severity,
+        causeTitle(cause),
+        number(cause.findings),
+        number(cause.pages),
+        number(cause.sure),
+        causeWho(cause),
+        cause.worst.distance_ns === null ? '' : duration(cause.worst.distance_ns),
+        cause.worst.key,
+      ].map(printable),
+    ),
     findings: report.findings.slice(0, shown).map((finding) => findingView(report, finding)),
     cut: hidden > 0 ? cutText(hidden) : null,
     near_misses: report.near_misses.map((miss) =>
@@ -111,12 +128,9 @@ export function pageView(report: Report, shown: number): PageView {
         `${miss.at.pfn}, ${nounOf(report.inputs[miss.at.input])} ${miss.at.line}`,
       ].map(printable),
     ),
-    not_run: [...unrun(report), ...partly(report)].map((rule) => ({
-      id: printable(rule.id),
-      status: rule.status === 'partial' ? 'in part' : 'not run',
-      missing: printable(rule.missing.join(', ')),
-      advice: printable(rule.advice),
-    })),
+    lacks: lacksOf(report).map(({what, rules, partly, record}) =>
+      [what, rules.join(', '), partly.map(({rule}) => rule).join(', '), record].map(printable),
+    ),
     command: printable(commandText(repeatable(report))),
   };
 }
@@ -153,6 +167,9 @@ function findingView(report: Report, finding: Finding): FindingView {
   const drawing = drawingOf(finding, deciding);
   return {
     id: finding.id,
+    key: finding.key,
+    cause: finding.cause,
+    proof: proofLines(finding, RACE_WIDTH, ''),
     rule: printable(finding.rule),
     severity: finding.severity,
     verdict: finding.verdict === 'sure' ? 'sure' : 'only possible',
