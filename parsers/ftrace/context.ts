@@ -7,6 +7,7 @@
  *                fio-1234  (   1230) [003] ....  1234.567890: ...
  *                bash-100     [001]     14.225552: ...                                          noirq-info
  *                bash-101     [001] .....  66443352340: ...                                     counting clocks
+ *                bash-453     [000]-0x9    71.519933: ...                    trace-cmd report -R, 3.3 on
  *     `%8.8s-%-7d %3d` flags ` %4lldus%c: `      latency-format
  *         bash-101       1..... 12058129us!: page_ref_set: pfn=...
  *     `%16s %7d %3d %d %08x [%08llx] ms.us (+ms.us): `  latency-format with verbose
@@ -17,6 +18,7 @@ import {
   decimal,
   DIGIT_0,
   DOT,
+  hasHexPrefix,
   hex,
   isDigit,
   LBRACKET,
@@ -178,10 +180,20 @@ export class LineContext {
 
   /**
    * `d..1.`: irqs-off, need-resched, hard or soft interrupt, preemption depth, migration depth. 3 to 8 characters: other
-   * trees add columns. Answers where the column ends, or -1.
+   * trees add columns. `-0x9`: the byte they were made of, glued to the CPU (trace-cmd 3.3 on, with -R). Answers where the
+   * column ends, or -1.
    */
   private flags(buf: Uint8Array, pos: number, end: number): number {
     let stop = pos;
+    if (buf[pos] === MINUS) {
+      if (pos + 3 >= end || !hasHexPrefix(buf, pos + 1, end)) return -1;
+      stop = skipHex(buf, pos + 3, end);
+      if (stop - pos > 5) return -1;
+      this.flagsStart = pos;
+      this.flagsEnd = stop;
+      this.context = contextOfBits(hex(buf, pos + 3, stop));
+      return stop;
+    }
     while (stop < end && isFlag(buf[stop]!)) stop++;
     if (stop - pos < 3 || stop - pos > 8) return -1;
     this.flagsStart = pos;
@@ -284,8 +296,7 @@ export class LineContext {
     this.pid = pid;
     this.tgid = -1;
     this.cpu = cpu;
-    this.context =
-      flags & 0x40 ? Context.nmi : flags & 0x08 ? Context.hardirq : flags & 0x10 ? Context.softirq : Context.task;
+    this.context = contextOfBits(flags);
     this.headEnd = 0;
     this.flagsStart = this.flagsEnd = 0;
     // the bracket holds the clock itself in µs, the ms columns the distance from the buffer's start
@@ -309,6 +320,13 @@ const LETTER_s = 115;
 /** A character of the flags column. */
 export function isFlag(c: number): boolean {
   return c === DOT || (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || isDigit(c) || c === 35;
+}
+
+/** The flags as a number (enum trace_flag_type, include/linux/trace_events.h): 8 hardirq, 0x10 softirq, 0x40 NMI. */
+function contextOfBits(flags: number): number {
+  if (flags & 0x40) return Context.nmi;
+  if (flags & 0x08) return Context.hardirq;
+  return flags & 0x10 ? Context.softirq : Context.task;
 }
 
 /** Character 3 of the flags: `.` task, `s` softirq, `h` hardirq, `H` hardirq in a softirq, `z` NMI, `Z` NMI in a hardirq */

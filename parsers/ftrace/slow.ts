@@ -13,9 +13,9 @@ import {headerLine, lossLine} from './header.js';
 import {readPayload} from './slow-payload.js';
 
 const COLUMNS =
-  /^-(\d{1,10}) +(?:\( *(\d+|-*)\) *)?\[(\d+)\] *(?:\( *(\d+|-*)\) *)?(?:([.A-Za-z0-9#]{3,8}) +)?(\d+)(?:\.(\d{1,9}))?:(?: (?<body>[^]*)|$)/;
+  /^-(\d{1,10}) +(?:\( *(\d+|-*)\) *)?\[(\d+)\] *(?:\( *(\d+|-*)\) *)?(?:([.A-Za-z0-9#]{3,8}|-0[xX][0-9a-fA-F]{1,2}) +)?(\d+)(?:\.(\d{1,9}))?:(?: (?<body>[^]*)|$)/;
 const LATENCY =
-  /^-(\d{1,10}) +(?:\( *(\d+|-*)\) *)?(\d+)(?!\d) *(?:((?!\d)[.A-Za-z0-9#]{3,8})(?![.A-Za-z0-9#]) *)?(\d+)(?!\d)(?:\.(\d{1,9}):(?: |$)|:(?: |$)|us.:(?: |$))(?<body>[^]*)/;
+  /^-(\d{1,10}) +(?:\( *(\d+|-*)\) *)?(\d+)(?!\d) *(?:((?!\d)[.A-Za-z0-9#]{3,8}|-0[xX][0-9a-fA-F]{1,2})(?![.A-Za-z0-9#]) *)?(\d+)(?!\d)(?:\.(\d{1,9}):(?: |$)|:(?: |$)|us.:(?: |$))(?<body>[^]*)/;
 const CONTEXTS: Record<string, number> = {
   '.': Context.task,
   s: Context.softirq,
@@ -151,6 +151,16 @@ export class SlowFtraceReader {
   }
 }
 
+/** `d.h2.`, or the number it was made of: `-0x9` */
+function contextOf(flags: string | undefined): number {
+  if (flags === undefined) return Context.unknown;
+  if (!flags.startsWith('-')) return CONTEXTS[flags[2]!] ?? Context.unknown;
+  const bits = Number(flags.slice(1));
+  if (bits & 0x40) return Context.nmi;
+  if (bits & 0x08) return Context.hardirq;
+  return bits & 0x10 ? Context.softirq : Context.task;
+}
+
 function columnsOf(line: string): Columns | undefined {
   const indent = /^ */.exec(line)![0].length;
   // the kernel's own columns, then any dash within a comm's length, the last first
@@ -171,7 +181,7 @@ function columnsOf(line: string): Columns | undefined {
       pid: Number(m[1]),
       tgid: tgid === undefined || !/^\d/.test(tgid) ? -1 : Number(tgid),
       cpu: Number(m[3]) <= 8191 ? Number(m[3]) : -1,
-      context: flags === undefined ? Context.unknown : (CONTEXTS[flags[2]!] ?? Context.unknown),
+      context: contextOf(flags),
       seconds: BigInt((latency ? m[5] : m[6])!),
       fraction: latency ? m[6] : m[7],
       relative,
@@ -194,11 +204,11 @@ function withoutPid(line: string, indent: number): Columns | undefined {
   if (!/^[^ :]+:(?: |$)/.test(body)) return undefined;
   return {
     commStart: indent,
-    commEnd: indent + comm.trimEnd().length,
+    commEnd: indent + comm.replace(/ +$/, '').length,
     pid: -1,
     cpu: Number(m[1]),
     tgid: m[2] === undefined || !/^\d/.test(m[2]) ? -1 : Number(m[2]),
-    context: m[3] === undefined ? Context.unknown : (CONTEXTS[m[3][2]!] ?? Context.unknown),
+    context: contextOf(m[3]),
     seconds: BigInt(m[4]!),
     fraction: m[5]!,
     relative: false,
@@ -206,4 +216,5 @@ function withoutPid(line: string, indent: number): Columns | undefined {
   };
 }
 
-const WITHOUT_PID = /^\[(\d+)\] *(?:\( *(\d+|-*)\) *)?(?:([.A-Za-z0-9#]{3,8}) +)?(\d+)\.(\d{1,9}): (?<body>[^]*)/;
+const WITHOUT_PID =
+  /^\[(\d+)\] *(?:\( *(\d+|-*)\) *)?(?:([.A-Za-z0-9#]{3,8}|-0[xX][0-9a-fA-F]{1,2}) +)?(\d+)\.(\d{1,9}): (?<body>[^]*)/;

@@ -116,6 +116,24 @@ export const FTRACE_LINES: readonly string[] = [
   '    kworker/u8:2-47      [000] ...1.    13.047557: writeback_written: bdi 254:0: sb_dev 0:0 nr_pages=881 sync_mode=0 kupdate=1 range_cyclic=1 background=0 reason=periodic cgroup_ino=1',
   '    kworker/u8:2-47      [000] .N...    13.048360: writeback_single_inode_start: bdi 254:0: ino=290 state=I_DIRTY_SYNC|I_SYNC|I_SYNC_QUEUED dirtied_when=4294669769 age=12 index=0 to_write=9216 wrote=0 cgroup_ino=1',
   '    kworker/u8:2-47      [000] .....    13.048978: writeback_single_inode: bdi 254:0: ino=290 state=I_SYNC|I_SYNC_QUEUED dirtied_when=4294669769 age=12 index=0 to_write=9216 wrote=0 cgroup_ino=1',
+  // Linux 7.3.4, Debian: PREEMPT_LAZY (`l`, `B`), inodes of 64 bits, dma_map_phys
+  '              wl-355     [000] .l...    53.996896: __folio_put: (__folio_put+0x4/0x130) folio=0xfffff69cc00cfec0 vmemmap=0xfffff69cc0000000',
+  '    kworker/u8:2-39      [000] dBH1.    54.371043: block_rq_complete: 259,0 WS () 287208 + 88 be,0,4 [0]',
+  '              wl-356     [000] dBh1.    54.316074: dma_unmap_phys: 0000:00:03.0 dir=TO_DEVICE dma_addr=2b600000 size=524288 attrs=',
+  '              wl-356     [000] dlh1.    54.314979: dma_unmap_phys: 0000:00:03.0 dir=TO_DEVICE dma_addr=5da00000 size=524288 attrs=',
+  '              wl-355     [000] .Bs..    54.004319: mm_page_free: page=fffff69cc0316340 pfn=0xc58d order=0',
+  '              wl-356     [000] .....    54.216758: dma_map_phys: 0000:00:03.0 dir=FROM_DEVICE dma_addr=c510000 size=4096 phys_addr=c510000 attrs=',
+  '              wl-356     [000] dNh1.    54.219555: dma_unmap_phys: 0000:00:03.0 dir=FROM_DEVICE dma_addr=c510000 size=4096 attrs=',
+  '              wl-355     [000] .....    53.988681: mm_filemap_add_to_page_cache: dev 0:32 ino fcc3b2 pfn=0x33fa ofs=790528 order=0',
+  '              wl-356     [000] d..1.    54.249946: writeback_dirty_folio: bdi 259:0: ino=12 index=0',
+  '          <idle>-0       [001] d.h1.    54.276137: unpin_user_folio: (unpin_user_folio+0x4/0x80) folio=0xfffff69cc00b8900 npages=1 vmemmap=0xfffff69cc0000000',
+  '              wl-356     [000] .....    54.216835: block_rq_issue: 259,0 RM 4096 () 25448 + 8 be,0,4 [wl]',
+  '              wl-355     [001] d..2.    61.100235: mm_filemap_delete_from_page_cache: dev 0:32 ino f80227 pfn=0x2fa14 ofs=0 order=0',
+  '              wl-355     [000] .....    59.347884: folio_wait_writeback: bdi 259:0: ino=12 index=0',
+  // the form of trace-cmd 3.3 and later with -R, and a thread of an interrupt (PREEMPT_RT)
+  '       trace-cmd-451   [000]-0x0    71.385827: mm_page_free: pfn=0x588ab order=0',
+  '          <idle>-0     [001]-0x2d    74.078051: mm_page_free: pfn=0x588ab order=0',
+  '  irq/31-nvme0q1-123     [001] ....1    74.078051: gup_put_folio: (gup_put_folio+0x0/0x90) folio=0xffffea0000180b00 refs=1 flags=0x80000',
 ];
 
 /** The same of the `fields` trace option. */

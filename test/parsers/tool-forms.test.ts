@@ -1,6 +1,7 @@
 /** Real and documented lines of trace-cmd report and perf script. */
 
 import {describe, expect, it} from 'vitest';
+import {detect} from '../../parsers/detect.js';
 import {perfScript} from '../../parsers/perf-script/index.js';
 import {traceCmd} from '../../parsers/trace-cmd/index.js';
 import {DmaDir, PageFlag, PageName} from '../../src/events/event.js';
@@ -16,6 +17,10 @@ describe('trace-cmd report', () => {
   it.each([
     ['3.2, no flags', '              wl-507   [000]    29.801468: ', {comm: 'wl', pid: 507, cpu: 0, context: -1}],
     ['3.3 on, flags', '              wl-507   [000] d.h2.    29.801468: ', {pid: 507, context: 2}],
+    ['3.3 on, -R', '              wl-507   [000]-0x9    29.801468: ', {comm: 'wl', pid: 507, cpu: 0, context: 2}],
+    ['3.3 on, -R, in a task', '       trace-cmd-451   [000]-0x0    71.385827: ', {comm: 'trace-cmd', context: 0}],
+    ['3.3 on, -R, in a softirq, resched', '              wl-507   [000]-0x34    29.801468: ', {context: 1}],
+    ['3.3 on, -R -l', '      wl-507     0-0x2d    29.801468: ', {comm: 'wl', pid: 507, cpu: 0, context: 2}],
     ['-t', '              wl-507   [000]    29.801468123: ', {pid: 507}],
     ['-l', '      wl-507     0d.h2.    29.801468: ', {comm: 'wl', pid: 507, cpu: 0, context: 2}],
     ['--ts-diff', '              wl-507   [000]    29.801468: (+123)   ', {pid: 507}],
@@ -57,6 +62,19 @@ describe('trace-cmd report', () => {
     expect(events(seen)).toMatchObject([
       {kind: 'PageAlloc', pfn: 0x35dc, order: 1, mt: 0, ptrHi: 0, pageName: PageName.pfn},
     ]);
+  });
+
+  it('takes the report -R of trace-cmd 3.3 for what it is', () => {
+    const lines = Array.from(
+      {length: 40},
+      (_, i) =>
+        `       trace-cmd-451   [000]-0x${i % 3 === 0 ? '2d' : '1'}    71.3858${10 + i}: mm_page_alloc:         pfn=0x588ab order=0 gfp_flags=0x140cca migratetype=1\n`,
+    );
+    const head = Buffer.from(`cpus=2\n${lines.join('')}`, 'latin1');
+    expect(detect(head)).toMatchObject({outcome: 'read', form: {id: 'trace-cmd'}});
+    const {seen, reader} = read(traceCmd, head.toString('latin1'));
+    expect(reader.counters.unrecognised).toBe(0);
+    expect(events(seen).map((s) => s['context'])).toEqual(lines.map((_, i) => (i % 3 === 0 ? 2 : 0)));
   });
 
   it('reads arrays that only -R has, and none from zeros', () => {
