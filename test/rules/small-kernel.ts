@@ -57,9 +57,9 @@ export class SmallKernel {
   /** between lines */
   step_us = 10;
   readonly version: Version;
-  private readonly traced: Required<Omit<Traced, 'version'>>;
+  protected readonly traced: Required<Omit<Traced, 'version'>>;
   private readonly lines: string[] = ['# tracer: nop', '# pinscope-record: vmemmap_base=0xffffea0000000000'];
-  private readonly pages = new Map<number, Page>();
+  protected readonly pages = new Map<number, Page>();
 
   constructor({version = '6.12', refs = true, probes = true, kmem = true}: Traced = {}) {
     this.version = version;
@@ -147,17 +147,19 @@ export class SmallKernel {
     this.put(pfn);
   }
 
-  /** A page of a file, mapped by the task: page cache, buffers and mapping hold it. */
-  file(pfn: number): void {
+  /** A page of a file, mapped by the task: page cache, buffers and mapping hold it. Without `disk` it is of shmem. */
+  file(pfn: number, {disk = true}: {disk?: boolean} = {}): void {
     this.alloc(pfn);
     const page = this.pages.get(pfn)!;
     page.mapping = '00000000fdefbca1';
     page.flags.add('lru');
+    if (!disk) page.flags.add('swapbacked');
     this.ref('page_ref_mod', pfn, 1);
     if (this.traced.kmem) {
-      this.line(`mm_filemap_add_to_page_cache: dev 259:0 ino c pfn=0x${pfn.toString(16)} ofs=16384 order=0`);
+      const where = disk ? 'dev 259:0 ino c' : 'dev 0:1 ino 404';
+      this.line(`mm_filemap_add_to_page_cache: ${where} pfn=0x${pfn.toString(16)} ofs=16384 order=0`);
     }
-    page.flags.add('private');
+    if (disk) page.flags.add('private');
     this.ref('page_ref_mod', pfn, 1);
     page.mapped = 1;
   }

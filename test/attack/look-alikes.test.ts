@@ -1,0 +1,50 @@
+/**
+ * Correct work that looks like a bug, as a kernel would log it: nothing of it may be told as sure. Each scene says why it is
+ * correct, by which source or document. The bugs beside them must be found, or silence would pass.
+ */
+import {describe, expect, it} from 'vitest';
+import {analyzeText} from '../rules/analyze-text.js';
+import {Machine, type Style} from './machine.js';
+import {BUGS} from './scenes/bugs.js';
+import {COUNTS} from './scenes/counts.js';
+import {DMA} from './scenes/dma.js';
+import {LEAKS} from './scenes/leaks.js';
+import type {Scene} from './scenes/scene.js';
+import {WRITEBACK} from './scenes/writeback.js';
+
+/** What it tells that is no note: `rule verdict`. */
+async function alarms(scene: Scene, style: Style): Promise<string[]> {
+  const k = new Machine(style);
+  scene.make(k);
+  if (scene.last === undefined) k.later();
+  const {findings} = await analyzeText(k.text());
+  return findings.filter((f) => f.severity !== 'note').map((f) => `${f.rule} ${f.verdict}`);
+}
+
+const cases = (scenes: readonly Scene[]): [string, Style, Scene][] =>
+  scenes.flatMap((scene) => scene.on.map((style): [string, Style, Scene] => [scene.name, style, scene]));
+
+describe.each([
+  ['references', COUNTS],
+  ['DMA', DMA],
+  ['writeback', WRITEBACK],
+  ['leaks', LEAKS],
+])('correct work with %s', (_, scenes) => {
+  it.each(cases(scenes))('%s (%s) is not surely a bug', async (_name, style, scene) => {
+    const told = await alarms(scene, style);
+    expect(
+      told.filter((alarm) => alarm.endsWith(' sure') && alarm !== `${scene.allows} sure`),
+      scene.why,
+    ).toEqual([]);
+  });
+});
+
+describe('a bug of the same looks', () => {
+  it.each(cases(BUGS))('%s (%s) is found', async (_name, style, scene) => {
+    const told = await alarms(scene, style);
+    expect(
+      told.map((alarm) => alarm.split(' ')[0]),
+      scene.why,
+    ).toContain(scene.finds);
+  });
+});

@@ -1,0 +1,96 @@
+/** References that are left where the trace ends, and not for ever. */
+import {NVME, NIC} from '../machine.js';
+import {EVERY, P, Q, type Scene} from './scene.js';
+
+export const LEAKS: readonly Scene[] = [
+  {
+    name: 'a read in flight when the trace ends, its buffer unmapped',
+    why: 'the pin is held until the device answers, and its mapping is live still',
+    on: ['counted'],
+    last: true,
+    make(k) {
+      k.anon(P);
+      k.pin(P);
+      k.map(P, 'FROM_DEVICE', NVME);
+      k.munmap(P);
+      k.later();
+    },
+  },
+  {
+    name: 'a fixed buffer of io_uring after munmap',
+    why: 'a long-term pin outlives the mapping by design (io_sqe_buffer_register(), io_uring/rsrc.c)',
+    on: ['counted'],
+    make(k) {
+      k.anon(P);
+      k.pin(P, {longterm: true});
+      k.wait(100);
+      k.munmap(P);
+    },
+  },
+  {
+    name: 'a reference of a batch at the end',
+    why: 'the LRU batches of a CPU hold a reference a page until they are drained (mm/swap.c)',
+    on: ['counted'],
+    make(k) {
+      k.anon(P);
+      k.get(P);
+      k.put(P);
+      k.ref('page_ref_mod', P, 1);
+      k.munmap(P);
+    },
+  },
+  {
+    name: 'a long-term pin moved out of CMA within the call',
+    why: 'the kernel unpins, migrates and pins the new page (migrate_longterm_unpinnable_folios(), mm/gup.c)',
+    on: ['counted'],
+    make(k) {
+      k.anon(P, 0, 4);
+      k.line(
+        'pin_user_pages_fast: (pin_user_pages_fast+0x4/0x40) start=0x7f0000000000 nr=1 gup_flags=0x101 pages=0xffff888100000000',
+      );
+      k.pin(P, {longterm: true, bare: true});
+      k.putPinned(P);
+      k.ref('page_ref_mod', P, 1);
+      k.freeze(P, 2);
+      k.anon(Q);
+      k.pin(Q, {longterm: true, bare: true});
+      k.line('pin_user_pages_fast_ret: (ib_umem_get+0x1/0x2 <- pin_user_pages_fast) ret=1');
+      k.unpin(Q);
+      k.munmap(Q);
+    },
+  },
+  {
+    name: 'vmsplice, then another task reads the pipe',
+    why: 'the get goes with the pipe buffer (iter_to_pipe(), fs/splice.c): another task puts it',
+    on: ['counted'],
+    make(k) {
+      k.anon(P);
+      k.get(P, {write: false});
+      k.wait(100);
+      k.by({task: 'reader-501', cpu: 1}, () => k.put(P));
+      k.munmap(P);
+    },
+  },
+  {
+    name: 'a registered buffer still in use at the end',
+    why: 'the task lives, the page is mapped and the device works with it',
+    on: EVERY,
+    make(k) {
+      k.anon(P);
+      k.pin(P, {longterm: true});
+      k.map(P, 'BIDIRECTIONAL', NIC);
+    },
+  },
+  {
+    name: 'a pin handed to another task',
+    why: 'the file of a ring or region is passed on (unix(7), SCM_RIGHTS), and its last user unpins',
+    on: EVERY,
+    make(k) {
+      k.anon(P);
+      k.pin(P, {longterm: true});
+      k.munmap(P);
+      k.wait(400);
+      k.by({task: 'heir-900', cpu: 1}, () => k.unpin(P));
+    },
+  },
+];

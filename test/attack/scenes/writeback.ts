@@ -1,0 +1,170 @@
+/** Writeback and dirtying around pins. */
+import {NVME, RDMA} from '../machine.js';
+import {EVERY, NEW, P, type Scene} from './scene.js';
+
+export const WRITEBACK: readonly Scene[] = [
+  {
+    name: 'a page of shmem, pinned for long, that reclaim passes by',
+    why: 'pin_user_pages.rst, case 2; pageout() keeps a page that others hold (is_page_cache_freeable(), mm/vmscan.c)',
+    on: EVERY,
+    make(k) {
+      k.file(P, {disk: false});
+      k.pin(P, {longterm: true});
+      k.map(P, 'BIDIRECTIONAL', RDMA);
+      k.by({task: 'kswapd0-50', cpu: 1}, () => {
+        k.ref('page_ref_mod', P, 1);
+        k.put(P);
+      });
+      k.wait(500);
+      k.unmap(P, 'BIDIRECTIONAL', RDMA);
+      k.markDirty(P);
+      k.unpin(P);
+    },
+  },
+  {
+    name: 'an anonymous page faulted back and pinned while it is swapped out',
+    why: 'do_swap_page() maps a page of the swap cache under writeback (mm/memory.c): the slot is used no more',
+    on: EVERY,
+    make(k) {
+      k.anon(P);
+      k.by({task: 'kswapd0-50', cpu: 1}, () => {
+        k.startWriteback(P);
+        k.map(P, 'TO_DEVICE', NVME);
+      });
+      k.ref('page_ref_mod', P, 1);
+      k.pin(P);
+      k.map(P, 'FROM_DEVICE', RDMA);
+      k.interrupt(() => {
+        k.unmap(P, 'TO_DEVICE', NVME);
+        k.endWriteback(P);
+      });
+      k.wait(50);
+      k.complete(P, 'FROM_DEVICE', RDMA);
+    },
+  },
+  {
+    name: 'a pin for reading under writeback',
+    why: 'a direct write from a file mapping: the device reads the page too (pin_user_pages.rst: only writing is the trouble)',
+    on: EVERY,
+    make(k) {
+      k.file(P);
+      k.markDirty(P);
+      k.pin(P, {write: false});
+      k.map(P, 'TO_DEVICE', RDMA);
+      k.flusher(() => {
+        k.startWriteback(P);
+        k.map(P, 'TO_DEVICE', NVME);
+      });
+      k.complete(P, 'TO_DEVICE', RDMA);
+      k.interrupt(() => {
+        k.unmap(P, 'TO_DEVICE', NVME);
+        k.endWriteback(P);
+      });
+    },
+  },
+  {
+    name: 'a bounced mapping under writeback',
+    why: 'the device writes into the bounce buffer; the page changes at the unmap only (kernel/dma/swiotlb.c)',
+    on: NEW,
+    allows: 'dirty-after-writeback', // it changes after it was cleaned, whoever copies
+    make(k) {
+      k.file(P);
+      k.markDirty(P);
+      k.pin(P);
+      k.mapBounced(P, 'FROM_DEVICE');
+      k.flusher(() => k.writeOut(P));
+      k.wait(500);
+      k.interrupt(() => {
+        k.unmapBounced('FROM_DEVICE');
+        k.markDirty(P);
+        k.unpin(P);
+      });
+    },
+  },
+  {
+    name: 'a device without the DMA API, the unpin missed in an interrupt',
+    why: 'virtio without VIRTIO_F_ACCESS_PLATFORM maps nothing; a kprobe that hits within another is skipped (kprobes.rst)',
+    on: ['probed', 'old'],
+    make(k) {
+      k.file(P);
+      k.markDirty(P);
+      k.pin(P);
+      k.wait(2000);
+      k.flusher(() => {
+        k.startWriteback(P);
+        k.wait(100);
+        k.endWriteback(P);
+      });
+    },
+  },
+  {
+    name: 'the end of a writeback missed in an interrupt',
+    why: 'a page under writeback cannot go under it again (folio_start_writeback()): the pin in between met none',
+    on: ['probed', 'old'],
+    make(k) {
+      k.file(P);
+      k.markDirty(P);
+      k.flusher(() => {
+        k.startWriteback(P);
+        k.map(P, 'TO_DEVICE', NVME);
+      });
+      k.interrupt(() => k.unmap(P, 'TO_DEVICE', NVME));
+      k.wait(900);
+      k.pin(P);
+      k.map(P, 'FROM_DEVICE', RDMA);
+      k.interrupt(() => k.unmap(P, 'FROM_DEVICE', RDMA));
+      k.markDirty(P);
+      k.unpin(P);
+      k.wait(900);
+      k.flusher(() => k.writeOut(P));
+    },
+  },
+  {
+    name: 'a read that waits for the writeback before it',
+    why: 'the writeback has ended when the pin is taken, and the next begins after the unpin',
+    on: EVERY,
+    make(k) {
+      k.file(P);
+      for (let i = 0; i < 3; i++) {
+        k.markDirty(P);
+        k.flusher(() => k.writeOut(P));
+        k.pin(P);
+        k.map(P, 'FROM_DEVICE', RDMA);
+        k.interrupt(() => k.unmap(P, 'FROM_DEVICE', RDMA));
+        k.markDirty(P);
+        k.unpin(P);
+      }
+      k.flusher(() => k.writeOut(P));
+    },
+  },
+  {
+    name: 'a store by the program after its read has ended',
+    why: 'the page was cleaned and mapped for reading only: the write fault marks it dirty (do_page_mkwrite(), mm/memory.c)',
+    on: EVERY,
+    make(k) {
+      k.file(P);
+      k.pin(P);
+      k.map(P, 'FROM_DEVICE', RDMA);
+      k.interrupt(() => k.unmap(P, 'FROM_DEVICE', RDMA));
+      k.markDirty(P);
+      k.unpin(P);
+      k.wait(500);
+      k.flusher(() => k.writeOut(P));
+      k.wait(500);
+      k.markDirty(P);
+      k.flusher(() => k.writeOut(P));
+    },
+  },
+  {
+    name: 'the flusher and a debugger that reads',
+    why: 'FOLL_GET without FOLL_WRITE looks at the page; nothing of it changes under writeback',
+    on: EVERY,
+    make(k) {
+      k.file(P);
+      k.markDirty(P);
+      k.by({task: 'gdb-700'}, () => k.get(P, {write: false, slow: true, remote: true}));
+      k.flusher(() => k.writeOut(P));
+      k.by({task: 'gdb-700'}, () => k.put(P));
+    },
+  },
+];
