@@ -22,6 +22,8 @@ export class DecodeContext {
   sizes = -1;
   /** the end of an address range */
   rangeEnd = -1;
+  /** a mapping is of device memory, no page */
+  deviceMemory = false;
   /** a number of pages was there */
   hasNr = false;
   /** an argument has named the page */

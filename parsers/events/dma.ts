@@ -3,6 +3,7 @@
  *
  *     dma_map_page: pinbug.0 dir=BIDIRECTIONAL dma_addr=2fb0000 size=4096 phys_addr=2fb0000 attrs=        6.12
  *     dma_map_phys: 0000:00:04.0 dir=FROM_DEVICE dma_addr=12da00000 size=4096 phys_addr=12da00000 attrs=  6.18
+ *     dma_map_phys: 0000:00:04.0 dir=TO_DEVICE dma_addr=fe000000 size=4096 phys_addr=fe000000 attrs=MMIO  no RAM
  *     dma_unmap_page: pinbug.0 dir=BIDIRECTIONAL dma_addr=2fb0000 size=4096 attrs=
  *     dma_map_sg: pinbug.0 dir=BIDIRECTIONAL nents=2/2 ents=2/2 dma_addrs={0x2f7c000,0x2fb0000} sizes={0x1000,0x1000}
  *         phys_addrs={0x2f7c000,0x2fb0000} attrs=                       (` [TRUNCATED]` after ents= over 128 entries)
@@ -34,6 +35,11 @@ export function decodeDma(
   const pos = device(ev, buf, start, end);
   ctx.fields.open(buf, pos, end);
   readFields(DMA, ev, ctx, undefined);
+  // device memory has no pages: as dma_map_resource() before 6.18, it is nothing to the ledger
+  if (ctx.deviceMemory && (kind === EventKind.DmaMap || kind === EventKind.DmaUnmap)) {
+    ev.begin(EventKind.Other);
+    return;
+  }
   const {sizes} = ctx;
   if (sizes < 0) for (let i = 0; i < ev.dmaLength; i++) ev.dmaLens[i] = -1;
   // an address without a length is none that can be used

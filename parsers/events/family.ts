@@ -15,6 +15,7 @@ import type {ProbeArguments} from './probe-table.js';
 import {
   dmaAddress,
   dmaDirection,
+  isDeviceMemory,
   numbers,
   pageList,
   pagePointer,
@@ -46,6 +47,8 @@ type Special =
   | 'lengths'
   /** `128/200` */
   | 'total'
+  /** whether a mapping is of device memory */
+  | 'attrs'
   /** ranges of the line */
   | 'device'
   | 'text'
@@ -112,6 +115,7 @@ const NAMES: Record<FamilyName | 'dmaUnmapProbe', Names> = {
     sizes: {special: 'lengths'},
     physAddrs: {special: 'addresses'},
     addrs: {special: 'addresses'},
+    attrs: {special: 'attrs'},
   },
   probe: {
     ...PROBED,
@@ -156,6 +160,7 @@ const HOWS = [
   'dma addresses',
   'lengths',
   'total',
+  'attrs',
   'device',
   'text',
   'rwbs',
@@ -204,6 +209,7 @@ export function readFields(
   ctx.from = fields.at;
   ctx.flagsStart = ctx.sizes = -1;
   ctx.rangeEnd = -1;
+  ctx.deviceMemory = false;
   ctx.hasNr = false;
   ctx.pageSeen = false;
   while (fields.next()) {
@@ -302,6 +308,9 @@ function mapped(r: Reading, ev: TraceEvent, ctx: DecodeContext): boolean {
       break;
     case HOW.total:
       ev.nr = totalOf(ctx);
+      break;
+    case HOW.attrs:
+      ctx.deviceMemory = isDeviceMemory(fields.buf, fields.start, fields.stop);
       break;
     case HOW.device:
       ev.deviceStart = fields.start;

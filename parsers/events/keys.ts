@@ -64,6 +64,7 @@ export const Key = {
   physAt: 54,
   pfnAt: 55,
   tprobeValue: 56,
+  attrs: 57,
 } as const;
 
 /** More than any key. */
@@ -109,6 +110,7 @@ export const KEY_NAMES: readonly (readonly [string, number])[] = [
   ['dma', Key.dmaAddr],
   ['dma_handle', Key.dmaAddr],
   ['addr', Key.addr],
+  ['attrs', Key.attrs],
   ['size', Key.size],
   ['len', Key.size],
   ['dir', Key.dir],

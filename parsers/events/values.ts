@@ -1,7 +1,20 @@
 /** The values that fields of payloads have, into the row at hand. */
 
 import {DmaDir, EventKind, LIST_MAX, PageName, type TraceEvent} from '../../src/events/event.js';
-import {decimal, decimalHigh32, decimalLow32, DIGIT_0, isDigit, number, SLASH} from '../bytes.js';
+import {
+  ascii,
+  decimal,
+  decimalHigh32,
+  decimalLow32,
+  DIGIT_0,
+  hasHexPrefix,
+  hexLow32,
+  isDigit,
+  number,
+  PIPE,
+  sameBytes,
+  SLASH,
+} from '../bytes.js';
 import type {DecodeContext} from './context.js';
 import {Key} from './keys.js';
 import {ReturnShape} from './probe-table.js';
@@ -31,6 +44,23 @@ export function dmaDirection(buf: Uint8Array, start: number, end: number): numbe
     default:
       return DmaDir.unknown;
   }
+}
+
+/** DMA_ATTR_MMIO (include/linux/dma-mapping.h, 6.18): what dma_map_resource() was, a mapping of device memory. */
+export const ATTR_MMIO = 1 << 10;
+const MMIO = ascii('MMIO');
+
+/** Whether `attrs=` says so: by name (`SKIP_CPU_SYNC|MMIO`), or as a number (`0x400`, `-R`). */
+export function isDeviceMemory(buf: Uint8Array, start: number, end: number): boolean {
+  let pos = start;
+  while (pos < end) {
+    const part = pos;
+    while (pos < end && buf[pos] !== PIPE) pos++;
+    if (hasHexPrefix(buf, part, pos) && (hexLow32(buf, part + 2, pos) & ATTR_MMIO) !== 0) return true;
+    if (sameBytes(buf, part, pos, MMIO)) return true;
+    pos++;
+  }
+  return false;
 }
 
 const F_LOWER = 102;

@@ -114,6 +114,10 @@ export function readPayload(name: string, line: string, pos: number, ev: TraceEv
     if (sDev) ev.devId = number(sDev.value);
     rawPage(last(Key.page), ev);
   } else if ((kind = DMA.get(name)) !== undefined) {
+    const attrs = one(Key.attrs)?.value.split('|') ?? [];
+    const single = kind === E.DmaMap || kind === E.DmaUnmap;
+    if (single && attrs.some((a) => a === 'MMIO' || (/^0[xX][0-9a-fA-F]/.test(a) && (wide(a) & 0x400n) !== 0n)))
+      return since612;
     ev.begin(kind);
     dma(kind, first, line, pos, fields, one, num, ev);
   } else if (name === 'map' || name === 'unmap') {

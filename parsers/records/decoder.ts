@@ -18,7 +18,7 @@ import {deviceNumber} from '../events/memory.js';
 import {finish, PROBE_READINGS} from '../events/probe.js';
 import {type ProbeArguments, type ProbeSpec, ReturnShape} from '../events/probe-table.js';
 import type {Reading} from '../events/reading.js';
-import {isKernelPointer, worked} from '../events/values.js';
+import {ATTR_MMIO, isKernelPointer, worked} from '../events/values.js';
 import {type EventFormat, type Field, Lie} from './format.js';
 import {type FlagLayout, flagsOf} from './page-flag-layout.js';
 import type {Piece} from './piece.js';
@@ -71,6 +71,8 @@ export class RecordDecoder {
   private hasNr = false;
   private pageSeen = false;
   private lengths = -1;
+  /** the record's mapping is of device memory */
+  private deviceMemory = false;
 
   constructor(
     private readonly kind: EventKind,
@@ -101,7 +103,7 @@ export class RecordDecoder {
     ev.begin(this.kind);
     if (this.args && FAMILY_OF[this.kind] === FAMILIES.probe) ev.fn = this.args.fn;
     ev.deviceStart = ev.deviceEnd = ev.textStart = ev.textEnd = 0;
-    this.hasNr = this.pageSeen = false;
+    this.hasNr = this.pageSeen = this.deviceMemory = false;
     this.lengths = -1;
     for (let i = 0; i < slots.length; i++) {
       const slot = slots[i]!;
@@ -171,6 +173,9 @@ export class RecordDecoder {
       case HOW.entry:
         entry(ev, key, index, view, at, lie, little);
         break;
+      case HOW.attrs:
+        this.deviceMemory = (lowAt(view, at, lie, little) & ATTR_MMIO) !== 0;
+        break;
       case HOW.total:
         ev.nr = numberAt(view, at, lie, little);
         break;
@@ -231,6 +236,11 @@ export class RecordDecoder {
       case K.VmscanWrite:
         // a failed allocation has pfn -1; a real page 0 is never handed out
         if (this.hasPfn ? !(ev.pfn > 0 && ev.pfn < 2 ** 52) : ev.pageName === PageName.none) ev.kind = K.Other;
+        break;
+      case K.DmaMap:
+      case K.DmaUnmap:
+        // no page: as the events of dma_map_resource() before 6.18
+        if (this.deviceMemory) ev.kind = K.Other;
         break;
       case K.DmaMapSg:
       case K.DmaUnmapSg:

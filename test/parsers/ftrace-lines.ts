@@ -130,6 +130,10 @@ export const FTRACE_LINES: readonly string[] = [
   '              wl-356     [000] .....    54.216835: block_rq_issue: 259,0 RM 4096 () 25448 + 8 be,0,4 [wl]',
   '              wl-355     [001] d..2.    61.100235: mm_filemap_delete_from_page_cache: dev 0:32 ino f80227 pfn=0x2fa14 ofs=0 order=0',
   '              wl-355     [000] .....    59.347884: folio_wait_writeback: bdi 259:0: ino=12 index=0',
+  // of device memory, and of names of attributes of 7.3
+  '              wl-356     [000] .....    54.216758: dma_map_phys: 0000:00:03.0 dir=TO_DEVICE dma_addr=fe000000 size=4096 phys_addr=fe000000 attrs=MMIO',
+  '              wl-356     [000] .....    54.216759: dma_map_phys: 0000:00:03.0 dir=TO_DEVICE dma_addr=c510000 size=4096 phys_addr=c510000 attrs=SKIP_CPU_SYNC|CC_SHARED',
+  '              wl-356     [000] .....    54.216760: dma_unmap_phys: 0000:00:03.0 dir=TO_DEVICE dma_addr=fe000000 size=4096 attrs=SKIP_CPU_SYNC|MMIO',
   // the form of trace-cmd 3.3 and later with -R, and a thread of an interrupt (PREEMPT_RT)
   '       trace-cmd-451   [000]-0x0    71.385827: mm_page_free: pfn=0x588ab order=0',
   '          <idle>-0     [001]-0x2d    74.078051: mm_page_free: pfn=0x588ab order=0',

@@ -141,6 +141,14 @@ describe('trace-cmd report', () => {
     ]);
   });
 
+  it('takes no mapping of device memory for one of pages', () => {
+    const map = (attrs: string): string =>
+      line(`dma_map_phys:          device=pinbug.0 phys_addr=2b4f000 dma_addr=2b4f000 size=4096 dir=0 attrs=${attrs}`);
+    const {seen, reader} = read(traceCmd, ['0x0', '0x0', '0x400', '0x420', '0x0', '0x800'].map(map).join(''));
+    expect(reader.counters).toMatchObject({events: 6, unrecognised: 0});
+    expect(events(seen).map((s) => s['line'])).toEqual([1, 2, 5, 6]);
+  });
+
   it('decodes numbers of page flags once it knows their layout', () => {
     const flags = (s: Seen): unknown => s['pageFlags'];
     const {seen} = read(
