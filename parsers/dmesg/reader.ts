@@ -9,12 +9,15 @@
  *     [   35.124004] ** 5 printk messages dropped **
  *     [   35.124005] ---------------------------------
  *
- * The oops and whatever else the log holds is counted as other text. Times are those since the buffer's start, not the log's.
+ * The oops and whatever else the log holds is counted as other text, but for lines of IOMMU faults (fault.ts). Times are those
+ * since the buffer's start, not the log's: a fault has the time of the event before it and is marked as having none of its own.
  */
 
-import {ascii, CR, EQUALS, find, MINUS, startsWith, text} from '../bytes.js';
+import {Context, EventKind} from '../../src/events/event.js';
+import {ascii, copyBytes, CR, EQUALS, find, MINUS, startsWith, text} from '../bytes.js';
 import {MAX_LINE} from '../lines/line-reader.js';
 import {LooseLineReader} from '../loose-lines.js';
+import {type FaultLine, faultOf} from './fault.js';
 import {afterPrefix} from './prefix.js';
 
 export const DUMPING = ascii('Dumping ftrace buffer:');
@@ -29,10 +32,27 @@ const OOPS_RELEASE = /^(?:CPU|Workqueue|PID): .*(?:Not tainted|Tainted: [^#]*?) 
 const MESSAGES = /^\*\* (\d{1,9}) printk messages? (?:dropped|suppressed)/;
 /** Lines of the log that say what the kernel is are short. */
 const LOOKED_AT = 300;
+/** One of these is in each line of a fault. */
+const FAULTS = [ascii(' fault'), ascii('IO_PAGE_FAULT'), ascii('F_TRANSLATION')];
+/** Most faults that are kept until the first event comes, which has a time. */
+const HELD_MAX = 1000;
+const FAULT_NAME = '(IOMMU fault in the log)';
+
+interface HeldFault {
+  fault: FaultLine;
+  buf: Uint8Array;
+  body: number;
+  line: number;
+  offset: number;
+}
 
 export class DmesgReader extends LooseLineReader {
   private dumping = false;
   private release = false;
+  /** time of the last event; NaN before the first */
+  private lastTime = NaN;
+  /** faults before the first event: a log has them before the oops that dumps the trace */
+  private readonly held: HeldFault[] = [];
 
   protected override line(buf: Uint8Array, start: number, newline: number, offset: number): void {
     const end = newline > start && buf[newline - 1] === CR ? newline - 1 : newline;
@@ -43,9 +63,49 @@ export class DmesgReader extends LooseLineReader {
     const body = afterPrefix(buf, start, end);
     if (body >= end || this.lossMarker(buf, body, end) || this.frame(buf, body, end)) return;
     if (this.columns.parseWhole(buf, body, end)) {
-      this.hand(buf, start, end, this.counters.lines, offset + start, this.printedTime(buf));
-    } else if (this.log(buf, body, end)) this.otherText++;
+      const t = this.printedTime(buf);
+      if (this.held.length > 0) for (const one of this.held.splice(0)) this.handFault(one, one.buf.length, t);
+      this.lastTime = t;
+      this.hand(buf, start, end, this.counters.lines, offset + start, t);
+    } else if (this.fault(buf, start, body, end, offset)) return;
+    else if (this.log(buf, body, end)) this.otherText++;
     else this.unrecognised(buf, start, end);
+  }
+
+  /** Whether the line tells of an access that an IOMMU stopped. */
+  private fault(buf: Uint8Array, start: number, body: number, end: number, offset: number): boolean {
+    const stop = Math.min(end, body + LOOKED_AT);
+    if (!FAULTS.some((word) => find(buf, body, stop, word) >= 0)) return false;
+    const fault = faultOf(text(buf, body, stop));
+    if (fault === undefined) return false;
+    const one = {fault, line: this.counters.lines, offset: offset + start};
+    if (!Number.isNaN(this.lastTime)) this.handFault({...one, buf, body}, end, this.lastTime, start);
+    else if (this.held.length < HELD_MAX) this.held.push({...one, buf: copyBytes(buf, start, end), body: body - start});
+    else return false;
+    return true;
+  }
+
+  private handFault({fault, buf, body, line, offset}: HeldFault, end: number, t: number, start = 0): void {
+    const {ev, counters} = this;
+    this.closeStack();
+    ev.buf = buf;
+    ev.line = line;
+    ev.offset = offset;
+    ev.t = t;
+    ev.pid = ev.tgid = ev.cpu = -1;
+    ev.context = Context.unknown;
+    ev.commStart = ev.commEnd = ev.nameStart = ev.nameEnd = ev.textStart = ev.textEnd = 0;
+    ev.lineStart = start;
+    ev.lineEnd = end;
+    ev.begin(EventKind.IommuFault);
+    ev.dmaAddr = fault.address;
+    ev.access = fault.access;
+    ev.untimed = 1;
+    ev.deviceStart = fault.deviceEnd > 0 ? body + fault.deviceStart : 0;
+    ev.deviceEnd = fault.deviceEnd > 0 ? body + fault.deviceEnd : 0;
+    counters.events++;
+    this.table.named(FAULT_NAME).count++;
+    this.sink.event(ev);
   }
 
   /** A line of the log that is none of the trace. False if it looks like a damaged one of the trace. */
@@ -89,6 +149,12 @@ export class DmesgReader extends LooseLineReader {
     this.release = true;
     this.sink.fact(this.options.input, 'kernel', m[1]!);
     if (this.options.kernel === undefined) this.table.context.setKernel(m[1]);
+  }
+
+  override end(): void {
+    // a log without a trace: faults of nothing that is known
+    this.otherText += this.held.splice(0).length;
+    super.end();
   }
 
   // line() reads everything by itself

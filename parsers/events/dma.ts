@@ -1,5 +1,5 @@
 /**
- * dma:* (include/trace/events/dma.h, 6.12 on) and iommu:map, iommu:unmap.
+ * dma:* (include/trace/events/dma.h, 6.12 on) and iommu:map, iommu:unmap, iommu:io_page_fault.
  *
  *     dma_map_page: pinbug.0 dir=BIDIRECTIONAL dma_addr=2fb0000 size=4096 phys_addr=2fb0000 attrs=        6.12
  *     dma_map_phys: 0000:00:04.0 dir=FROM_DEVICE dma_addr=12da00000 size=4096 phys_addr=12da00000 attrs=  6.18
@@ -12,15 +12,19 @@
  *     dma_unmap_sg: pinbug.0 dir=BIDIRECTIONAL phys_addrs={0x2f7c000,0x2fb0000} attrs=
  *     map: IOMMU: iova=0x00000000fffff000 - 0x0000000100000000 paddr=0x000000012da00000 size=4096         5.17 on
  *     unmap: IOMMU: iova=0x0000000000000000 size=4096 unmapped_size=4096                                  to 5.15
+ *     io_page_fault: IOMMU:[nvme] 0000:05:00.0 iova=0x0000000091482640 flags=0x0001
+ *         driver ^^^^^^ (may be empty)    device ^^^^^^^^^^^^                  ^ 1: a write
  */
 
 import {EventKind, type TraceEvent} from '../../src/events/event.js';
-import {EQUALS, find, LBRACKET, SPACE, skipSpaces} from '../bytes.js';
+import {ascii, EQUALS, find, LBRACKET, SPACE, skipSpaces, startsWith} from '../bytes.js';
 import type {DecodeContext} from './context.js';
 import {readFields, readingsOf} from './family.js';
 
 const DMA = readingsOf('dma');
 const IOMMU = readingsOf('iommu');
+const FAULT = readingsOf('fault');
+const IOMMU_COLON = ascii('IOMMU:');
 const TRUNCATED = new TextEncoder().encode('[TRUNCATED]');
 
 export function decodeDma(
@@ -79,4 +83,29 @@ export function decodeIommu(
   readFields(IOMMU, ev, ctx, undefined);
   if (ev.size === 0 && ctx.rangeEnd > ev.dmaAddr) ev.size = ctx.rangeEnd - ev.dmaAddr;
   if (ev.dmaAddr < 0) ev.kind = EventKind.Other;
+}
+
+/** An address that an IOMMU let no device through to. */
+export function decodeFault(buf: Uint8Array, start: number, end: number, ev: TraceEvent, ctx: DecodeContext): void {
+  ev.begin(EventKind.IommuFault);
+  let pos = skipSpaces(buf, start, end);
+  if (startsWith(buf, pos, end, IOMMU_COLON)) {
+    const driver = pos + IOMMU_COLON.length;
+    const stop = wordEnd(buf, driver, end);
+    const next = skipSpaces(buf, stop, end);
+    const nextStop = wordEnd(buf, next, end);
+    // one word before the first field: it is the device
+    const alone = nextStop < end && buf[nextStop] === EQUALS;
+    ev.deviceStart = alone ? driver : next;
+    pos = ev.deviceEnd = alone ? stop : nextStop;
+  }
+  ctx.fields.open(buf, pos, end);
+  readFields(FAULT, ev, ctx, undefined);
+  if (ev.dmaAddr < 0) ev.kind = EventKind.Other;
+}
+
+function wordEnd(buf: Uint8Array, start: number, end: number): number {
+  let pos = start;
+  while (pos < end && buf[pos] !== SPACE && buf[pos] !== EQUALS) pos++;
+  return pos;
 }

@@ -130,6 +130,7 @@ const NAMES: Record<FamilyName | 'dmaUnmapProbe', Names> = {
   dmaItem: MAPPED,
   dmaUnmapProbe: UNMAPPED,
   iommu: {iova: ['dmaAddr', 'hex'], end: {special: 'end'}, paddr: 'phys', size: 'size'},
+  fault: {device: {special: 'device'}, iova: ['dmaAddr', 'hex'], flags: 'access'},
   writeback: {name: {special: 'text'}, ino: ['ino', 'number'], index: 'index'},
   block: {device: 'devId', sector: 'sector', nrSector: 'nr', rwbs: {special: 'rwbs'}},
   ioUring: {opcode: 'val', nrBufs: 'nr', ret: 'ret'},

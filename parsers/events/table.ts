@@ -6,7 +6,7 @@
 import {EventKind, type TraceEvent} from '../../src/events/event.js';
 import {copyBytes, hashBytes, LPAREN, sameBytes, SPACE, text} from '../bytes.js';
 import {DecodeContext} from './context.js';
-import {decodeDma, decodeIommu} from './dma.js';
+import {decodeDma, decodeFault, decodeIommu} from './dma.js';
 import {decodeBlock, decodeIoUringRegister, decodeWriteback} from './file-io.js';
 import {decodeFilemap, decodePage} from './memory.js';
 import {decodePageRef} from './page-ref.js';
@@ -25,6 +25,7 @@ const Family = {
   block: 7,
   ioUring: 8,
   marker: 9,
+  fault: 10,
 } as const;
 
 const E = EventKind;
@@ -53,6 +54,7 @@ const TRACEPOINTS = new Map<string, readonly [number, EventKind]>([
   ['dma_map_sg_err', [Family.dma, E.DmaMapSgError]],
   ['map', [Family.iommu, E.IommuMap]],
   ['unmap', [Family.iommu, E.IommuUnmap]],
+  ['io_page_fault', [Family.fault, E.IommuFault]],
   ['writeback_dirty_folio', [Family.writeback, E.WritebackDirtyFolio]],
   ['writeback_dirty_page', [Family.writeback, E.WritebackDirtyFolio]],
   ['folio_wait_writeback', [Family.writeback, E.WaitOnWriteback]],
@@ -168,6 +170,9 @@ export class EventTable {
         return;
       case Family.iommu:
         decodeIommu(entry.kind, buf, start, end, ev, ctx);
+        return;
+      case Family.fault:
+        decodeFault(buf, start, end, ev, ctx);
         return;
       case Family.writeback:
         decodeWriteback(entry.kind, buf, start, end, ev, ctx);

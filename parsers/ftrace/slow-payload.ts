@@ -129,6 +129,22 @@ export function readPayload(name: string, line: string, pos: number, ev: TraceEv
     ev.size = num(Key.size, 0);
     const end = num(Key.end, -1, true);
     if (ev.size === 0 && end > ev.dmaAddr) ev.size = end - ev.dmaAddr;
+  } else if (name === 'io_page_fault') {
+    const named = /^IOMMU:([^ =]*) *(?:([^ =]+)(?= |$))?/.exec(line.slice(pos));
+    const rest = fieldsOf(line, named ? pos + named[0].length : pos);
+    const iova = rest.findLast((f) => f.key === Key.iova);
+    if (!iova) return since612;
+    ev.begin(E.IommuFault);
+    ev.dmaAddr = number(iova.value, true);
+    const access = rest.findLast((f) => f.key === Key.flags);
+    if (access) ev.access = number(access.value);
+    const device = rest.findLast((f) => f.key === Key.device);
+    if (named) {
+      const to = pos + named[0].trimEnd().length;
+      const word = named[2] ?? named[1]!;
+      [ev.deviceStart, ev.deviceEnd] = [to - word.length, to];
+    }
+    if (device) [ev.deviceStart, ev.deviceEnd] = [device.start, device.stop];
   } else if ((kind = WRITEBACK.get(name)) !== undefined) {
     ev.begin(kind);
     const bdi = /^bdi ([^]*?)(?=: |:$|$)/.exec(line.slice(pos));

@@ -33,6 +33,7 @@ export const RECORDED: ReadonlyMap<string, EventKind> = new Map<string, EventKin
   ['dma:dma_map_sg_err', K.DmaMapSgError],
   ['iommu:map', K.IommuMap],
   ['iommu:unmap', K.IommuUnmap],
+  ['iommu:io_page_fault', K.IommuFault],
   ['writeback:writeback_dirty_folio', K.WritebackDirtyFolio],
   ['writeback:writeback_dirty_page', K.WritebackDirtyFolio],
   ['writeback:folio_wait_writeback', K.WaitOnWriteback],

@@ -269,6 +269,8 @@ const TEXTS: Record<string, (p: Payload) => string> = {
   'iommu:map': (p) => `IOMMU: iova=0x${p.hex('iova', 16)} paddr=0x${p.hex('paddr', 16)} size=${p.num('size')}`,
   'iommu:unmap': (p) =>
     `IOMMU: iova=0x${p.hex('iova', 16)} size=${p.num('size')} unmapped_size=${p.num('unmapped_size')}`,
+  'iommu:io_page_fault': (p) =>
+    `IOMMU:${p.str('driver')} ${p.str('device')} iova=0x${p.hex('iova', 16)} flags=0x${p.hex('flags', 4)}`,
   'writeback:writeback_dirty_folio': writeback,
   'writeback:writeback_dirty_page': writeback,
   'writeback:folio_wait_writeback': writeback,

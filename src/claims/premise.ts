@@ -7,6 +7,7 @@ import type {DmaLink, DmaWindow} from '../ledger/tables/dma.js';
 import type {Deed, Reference, ReferenceKind} from '../ledger/tables/references.js';
 import type {Writeback} from '../ledger/tables/writeback.js';
 import type {Drop} from '../ledger/listener.js';
+import type {EndedMapping, Fault} from '../ledger/tables/faults.js';
 import type {Moment} from './claim.js';
 
 export type Premise =
@@ -34,6 +35,10 @@ export type Premise =
   | {id: 'whole-life'; page: Moment}
   /** no write fault explains the marking: the file system marks twice in each, and this was `marks` times */
   | {id: 'no-fault'; page: Moment; marks: number}
+  /** the mapping was over before the device touched its address, and no other was made of it in between */
+  | {id: 'unmapped'; mapping: EndedMapping; fault: Fault; page: Moment}
+  /** nothing was mapped at the address, as far back as the trace goes */
+  | {id: 'not-mapped'; fault: Deed}
   /** the page is the one that the events name: by PFN, by a pointer under a proven base, by an address of a known page size */
   | {id: 'named'; page: Moment; mapped: boolean}
   /** the trace has times, and they order what they stand at */

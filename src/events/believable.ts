@@ -37,6 +37,8 @@ export function believable(ev: TraceEvent): boolean {
     case K.DmaMap:
     case K.IommuMap:
       return isAddress(ev.dmaAddr) && isAddress(ev.size) && ev.phys < PFN_LIMIT * 4096;
+    case K.IommuFault:
+      return isAddress(ev.dmaAddr);
     case K.DmaUnmap:
     case K.IommuUnmap:
       return isAddress(ev.dmaAddr) && isAddress(ev.size);

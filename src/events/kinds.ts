@@ -95,9 +95,11 @@ export const EventKind = {
   DmaMapSgReturn: 49,
   /** return of any other probed function we know: ret */
   OtherReturn: 50,
+  /** iommu:io_page_fault, or the IOMMU driver's own line in a kernel log: device dmaAddr access */
+  IommuFault: 51,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
-export const EVENT_KINDS = 51;
+export const EVENT_KINDS = 52;
 
 /** Bytes of a row: two cache lines. Lists (pages of a call, entries of a scatterlist) lie beside it. */
 export const ROW_BYTES = 128;
@@ -184,6 +186,9 @@ export const Has = {
   write: -128,
 } as const;
 
+/** How a device touched an address that faulted: IOMMU_FAULT_WRITE of include/linux/iommu.h, and what a driver adds. */
+export const Access = {write: 1, present: 2} as const;
+
 /** What events have of their own. Fields that no kind has together share a place. */
 export const OWN = {
   // --- bits
@@ -263,6 +268,12 @@ export const OWN = {
   /** position of a DmaMapSgItem in its list */
   itemIndex: f64(13, 'number'),
 
+  // --- faults of an IOMMU
+  /** bits of Access; -1 not printed */
+  access: f64(10, 'number', -1),
+  /** its time is that of the line before: the log that has it runs on another clock */
+  untimed: bit(Has.truncated),
+
   // --- block
   sector: f64(10, 'number', -1),
 
@@ -331,6 +342,8 @@ export const FAMILIES = {
   dmaItem: {name: 'dmaItem', fields: [...PROBED, ...MAPPED, 'pageOffset', 'itemIndex'], named: 'device'},
   /** iommu:map, iommu:unmap (include/trace/events/iommu.h) */
   iommu: {name: 'iommu', fields: ['dmaAddr', 'size', 'phys']},
+  /** iommu:io_page_fault (include/trace/events/iommu.h) and the fault lines of IOMMU drivers (parsers/dmesg/fault.ts) */
+  fault: {name: 'fault', fields: ['dmaAddr', 'access', 'untimed'], named: 'device'},
   /** writeback:* of one page (include/trace/events/writeback.h) */
   writeback: {name: 'writeback', fields: ['devId', 'ino', 'index'], named: 'text'},
   /** block:* (include/trace/events/block.h) */
@@ -361,6 +374,7 @@ const OF: readonly (readonly [FamilyName, first: EventKind, last?: EventKind])[]
   ['marker', K.Marker],
   ['dmaProbe', K.DmaMapSgReturn],
   ['probe', K.OtherReturn],
+  ['fault', K.IommuFault],
 ];
 
 /** By kind: its family. */

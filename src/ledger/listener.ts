@@ -1,4 +1,5 @@
 import type {DmaWindow} from './tables/dma.js';
+import type {Fault} from './tables/faults.js';
 import type {LineText} from '../events/line-text.js';
 import type {Deed, Reference, ReferenceKind} from './tables/references.js';
 import type {Writeback} from './tables/writeback.js';
@@ -44,6 +45,8 @@ export interface Listener {
   dmaClosed?(window: DmaWindow): void;
   /** nothing more will be known of a window: superseded, or too many were open */
   dmaAbandoned?(window: DmaWindow): void;
+  /** an IOMMU let a device not through to an address */
+  faulted?(fault: Fault): void;
   writebackStarted?(row: number, writeback: Writeback): void;
   writebackEnded?(row: number, writeback: Writeback): void;
   dirtied?(row: number, deed: Deed): void;
@@ -71,6 +74,7 @@ export class Hooks {
   readonly dmaOpened: NonNullable<Listener['dmaOpened']>[] = [];
   readonly dmaClosed: NonNullable<Listener['dmaClosed']>[] = [];
   readonly dmaAbandoned: NonNullable<Listener['dmaAbandoned']>[] = [];
+  readonly faulted: NonNullable<Listener['faulted']>[] = [];
   readonly writebackStarted: NonNullable<Listener['writebackStarted']>[] = [];
   readonly writebackEnded: NonNullable<Listener['writebackEnded']>[] = [];
   readonly dirtied: NonNullable<Listener['dirtied']>[] = [];

@@ -241,7 +241,12 @@ export class Model implements EventSink {
         break;
       default:
         if (ev.kind >= K.DmaMap && ev.kind <= K.IommuUnmap) this.dma.event(ev);
-        else if (ev.kind === K.DmaMapSgReturn || ev.kind === K.BlockIssue || ev.kind === K.BlockComplete)
+        else if (
+          ev.kind === K.DmaMapSgReturn ||
+          ev.kind === K.BlockIssue ||
+          ev.kind === K.BlockComplete ||
+          ev.kind === K.IommuFault
+        )
           this.dma.event(ev);
     }
   }

@@ -73,6 +73,12 @@ export const SOURCES: Record<Need, Source> = {
       'dma:dma_unmap_page (dma_unmap_phys), dma:dma_unmap_sg; before 6.12 kprobes on dma_unmap_page_attrs, dma_unmap_sg_attrs',
     advice: 'enable dma:dma_unmap_* (6.12 and later) or probe dma_unmap_page_attrs and dma_unmap_sg_attrs',
   },
+  'iommu-fault': {
+    what: 'IOMMU faults',
+    has: (m) => m.seen[K.IommuFault]! > 0 || m.recordedEvents.has('iommu:io_page_fault'),
+    events: "iommu:io_page_fault; or the IOMMU driver's own lines in a kernel log",
+    advice: 'enable iommu:io_page_fault on a machine whose IOMMU translates (no iommu=pt)',
+  },
   writeback: {
     what: 'writeback',
     has: (m) => m.seen[K.WritebackStart]! > 0 || (refs(m) && m.writeback.flagsPrinted),

@@ -200,6 +200,35 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     );
   },
 
+  unmapped({mapping, fault: {deed: fault, untimed}, page}, court) {
+    const {open: map, close, certain} = mapping;
+    if (untimed)
+      return open(
+        "the fault is told by the kernel's log, whose times are not those of the trace: when it was is not known",
+        close,
+        fault,
+      );
+    if (!certain)
+      return open(
+        'several mappings of the address were open, and which of them this unmap ended is not known',
+        map,
+        close,
+      );
+    const after = ordered(close, fault, court);
+    if (after.state !== 'proven') return after;
+    // A mapping made in between would have had the address.
+    const {silence} = court;
+    const doubt = silence.left() ?? silence.lostOf(page, close.t, fault.t) ?? silence.filtered();
+    return unless(doubt, map, close, fault);
+  },
+
+  'not-mapped'({fault}, {m, silence}) {
+    if (m.dma.past.forgotten > 0)
+      return open('more mappings ended than are kept: the address may have been of one that ended long before', fault);
+    if (m.dma.forgotten > 0) return open('mappings were given up because too many were open', fault);
+    return unless(silence.left() ?? silence.lost(-Infinity, fault.t) ?? silence.filtered(), fault);
+  },
+
   named({mapped}, {m}) {
     const {identity, pageSize} = m;
     if (identity.conflict)

@@ -67,6 +67,7 @@ export const RULE_NEEDS: Readonly<Record<string, RuleNeeds>> = {
   'free-while-pinned': {needs: ['take', 'drop', 'life'], helps: ['refs']},
   'dma-without-pin': {needs: ['get', 'take', 'dma'], helps: ['refs', 'drop', 'life', 'file']},
   'longterm-pin-in-cma': {needs: ['take', 'refs'], helps: ['drop', 'life']},
+  'dma-after-unmap': {needs: ['dma', 'iommu'], helps: ['take', 'drop', 'refs', 'life']},
   'long-pin': {needs: ['take', 'drop'], helps: ['refs', 'life', 'owner']},
 };
 

@@ -1,4 +1,5 @@
 import {dirtyAfterUnpin, dirtyAfterWriteback} from './dirty.js';
+import {dmaAfterUnmap} from './dma-after-unmap.js';
 import {dmaWithoutPin} from './dma-without-pin.js';
 import {freeWhileDma} from './free-while-dma.js';
 import {freeWhilePinned} from './free-while-pinned.js';
@@ -29,6 +30,7 @@ export const RULES: readonly Rule[] = [
   freeWhilePinned,
   dmaWithoutPin,
   longtermPinInCma,
+  dmaAfterUnmap,
   longPin,
 ];
 

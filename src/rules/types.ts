@@ -17,6 +17,7 @@ export type RuleId =
   | 'free-while-pinned'
   | 'dma-without-pin'
   | 'longterm-pin-in-cma'
+  | 'dma-after-unmap'
   | 'long-pin';
 
 /** Kinds of evidence a rule can need; `coverage.ts` knows which events give each and how to record them. */
@@ -27,6 +28,7 @@ export type Need =
   | 'puts'
   | 'dma-map'
   | 'dma-unmap'
+  | 'iommu-fault'
   | 'writeback'
   | 'free'
   | 'dirty'

@@ -55,6 +55,12 @@ const MESSAGES: Record<RuleId, Message> = {
   'dma-without-pin': (v, n) =>
     `${n.pages}: mapped for DMA on ${n.device} (${fact(v, 'direction')}) by ${n.task('get')}, which holds it by get_user_pages only`,
   'longterm-pin-in-cma': (_v, n) => `${n.pages}: pinned long-term by ${n.task('pin')} in a CMA block`,
+  'dma-after-unmap': (v, n) =>
+    fact(v, 'mapped') === 'true'
+      ? `${n.pages}: ${n.device} ${fact(v, 'access')} DMA address ${fact(v, 'address')}${after(v, n, ' ', '', '')} after ${n.task('dma-unmap')} had unmapped it ` +
+        `(${fact(v, 'direction')})${unpinned(v, n)}: the IOMMU stopped it`
+      : `${fact(v, 'device') === '' ? 'a device' : fact(v, 'device')} ${fact(v, 'access')} DMA address ${fact(v, 'address')}, which no mapping in the trace had: ` +
+        'mapped and unmapped before the trace, or never; the IOMMU stopped it',
   'long-pin': (v, n) =>
     `${n.pages}: pinned by ${n.task('pin')} for ${duration(v, n)}without FOLL_LONGTERM${fact(v, 'dropped') === 'true' ? '' : ', and still held at the end of the trace'}`,
 };
@@ -96,6 +102,13 @@ function after(v: Claim, n: MessageNames, before: string, behind: string, otherw
   if (distance === undefined || !Number.isFinite(distance)) return otherwise;
   if (n.ticks) return `${before}${distance} ticks${behind}`;
   return `${before}${formatDuration(distance)}${behind}`;
+}
+
+/** Who unpinned the page that a device touched after its unmap, and when. */
+function unpinned(v: Claim, n: MessageNames): string {
+  if (fact(v, 'unpinned') === '') return '';
+  const when = n.ticks ? '' : ` ${fact(v, 'unpinned')} before`;
+  return `; ${n.task('unpin')} dropped its pin${when}`;
 }
 
 /** What ended the mapping, and how long after. */

@@ -27,6 +27,10 @@ export function premiseWords(premise: Premise): string {
       return 'its life was seen from the beginning';
     case 'no-fault':
       return 'no write fault of the program explains it';
+    case 'unmapped':
+      return 'the mapping was over then, and the address was not mapped again';
+    case 'not-mapped':
+      return 'no mapping of the address is in the trace';
     case 'named':
       return 'this page is the one that the events name';
     case 'timed':

@@ -20,6 +20,7 @@ const DEEDS: Record<string, string> = {
   free: 'frees it',
   alloc: 'allocates it',
   'end-of-owner': 'the owner ends',
+  fault: 'touches it after its unmap',
   unmap: 'unmaps it from its address space',
 };
 
@@ -44,6 +45,7 @@ const DECIDING: Record<string, readonly string[]> = {
   'free-while-pinned': ['free'],
   'dma-without-pin': ['dma-map'],
   'longterm-pin-in-cma': ['pin'],
+  'dma-after-unmap': ['fault'],
   'long-pin': ['unpin', 'pin'],
 };
 
@@ -63,6 +65,7 @@ const MARKS: Record<string, string> = {
   'free-while-pinned': 'free, still pinned',
   'dma-without-pin': 'DMA without a pin',
   'longterm-pin-in-cma': 'pinned long-term in CMA',
+  'dma-after-unmap': 'touched after its unmap',
   'long-pin': 'held this long',
 };
 

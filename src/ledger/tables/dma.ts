@@ -59,6 +59,8 @@ export class DmaWindow {
   bounced = false;
   /** entries of its list that the trace does not print: pages that it covers and `runs` does not hold */
   cut = 0;
+  /** of a list behind an IOMMU: its addresses on the device's side, merged as the IOMMU merged them */
+  spans: readonly {address: number; size: number}[] | undefined = undefined;
   /** rows of the pages it covers, run by run, at most WINDOW_PAGES_MAX of each */
   rows: Int32Array = NO_ROWS;
   /**

@@ -195,6 +195,11 @@ export class IommuWindows {
     }
   }
 
+  /** Windows still open, in no particular order. */
+  live(): Iterable<DmaWindow> {
+    return this.open.values();
+  }
+
   private close(ev: TraceEvent, window: DmaWindow): void {
     this.remove(window);
     this.over(ev, window);

@@ -10,6 +10,8 @@ import {DmaDevice, DmaWindow, type Run} from '../tables/dma.js';
 import {addressKey, itemKey, listKey, OpenWindows} from '../tables/open-windows.js';
 import {Bounces} from './bounces.js';
 import {CutLists} from './cut-lists.js';
+import {EndedMappings} from './ended-mappings.js';
+import type {Fault, Found} from '../tables/faults.js';
 import {IommuWindows} from './iommu.js';
 import {CoveredPages} from './covered-pages.js';
 import {Requests} from './requests.js';
@@ -28,6 +30,7 @@ export class Mappings {
   readonly under: CoveredPages;
   readonly windows: OpenWindows;
   readonly cutLists = new CutLists();
+  readonly past: EndedMappings;
   failedMaps = 0;
   private readonly deviceIndex = new Map<string, number>();
   /** dma_map_page_attrs() calls whose return has not come, by slot */
@@ -44,6 +47,8 @@ export class Mappings {
 
   constructor(private readonly m: Around) {
     this.under = new CoveredPages(m, this.devices);
+    this.past = new EndedMappings(m);
+    m.on.dmaClosed.push((window) => this.past.add(window));
     this.windows = new OpenWindows({
       ended: (window) => {
         const device = this.devices[window.device];
@@ -124,6 +129,9 @@ export class Mappings {
       case K.BlockComplete:
         this.requests.complete(ev, this.slot(ev), () => this.m.deed(ev));
         break;
+      case K.IommuFault:
+        this.fault(ev);
+        break;
     }
   }
 
@@ -137,6 +145,42 @@ export class Mappings {
     if (window.iommuOnly) return m.records(K.IommuUnmap);
     const device = this.devices[window.device];
     return device !== undefined && device.unmaps > 0 && !device.leavesOpen;
+  }
+
+  /** What the address of a fault is now, or was. */
+  mappingAt(fault: Fault): Found {
+    // a log may tell of the fault before the device is heard of
+    fault.device = this.deviceCalled(fault.deviceName);
+    return this.past.find(fault, [this.windows.live(), this.iommu.live()]);
+  }
+
+  private fault(ev: TraceEvent): void {
+    const {on} = this.m;
+    if (on.faulted.length === 0) return;
+    const deviceName = textOf(ev.buf, ev.deviceStart, ev.deviceEnd, 64);
+    const fault: Fault = {
+      deed: this.m.deed(ev),
+      address: ev.dmaAddr,
+      device: -1,
+      deviceName,
+      access: ev.access,
+      untimed: ev.untimed !== 0,
+    };
+    for (const tell of on.faulted) tell(fault);
+  }
+
+  /** The device that mapped something under this name; drivers' lines leave the PCI domain out (`00:03.0`). -1: none, or several. */
+  private deviceCalled(name: string): number {
+    if (name === '') return -1;
+    const known = this.deviceIndex.get(name);
+    if (known !== undefined) return known;
+    let found = -1;
+    for (const [i, device] of this.devices.entries()) {
+      if (!device.name.endsWith(`:${name}`)) continue;
+      if (found >= 0) return -1;
+      found = i;
+    }
+    return found;
   }
 
   /** Mappings given up because too many were open. */
@@ -221,6 +265,7 @@ export class Mappings {
     }
     const window = this.window(ev, -1, size, runs);
     window.cut = ev.truncated !== 0 ? Math.max(1, ev.nr - n) : !sameShape && size > n * page ? 1 : 0;
+    if (!direct) window.spans = spansOf(ev);
     window.bounced = this.bounces.mapped(window.device, direct);
     this.open(ev, listKey(ev.listPhys[0]!), window);
   }
@@ -340,6 +385,12 @@ export class Mappings {
     this.deviceIndex.set(name, this.devices.length - 1);
     return this.devices.length - 1;
   }
+}
+
+function spansOf(ev: TraceEvent): {address: number; size: number}[] {
+  const spans = [];
+  for (let i = 0; i < ev.dmaLength; i++) spans.push({address: ev.dmaAddrs[i]!, size: Math.max(1, ev.dmaLens[i]!)});
+  return spans;
 }
 
 /** dma_unmap_sg prints so many entries at most (include/trace/events/dma.h). */
