@@ -3,6 +3,7 @@
 import {Elements, Fields} from './fields.js';
 import type {ProbeArguments} from './probe-table.js';
 import type {Reading} from './reading.js';
+import {type FlagLayout, flagLayout, SINCE_612} from './page-flag-layout.js';
 import {FlagPrinter} from './page-flags.js';
 
 export class DecodeContext {
@@ -32,11 +33,12 @@ export class DecodeContext {
   /** FlagPrinter: who turned page flags into text */
   printer: number = FlagPrinter.kernel;
   /**
-   * Whether the trace is of 6.12 or later, whose raw page flags have a known layout. Told by the release where the trace
-   * has it, and by the first `mapcount=-1`: since 6.12 the raw `_mapcount` is printed, before that no page prints -1
-   *.
+   * Whether the trace is of 6.12 or later. Told by the release where the trace has it, and by the first `mapcount=-1`:
+   * since 6.12 the raw `_mapcount` is printed, before that no page prints -1.
    */
   since612 = false;
+  /** raw page flags by bit; undefined: not known */
+  layout: FlagLayout | undefined = undefined;
   /** release as major * 1000 + minor; 0 when not known */
   kernel = 0;
 
@@ -46,5 +48,12 @@ export class DecodeContext {
     if (!m) return;
     this.kernel = Number(m[1]) * 1000 + Number(m[2]);
     this.since612 = this.kernel >= 6012;
+    this.layout = flagLayout('', this.kernel);
+  }
+
+  /** What is known when an event shows a kernel of 6.12 or later. */
+  seen612(): void {
+    this.since612 = true;
+    if (this.kernel === 0) this.layout = SINCE_612;
   }
 }

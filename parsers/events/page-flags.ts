@@ -2,6 +2,7 @@
 
 import {PageFlag} from '../../src/events/event.js';
 import {ascii, hashBytes, hashStep, hasHexPrefix, hexLow32, PIPE, sameBytes} from '../bytes.js';
+import {type FlagLayout, flagsOf} from './page-flag-layout.js';
 
 /** Names as show_page_flags prints them (include/trace/events/mmflags.h); those the model never asks about map to 0. */
 const NAMES: Record<string, number> = {
@@ -44,41 +45,6 @@ function flagOf(buf: Uint8Array, start: number, end: number, hash: number): numb
   }
 }
 
-/**
- * Bits by number in kernels from 6.12 on (enum pageflags, include/linux/page-flags.h, 6.12.117): bits 0 to 9 stand so
- * since 6.6, when `writeback` moved to bit 1; 10 and up shifted in 6.12 when PG_error and PG_slab went. Checked against
- * one ring buffer printed both ways: 0x2082c is `referenced|uptodate|lru|owner_2|swapbacked`.
- */
-const LAYOUT_612: readonly number[] = [
-  PageFlag.locked,
-  PageFlag.writeback,
-  PageFlag.referenced,
-  PageFlag.uptodate,
-  PageFlag.dirty,
-  PageFlag.lru,
-  PageFlag.head,
-  PageFlag.waiters,
-  PageFlag.active,
-  PageFlag.workingset,
-  0, // owner_priv_1
-  0, // owner_2
-  0, // arch_1
-  PageFlag.reserved,
-  PageFlag.private,
-  0, // private_2
-  PageFlag.reclaim,
-  PageFlag.swapbacked,
-  PageFlag.unevictable,
-  PageFlag.mlocked,
-];
-
-/** The flags of a number in the layout of 6.12. */
-export function flagsOfBits612(bits: number): number {
-  let flags = 0;
-  for (let i = 0; i < LAYOUT_612.length; i++) if (bits & (1 << i)) flags |= LAYOUT_612[i]!;
-  return flags;
-}
-
 /** Who printed the flags: the kernel names its bits itself; libtraceevent does not know their numbers. */
 export const FlagPrinter = {kernel: 0, libtraceevent: 1} as const;
 
@@ -88,7 +54,7 @@ export const FlagPrinter = {kernel: 0, libtraceevent: 1} as const;
  * In tracefs text a number in the list is what is left after all names: bits without a name, so nothing we ask about.
  * trace-cmd and perf cannot evaluate the `PG_*` symbols of the format: they take each as 0, so that bit 0 prints as
  * `locked` and the rest as a number (`locked|0x828`, `0x2011c`). `numeric` says that the whole value is a number of raw
- * bits (the `fields` option, `-R`). Raw bits are decoded only when `layoutKnown`, else marked PageFlag.unknownLayout.
+ * bits (the `fields` option, `-R`). Raw bits without a `layout` are marked PageFlag.unknownLayout.
  */
 export function pageFlags(
   buf: Uint8Array,
@@ -96,7 +62,7 @@ export function pageFlags(
   end: number,
   printer: number,
   numeric: boolean,
-  layoutKnown: boolean,
+  layout: FlagLayout | undefined,
 ): number {
   let flags = 0;
   let others = false;
@@ -107,7 +73,7 @@ export function pageFlags(
     while (pos < end && buf[pos] !== PIPE) hash = hashStep(hash, buf[pos++]!);
     if (hasHexPrefix(buf, nameStart, pos)) {
       if (!others && (numeric || printer === FlagPrinter.libtraceevent)) {
-        flags |= layoutKnown ? flagsOfBits612(hexLow32(buf, nameStart + 2, pos)) : PageFlag.unknownLayout;
+        flags |= flagsOf(layout, hexLow32(buf, nameStart + 2, pos));
       }
     } else {
       const flag = flagOf(buf, nameStart, pos, hash);

@@ -26,12 +26,12 @@ export function decodePageRef(
   ev.begin(kind);
   ctx.fields.open(buf, start, end);
   readFields(READINGS, ev, ctx, undefined);
-  if (ev.hasMapcount === 1 && ev.mapcount === -1) ctx.since612 = true;
+  if (ev.hasMapcount === 1 && ev.mapcount === -1) ctx.seen612();
   if (ctx.flagsStart >= 0) {
     const {flagsStart, flagsStop} = ctx;
     // `flags=0x100000000000008 (72057594037927944)`: raw bits of the fields option
     const raw = flagsStop + 1 < end && buf[flagsStop] === SPACE && buf[flagsStop + 1] === LPAREN;
-    ev.pageFlags = pageFlags(buf, flagsStart, flagsStop, ctx.printer, raw, ctx.since612);
+    ev.pageFlags = pageFlags(buf, flagsStart, flagsStop, ctx.printer, raw, ctx.layout);
   }
   if (ev.pfn < 0) ev.kind = EventKind.Other;
 }

@@ -192,7 +192,7 @@ type One = (key: number) => Field | undefined;
 type Num = (key: number, otherwise: number, bareHex?: boolean) => number;
 
 const FLAGS_612 =
-  'locked writeback referenced uptodate dirty lru head waiters active workingset - - - reserved private - reclaim swapbacked unevictable mlocked'.split(
+  'locked writeback referenced uptodate dirty lru head waiters active workingset - - - reserved private - reclaim swapbacked unevictable'.split(
     ' ',
   );
 

@@ -14,6 +14,7 @@ import {PageName, type TraceEvent} from '../../src/events/event.js';
 import {Has, HAS_BYTE} from '../../src/events/kinds.js';
 import {HEX, LF, MINUS, SPACE} from '../bytes.js';
 import type {DecodeContext} from '../events/context.js';
+import type {FlagLayout} from '../events/page-flag-layout.js';
 import {pageFlags} from '../events/page-flags.js';
 
 /** The little-endian word of four characters. */
@@ -89,7 +90,7 @@ export class PageRefLines {
   private readonly flagTexts = new Memo(256);
   private readonly tails = new Memo(256);
   /** for what the numbers of flags were taken */
-  private since612 = false;
+  private layout: FlagLayout | undefined = undefined;
   private flags = 0;
   // of the number just read
   private number = 0;
@@ -174,8 +175,8 @@ export class PageRefLines {
   /** The flags and the blank after them. Answers where they end, or -1; sets `flags`. */
   private flagText(buf: Uint8Array, view: DataView, pos: number): number {
     const {flagTexts} = this;
-    if (this.since612 !== this.ctx.since612) {
-      this.since612 = this.ctx.since612;
+    if (this.layout !== this.ctx.layout) {
+      this.layout = this.ctx.layout;
       flagTexts.clear();
     }
     const hash =
@@ -193,7 +194,7 @@ export class PageRefLines {
     if (first !== ZERO && (first < 97 || first > 122)) return -1;
     let end = pos;
     for (const limit = pos + 400; buf[end] !== SPACE; end++) if (buf[end]! < SPACE || end >= limit) return -1;
-    this.flags = pageFlags(buf, pos, end, this.ctx.printer, false, this.ctx.since612);
+    this.flags = pageFlags(buf, pos, end, this.ctx.printer, false, this.layout);
     flagTexts.put(view, pos, end + 1, slot, this.flags, 0, 0);
     return end + 1;
   }

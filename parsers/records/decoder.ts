@@ -20,7 +20,7 @@ import {type ProbeArguments, type ProbeSpec, ReturnShape} from '../events/probe-
 import type {Reading} from '../events/reading.js';
 import {ATTR_MMIO, isKernelPointer, worked} from '../events/values.js';
 import {type EventFormat, type Field, Lie} from './format.js';
-import {type FlagLayout, flagsOf} from './page-flag-layout.js';
+import {type FlagLayout, flagsOf} from '../events/page-flag-layout.js';
 import type {Piece} from './piece.js';
 import {highAt, lowAt, numberAt, Range, textEnd} from './values.js';
 

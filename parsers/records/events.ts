@@ -12,7 +12,7 @@ import {probeDecoder, probedField, type RecordDecoder, tracepointDecoder} from '
 import {type EventFormat, Lie} from './format.js';
 import {RECORDED} from './kinds.js';
 import type {Metadata} from './metadata.js';
-import {type FlagLayout, flagLayout} from './page-flag-layout.js';
+import {type FlagLayout, flagLayout} from '../events/page-flag-layout.js';
 import type {Piece} from './piece.js';
 import {highAt, lowAt, numberAt} from './values.js';
 

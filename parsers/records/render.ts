@@ -7,7 +7,7 @@
  */
 import type {Kallsyms} from '../../src/base/kallsyms.js';
 import {type EventFormat, type Field, Lie} from './format.js';
-import type {FlagLayout} from './page-flag-layout.js';
+import type {FlagLayout} from '../events/page-flag-layout.js';
 import type {Piece} from './piece.js';
 import {highAt, lowAt, numberAt, Range, textEnd} from './values.js';
 

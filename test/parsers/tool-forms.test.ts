@@ -168,6 +168,22 @@ describe('trace-cmd report', () => {
     ]);
   });
 
+  it.each([
+    ['5.10.262', 0x8008, PageFlag.dirty | PageFlag.writeback],
+    ['6.8.12', 0x80080, PageFlag.waiters | PageFlag.swapbacked],
+    ['6.10.1', 0x80080, PageFlag.unknownLayout],
+    ['6.12.117', 0x80002, PageFlag.writeback | PageFlag.mlocked],
+    ['7.3.4', 0x80002, PageFlag.writeback],
+    ['7.3.4', 0x120002, PageFlag.writeback | PageFlag.swapbacked | PageFlag.mlocked],
+  ])('decodes numbers of page flags by the release: %s 0x%x', (release, raw, expected) => {
+    const {seen} = read(
+      perfScript,
+      `# os release : ${release}\n            bash     469 [000]    25.871530:     page_ref:page_ref_mod: ` +
+        `pfn=0x5b20 flags=0x${raw.toString(16)} count=6 mapcount=3 mapping=0xffff888003909418 mt=1 val=1\n`,
+    );
+    expect(events(seen)).toMatchObject([{pageFlags: expected}]);
+  });
+
   it('tells of losses, stacks, and lines about the file', () => {
     const {seen, reader} = read(
       traceCmd,

@@ -2,9 +2,11 @@
  * Which bit of page->flags is which flag. A record holds the raw bits; the print fmt of page_ref events has only names of
  * constants (`{ 1UL << PG_locked, "locked" }`), so that the numbers have to come from enum pageflags of that kernel
  * (include/linux/page-flags.h). Which of the optional flags a kernel has tells the list of names; how many bits it has
- * tells the mask (`& ((1UL << 21) - 1)`, NR_PAGEFLAGS). Where the two disagree, nothing is claimed.
+ * tells the mask (`& ((1UL << 21) - 1)`, NR_PAGEFLAGS). Where the two disagree, nothing is claimed. Text has no format:
+ * there the release alone tells, and where it is not known, what all kernels from 6.12 on have in common.
  *
- * Checked: 5.10 and 6.1 by their headers, 6.12 by one ring buffer printed both ways, 7.3 by its headers.
+ * Checked: 5.10 and 6.1 by their headers, 6.12 by one ring buffer printed both ways (0x2082c is
+ * `referenced|uptodate|lru|owner_2|swapbacked`), 7.3 by its headers.
  */
 import {PageFlag} from '../../src/events/event.js';
 
@@ -49,6 +51,8 @@ export function flagLayout(print: string, kernel: number): FlagLayout | undefine
 function orderOf(kernel: number, named: ReadonlySet<string>): string | undefined {
   // `owner_2` took the place of `mappedtodisk` after the flags had moved
   if (kernel === 0) return named.has('owner_2') ? NEW : undefined;
+  // `error` and `slab` went one by one: which of 6.9 to 6.11 has them, only names tell
+  if (named.size === 0 && kernel > 6008 && kernel < 6012) return undefined;
   if (kernel >= 6006) return NEW;
   return kernel >= 5000 ? OLD : undefined;
 }
@@ -57,7 +61,20 @@ function orderOf(kernel: number, named: ReadonlySet<string>): string | undefined
 function defaultOf(kernel: number, name: string): string | undefined {
   if (name === 'mlocked') return name;
   if (kernel >= 6012 && name === 'owner_2') return name;
+  if (kernel >= 6014 && name === 'dropbehind') return name;
+  if (kernel <= 6008 && (name === 'error' || name === 'slab' || name === 'mappedtodisk')) return name;
   return undefined;
+}
+
+/** Flags before the first that 6.12 and later kernels have at different bits (`dropbehind` came before `mlocked`). */
+const COMMON = 19;
+
+/** What every kernel from 6.12 on has in common. */
+export const SINCE_612: FlagLayout = common();
+
+function common(): FlagLayout {
+  const {bits, names} = flagLayout('', 6012)!;
+  return {bits: bits.slice(0, COMMON), names: names.slice(0, COMMON)};
 }
 
 /** `{ 1UL << PG_locked, "locked" }`, or `{1UL << PG_head, "head"}` */
