@@ -187,6 +187,22 @@ export const kallsymsFlag = Flags.string({
   helpGroup: 'OUTPUT',
 });
 
+/** For `pinscope history`. */
+export const aroundFlag = Flags.string({
+  summary: 'only what is around the deciding lines of this finding, by its key',
+  helpValue: 'KEY',
+  helpGroup: 'SELECTION',
+});
+
+/** The key that --around names, or how it begins; undefined: not given. */
+export function aroundKey(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const keys = values.parseKeys('around', value);
+  if (keys.length > 1)
+    throw new UserError(`--around ${value}: it takes one key`, {next: 'ask for one after the other'});
+  return keys[0];
+}
+
 export const findingFlags = {
   by: Flags.string({
     summary: `how findings are summed up: ${SUMS.join(', ')}`,

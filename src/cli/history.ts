@@ -1,8 +1,11 @@
 /** `pinscope history`: the lives of some pages, whole. */
 import {stat} from 'node:fs/promises';
-import {analyze, type AnalyzeOptions} from '../run/analyze.js';
+import {analyze, analyzeReading, type AnalyzeOptions} from '../run/analyze.js';
+import {chosenKeys} from '../findings/choose.js';
+import {checkKnown} from '../findings/known.js';
 import {selector} from '../findings/select.js';
 import {Followed} from '../readers/history/followed.js';
+import {narrowAround, narrowToTime} from '../readers/history/narrow.js';
 import {Recorder} from '../readers/history/recorder.js';
 import {absentOf, pagesOf} from '../readers/history/report.js';
 import {UserError} from '../io/user-error.js';
@@ -20,27 +23,32 @@ import type {Range} from './values.js';
 /** Page frames of findings that are followed at once. */
 const FOUND_MAX = 10_000;
 
-export async function runHistory(
-  options: TraceOptions<HistoryForm>,
-  version: string,
-  kallsyms?: string,
-): Promise<ExitCode> {
+/** `around`: the key of a finding, or how it begins. */
+export type HistoryOptions = TraceOptions<HistoryForm> & {around: string | undefined};
+
+export async function runHistory(options: HistoryOptions, version: string, kallsyms?: string): Promise<ExitCode> {
   const asked = options.selection.pfn.length > 0;
+  checkFilters(options);
   if (!asked) await checkRereadable(options.traces);
   const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
   const judged = {...(await judging(options, version)), kallsyms: symbols};
   return produce(options, HISTORY_RENDERERS[options.to], async (run) => {
     let ranges: readonly Range[] = options.selection.pfn;
     let cut = 0;
+    let around: Finding | undefined;
     if (!asked) {
-      const report = await analyze({...judged, selected: selector(options), ...run});
+      const {report, reading} = await analyzeReading({...judged, selected: selector(options), ...run}, () => []);
       if (run.signal.aborted) {
         throw new UserError('stopped before the pages of the findings were read', {next: 'name pages with --pfn'});
       }
-      ({ranges, cut} = framesOf(report.findings));
-      if (ranges.length === 0) throw nothingFound(report);
+      checkKnown(reading, options.selection);
+      if (options.around !== undefined) around = findingOf(report, options.around);
+      ({ranges, cut} = framesOf(around === undefined ? report.findings : [around]));
+      if (ranges.length === 0) throw nothingFound(report, options);
     }
     const result = await recorded(judged, run, ranges, options, asked);
+    const seen = result.pages;
+    narrow(result, options, around);
     if (symbols) nameHistory(result, symbols);
     if (cut > 0) {
       result.quality.push({
@@ -52,8 +60,56 @@ export async function runHistory(
       });
     }
     if (result.pages.length > 0 || result.partial !== undefined) return {result, code: readingCodeOf(result, options)};
-    const remark = 'no event names any of these pages; PFNs in a trace are hexadecimal: write them with 0x';
+    const remark =
+      seen.length > 0
+        ? `no change of these pages is within ${options.around === undefined ? '--time' : `--around ${options.around}`}`
+        : 'no event names any of these pages; PFNs in a trace are hexadecimal: write them with 0x';
     return {result, code: ExitCode.usage, remark};
+  });
+}
+
+/** Filters choose findings; where the pages are named already, by --pfn or by one finding, they would do nothing. */
+function checkFilters({around, filters, selection}: HistoryOptions): void {
+  const [named, free] =
+    around !== undefined
+      ? ['--around', []]
+      : selection.pfn.length > 0
+        ? ['--pfn', ['--pfn', '--time']]
+        : ['', filters.map(({flag}) => flag)];
+  const idle = filters.filter(({flag}) => !free.includes(flag)).map(({flag}) => flag);
+  if (idle.length === 0) return;
+  const flags = idle.join(', ');
+  const why =
+    named === '--pfn'
+      ? 'chooses among findings, and --pfn names the pages'
+      : 'does nothing: --around names one finding';
+  throw new UserError(`${flags} with ${named} ${why}`, {next: `leave out ${flags} or ${named}`});
+}
+
+function findingOf(report: Report, key: string): Finding {
+  const [full] = chosenKeys(report.findings, [key], '--around');
+  return report.findings.find((finding) => finding.key === full)!;
+}
+
+/** Leaves in what --around or --time asks for, and tells what was asked. */
+function narrow(result: HistoryReport, options: HistoryOptions, around: Finding | undefined): void {
+  const {time} = options.selection;
+  const before = result.pages.length;
+  if (around !== undefined) {
+    const {id, key, rule, severity, verdict, message} = around;
+    result.around = {id, key, rule, severity, verdict, message};
+    result.pages = narrowAround(result.pages, around);
+  } else if (time !== undefined) result.pages = narrowToTime(result.pages, time);
+  const filters = options.filters.filter(({flag}) => flag !== '--pfn');
+  if (filters.length > 0) result.filters = filters;
+  const count = before - result.pages.length;
+  if (count === 0) return;
+  result.quality.push({
+    id: 'pages-left-out',
+    severity: 'note',
+    count,
+    message: 'pages without a change that was asked for, which are not shown',
+    advice: 'name them with --pfn',
   });
 }
 
@@ -133,9 +189,14 @@ async function checkRereadable(traces: readonly string[]): Promise<void> {
   }
 }
 
-function nothingFound(report: Report): UserError {
+function nothingFound(report: Report, {around, filters}: HistoryOptions): UserError {
+  const typed = filters.map(({flag, value}) => `${flag} ${value}`).join(' ');
+  const within = around !== undefined || typed === '' ? '' : ` within ${typed}`;
   const ran = report.rules.some((rule) => rule.status !== 'not-run');
-  return new UserError(ran ? 'there is no finding whose pages could be shown' : 'no rule could judge this trace', {
-    next: 'name pages with --pfn',
-  });
+  return new UserError(
+    ran ? `there is no finding${within} whose pages could be shown` : 'no rule could judge this trace',
+    {
+      next: 'name pages with --pfn',
+    },
+  );
 }

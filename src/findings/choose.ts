@@ -1,4 +1,4 @@
-/** `--finding KEY`: the findings that a key, or how it begins, names. */
+/** `--finding KEY` and `--around KEY`: the findings that a key, or how it begins, names. */
 import {UserError} from '../io/user-error.js';
 import type {Finding} from '../results/report.js';
 
@@ -20,7 +20,9 @@ export function chosenKeys(findings: readonly Finding[], asked: readonly string[
       next:
         near.length === 0
           ? 'there are no findings'
-          : `there are ${findings.length}: ${near.join(', ')}${findings.length > TOLD ? '...' : ''}`,
+          : findings.length <= TOLD
+            ? `there are ${findings.length}: ${near.join(', ')}`
+            : `there are ${findings.length}: ${near.join(', ')}...; pinscope analyze --by deed --limit 0 lists them all`,
     });
   });
 }

@@ -2,7 +2,7 @@
  * The typed result of `pinscope history`: the lives of some pages, whole. `--to json` prints it as it stands
  * (`pinscope.history/2`); the other forms fold repeats and trim stacks.
  */
-import type {HistoryEntry, Report, Window} from './report.js';
+import type {Finding, HistoryEntry, Report, Window} from './report.js';
 
 export interface HistoryReport extends Pick<
   Report,
@@ -13,6 +13,10 @@ export interface HistoryReport extends Pick<
   pages: PageHistory[];
   /** page frames asked for that no event of the trace names */
   absent: string[];
+  /** with --around: the finding whose pages these are; only the changes around its deciding lines are shown */
+  around?: Pick<Finding, 'id' | 'key' | 'rule' | 'severity' | 'verdict' | 'message'>;
+  /** filters other than --pfn, as typed: `{flag: '--time', value: '17.2,+5ms'}` */
+  filters?: {flag: string; value: string}[];
 }
 
 export interface PageHistory {
@@ -21,10 +25,14 @@ export interface PageHistory {
   why: string;
   /** oldest first: a PFN is a place, and each allocation puts another page there */
   generations: Generation[];
+  /** generations that --around or --time left out */
+  generations_left_out?: number;
 }
 
 /** One page's life at a PFN, from its allocation to its free. Nothing pairs across generations. */
 export interface Generation {
+  /** which of the page's it is, counted from 1, where some are left out */
+  place?: {number: number; of: number};
   /** 2^order base pages */
   order: number;
   /** `alloc`; `before-trace`: it lived when the trace began; `unknown`: the count or the flags said that it is another */
@@ -40,11 +48,16 @@ export interface Generation {
   entries: LifeEntry[];
   /** DMA and writeback windows, and the pins and gets */
   windows: Window[];
+  /** windows that touch none of the changes shown */
+  windows_left_out?: number;
   /** ids of findings about this generation */
   findings: string[];
 }
 
+/** A change; `what` is `left-out` where --around or --time left some out, the first of which it stands for. */
 export interface LifeEntry extends HistoryEntry {
+  /** with --around: what it decides of the finding: `F1: unpin` */
+  decides?: string;
   /** the other half of a taking or dropping, a map or unmap, where it is known */
   pair: Pairing | null;
 }

@@ -4,6 +4,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {beforeAll, describe, expect, inject, it} from 'vitest';
 import type {HistoryReport, LifeEntry} from '../../src/results/history.js';
+import type {Report} from '../../src/results/report.js';
 import {against, json, linesOf, pinscope, sample} from './pinscope.js';
 
 beforeAll(() => expect(inject('buildFailure')).toBe(''));
@@ -125,6 +126,91 @@ describe('pinscope history', () => {
     const report = json<HistoryReport>('history', sample('ftrace/unpin-while-dma'));
     expect(report.pages.map((page) => page.pfn)).toEqual(['0x2f7c', '0x2fae', '0x2fb0', '0x2ff4']);
     expect(report.pages.every((page) => page.why.split(', ').includes('F1'))).toBe(true);
+  });
+
+  describe('--around', () => {
+    const trace = 'docs/examples/writeback-6.12.txt.gz';
+    const findings = () => json<Report>('analyze', trace).findings;
+
+    it('shows the pages of one finding, the changes around its deciding lines, and marks these', () => {
+      for (const finding of findings().slice(0, 4)) {
+        const report = json<HistoryReport>('history', '--around', finding.key, trace);
+        expect(against('pinscope.history.2.json', report)).toBe('');
+        expect(report.around).toMatchObject({id: finding.id, key: finding.key, rule: finding.rule});
+        expect(report.pages.map(({pfn}) => pfn)).toEqual(finding.pages.map(({pfn}) => pfn).toSorted());
+        const marked = entries(report).filter((entry) => entry.decides !== undefined);
+        expect(new Set(marked.map(({line}) => line))).toEqual(new Set(finding.evidence.map(({line}) => line)));
+        for (const {decides, line} of marked) {
+          const role = finding.evidence.find((one) => one.line === line)?.role;
+          expect(decides).toBe(`${finding.id}: ${role}`);
+        }
+      }
+    });
+
+    it('counts the changes it leaves out', () => {
+      const [, , finding] = findings();
+      const [page] = json<HistoryReport>('history', '--around', finding!.key, trace).pages;
+      const whole = json<HistoryReport>('history', '--pfn', page!.pfn, trace).pages[0]!;
+      const shown = page!.generations[0]!.entries;
+      const left = shown.filter(({what}) => what === 'left-out');
+      const sum = left.reduce((all, {note}) => all + parseInt(note ?? '', 10), 0);
+      expect(left.length).toBeGreaterThan(0);
+      expect(shown.length - left.length + sum).toBe(whole.generations[0]!.entries.length);
+      const first = shown.findIndex(({decides}) => decides !== undefined);
+      expect(first).toBe(11);
+      const {stdout} = pinscope(['history', '--around', finding!.key, trace]);
+      expect(stdout).toMatch(/\n +\.\.\. \d+ more changes before\n/);
+      expect(stdout).toMatch(/\^\^\^ F3: writeback-start/);
+    });
+
+    it('names what reports print', () => {
+      const {stdout} = pinscope(['analyze', trace]);
+      const [, key = ''] = /history\s+--around ([0-9a-f]+)/.exec(stdout) ?? [];
+      expect(pinscope(['history', '--around', key, trace])).toMatchObject({status: 0, stderr: ''});
+    });
+
+    it('says how to list keys when one names nothing', () => {
+      const {status, stdout, stderr} = pinscope(['history', '--around', 'deadbeef', trace]);
+      expect(status).toBe(2);
+      expect(stdout).toBe('');
+      expect(stderr).toContain('--around deadbeef: no finding has this key');
+      expect(stderr).toContain('pinscope analyze --by deed --limit 0 lists them all');
+    });
+
+    it.each(['table', 'mail'])('fits its columns as %s', (form) => {
+      const {stdout} = pinscope(['history', '--to', form, '--around', findings()[0]!.key, trace]);
+      for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(form === 'mail' ? 75 : 80);
+    });
+  });
+
+  it('shows the changes within --time alone, and says how many are not shown', () => {
+    const trace = sample('ftrace/unpin-while-dma');
+    const report = json<HistoryReport>('history', '--pfn', '0x2fb0', '--time', '17.2322,17.2387', trace);
+    expect(against('pinscope.history.2.json', report)).toBe('');
+    expect(report.filters).toEqual([{flag: '--time', value: '17.2322,17.2387'}]);
+    const [page] = report.pages;
+    expect(page).toMatchObject({generations_left_out: 1, generations: [{place: {number: 1, of: 2}}]});
+    const shown = entries(report).filter(({what}) => what !== 'left-out');
+    expect(shown.map(({what}) => what)).toEqual(['dma-map', 'dropped']);
+    const none = pinscope(['history', '--pfn', '0x2fb0', '--time', '17.9,18', trace]);
+    expect(none.status).toBe(2);
+    expect(none.stderr).toContain('no change of these pages is within --time');
+  });
+
+  it.each([
+    [['--pfn', '0x2fb0', '--pid', '1'], '--pid with --pfn chooses among findings, and --pfn names the pages'],
+    [['--pfn', '0x2fb0', '--device', 'foo'], '--device with --pfn'],
+    [['--around', 'a4a217fa', '--time', '1,2'], '--time with --around does nothing: --around names one finding'],
+    [['--around', 'a4a217fa', '--pfn', '1'], '--pfn with --around'],
+    [['--around', 'F1'], 'F1 is a place in one report'],
+    [['--comm', 'nobody'], '--comm nobody: no task of this trace is named so'],
+    [['--by', 'page'], 'unknown flag --by'],
+    [['--finding', 'a4a217fa'], 'unknown flag --finding'],
+  ])('refuses %j, which would do nothing', (words, why) => {
+    const {status, stdout, stderr} = pinscope(['history', ...words, sample('ftrace/unpin-while-dma')]);
+    expect(stderr).toContain(why);
+    expect(stdout).toBe('');
+    expect(status).toBe(2);
   });
 
   it('asks for a page or a file where the trace cannot be read twice', () => {

@@ -57,7 +57,9 @@ function repeats(entries: readonly LifeEntry[], first: number, second: number, l
 function foldable(entry: LifeEntry): boolean {
   const matters = entry.kind === 'pin' || entry.kind === 'get';
   return (
-    !matters && (entry.what === 'taken' || entry.what === 'dropped' || entry.what === 'set' || entry.what === 'change')
+    !matters &&
+    entry.decides === undefined &&
+    (entry.what === 'taken' || entry.what === 'dropped' || entry.what === 'set' || entry.what === 'change')
   );
 }
 

@@ -95,6 +95,8 @@ function opening(report: HistoryReport): [string, string][] {
     list.push(['input', `${name}: ${input.format}, ${bytes(input.bytes)}, ${counted(input.lines, nounOf(input))}`]);
     if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
   }
+  const shows = showsText(report);
+  if (shows !== null) list.push(['shows', shows]);
   list.push(['clock', clockText(report)], ['kernel', kernelText(report)]);
   for (const counter of report.quality) {
     if (counter.count === 0) continue;
@@ -104,10 +106,28 @@ function opening(report: HistoryReport): [string, string][] {
   return list.map(([label, text]) => [label, printable(text)]);
 }
 
+/** What --around or the filters restrict this to; null where nothing does. */
+function showsText({around, filters = []}: HistoryReport): string | null {
+  if (around !== undefined) {
+    const {id, key, rule, severity, verdict, message} = around;
+    return `what is around the deciding lines (^^^) of ${id}, key ${key}: ${severity} ${rule} (${verdict}): ${message}`;
+  }
+  const typed = (list: typeof filters): string => list.map(({flag, value}) => `${flag} ${value}`).join(' ');
+  const choosing = filters.filter(({flag}) => flag !== '--time');
+  const time = filters.filter(({flag}) => flag === '--time');
+  const parts = [
+    ...(choosing.length > 0 ? [`pages of the findings within ${typed(choosing)}`] : []),
+    ...(time.length > 0 ? [`only changes within ${typed(time)}`] : []),
+  ];
+  return parts.length === 0 ? null : parts.join('; ');
+}
+
 function* generationLines(page: PageHistory, at: number, noun: Noun, width: number): Iterable<string> {
   const generation = page.generations[at];
   if (generation === undefined) return;
   for (const line of lifeLines(generation, noun, width, '  ')) yield `${line}\n`;
+  const others = at === page.generations.length - 1 ? (page.generations_left_out ?? 0) : 0;
+  if (others > 0) yield `\n  ${counted(others, 'other generation')} of ${page.pfn}: see --pfn ${page.pfn}\n`;
 }
 
 function* closing(report: HistoryReport, hidden: number, width: number): Iterable<string> {

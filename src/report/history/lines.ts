@@ -34,7 +34,8 @@ export function generationTitle(page: PageHistory, at: number): string {
     reused: `handed out again with no free seen, last seen at ${end}${later}`,
     alive: `alive at the end of the trace, last seen at ${end}${later}`,
   }[generation.died ?? 'alive'];
-  const which = page.generations.length === 1 ? '' : `, generation ${at + 1} of ${page.generations.length}`;
+  const {number: nth, of} = generation.place ?? {number: at + 1, of: page.generations.length};
+  const which = of === 1 ? '' : `, generation ${nth} of ${of}`;
   const order = generation.order === 0 ? '' : `, folio of ${counted(2 ** generation.order, 'page')}`;
   const file =
     generation.file === undefined
@@ -65,7 +66,9 @@ export function lifeLines(generation: Generation, noun: Noun, width: number, ind
   const out = [line(heads).length <= width ? line(heads) : line(heads.slice(0, 6))];
   rows.forEach((row, at) => {
     const text = line(cells[at] ?? []);
-    if (text.length <= width) out.push(text);
+    if (row.cells.every((cell) => cell === '')) {
+      // only what its notes say
+    } else if (text.length <= width) out.push(text);
     else
       out.push(
         line((cells[at] ?? []).slice(0, 6)),
@@ -73,7 +76,9 @@ export function lifeLines(generation: Generation, noun: Noun, width: number, ind
       );
     for (const note of row.notes) out.push(...under(cells[at], widths, note, width, indent, barsWidth));
   });
-  return [...out, ...legend(windows, barred, width, indent)];
+  const others = generation.windows_left_out ?? 0;
+  const more = others === 0 ? [] : [`${indent}${counted(others, 'more window')} at other times`];
+  return [...out, ...legend(windows, barred, width, indent), ...more];
 }
 
 /** A line under an entry, at its time column, with the bars running on. */
@@ -139,6 +144,7 @@ interface Row {
 }
 
 function entryRow(entry: LifeEntry, noun: Noun, most: number): Row {
+  if (entry.what === 'left-out') return {cells: ['', '', '', '', '', ''], notes: [ascii(`... ${entry.note ?? ''}`)]};
   const words: string[] = [];
   if (entry.note !== null) words.push(entry.note);
   if (entry.pair !== null) {
@@ -147,7 +153,8 @@ function entryRow(entry: LifeEntry, noun: Noun, most: number): Row {
     words.push(`with ${noun} ${line}${far} (${how})`);
   }
   if (entry.known_by !== null && entry.kind !== null) words.push(`${entry.kind} known by ${entry.known_by}`);
-  const notes = words.length === 0 ? [] : [ascii(words.join('; '))];
+  const notes = entry.decides === undefined ? [] : [ascii(`^^^ ${entry.decides}`)];
+  if (words.length > 0) notes.push(ascii(words.join('; ')));
   if (entry.frames !== undefined && entry.frames.length > 0) {
     for (const stack of trimmed([{role: '', frames: entry.frames}], MOST_FRAMES))
       notes.push(...stackLines(stack).map((line) => ascii(line)));
