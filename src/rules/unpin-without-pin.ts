@@ -3,7 +3,7 @@ import {EventKind as K} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
-import {BIAS, inInterrupt} from '../ledger/trackers/ref-counts.js';
+import {BIAS, byInterrupt} from '../ledger/trackers/ref-counts.js';
 import type {Rule, RuleContext} from './types.js';
 
 /** Most pages that are known to have been pinned in the trace. */
@@ -81,8 +81,8 @@ export const unpinWithoutPin: Rule = {
               ),
               told(
                 'a task unpinned it, not the end of an I/O',
-                countsRecorded(m) || !inInterrupt(drop.deed.context),
-                'the unpin is in an interrupt and no page_ref events back the probes: it ends an I/O whose pin may have left no event',
+                countsRecorded(m) || !byInterrupt(m, drop.deed),
+                "the unpin is an interrupt's and no page_ref events back the probes: it ends an I/O whose pin may have left no event",
               ),
               never('taken', moment, since, drop.deed.t),
             ];

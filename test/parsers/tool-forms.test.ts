@@ -123,6 +123,28 @@ describe('trace-cmd report', () => {
     ]);
   });
 
+  it('reads what trace-cmd 3.3 and perf 7.3 cannot print of 6.18 and later, and of arm64', () => {
+    const long = (n: number): string =>
+      `dma_map_sg: [FAILED TO PARSE] device=pinbug.0 full_nents=${n} full_ents=${n} truncated=${n > 2 ? 1 : 0} phys_addrs=ARRAY[00, 00, 87, 5b, 00, 00, 00, 00, 00, c0, 86, 5b, 00, 00, 00, 00] dma_addrs=ARRAY[00, 00, 87, 5b, 00, 00, 00, 00, 00, c0, 86, 5b, 00, 00, 00, 00] lengths=ARRAY[00, 10, 00, 00, 00, 10, 00, 00] dir=0 attrs=0x0`;
+    const perf = (name: string): string =>
+      `              wl     464 [001]    64.734086:                            ${name}\n`;
+    const list = [
+      [0x5b870000, 4096],
+      [0x5b86c000, 4096],
+    ];
+    const {seen} = read(
+      perfScript,
+      perf(`dma:${long(2)}`) +
+        perf(`dma:${long(130)}`) +
+        perf('kmem:mm_page_alloc: [FAILED TO PARSE] pfn=0x4928e order=0 gfp_flags=0x500cc2 migratetype=0'),
+    );
+    expect(events(seen)).toMatchObject([
+      {kind: 'DmaMapSg', device: 'pinbug.0', list, dmaList: list, truncated: 0},
+      {kind: 'DmaMapSg', list, truncated: 1},
+      {kind: 'PageAlloc', pfn: 0x4928e, order: 0, mt: 0},
+    ]);
+  });
+
   it('reads the fields of -R', () => {
     const {seen} = read(
       traceCmd,

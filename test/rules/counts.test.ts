@@ -141,6 +141,19 @@ describe('unpin-without-pin', () => {
     }
   });
 
+  it('is only possible from probes alone in the thread of an interrupt, as PREEMPT_RT has it, which is no task with pins', async () => {
+    const k = new SmallKernel({refs: false});
+    k.anon(P);
+    k.pin(P);
+    k.unpin(P);
+    k.by({task: 'irq/31-nvme0q1-123'}, () => k.unpin(P));
+    const {findings} = await analyzeText(k.text());
+    expect(findings.map((f) => [f.rule, f.verdict])).toEqual([['unpin-without-pin', 'possible']]);
+    expect(findings[0]!.reason).toContain('it ends an I/O');
+    // the thread does it in its own name
+    expect(findings[0]!.tasks).toContainEqual({role: 'unpin', comm: 'irq/31-nvme0q1', pid: 123});
+  });
+
   it('is silent about unpins of pins from before the trace', async () => {
     const k = new SmallKernel();
     k.anon(P);

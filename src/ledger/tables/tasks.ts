@@ -37,6 +37,14 @@ export class Tasks {
   }
 
   /** Every task that was asked for. */
+  /**
+   * Whether a task is the thread of an interrupt, which PREEMPT_RT and `threadirqs` make of its handler (kernel/irq/manage.c):
+   * `irq/31-nvme0q1`. It ends I/O that others began, in its own name and in no interrupt's context.
+   */
+  isInterruptThread(index: number): boolean {
+    return this.get(index).comm.startsWith('irq/');
+  }
+
   all(): readonly Task[] {
     return this.list;
   }

@@ -11,7 +11,7 @@ import {Context, EventKind as K, PageFlag, PageName, type TraceEvent} from '../.
 import type {Holdings} from './holdings.js';
 import type {Model} from '../model.js';
 import {MAX_ORDER, PageState} from '../tables/page-table.js';
-import {BIAS, inInterrupt} from './ref-counts.js';
+import {BIAS, byInterrupt} from './ref-counts.js';
 import {type Deed, Reference, type ReferenceKind} from '../tables/references.js';
 import {symbolOf} from '../tables/stacks.js';
 
@@ -555,8 +555,10 @@ export class GupTracker {
    */
   private maybeDropped(ev: TraceEvent, row: number, n: number): void {
     const {m} = this;
-    if (n === 1 && !inInterrupt(ev.context)) return;
-    for (let r = m.pages.references[row]; r; r = r.next)
+    const first = m.pages.references[row];
+    if (first === undefined) return;
+    if (n === 1 && !byInterrupt(m, {context: ev.context, task: m.tasks.of(ev)})) return;
+    for (let r: Reference | undefined = first; r; r = r.next)
       if (r.kind === 'pin' && r.n >= n && r.maybeDropped === undefined) r.maybeDropped = m.deed(ev);
   }
 

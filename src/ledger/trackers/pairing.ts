@@ -1,9 +1,9 @@
 /**
  * Which reference a drop drops. Same kind first; then the same sub-pages; then the same task, where the drop is not in an
- * interrupt (its comm and pid are the interrupted task's); then the oldest.
+ * interrupt (its comm and pid are the interrupted task's) nor in an interrupt's thread; then the oldest.
  */
 import type {Model} from '../model.js';
-import {inInterrupt} from './ref-counts.js';
+import {byInterrupt} from './ref-counts.js';
 import type {Deed, Reference, ReferenceKind} from '../tables/references.js';
 
 export interface Choice {
@@ -36,7 +36,7 @@ export function chooseReferences(
     const some = Math.min(n, only.n);
     return {from: [{reference: only, n: some}], unmatched: n - some, how: 'the only one', certain: true};
   }
-  const task = deed && !inInterrupt(deed.context) ? deed.task : -1;
+  const task = deed && !byInterrupt(m, deed) ? deed.task : -1;
   const rank = (r: Reference): number =>
     (sub >= 0 && r.sub >= 0 && (sub < r.sub || sub >= r.sub + r.n) ? 4 : 0) +
     (task >= 0 && r.task === task ? 0 : 2) +

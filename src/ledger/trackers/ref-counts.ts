@@ -265,3 +265,8 @@ export function nearestPins(count: number): number {
 export function inInterrupt(context: number): boolean {
   return context === Context.hardirq || context === Context.softirq || context === Context.nmi;
 }
+
+/** Whether a deed is an interrupt's work, in its context or in its thread: what ends there, others began. */
+export function byInterrupt(m: Model, {context, task}: Pick<Deed, 'context' | 'task'>): boolean {
+  return inInterrupt(context) || m.tasks.isInterruptThread(task);
+}
