@@ -75,7 +75,11 @@ export const SOURCES: Record<Need, Source> = {
   },
   'iommu-fault': {
     what: 'IOMMU faults',
-    has: (m) => m.seen[K.IommuFault]! > 0 || m.recordedEvents.has('iommu:io_page_fault'),
+    // `pinscope record`, whose header tells of the IOMMU, sets it together with iommu:map
+    has: (m) =>
+      m.seen[K.IommuFault]! > 0 ||
+      m.recordedEvents.has('iommu:io_page_fault') ||
+      (m.facts.has('iommu') && (m.seen[K.IommuMap]! > 0 || m.seen[K.IommuUnmap]! > 0)),
     events: "iommu:io_page_fault; or the IOMMU driver's own lines in a kernel log",
     advice: 'enable iommu:io_page_fault on a machine whose IOMMU translates (no iommu=pt)',
   },

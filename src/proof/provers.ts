@@ -225,6 +225,8 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
   'not-mapped'({fault}, {m, silence}) {
     if (m.dma.past.forgotten > 0)
       return open('more mappings ended than are kept: the address may have been of one that ended long before', fault);
+    if (m.dma.past.cutLists > 0)
+      return open('a list of mappings was printed in part: the address may have been of the rest', fault);
     if (m.dma.forgotten > 0) return open('mappings were given up because too many were open', fault);
     return unless(silence.left() ?? silence.lost(-Infinity, fault.t) ?? silence.filtered(), fault);
   },

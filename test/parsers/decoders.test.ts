@@ -114,6 +114,21 @@ describe('tracepoints', () => {
       {kind: 'IommuUnmap', dmaAddr: 0xfffff000, size: 4096},
     ],
     [
+      'fault of an IOMMU',
+      'io_page_fault: IOMMU:[nicdrv] 0000:05:00.0 iova=0x0000000091482640 flags=0x0001',
+      {kind: 'IommuFault', device: '0000:05:00.0', dmaAddr: 0x91482640, access: 1, untimed: 0},
+    ],
+    [
+      'the same with no driver',
+      'io_page_fault: IOMMU:0000:05:00.0 iova=0x0000000091482640 flags=0x0000',
+      {kind: 'IommuFault', device: '0000:05:00.0', dmaAddr: 0x91482640, access: 0},
+    ],
+    [
+      'the same as fields',
+      'io_page_fault: device=0000:05:00.0 driver=nicdrv iova=0x91482640 flags=0x0',
+      {kind: 'IommuFault', device: '0000:05:00.0', dmaAddr: 0x91482640, access: 0},
+    ],
+    [
       'writeback of a named bdi',
       'writeback_dirty_page: bdi btrfs-1: ino=10847 index=4',
       {kind: 'WritebackDirtyFolio', text: 'btrfs-1', ino: 10847, index: 4, devId: -1},

@@ -128,6 +128,26 @@ describe('dma-after-unmap', () => {
     }
   });
 
+  it('is silent where a request ended the mapping and no unmap, and not sure of a list printed in part', async () => {
+    const k = new SmallKernel();
+    k.by({task: 'fio-9'}, () => {
+      map(k);
+      k.line('block_rq_issue: 259,0 R 4096 () 8192 + 8 be,0,4 [fio]');
+    });
+    k.wait(500);
+    k.by({irq: true}, () => k.line('block_rq_complete: 259,0 R () 8192 + 8 be,0,4 [0]'));
+    k.wait(500);
+    fault(k);
+    expect(await only(k.text())).toEqual([]);
+    const list = 'nents=128/200 ents=1/1 [TRUNCATED] dma_addrs={0xffff0000} sizes={0x1000} phys_addrs={0x2fb0000}';
+    const cut = new SmallKernel();
+    cut.line(`dma_map_sg: ${NIC} dir=FROM_DEVICE ${list} attrs=`);
+    cut.line(`dma_unmap_sg: ${NIC} dir=FROM_DEVICE phys_addrs={0x2fb0000} attrs=`);
+    fault(cut);
+    const [f] = await only(cut.text());
+    expect([f?.severity, f?.verdict]).toEqual(['note', 'possible']);
+  });
+
   it('is only possible where events were lost between unmap and fault, not before', async () => {
     const [f] = await only(story({meanwhile: (k) => (k.lose(0, 12), k.line('sched_wakeup: comm=x pid=1'))}).text());
     expect([f!.severity, f!.verdict]).toEqual(['error', 'possible']);
@@ -163,6 +183,28 @@ describe('dma-after-unmap', () => {
     const report = await analyzeText(story({fault: false}).text());
     expect(report.rules.find(({id}) => id === 'dma-after-unmap')?.status).toBe('not-run');
     expect(report.findings).toEqual([]);
+  });
+
+  it('ran where the recorder recorded faults, and there was none', async () => {
+    const k = story({fault: false});
+    k.line('map: IOMMU: iova=0x00000000fff00000 - 0x00000000fff01000 paddr=0x0000000003fb0000 size=4096');
+    const report = await analyzeText(k.text().replace('\n', '\n# pinscope-record: iommu=DMA-FQ\n'));
+    expect(report.rules.find(({id}) => id === 'dma-after-unmap')?.status).toBe('ran');
+    expect(report.findings).toEqual([]);
+  });
+
+  it('takes no time for faults that come by the million, and no page for one out of nowhere', async () => {
+    const k = story();
+    for (let i = 0; i < 20_000; i++) {
+      if (i < 15_000) {
+        map(k, 'FROM_DEVICE', (0x10000000 + i * 4096).toString(16));
+        unmap(k, 'FROM_DEVICE', (0x10000000 + i * 4096).toString(16));
+      } else fault(k, {at: '0x0000000000000000'});
+    }
+    const began = Date.now();
+    const notes = (await only(k.text())).filter((f) => f.severity === 'note');
+    expect(notes.every((f) => f.pages.length === 0)).toBe(true);
+    expect(Date.now() - began).toBeLessThan(20_000);
   });
 });
 

@@ -50,5 +50,5 @@ export type Found =
   | {state: 'ended'; mapping: EndedMapping; before: EndedMapping | undefined; pfn: number; page: number}
   /** no mapping of it was seen to end, or its end is kept no more */
   | {state: 'never'}
-  /** too much was looked through for the events there are */
+  /** the end of its mapping is not known, or too much was looked through for the events there are */
   | {state: 'unknown'};

@@ -10,16 +10,19 @@ import type {PageTable} from '../tables/page-table.js';
 import type {Reference} from '../tables/references.js';
 
 /** Most ended mappings that are kept; a busy disk ends so many in a second. */
-export const ENDED_MAX = 16_384;
+const ENDED_MAX = 16_384;
 /** Of so many pages of a mapping the holders are kept. */
 const HOLDERS_MAX = 16;
 
 export class EndedMappings {
+  /** lists of which the trace prints a part: an address may be of the rest */
+  cutLists = 0;
   /** let go because there were too many */
   forgotten = 0;
   private readonly low = new Float64Array(ENDED_MAX);
   private readonly high = new Float64Array(ENDED_MAX);
-  private readonly kept: EndedMapping[] = [];
+  /** undefined: one of which nobody knows whether it was unmapped */
+  private readonly kept: (EndedMapping | undefined)[] = [];
   private next = 0;
 
   constructor(
@@ -31,10 +34,10 @@ export class EndedMappings {
     },
   ) {}
 
-  /** A window is over, and still linked to its pages. */
+  /** A window is over, or will not be heard of again; where it was unmapped it is still linked to its pages. */
   add(window: DmaWindow): void {
     const {close, endedBy} = window;
-    if (close === undefined || endedBy !== 'unmap') return;
+    if (window.cut > 0) this.cutLists++;
     const page = 2 ** this.around.pageSize.shift;
     const spans = window.spans ?? (window.address < 0 ? direct(window.runs, page) : undefined);
     let low = window.address;
@@ -47,19 +50,22 @@ export class EndedMappings {
         if (address + size > high) high = address + size;
       }
     }
-    const mapping: EndedMapping = {
-      device: window.device,
-      dir: window.dir,
-      open: window.open,
-      close,
-      certain: window.certainEnd,
-      runs: window.runs,
-      spans,
-      low,
-      high,
-      cut: window.cut > 0,
-      holders: this.holdersOf(window),
-    };
+    const mapping: EndedMapping | undefined =
+      close === undefined || endedBy !== 'unmap'
+        ? undefined
+        : {
+            device: window.device,
+            dir: window.dir,
+            open: window.open,
+            close,
+            certain: window.certainEnd,
+            runs: window.runs,
+            spans,
+            low,
+            high,
+            cut: window.cut > 0,
+            holders: this.holdersOf(window),
+          };
     const at = this.next;
     if (this.kept.length === ENDED_MAX) this.forgotten++;
     this.kept[at] = mapping;
@@ -87,7 +93,12 @@ export class EndedMappings {
     for (let n = this.kept.length, at = this.next; n > 0; n--) {
       at = (at + ENDED_MAX - 1) % ENDED_MAX;
       if (address < this.low[at]! || address >= this.high[at]!) continue;
-      const one = this.kept[at]!;
+      const one = this.kept[at];
+      if (one === undefined) {
+        // it may be there still
+        if (mapping === undefined) return {state: 'unknown'};
+        continue;
+      }
       if (!same(one.device) || placeIn(one, address) < 0) continue;
       if (mapping !== undefined) return {state: 'ended', mapping, before: one, ...this.pageAt(mapping, address)};
       mapping = one;

@@ -49,6 +49,7 @@ export class Mappings {
     this.under = new CoveredPages(m, this.devices);
     this.past = new EndedMappings(m);
     m.on.dmaClosed.push((window) => this.past.add(window));
+    m.on.dmaAbandoned.push((window) => this.past.add(window));
     this.windows = new OpenWindows({
       ended: (window) => {
         const device = this.devices[window.device];
