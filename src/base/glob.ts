@@ -1,10 +1,5 @@
 /** Names with `*` (any text) and `?` (any one character), as shells have them; nothing else is special. */
 
-/** Whether a pattern asks for more than itself. */
-export function isGlob(pattern: string): boolean {
-  return /[*?]/.test(pattern);
-}
-
 /** Whether `text` as a whole is what `pattern` asks for. At most their lengths multiplied of steps, without recursion. */
 export function globMatches(pattern: string, text: string): boolean {
   let p = 0;

@@ -4,40 +4,29 @@
  */
 import type {LineText} from '../events/line-text.js';
 import type {DmaWindow} from '../ledger/tables/dma.js';
-import type {FilePage} from '../ledger/trackers/files.js';
+import type {Moment} from '../ledger/moment.js';
 import type {Journal} from '../ledger/tables/journal.js';
 import type {Deed} from '../ledger/tables/references.js';
 import type {Severity} from '../results/report.js';
-import type {RuleId} from '../rules/types.js';
 import type {Premise} from './premise.js';
 
-/** A page as it was when something happened to it: facts of the moment, not of a row that is asked later. */
-export interface Moment {
-  pfn: number;
-  /** row of the folio's head */
-  row: number;
-  generation: number;
-  /** part of a compound page */
-  large: boolean;
-  /** log2 of the folio's pages; 0 for a small one */
-  order: number;
-  /** the life was seen from its beginning */
-  lifeSeen: boolean;
-  /** when the life began, or its first event came */
-  since: number;
-  /** raw count as last printed; null unknown */
-  count: number | null;
-  /** every change of its count shows as a page_ref event: a small page of a trace that records them all */
-  counted: boolean;
-  pins: number;
-  gets: number;
-  kind: 'file' | 'anonymous' | 'unknown';
-  /** its flags say PG_swapbacked: anonymous, or shmem */
-  swapBacked: boolean;
-  file: FilePage | undefined;
-  /** the line that says which file, where it is known */
-  entered: {input: number; line: number} | undefined;
-}
+export type RuleId =
+  | 'unpin-while-dma'
+  | 'free-while-dma'
+  | 'put-while-dma'
+  | 'writeback-while-pinned'
+  | 'writeback-while-dma'
+  | 'dirty-after-writeback'
+  | 'dirty-after-unpin'
+  | 'put-on-pin'
+  | 'unpin-without-pin'
+  | 'pin-leak'
+  | 'get-leak'
+  | 'free-while-pinned'
+  | 'dma-without-pin'
+  | 'longterm-pin-in-cma'
+  | 'long-pin'
+  | 'dma-after-unmap';
 
 export interface Evidence {
   role: string;

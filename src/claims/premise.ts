@@ -8,7 +8,7 @@ import type {Deed, Reference, ReferenceKind} from '../ledger/tables/references.j
 import type {Writeback} from '../ledger/tables/writeback.js';
 import type {Drop} from '../ledger/listener.js';
 import type {EndedMapping, Fault} from '../ledger/tables/faults.js';
-import type {Moment} from './claim.js';
+import type {Moment} from '../ledger/moment.js';
 
 export type Premise =
   /** it was a reference of this kind, of this page */

@@ -1,7 +1,7 @@
 /** `pinscope pins`: who pins, how many, for how long. */
 import {basisOf, endingOf} from '../run/basis.js';
 import {readTraces} from '../run/read.js';
-import {checkKnown} from '../findings/known.js';
+import {checkKnown} from './known.js';
 import {pinChoice} from '../readers/pins/choice.js';
 import {EVERY_PIN, PinCollector} from '../readers/pins/collector.js';
 import {SOURCES} from '../proof/needs.js';

@@ -22,8 +22,6 @@ export const Fn = {
   unpin_folios: 13,
 } as const;
 
-export const FUNCTIONS = 14;
-
 /** The number of a function by its name; 0 where it is not told apart. */
 export function functionNumber(name: string): number {
   return Object.hasOwn(Fn, name) ? Fn[name as keyof typeof Fn] : 0;

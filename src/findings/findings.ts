@@ -15,8 +15,8 @@ import {causesOf} from './causes.js';
 import {decode} from './counts.js';
 import {historyOf} from './history-of.js';
 import {keyOf} from './keys.js';
-import {windowsOf} from './windows.js';
-import {momentOf, type PageTime, pageTimes, timesOf} from './times.js';
+import {windowsOf} from '../readers/windows.js';
+import {momentOf, type PageTime, pageTimes, timesOf} from '../words/times.js';
 
 /** Without stacks, violations of one deed lie this close together. */
 const DEED_NS = 5_000_000;

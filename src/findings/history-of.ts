@@ -4,7 +4,7 @@ import {KNOWN_BY, What} from '../ledger/tables/journal.js';
 import type {Model} from '../ledger/model.js';
 import type {HistoryEntry} from '../results/report.js';
 import {formatDuration} from '../base/duration.js';
-import {directionName} from '../rules/unpin-while-dma.js';
+import {directionName} from '../words/direction.js';
 import {decode} from './counts.js';
 
 const NAMES: Record<number, string> = {

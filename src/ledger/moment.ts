@@ -1,8 +1,36 @@
 /** A page as it is now, written down for what is claimed about it later. */
 import {EventKind as K} from '../events/event.js';
-import type {Moment} from '../claims/claim.js';
 import type {Model} from './model.js';
 import {PageState, UNKNOWN_COUNT} from './tables/page-table.js';
+import type {FilePage} from './trackers/files.js';
+
+/** A page as it was when something happened to it: facts of the moment, not of a row that is asked later. */
+export interface Moment {
+  pfn: number;
+  /** row of the folio's head */
+  row: number;
+  generation: number;
+  /** part of a compound page */
+  large: boolean;
+  /** log2 of the folio's pages; 0 for a small one */
+  order: number;
+  /** the life was seen from its beginning */
+  lifeSeen: boolean;
+  /** when the life began, or its first event came */
+  since: number;
+  /** raw count as last printed; null unknown */
+  count: number | null;
+  /** every change of its count shows as a page_ref event: a small page of a trace that records them all */
+  counted: boolean;
+  pins: number;
+  gets: number;
+  kind: 'file' | 'anonymous' | 'unknown';
+  /** its flags say PG_swapbacked: anonymous, or shmem */
+  swapBacked: boolean;
+  file: FilePage | undefined;
+  /** the line that says which file, where it is known */
+  entered: {input: number; line: number} | undefined;
+}
 
 /**
  * The moment of a folio's row. `page`: the row of the sub-page it is about, where that has a life of its own (DMA links).

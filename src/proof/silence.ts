@@ -2,7 +2,7 @@
  * What may be concluded from silence. "It did not happen" is proven only where the recording would have shown it: every
  * function through which it can happen was recorded, on every CPU, for every task, with nothing lost in between.
  */
-import type {Moment} from '../claims/claim.js';
+import type {Moment} from '../ledger/moment.js';
 import type {Unseen} from '../capture/audit.js';
 import {EventKind as K} from '../events/event.js';
 import {countsRecorded} from '../ledger/moment.js';

@@ -12,6 +12,8 @@ export interface InfoReport extends Pick<
   /** most first, over all inputs */
   events: {name: string; count: number}[];
   losses: LossSpan[];
+  /** what a complete capture obeys: how often this one does not, and where first */
+  laws: {law: string; words: string; broken: number; first: {line: number; why: string} | null}[];
   identity: IdentityInfo;
   /** that a DMA mapping names, most mappings first */
   devices: DeviceInfo[];

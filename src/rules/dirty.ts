@@ -6,7 +6,7 @@
  * dirty already or was written through the page table; set_page_dirty() of a driver calls it once. A single call by the
  * unpinning task on a page known clean is therefore the driver's.
  */
-import type {Moment} from '../claims/claim.js';
+import type {Moment} from '../ledger/moment.js';
 import {held, marksTwice, never, ofFile, stillHeld} from '../claims/premise.js';
 import {Context} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';

@@ -7,7 +7,7 @@ import {PageState} from '../ledger/tables/page-table.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import {liveLinks} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
-import {directionName} from './unpin-while-dma.js';
+import {directionName} from '../words/direction.js';
 
 /** Most large folios that are watched for a part of them being unmapped. */
 const WATCHED_MAX = 10_000;

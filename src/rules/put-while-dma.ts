@@ -3,7 +3,7 @@ import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
 import {liveLinks} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
-import {directionName} from './unpin-while-dma.js';
+import {directionName} from '../words/direction.js';
 
 export const putWhileDma: Rule = {
   meta: {

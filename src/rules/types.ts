@@ -1,24 +1,8 @@
-import type {Claim} from '../claims/claim.js';
+import type {Claim, RuleId} from '../claims/claim.js';
 import type {Model} from '../ledger/model.js';
 import type {Listener} from '../ledger/listener.js';
 
-export type RuleId =
-  | 'unpin-while-dma'
-  | 'free-while-dma'
-  | 'put-while-dma'
-  | 'writeback-while-pinned'
-  | 'writeback-while-dma'
-  | 'dirty-after-writeback'
-  | 'dirty-after-unpin'
-  | 'put-on-pin'
-  | 'unpin-without-pin'
-  | 'pin-leak'
-  | 'get-leak'
-  | 'free-while-pinned'
-  | 'dma-without-pin'
-  | 'longterm-pin-in-cma'
-  | 'dma-after-unmap'
-  | 'long-pin';
+export type {RuleId};
 
 /** Kinds of evidence a rule can need; `coverage.ts` knows which events give each and how to record them. */
 export type Need =

@@ -1,9 +1,9 @@
 import {held, last, live, owns, told} from '../claims/premise.js';
-import {DmaDir} from '../events/event.js';
 import type {Drop, Listener} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import {BIAS} from '../ledger/trackers/ref-counts.js';
+import {directionName} from '../words/direction.js';
 import {type LiveLink, liveLinks} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
 
@@ -128,14 +128,3 @@ export const unpinWhileDma: Rule = {
     };
   },
 };
-
-/** As the kernel's trace events print it. */
-export function directionName(dir: number): string {
-  return dir === DmaDir.bidirectional
-    ? 'BIDIRECTIONAL'
-    : dir === DmaDir.toDevice
-      ? 'TO_DEVICE'
-      : dir === DmaDir.fromDevice
-        ? 'FROM_DEVICE'
-        : 'unknown direction';
-}

@@ -3,7 +3,7 @@ import type {Listener} from '../ledger/listener.js';
 import {countsRecorded} from '../ledger/moment.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import type {Rule, RuleContext} from './types.js';
-import {directionName} from './unpin-while-dma.js';
+import {directionName} from '../words/direction.js';
 import {watchWriteback} from './writeback.js';
 
 export const writebackWhileDma: Rule = {

@@ -4,7 +4,7 @@ import type {DmaWindow} from '../ledger/tables/dma.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import type {Severity} from '../results/report.js';
 import type {Rule, RuleContext} from './types.js';
-import {directionName} from './unpin-while-dma.js';
+import {directionName} from '../words/direction.js';
 import {type HeldWriteback, watchWriteback} from './writeback.js';
 
 export const writebackWhilePinned: Rule = {

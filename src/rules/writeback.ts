@@ -1,5 +1,5 @@
 /** What the rules about writeback share: pages under writeback that are held, and who may write them meanwhile. */
-import type {Moment} from '../claims/claim.js';
+import type {Moment} from '../ledger/moment.js';
 import {type DmaLink, liveAt} from '../ledger/tables/dma.js';
 import {DmaDir} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';

@@ -2,7 +2,7 @@
 import {qualityOf} from './quality.js';
 import type {Report, ReportInput} from '../results/report.js';
 import type {ReadInput, Reading} from './read.js';
-import {timesOf} from '../findings/times.js';
+import {timesOf} from '../words/times.js';
 
 export type Basis = Pick<Report, 'tool' | 'command' | 'inputs' | 'clock' | 'span' | 'kernel' | 'quality'>;
 

@@ -1,4 +1,6 @@
 /** What a trace is, from reading it once without judging it. */
+import type {Law} from '../capture/audit.js';
+import {LAW_WORDS} from '../words/laws.js';
 import {EventKind as K} from '../events/event.js';
 import type {Model} from '../ledger/model.js';
 import {coverage, SOURCES} from '../proof/needs.js';
@@ -7,7 +9,7 @@ import {RULES, RULES_VERSION} from '../rules/registry.js';
 import type {Need} from '../rules/types.js';
 import {basisOf, endingOf} from './basis.js';
 import {type Reading, readTraces, type ReadOptions} from './read.js';
-import {timesOf} from '../findings/times.js';
+import {timesOf} from '../words/times.js';
 
 export interface InfoOptions extends ReadOptions {
   command: string[];
@@ -36,6 +38,7 @@ export async function info(options: InfoOptions): Promise<InfoReport> {
     cpus: cpusOf(reading),
     events: eventsOf(reading),
     losses: lossesOf(m),
+    laws: lawsOf(m),
     identity: identityOf(m),
     devices: devicesOf(m),
     probes: probesOf(m),
@@ -77,6 +80,18 @@ function eventsOf({model: m, inputs}: Reading): {name: string; count: number}[] 
   return [...sums]
     .map(([name, count]) => ({name, count}))
     .sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1));
+}
+
+function lawsOf({audit}: Model): InfoReport['laws'] {
+  return (Object.keys(LAW_WORDS) as Law[]).map((law) => {
+    const first = audit.first.get(law);
+    return {
+      law,
+      words: LAW_WORDS[law],
+      broken: audit.broken.get(law) ?? 0,
+      first: first === undefined ? null : {line: first.line, why: first.why},
+    };
+  });
 }
 
 function lossesOf(m: Model): LossSpan[] {

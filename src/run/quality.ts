@@ -4,6 +4,7 @@ import type {Reading} from './read.js';
 import type {QualityCounter} from '../results/report.js';
 import type {Limit} from '../base/limits.js';
 import {MORE_NAMES} from '../../parsers/events/table.js';
+import {LAW_WORDS} from '../words/laws.js';
 import {LIMIT_WORDS} from '../words/limits.js';
 
 /** Most devices that are named one by one. */
@@ -78,6 +79,16 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     if (count > 0) out.push({id, severity, count, ...(cpu === undefined ? {} : {cpu}), message, advice});
   };
 
+  for (const [law, count] of m.audit.broken) {
+    if (law === 'counts-add-up') continue; // told as replay-mismatch
+    add(
+      `law-${law}`,
+      'note',
+      count,
+      `places where the trace breaks a law that complete captures obey (${LAW_WORDS[law]}): events are missing there without a mark`,
+      'pinscope info says where; record with larger buffers, and with --show-lost-events where perf prints',
+    );
+  }
   const bigger = 'record with a larger buffer (buffer_size_kb), or fewer events';
   let starts = 0;
   for (const [cpu, c] of [...m.losses.byCpu].sort((a, b) => a[0] - b[0])) {

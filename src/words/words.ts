@@ -1,5 +1,5 @@
 /** The names that renderers give to roles and rules' deciding events. No other analysis is done on a finding here. */
-import type {Evidence, Finding, HistoryEntry, Report, RuleStatus, Severity, WindowEnd} from '../results/report.js';
+import type {Evidence, Finding, HistoryEntry, Report, RuleStatus, WindowEnd} from '../results/report.js';
 import {between, counted, number, time} from './format.js';
 
 /** What a line of evidence did to the page, said of the task on whose side it stands. */
@@ -134,8 +134,6 @@ export function byLabel(role: string): string {
   return BY[role] ?? role;
 }
 
-export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'note'];
-
 /** What the tallies are out of: `in 310 pins of 1,234 pages, 88 DMA mappings and 12 writebacks`. */
 export function lookedAt(report: Report): string {
   const {pages, pins, gets, dma_windows, writebacks} = report.summary;
@@ -150,10 +148,6 @@ export function lookedAt(report: Report): string {
 
 export function unrun(report: Report): RuleStatus[] {
   return report.rules.filter((rule) => rule.status === 'not-run');
-}
-
-export function partly(report: Report): RuleStatus[] {
-  return report.rules.filter((rule) => rule.status === 'partial');
 }
 
 /** Advice behind what it is about; nothing where there is none. */

@@ -176,6 +176,9 @@ describe('what is not proven', () => {
 
   it('makes every finding possible at most, and says why', async () => {
     const bug = [
+      // both ways of taking a pin are recorded
+      ['try_grab_folio_fast', 'page=0xffffea0000100000 refs=1 flags=0x80001'],
+      ['gup_put_folio', 'page=0xffffea0000100000 refs=1 flags=0x80000'],
       ['mm_page_alloc', 'pfn=0x2a00 order=0'],
       ['try_grab_folio', 'page=0xffffea00000a8000 refs=1 flags=0x80001'],
       ['dma_map_page', 'dev=0000:00:03.0 dir=2 dma_addr=0x2a00000 phys=0x2a00000 size=4096'],

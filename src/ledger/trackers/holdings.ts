@@ -241,7 +241,7 @@ export class Holdings {
       // The list is longer than what is printed of it: where it runs on, so does the rest.
       const last = list[list.length - 1]!;
       const beyond = last + 1 + Math.max(0, next - list.length);
-      const runs = list.length > 1 ? last - list[0]! === list.length - 1 : true;
+      const runs = last - list[0]! + 1 === list.length;
       if (list.length < call.nr && next >= list.length && runs && beyond >= head && beyond + n <= head + size) {
         call.next = next + n;
         return beyond;

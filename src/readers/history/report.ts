@@ -1,7 +1,7 @@
 /** Recorded lives as the typed result of `pinscope history`. */
-import {BEGINS, ENDS} from '../../findings/windows.js';
+import {BEGINS, ENDS} from '../windows.js';
 import {decode} from '../../findings/counts.js';
-import {timesOf} from '../../findings/times.js';
+import {timesOf} from '../../words/times.js';
 import type {Gap} from '../../capture/gaps.js';
 import {ORDER_MAX} from '../../events/believable.js';
 import type {Model} from '../../ledger/model.js';

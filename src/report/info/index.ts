@@ -142,6 +142,7 @@ function sections(report: InfoReport, options: RenderOptions, width: number, col
     ),
   );
   add('Where events are missing', missingLines(report.losses, options, width));
+  add('Laws that complete captures obey', lawLines(report.laws));
   add(
     'Devices',
     cut(report.devices, options, (shown) =>
@@ -183,6 +184,17 @@ function cut<T>(items: T[], options: RenderOptions, render: (shown: T[]) => stri
 }
 
 /** Losses that the trace tells of, then those that only the counts betray: of these the first few. */
+/** A law a line; one for all where none is broken. */
+function lawLines(laws: InfoReport['laws']): string[] {
+  const broken = laws.filter((law) => law.broken > 0);
+  if (broken.length === 0)
+    return [`  all ${laws.length} are obeyed: nothing shows that events are missing without a mark`];
+  return broken.map(
+    ({words, broken: n, first}) =>
+      `  broken ${n === 1 ? 'once' : `${number(n)} times`}: ${words}${first ? ` (first: ${first.why})` : ''}`,
+  );
+}
+
 function missingLines(losses: LossSpan[], options: RenderOptions, width: number): string[] {
   const told = losses.filter((loss) => loss.line !== null);
   const inferred = losses.filter((loss) => loss.line === null);

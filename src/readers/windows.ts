@@ -8,8 +8,8 @@ import type {DmaWindow} from '../ledger/tables/dma.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import type {Writeback} from '../ledger/tables/writeback.js';
 import type {Window, WindowEnd} from '../results/report.js';
-import {directionName} from '../rules/unpin-while-dma.js';
-import {timesOf} from './times.js';
+import {directionName} from '../words/direction.js';
+import {timesOf} from '../words/times.js';
 
 export const BEGINS = {pin: 'pin', get: 'get', dma: 'map', writeback: 'writeback-start'} as const;
 export const ENDS = {pin: 'unpin', get: 'put', dma: 'unmap', writeback: 'writeback-end'} as const;
