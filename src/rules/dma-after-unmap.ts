@@ -1,5 +1,6 @@
 import {formatDuration} from '../base/duration.js';
-import type {Claim, Moment} from '../claims/claim.js';
+import type {Claim} from '../claims/claim.js';
+import type {Moment} from '../ledger/moment.js';
 import {told} from '../claims/premise.js';
 import {DmaDir} from '../events/event.js';
 import {Access} from '../events/kinds.js';
@@ -9,7 +10,7 @@ import type {EndedMapping, Fault, Found} from '../ledger/tables/faults.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import {liveLinks} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
-import {directionName} from './unpin-while-dma.js';
+import {directionName} from '../words/direction.js';
 
 /** A mapping this short may be over before the fault that was made before it is reported: handlers of faults are threads. */
 const REPORT_NS = 1_000_000;
