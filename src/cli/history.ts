@@ -2,7 +2,7 @@
 import {stat} from 'node:fs/promises';
 import {analyze, analyzeReading, type AnalyzeOptions} from '../run/analyze.js';
 import {chosenKeys} from '../findings/choose.js';
-import {checkKnown} from '../findings/known.js';
+import {checkKnown} from './known.js';
 import {selector} from '../findings/select.js';
 import {Followed} from '../readers/history/followed.js';
 import {narrowAround, narrowToTime} from '../readers/history/narrow.js';
