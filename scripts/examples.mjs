@@ -1,5 +1,5 @@
 /**
- * The same real capture in every output form, for docs/examples/. `node scripts/examples.mjs` writes them,
+ * The same real capture in every output form, for docs/examples/, and the report in README.md. `node scripts/examples.mjs` writes them,
  * `--check` compares and fails when one differs: what the docs show is what the program prints.
  */
 import {spawnSync} from 'node:child_process';
@@ -36,7 +36,9 @@ const launcher = process.env.PINSCOPE_EXAMPLES_DEV === '1' ? ['--import', 'tsx',
 
 const check = process.argv.includes('--check');
 const different = [];
-for (const [name, words] of EXAMPLES) {
+
+/** What a command prints. */
+function printed(words) {
   const run = spawnSync(process.execPath, [...launcher, ...words], {
     cwd: root,
     encoding: 'utf8',
@@ -45,11 +47,25 @@ for (const [name, words] of EXAMPLES) {
   });
   if (run.status !== 0 && run.status !== 1)
     throw new Error(`pinscope ${words.join(' ')}: status ${run.status}\n${run.stderr}`);
-  const text = withoutTiming(run.stdout);
-  const file = path.join(root, folder, name);
-  if (!check) await writeFile(file, text);
-  else if ((await readFile(file, 'utf8').catch(() => '')) !== text) different.push(`${folder}/${name}`);
+  return run.stdout;
 }
+
+async function settle(name, text) {
+  const file = path.join(root, name);
+  if (!check) await writeFile(file, text);
+  else if ((await readFile(file, 'utf8').catch(() => '')) !== text) different.push(name);
+}
+
+for (const [name, words] of EXAMPLES) await settle(`${folder}/${name}`, withoutTiming(printed(words)));
+
+// The report that the readme's first command prints.
+const readme = await readFile(path.join(root, 'README.md'), 'utf8');
+const [, first] = /npx pinscope (analyze \S+)/.exec(readme);
+const report = printed(first.split(' '));
+await settle(
+  'README.md',
+  readme.replace(/^```text\n.*?^```$/ms, () => `\`\`\`text\n${report}\`\`\``),
+);
 if (different.length > 0) {
   console.error(
     `not what the program prints any more: ${different.join(', ')}\nlook at the change, then: node scripts/examples.mjs`,
