@@ -15,6 +15,8 @@ export type Law =
   | 'return-has-entry'
   /** the grabs inside a pin_user_pages call sum to what it returns */
   | 'grabs-sum-to-return'
+  /** a task's call of the pin_user_pages family returns before the next begins */
+  | 'call-returns'
   /** a page is not handed out twice; that it is freed twice proves nothing: alloc_pages_bulk() leaves no event */
   | 'allocated-then-freed'
   /** a page goes under writeback once before that ends */

@@ -302,13 +302,18 @@ export class GupTracker {
     const alone = call.pages.length === 1 && call.nr > 1 && !call.list;
     for (const pfn of call.pages) {
       const row = rowOf(pfn);
-      if (row >= 0) this.held.dropCall(row, alone ? call.nr : 1, deed, call);
+      if (row < 0) continue;
+      // A large folio holds the pages of the range; of small ones each is dropped once, and only the first is named.
+      const large = (m.pages.state[row]! & PageState.large) !== 0;
+      this.held.dropCall(row, alone && large ? call.nr : 1, deed, call);
     }
   }
 
   pinCall(ev: TraceEvent): void {
     const {m} = this;
     if (ev.kind === K.PinCall) {
+      const before = m.calls.pins.get(ev.pid);
+      if (before !== undefined) this.noReturn(before, ev);
       const flags = ev.hasFlags !== 0 ? ev.gupFlags : -1;
       m.calls.pins.set(ev.pid, {call: m.calls.nextCall(), gupFlags: flags, t: ev.t, start: ev.start, grabbed: 0});
       if (m.calls.pins.size > CALLS_MAX) {
@@ -343,6 +348,21 @@ export class GupTracker {
       pfn: -1,
       line: ev.line,
       why: `the call that returns at line ${ev.line} pinned ${ev.ret} pages, and ${call.grabbed} grabs of it are in the trace`,
+    });
+  }
+
+  /** A task is in one call at a time (none of the pin_user_pages family calls another): the return of the one before is missing. */
+  private noReturn(call: PinCall, ev: TraceEvent): void {
+    const {m} = this;
+    if (!m.records(K.PinReturn)) return;
+    m.audit.breach({
+      law: 'call-returns',
+      what: 'taken',
+      from: call.t,
+      to: ev.t,
+      pfn: -1,
+      line: ev.line,
+      why: `the task calls again at line ${ev.line} and its call before has no return in the trace: what that pinned is not known`,
     });
   }
 

@@ -1,0 +1,44 @@
+/** What a call of the GUP family proves about the pins that it takes or drops, and what it does not. */
+import {expect, it} from 'vitest';
+import {toldOf} from './analyze-text.js';
+import {SmallKernel} from './small-kernel.js';
+
+const P = 0x5dac9;
+
+it('an unpin of many pages that names the first drops one pin of it, not all', async () => {
+  const k = new SmallKernel({refs: false});
+  k.anon(P);
+  k.pin(P);
+  k.pin(P);
+  for (let i = 0; i < 2; i++) {
+    k.line(
+      `unpin_user_page_range_dirty_lock: (unpin_user_page_range_dirty_lock+0x0/0x90) page=${k.pointer(P)} npages=4 make_dirty=0`,
+    );
+    k.wait(30_000);
+  }
+  k.munmap(P);
+  const text = k.text().split('\n');
+  expect(await toldOf(text.filter((line) => !line.includes(' gup_put_folio: ')).join('\n'))).toEqual([]);
+});
+
+it('a call without a return may have pinned what its grabs do not show', async () => {
+  const k = new SmallKernel({refs: false});
+  k.anon(P);
+  for (let i = 0; i < 10; i++) {
+    k.pin(P);
+    k.unpin(P);
+  }
+  const before = k.text();
+  k.pin(P);
+  const pinned = k.text().slice(before.length).split('\n');
+  expect(pinned.length).toBe(5); // call, grab, the grab's return, the call's return, and the end
+  k.pin(P);
+  k.unpin(P);
+  k.unpin(P);
+  k.munmap(P);
+  const rest = k.text().slice(before.length + pinned.join('\n').length);
+  const whole = `${before}${pinned.join('\n')}${rest}`;
+  expect(await toldOf(whole)).toEqual([]);
+  // the first of the two lost its grab and its return
+  expect(await toldOf(`${before}${pinned[0]}\n${rest}`)).toEqual(['unpin-without-pin error possible 0x5dac9']);
+});
