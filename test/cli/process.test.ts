@@ -65,7 +65,7 @@ describe('pinscope', () => {
   );
 
   it.each([
-    ['analyse x', 'unknown command analyse; pinscope --help lists the commands'],
+    ['analyse x', 'unknown command analyse; did you mean pinscope analyze?'],
     ['trace.txt', 'trace.txt is a file, not a command; to read it: pinscope analyze trace.txt'],
     ['analyze --jsn trace.txt', 'unknown flag --jsn; did you mean --json?'],
     ['analyze nowhere', 'nowhere: no such file; check the path'],
@@ -144,9 +144,13 @@ describe('a run that is stopped', () => {
       kill $writer`);
   }
 
-  it.each(['INT', 'TERM', 'HUP'])('by SIG%s reports what it has read, and says so', (signal) => {
+  it.each([
+    ['INT', 130],
+    ['TERM', 143],
+    ['HUP', 129],
+  ])('by SIG%s reports what it has read, and says so', (signal, status) => {
     const {stdout, stderr} = interrupted(signal);
-    expect(stdout).toBe('status 0\n');
+    expect(stdout).toBe(`status ${status}\n`);
     expect(stderr).toMatch(new RegExp(`^pinscope: SIG${signal}: stopping; `));
     const report = JSON.parse(readFileSync(at(`out.${signal}`), 'utf8')) as {
       partial: string;
