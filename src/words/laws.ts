@@ -7,6 +7,5 @@ export const LAW_WORDS: Record<Law, string> = {
   'call-returns': 'a call of the pin_user_pages family returns before its task calls again',
   'allocated-then-freed': 'a page is not handed out again before it was freed',
   'writeback-then-end': 'a page does not go under writeback again before it has ended',
-  'call-returns': 'a task that calls pin_user_pages again has returned from the call before',
   'counts-add-up': 'printed counts follow from the changes before them',
 };
