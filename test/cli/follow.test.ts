@@ -26,7 +26,12 @@ function mistake(at_s: number, pfn = P): string {
 
 /** Without the header and what SmallKernel begins with. */
 function later(text: string): string {
-  return text.split('\n').slice(2).join('\n');
+  // without the lines of the kernel's start, which would go back in time
+  return text
+    .split('\n')
+    .slice(2)
+    .filter((line) => !line.includes(' bash-77 '))
+    .join('\n');
 }
 
 class Run {
