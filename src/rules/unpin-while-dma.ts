@@ -1,4 +1,5 @@
 import {held, last, live, owns, told} from '../claims/premise.js';
+import {EventKind as K} from '../events/event.js';
 import type {Drop, Listener} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
@@ -36,7 +37,7 @@ export const unpinWhileDma: Rule = {
     /** The pin is older than the trace, or its taking is not recorded: a mapping seen since then may be its own. */
     function unseenPin(drop: Drop): boolean {
       // Where takings are not recorded at all, every mapping would be one of an unseen pin.
-      if (m.coverage.takingUncovered() !== null && m.audit.balanced === 0 && !countsRecorded(m)) return false;
+      if (m.coverage.takingUncovered() !== null && m.audit.balanced === 0 && !m.records(K.RefModAndTest)) return false;
       if (drop.from.some((f) => f.reference.knownBy === 'count')) return true;
       return drop.unmatched > 0 && (m.pages.state[drop.row]! & PageState.lifeSeen) === 0;
     }
