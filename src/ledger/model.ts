@@ -8,6 +8,7 @@
 import {believable} from '../events/believable.js';
 import {Calls} from './trackers/calls.js';
 import {Audit} from '../capture/audit.js';
+import {Skew} from '../capture/skew.js';
 import {Coverage} from '../capture/coverage.js';
 import {Era} from '../capture/era.js';
 import {
@@ -60,6 +61,7 @@ export class Model implements EventSink {
   readonly losses = new Losses(this.gaps);
   readonly entries = new Entries(this.gaps);
   readonly audit = new Audit();
+  readonly skew = new Skew();
   readonly coverage = new Coverage();
   readonly limits = new Limits();
   readonly tasks = new Tasks(this.limits);

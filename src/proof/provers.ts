@@ -37,8 +37,16 @@ const TIE_NS = 1000;
 function ordered(first: Deed, second: Deed, {m}: Court): Ruling {
   if (second.t < first.t) return REFUTED;
   if (first.cpu === second.cpu && first.cpu >= 0) return proven(first, second);
-  const limit = m.time.unit === 'ticks' ? 0 : TIE_NS;
-  if (second.t - first.t > limit) return proven(first, second);
+  const distance = second.t - first.t;
+  const ahead = m.skew.ahead(first.cpu, second.cpu, m.facts.get('clock'));
+  if (distance > (m.time.unit === 'ticks' ? 0 : TIE_NS)) {
+    if (distance > ahead) return proven(first, second);
+    return open(
+      `lines ${first.line} and ${second.line} are on two CPUs, whose clocks may differ by more than lies between them: record with trace_clock mono`,
+      first,
+      second,
+    );
+  }
   return open(
     `lines ${first.line} and ${second.line} have equal times on two CPUs: their order is not known`,
     first,

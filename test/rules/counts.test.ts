@@ -79,7 +79,7 @@ describe('put-on-pin', () => {
     k.line(`folios_put_refs: (folios_put_refs+0x4/0x1a0) nr=4 f={${k.pointer(0x500)},0x0,0x0,0x0}`);
     k.pin(P);
     k.put(P);
-    const at = k.text().split('\n').length - 1;
+    const at = k.text(null).split('\n').length - 1;
     k.munmap(P);
     later(k);
     const {findings} = await analyzeText(k.text());

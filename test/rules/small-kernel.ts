@@ -78,8 +78,9 @@ export class SmallKernel {
 
   // --- the trace
 
-  text(): string {
-    return `${this.lines.join('\n')}\n`;
+  /** `clock`: what its last line says of the clock; null for a trace that does not say, as tracefs' own. */
+  text(clock: string | null = 'mono'): string {
+    return `${this.lines.join('\n')}\n${clock === null ? '' : `# pinscope-record: clock=${clock}\n`}`;
   }
 
   /** Does something as another task, on another CPU or in an interrupt. */

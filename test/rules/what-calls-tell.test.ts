@@ -28,9 +28,9 @@ it('a call without a return may have pinned what its grabs do not show', async (
     k.pin(P);
     k.unpin(P);
   }
-  const before = k.text();
+  const before = k.text(null);
   k.pin(P);
-  const pinned = k.text().slice(before.length).split('\n');
+  const pinned = k.text(null).slice(before.length).split('\n');
   expect(pinned.length).toBe(5); // call, grab, the grab's return, the call's return, and the end
   k.pin(P);
   k.unpin(P);

@@ -1,6 +1,7 @@
 /** What the trackers of DMA use of the ledger around them, by name: none of them knows the ledger itself. */
 import type {TraceEvent} from '../../events/event.js';
 import type {Limits} from '../../base/limits.js';
+import type {Skew} from '../../capture/skew.js';
 import type {Hooks} from '../listener.js';
 import type {PageTable} from '../tables/page-table.js';
 import type {Deed, ReferenceKind} from '../tables/references.js';
@@ -10,6 +11,8 @@ export interface Around {
   readonly pages: PageTable;
   readonly calls: Calls;
   readonly limits: Limits;
+  /** told of causes and their effects on other CPUs */
+  readonly skew: Skew;
   readonly on: Hooks;
   /** resolves pointers to struct page */
   readonly identity: {pfn(hi: number, lo: number): number};

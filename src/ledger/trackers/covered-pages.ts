@@ -159,6 +159,7 @@ export class CoveredPages {
   /** The event at hand says that a window is over: its `close` and the rest are filled in. */
   ended(ev: TraceEvent, window: DmaWindow): void {
     const {m} = this;
+    if (window.certainEnd && window.close !== undefined) m.skew.caused(window.open, window.close);
     for (const tell of m.on.dmaClosed) tell(window);
     const slot = m.calls.slot(ev.cpu, ev.context);
     const run = m.calls.unmapped[slot];

@@ -194,6 +194,7 @@ export class Holdings {
     for (const {reference, n: some} of chosen.from) {
       reference.dropped = deed;
       reference.dropCertain = chosen.certain;
+      if (chosen.certain && reference.line > 0) m.skew.caused(reference, deed);
       this.reduce(reference, some, wanted);
     }
     chosen.unmatched -= this.unlisted(row, kind, chosen.unmatched);

@@ -1,0 +1,74 @@
+import {describe, expect, it} from 'vitest';
+import {Skew} from '../../src/capture/skew.js';
+import {analyzeText, told, toldOf} from './analyze-text.js';
+import {SmallKernel} from './small-kernel.js';
+
+const P = 0x2fb0;
+
+/** Unpinned on CPU 1, and the device lets go on CPU 0 `later_us` after that, as the two clocks have it. */
+function early(later_us: number): SmallKernel {
+  const k = new SmallKernel();
+  k.anon(P);
+  k.pin(P);
+  k.map(P);
+  k.by({task: 'kworker/1:1-20', cpu: 1}, () => k.unpin(P));
+  k.wait(later_us);
+  k.unmap(P);
+  k.munmap(P);
+  return k;
+}
+
+/** Correct reads whose cause and effect lie on two CPUs, `apart_us` from map to unmap. */
+function reads(k: SmallKernel, apart_us: number): void {
+  for (let i = 1; i <= 4; i++) {
+    k.anon(P + i);
+    k.pin(P + i);
+    k.by({task: 'wl-310', cpu: 1}, () => k.map(P + i, 'FROM_DEVICE'));
+    k.wait(apart_us);
+    k.unmap(P + i, 'FROM_DEVICE');
+    k.unpin(P + i);
+    k.munmap(P + i);
+  }
+}
+
+describe('an order on two CPUs', () => {
+  it('is proven by a clock that is one for all', async () => {
+    expect(await toldOf(early(50).text('mono'))).toEqual(['unpin-while-dma error sure 0x2fb0']);
+  });
+
+  it.each([null, 'local', 'x86-tsc-like'])('is not proven by distance where the clock is %s', async (clock) => {
+    const report = await analyzeText(early(50).text(clock));
+    expect(told(report)).toEqual(['unpin-while-dma error possible 0x2fb0']);
+    expect(report.findings[0]!.reason).toContain('record with trace_clock mono');
+  });
+
+  it('is proven where causes and effects on the same CPUs lie closer than the two events', async () => {
+    const far = early(5000);
+    reads(far, 100);
+    expect(await toldOf(far.text('local'))).toContain('unpin-while-dma error sure 0x2fb0');
+    const near = early(50);
+    reads(near, 100);
+    expect(await toldOf(near.text('local'))).toContain('unpin-while-dma error possible 0x2fb0');
+  });
+});
+
+describe('Skew', () => {
+  it('is bounded by the closest pair, one way only', () => {
+    const skew = new Skew();
+    expect(skew.ahead(0, 1, undefined)).toBe(Infinity);
+    skew.caused({t: 100, cpu: 0}, {t: 900, cpu: 1});
+    skew.caused({t: 100, cpu: 0}, {t: 300, cpu: 1});
+    skew.caused({t: 100, cpu: 0}, {t: 500, cpu: 1});
+    expect(skew.ahead(0, 1, 'local')).toBe(200);
+    expect(skew.ahead(1, 0, 'local')).toBe(Infinity);
+    expect(skew.ahead(1, 0, 'mono')).toBe(0);
+  });
+
+  it('learns nothing from one CPU, or from one that is not known', () => {
+    const skew = new Skew();
+    skew.caused({t: 1, cpu: 2}, {t: 2, cpu: 2});
+    skew.caused({t: 1, cpu: -1}, {t: 2, cpu: 0});
+    expect(skew.ahead(2, 2, 'local')).toBe(Infinity);
+    expect(skew.ahead(-1, 0, 'local')).toBe(Infinity);
+  });
+});
