@@ -14,6 +14,12 @@ const ENDED_MAX = 16_384;
 /** Of so many pages of a mapping the holders are kept. */
 const HOLDERS_MAX = 16;
 
+/** Whether an IOMMU stands before the mapping's pages: only its addresses can be in a fault of translation. */
+function translated({iommuOnly, spans, address, runs}: DmaWindow, page: number): boolean {
+  if (iommuOnly || spans !== undefined) return true;
+  return address >= 0 && runs.length > 0 && Math.floor(address / page) !== runs[0]!.pfn;
+}
+
 export class EndedMappings {
   /** lists of which the trace prints a part: an address may be of the rest */
   cutLists = 0;
@@ -39,6 +45,7 @@ export class EndedMappings {
     const {close, endedBy} = window;
     if (window.cut > 0) this.cutLists++;
     const page = 2 ** this.around.pageSize.shift;
+    if (!translated(window, page)) return;
     const spans = window.spans ?? (window.address < 0 ? direct(window.runs, page) : undefined);
     let low = window.address;
     let high = window.address + Math.max(1, window.size);
