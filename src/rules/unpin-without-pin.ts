@@ -84,6 +84,11 @@ export const unpinWithoutPin: Rule = {
                 countsRecorded(m) || !byInterrupt(m, drop.deed),
                 "the unpin is an interrupt's and no page_ref events back the probes: it ends an I/O whose pin may have left no event",
               ),
+              told(
+                'takings of this page show',
+                get !== undefined || pinnedHere.has(row),
+                'nothing of this page was seen to be taken in its life: one that left no event explains the unpin as well',
+              ),
               never('taken', moment, since, drop.deed.t),
             ];
         context.claim({

@@ -216,7 +216,7 @@ export class Holdings {
       subKnown: subFirst >= 0,
       rawAfter: pages.count[row] === UNKNOWN_COUNT ? UNKNOWN_COUNT : pages.count[row]!,
       doubt: null,
-      certain: true,
+      certain: call?.applied !== true,
       paired: chosen.how,
     };
     if (hint && hint.stack >= 0) deed.stack = hint.stack;
