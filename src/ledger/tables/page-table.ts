@@ -74,6 +74,8 @@ export class PageTable {
   generation = new Int32Array(FIRST_CAPACITY);
   /** time the generation began, or the first event seen of it */
   since = new Float64Array(FIRST_CAPACITY);
+  /** CPU that allocated it, where it was free until then; -1 not known */
+  sinceCpu = new Int16Array(FIRST_CAPACITY);
   lastTime = new Float64Array(FIRST_CAPACITY);
   /** replayed raw `_refcount`; UNKNOWN_COUNT */
   expect = new Int32Array(FIRST_CAPACITY);
@@ -151,6 +153,7 @@ export class PageTable {
   reset(row: number, t: number): void {
     this.state[row] = 0;
     this.since[row] = t;
+    this.sinceCpu[row] = -1;
     this.lastTime[row] = t;
     this.expect[row] = UNKNOWN_COUNT;
     this.count[row] = UNKNOWN_COUNT;
@@ -226,6 +229,7 @@ export class PageTable {
     this.order = copy(this.order, new Int8Array(capacity));
     this.generation = copy(this.generation, new Int32Array(capacity));
     this.since = copy(this.since, new Float64Array(capacity));
+    this.sinceCpu = copy(this.sinceCpu, new Int16Array(capacity));
     this.lastTime = copy(this.lastTime, new Float64Array(capacity));
     this.expect = copy(this.expect, new Int32Array(capacity));
     this.count = copy(this.count, new Int32Array(capacity));

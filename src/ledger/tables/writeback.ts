@@ -11,6 +11,8 @@ export interface Writeback {
   ownMapping: boolean;
   /** when over */
   end: Deed | undefined;
+  /** it began while another was open, whose end was missed or is yet to come: which end is whose is not certain */
+  outOfTurn: boolean;
   /** the end is that of another event: the next start, or a flag that is gone */
   endUnseen: boolean;
 }

@@ -91,8 +91,10 @@ export class Lifetime {
     const held = PageState.lifeSeen | PageState.free;
     if ((pages.state[row]! & held) === PageState.lifeSeen && m.records(K.PageFree))
       this.breach(ev, row, `line ${ev.line} hands the page out again although its free is not in the trace`);
+    const wasFree = (pages.state[row]! & PageState.free) !== 0;
     this.cut(ev.t, row, false);
     pages.state[row] = FRESH;
+    if (wasFree) pages.sinceCpu[row] = ev.cpu;
   }
 
   private freed(ev: TraceEvent, pfn: number): void {
@@ -112,6 +114,7 @@ export class Lifetime {
       const row = pages.find(pfn + i);
       if (row < 0) continue;
       if (this.holdsAnything(row)) this.tellFreed(ev, row, true);
+      if (pages.sinceCpu[row]! >= 0) m.skew.caused({t: pages.since[row]!, cpu: pages.sinceCpu[row]!}, ev);
       this.cut(ev.t, row, true);
       pages.state[row] = PageState.lifeSeen | PageState.free;
       this.half.delete(row);

@@ -36,16 +36,22 @@ export class WritebackTracker {
     switch (ev.kind) {
       case K.WritebackStart:
         this.clearing.delete(row);
-        if (m.pages.writebacks[row]) {
+        if (m.pages.writebacks[row] === undefined) this.start(ev, row, true);
+        else {
           // A page under writeback cannot go under it again: the end before was missed.
           m.pages.writebacks[row]!.endUnseen = true;
           this.breach(ev, row, m.pages.writebacks[row]!.start.t);
           this.end(ev, row);
+          this.start(ev, row, true);
+          m.pages.writebacks[row]!.outOfTurn = true;
         }
-        this.start(ev, row, true);
         break;
       case K.WritebackEnd:
-        if (m.pages.writebacks[row]) this.end(ev, row);
+        if (m.pages.writebacks[row]) {
+          const {start, exact, outOfTurn} = m.pages.writebacks[row]!;
+          if (exact && !outOfTurn) m.skew.caused(start, ev);
+          this.end(ev, row);
+        }
         break;
       case K.ClearDirtyForIo:
         this.clear(ev, row);
@@ -113,6 +119,7 @@ export class WritebackTracker {
       flagSeenAt: exact ? -Infinity : ev.t,
       ownMapping: false,
       end: undefined,
+      outOfTurn: false,
       endUnseen: false,
     };
     pages.writebacks[row] = writeback;
