@@ -14,7 +14,7 @@ export type Premise =
   /** it was a reference of this kind, of this page */
   | {id: 'held'; kind: ReferenceKind; references: readonly Reference[]; page: Moment}
   /** and it was there still at `at`: its drop comes later, its own I/O runs, or nothing dropped it unseen */
-  | {id: 'still-held'; reference: Reference; page: Moment; at: number; window: DmaWindow | undefined}
+  | {id: 'still-held'; reference: Reference; page: Moment; at: When; window: DmaWindow | undefined}
   /** no other reference of the kind is left on the page; `maybeHeld`: one of its folio is, on a page that is not known */
   | {id: 'last'; kind: ReferenceKind; page: Moment; drop: Drop; maybeHeld: boolean}
   /** the mapping is that reference's own I/O */
@@ -24,7 +24,7 @@ export type Premise =
   /** the page is of a file; `under`: a reference that was held when this writeback began */
   | {id: 'of-file'; page: Moment; under: {reference: Reference; start: Deed} | undefined}
   /** the writeback was running at `at` */
-  | {id: 'under-writeback'; writeback: Writeback; at: number; late: boolean}
+  | {id: 'under-writeback'; writeback: Writeback; at: When; late: boolean}
   /** this event ended the page's life */
   | {id: 'freed'; deed: Deed; seen: boolean}
   /** what did not happen, within [from, to] */
@@ -46,6 +46,12 @@ export type Premise =
   /** a fact that the trace either tells or does not; `says` names it, `why` what is open without it */
   | {id: 'told'; says: string; known: boolean; by: readonly Line[]; why: string};
 
+/** An event of which the order with others matters: a time means something on its own CPU's clock only. */
+export type When = Pick<Deed, 't' | 'cpu' | 'input' | 'line'>;
+
+/** The end of the trace: after everything that is in it. */
+export const endOfTrace = (t: number): When => ({t, cpu: -1, input: 0, line: 0});
+
 /** Where a line of evidence stands. */
 export interface Line {
   input: number;
@@ -58,7 +64,7 @@ export const held = (references: readonly Reference[], page: Moment, kind: Refer
   references,
   page,
 });
-export const stillHeld = (reference: Reference, page: Moment, at: number, window?: DmaWindow): Premise => ({
+export const stillHeld = (reference: Reference, page: Moment, at: When, window?: DmaWindow): Premise => ({
   id: 'still-held',
   reference,
   page,
@@ -79,7 +85,7 @@ export const ofFile = (page: Moment, reference?: Reference, start?: Deed): Premi
   page,
   under: reference && start ? {reference, start} : undefined,
 });
-export const underWriteback = (writeback: Writeback, at: number, late: boolean): Premise => ({
+export const underWriteback = (writeback: Writeback, at: When, late: boolean): Premise => ({
   id: 'under-writeback',
   writeback,
   at,

@@ -2,10 +2,10 @@
  * One prover a premise: proven by events, refuted by events, or open, and why. This is the only place that decides what is
  * certain; a premise that nothing proves is open, never assumed.
  */
-import type {Line, Premise} from '../claims/premise.js';
+import type {Line, Premise, When} from '../claims/premise.js';
 import type {Model} from '../ledger/model.js';
 import {countAt, liveAt} from '../ledger/tables/dma.js';
-import type {Deed, Reference} from '../ledger/tables/references.js';
+import type {Reference} from '../ledger/tables/references.js';
 import {untold} from '../capture/times.js';
 import type {Doubt, Silence} from './silence.js';
 
@@ -34,7 +34,8 @@ function lines(by: readonly (Line | undefined)[]): Line[] {
 const TIE_NS = 1000;
 
 /** Two events of one kind on one CPU are in the order of that CPU's own stream; else their distance must exceed the skew. */
-function ordered(first: Deed, second: Deed, {m}: Court): Ruling {
+function ordered(first: When, second: When, {m}: Court): Ruling {
+  if (first.line === second.line && first.line > 0 && first.input === second.input) return proven(first);
   if (second.t < first.t) return REFUTED;
   if (first.cpu === second.cpu && first.cpu >= 0) return proven(first, second);
   const distance = second.t - first.t;
@@ -79,32 +80,36 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     return {state: 'proven', by};
   },
 
-  'still-held'({reference, page, at, window}, {m, silence}) {
+  'still-held'({reference, page, at, window}, court) {
+    const {m, silence} = court;
     const taken = typed(reference);
     if (taken.state !== 'proven') return taken;
+    if (at.line > 0) {
+      const since = ordered(reference, at, court);
+      if (since.state !== 'proven') return since;
+    }
     // Its own I/O runs: nobody lets go of what a device still has.
     if (
       window?.close !== undefined &&
-      liveAt(window, at).state === 'live' &&
+      liveAt(window, at.t).state === 'live' &&
       (window.certainEnd || m.dma.endsToBeExpected(window)) &&
-      silence.lost(window.open.t, at) === null
+      ordered(at, window.close, court).state === 'proven' &&
+      silence.lost(window.open.t, at.t) === null
     )
       return proven(reference, window.open);
     const {dropped} = reference;
-    if (
-      dropped !== undefined &&
-      reference.dropCertain &&
-      dropped.t >= at &&
-      silence.lostOf(page, reference.t, at) === null
-    )
-      return proven(reference, dropped);
+    if (dropped !== undefined && reference.dropCertain && silence.lostOf(page, reference.t, at.t) === null) {
+      const later = ordered(at, dropped, court);
+      if (later.state === 'proven') return proven(reference, dropped);
+      if (later.state === 'open') return later;
+    }
     if (page.large && reference.maybeDropped !== undefined)
       return open(
         `line ${reference.maybeDropped.line} may be its drop: a change of that size, by no probe that was seen`,
         reference,
         reference.maybeDropped,
       );
-    return unless(silence.never('dropped', page, reference.t, at), reference);
+    return unless(silence.never('dropped', page, reference.t, at.t), reference);
   },
 
   last({kind, page, drop, maybeHeld}, {silence}) {
@@ -169,15 +174,20 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     return open('whether the page is of a file is not known: no filemap event and no page flags of it were recorded');
   },
 
-  'under-writeback'({writeback, at, late}, {m, silence}) {
-    if (!late) return proven(writeback.start);
-    if (writeback.end !== undefined && writeback.end.t < at) return REFUTED;
-    if (writeback.flagSeenAt >= at) return proven(writeback.start, writeback.end);
-    if (writeback.end === undefined || writeback.endUnseen === true)
-      return open('the end of the writeback was not seen: it may have come before the pin', writeback.start);
+  'under-writeback'({writeback, at, late}, court) {
+    const {m, silence} = court;
+    const {start, end} = writeback;
+    if (!late) return proven(start);
+    if (writeback.flagSeenAt >= at.t) return proven(start, end);
+    const begun = ordered(start, at, court);
+    if (begun.state !== 'proven') return begun;
+    if (end === undefined || writeback.endUnseen === true)
+      return open('the end of the writeback was not seen: it may have come before the pin', start);
+    const over = ordered(at, end, court);
+    if (over.state !== 'proven') return over;
     if (!m.writeback.endsRecorded)
-      return open('the ends of writeback are not recorded: it may have been over before the pin', writeback.start);
-    return unless(silence.left() ?? silence.lost(writeback.start.t, writeback.end.t), writeback.start, writeback.end);
+      return open('the ends of writeback are not recorded: it may have been over before the pin', start);
+    return unless(silence.left() ?? silence.lost(start.t, end.t), start, end);
   },
 
   freed({deed, seen}) {

@@ -233,7 +233,7 @@ class LateDirty implements Listener {
       premises: [
         held([pin], page),
         ofFile(page, pin.cleaned && pin, pin.cleaned),
-        late ? marksTwice(page, marks) : stillHeld(pin, page, mark.t),
+        late ? marksTwice(page, marks) : stillHeld(pin, page, mark),
         never('written back', page, late ? unpin.t : pin.cleanedAt, mark.t),
       ],
       start: mark.t,

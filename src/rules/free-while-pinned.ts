@@ -36,7 +36,7 @@ export const freeWhilePinned: Rule = {
             order: r.sub >= 0 ? 0 : pages.order[row]!,
             span: r.sub >= 0 ? r.n : 1,
             page: moment,
-            premises: [held([r], moment), freed(deed, seen), stillHeld(r, moment, deed.t)],
+            premises: [held([r], moment), freed(deed, seen), stillHeld(r, moment, deed)],
             start: deed.t,
             end: deed.t,
             deed: `${r.task}.${deed.task}`,

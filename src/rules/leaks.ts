@@ -1,4 +1,4 @@
-import {held, never, type Premise, stillHeld, told} from '../claims/premise.js';
+import {endOfTrace, held, never, type Premise, stillHeld, told} from '../claims/premise.js';
 import type {Claim} from '../claims/claim.js';
 import {EventKind as K, PageFlag} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
@@ -164,7 +164,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       longterm: longterm === true,
       premises: [
         held([reference], moment, kind),
-        ...(why === null ? [stillHeld(reference, moment, end)] : [told('its owner is gone', false, why)]),
+        ...(why === null ? [stillHeld(reference, moment, endOfTrace(end))] : [told('its owner is gone', false, why)]),
       ],
     });
     if (reference.knownBy === 'count') return note(null);

@@ -1,4 +1,4 @@
-import {held as isHeld, stillHeld, told} from '../claims/premise.js';
+import {endOfTrace, held as isHeld, stillHeld, told} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
 import {PageState} from '../ledger/tables/page-table.js';
@@ -43,7 +43,7 @@ export const longPin: Rule = {
             longterm !== undefined,
             'its flags were not traced: it may be a long-term pin',
           ),
-          stillHeld(pin, moment, drop ? end : m.last),
+          stillHeld(pin, moment, drop ?? endOfTrace(m.last)),
         ],
         start: pin.t,
         end: drop ? end : NaN,

@@ -61,7 +61,7 @@ export const longtermPinInCma: Rule = {
                 m.cmaKnown,
                 'mt=4 is CMA only where CONFIG_CMA is set, which nothing in the trace shows',
               ),
-              stillHeld(pin, moment, returned.t),
+              stillHeld(pin, moment, returned),
             ],
             start: pin.t,
             end: returned.t,

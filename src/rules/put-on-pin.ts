@@ -116,7 +116,7 @@ export const putOnPin: Rule = {
         tell(row, pin, deed, 0, [
           held([pin], moment),
           freed(deed, seen),
-          stillHeld(pin, moment, deed.t),
+          stillHeld(pin, moment, deed),
           never('dropped', moment, pin.t, deed.t),
         ]);
       },

@@ -28,6 +28,8 @@ export const writebackWhileDma: Rule = {
       const {row, writeback, reference, writable} = held;
       if (!writable || held.page.kind === 'anonymous' || m.pages.pins[row]! > 0) return;
       const start = Math.max(writeback.start.t, writable.window.open.t);
+      const late = writable.window.open.t > writeback.start.t;
+      const met = late ? writable.window.open : writeback.start;
       const moment = held.page;
       context.claim({
         rule: 'writeback-while-dma',
@@ -37,9 +39,9 @@ export const writebackWhileDma: Rule = {
         page: moment,
         premises: [
           isHeld([reference], moment, 'get'),
-          stillHeld(reference, moment, start, writable.window),
+          stillHeld(reference, moment, met, writable.window),
           owns(writable),
-          underWriteback(writeback, start, start > writeback.start.t),
+          underWriteback(writeback, met, late),
           ofFile(moment, reference, writeback.start),
           ...(countsRecorded(m)
             ? []

@@ -41,6 +41,7 @@ export const writebackWhilePinned: Rule = {
     return watchWriteback(m, 'pin', (held) => {
       const {row, writeback, reference, writable, readable} = held;
       const start = Math.max(writeback.start.t, reference.t);
+      const met = held.late ? reference : writeback.start;
       const intent = intentOf(held);
       const severity = severityOf(held, intent);
       const moment = held.page;
@@ -53,8 +54,11 @@ export const writebackWhilePinned: Rule = {
         page: moment,
         premises: [
           isHeld([reference], moment),
-          stillHeld(reference, moment, start, writable?.window ?? readable?.window),
-          underWriteback(writeback, start, held.late),
+          stillHeld(reference, moment, met, writable?.window ?? readable?.window),
+          underWriteback(writeback, met, held.late),
+          ...(writable && writable.window.open.t > start
+            ? [underWriteback(writeback, writable.window.open, true)]
+            : []),
           ...(severity === 'note' ? [] : [ofFile(moment, reference, writeback.start)]),
           ...(writable ? [owns(writable)] : []),
           ...throughBuffer(writable?.window),

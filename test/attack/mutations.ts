@@ -211,7 +211,10 @@ export const MUTATIONS: readonly Mutation[] = [
     make(lines, random) {
       const cpu = someOf(lines, (line) => line.cpu, random);
       const by = (random.chance(0.5) ? -1000 : 1000) * us;
-      const moved = lines.map((l) => (l.name !== '' && l.cpu === cpu ? at(l, Math.max(0, l.t + by)) : l));
+      // a clock that differs from CPU to CPU is none that the recorder calls one for all
+      const moved = lines
+        .filter((l) => !l.text.startsWith('# pinscope-record: clock='))
+        .map((l) => (l.name !== '' && l.cpu === cpu ? at(l, Math.max(0, l.t + by)) : l));
       return {
         lines: reordered(moved, (list) => list.sort((a, b) => a.t - b.t)),
         what: `CPU ${cpu}`,
