@@ -30,6 +30,9 @@ const LISTED_MAX = 1_000_000;
 const PAGE_LOOKS = 32;
 /** Most evidence lines of one finding: those of the first page are always there. */
 const EVIDENCE_MAX = 40;
+/** Most pages of one finding that keep windows and lines of their own, and of all findings together. */
+const OWN_MAX = 32;
+const OWN_ALL_MAX = 50_000;
 
 interface Page extends PageTime {
   pfn: number;
@@ -37,6 +40,8 @@ interface Page extends PageTime {
   row: number;
   generation: number;
   occurrences: number;
+  /** what is claimed of this page; null where too many are kept */
+  own: Pick<Claim, 'premises' | 'evidence' | 'at'> | null;
 }
 
 /** A claim that holds, and how it was proven. */
@@ -66,6 +71,8 @@ export class Findings {
   dropped = 0;
   /** pages in the findings kept */
   private listed = 0;
+  /** of which with a claim of their own */
+  private owned = 0;
   private readonly groups: Group[] = [];
   private readonly open = new Map<string, Group>();
 
@@ -145,7 +152,11 @@ export class Findings {
       if (!(end <= page.end)) page.end = end;
     } else if (group.pages.size < PAGES_MAX && this.listed < LISTED_MAX) {
       this.listed++;
-      group.pages.set(key, {pfn, order, row, generation, start, end, occurrences: 1});
+      const keep = group.pages.size < OWN_MAX && this.owned < OWN_ALL_MAX;
+      if (keep) this.owned++;
+      const {premises, evidence, at} = v;
+      const own = keep ? {premises, evidence, at} : null;
+      group.pages.set(key, {pfn, order, row, generation, start, end, occurrences: 1, own});
     } else this.m.limits.hit('finding-pages');
   }
 
@@ -190,9 +201,11 @@ export class Findings {
     const out = this.groups.filter((group) => !live.has(group)).sort((a, b) => a.start - b.start);
     this.groups.length = 0;
     this.listed = 0;
+    this.owned = 0;
     for (const group of live) {
       this.groups.push(group);
       this.listed += group.pages.size;
+      for (const {own} of group.pages.values()) if (own !== null) this.owned++;
     }
     return out.map((group) => this.finding(group));
   }
@@ -222,6 +235,7 @@ export class Findings {
         order: p.order,
         ...pageTimes(m, p),
         occurrences: p.occurrences,
+        ...(pages.length > 1 && p.own !== null ? this.own(p.own) : {}),
       })),
       ...timesOf(m, group.start, group.end),
       ...momentOf(m, v.at),
@@ -250,6 +264,24 @@ export class Findings {
       history: historyOf(m, group.journal, large),
       windows: windowsOf(m, v),
       counts: {before: decode(v.countsBefore, large), after: decode(v.countsAfter, large)},
+    };
+  }
+
+  /** The moment, the windows and the deciding lines of one page among several. */
+  private own(claim: NonNullable<Page['own']>): Pick<FindingPage, 'at_ns' | 'windows' | 'lines'> {
+    const {m} = this;
+    const lines = claim.evidence.filter((e, i, all) => e.deed.line > 0 && all.findIndex((o) => same(o, e)) === i);
+    return {
+      ...momentOf(m, claim.at),
+      windows: windowsOf(m, claim),
+      lines: lines
+        .sort((a, b) => a.deed.t - b.deed.t || a.deed.line - b.deed.line)
+        .map(({role, deed}) => ({
+          role,
+          input: deed.input,
+          line: deed.line,
+          ...(Number.isFinite(deed.t) && m.time.unit === 'ns' ? {t_ns: String(m.time.absolute(deed.t))} : {}),
+        })),
     };
   }
 

@@ -14,7 +14,7 @@ import {timesOf} from '../words/times.js';
 export const BEGINS = {pin: 'pin', get: 'get', dma: 'map', writeback: 'writeback-start'} as const;
 export const ENDS = {pin: 'unpin', get: 'put', dma: 'unmap', writeback: 'writeback-end'} as const;
 
-export function windowsOf(m: Model, claim: Claim): Window[] {
+export function windowsOf(m: Model, claim: Pick<Claim, 'premises'>): Window[] {
   const references = new Set<Reference>();
   const mappings = new Set<DmaWindow>();
   const writebacks = new Set<Writeback>();

@@ -219,6 +219,11 @@ export interface FindingPage {
   start_ticks?: string;
   end_ticks?: string;
   occurrences: number;
+  /** of findings with several pages, of the first 32: this page's own moment, windows and deciding lines */
+  at_ns?: string | null;
+  at_ticks?: string;
+  windows?: Window[];
+  lines?: {role: string; input: number; line: number; t_ns?: string}[];
 }
 
 export interface Counts {
