@@ -41,6 +41,8 @@ export interface OpenOptions {
   kernel?: string;
   /** symbols that the user gave: record forms name frames and probed functions by them */
   kallsyms?: Kallsyms;
+  /** events that nobody decodes are handed over too where their text names a page: pages are followed */
+  mentions?: boolean;
 }
 
 interface Described {

@@ -15,7 +15,7 @@ import {EventKind, PageName, type TraceEvent} from '../../src/events/event.js';
 import {decimal, find, SLASH, SPACE} from '../bytes.js';
 import {decodeProbe} from '../events/probe.js';
 import {probeOfSymbol, type ProbeSpec} from '../events/probe-table.js';
-import type {EventEntry, EventTable} from '../events/table.js';
+import {type EventEntry, type EventTable, mention} from '../events/table.js';
 
 /** How the payload of an event name is read. */
 export interface Payload {
@@ -75,7 +75,7 @@ export function decodePayload(
   if (read === 'probe' && payload.ifPage && !namesPage(buf, start, end)) read = 'tracepoint';
   switch (read) {
     case 'nothing':
-      ev.kind = EventKind.Other;
+      mention(table.context, buf, start, end, ev);
       return;
     case 'tracepoint':
       // decoders of events that name no page leave these as they were

@@ -66,6 +66,7 @@ export class BpftraceLines {
     this.counters = new ReaderCounters(this.table);
     this.ev.input = options.input;
     this.table.context.setKernel(options.kernel);
+    this.table.context.mentions = options.mentions === true;
     // a program prints page flags as the number they are
     this.table.context.printer = FlagPrinter.libtraceevent;
   }

@@ -30,6 +30,9 @@ export class DecodeContext {
   /** an argument has named the page */
   pageSeen = false;
 
+  /** events that nobody decodes are wanted where their text names a page */
+  mentions = false;
+
   /** FlagPrinter: who turned page flags into text */
   printer: number = FlagPrinter.kernel;
   /**

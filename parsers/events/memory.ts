@@ -12,7 +12,18 @@
  */
 
 import {EventKind, type TraceEvent} from '../../src/events/event.js';
-import {COLON, COMMA, decimal, hex, SPACE, skipDigits, skipHex, skipSpaces, startsWith} from '../bytes.js';
+import {
+  COLON,
+  COMMA,
+  decimal,
+  hasHexPrefix,
+  hex,
+  SPACE,
+  skipDigits,
+  skipHex,
+  skipSpaces,
+  startsWith,
+} from '../bytes.js';
 import type {DecodeContext} from './context.js';
 import {readFields, readingsOf} from './family.js';
 
@@ -53,9 +64,12 @@ export function decodeFilemap(
     pos = skipDigits(buf, skipDigits(buf, pos, end) + 1, end);
     pos = skipSpaces(buf, pos, end);
     if (startsWith(buf, pos, end, INO)) {
-      // %lx without 0x
-      ev.ino = hex(buf, pos + 4, end);
-      pos = skipHex(buf, pos + 4, end);
+      // %lx without 0x, which some write all the same
+      const digits = hasHexPrefix(buf, pos + 4, end) ? pos + 6 : pos + 4;
+      ev.ino = hex(buf, digits, end);
+      pos = skipHex(buf, digits, end);
+      // a number that is not read to its end is none: the file is not known
+      if (pos === digits || (pos < end && buf[pos] !== SPACE)) ev.devId = -1;
     }
   }
   ctx.fields.open(buf, pos, end);

@@ -4,7 +4,7 @@
  */
 
 import {EventKind, type TraceEvent} from '../../src/events/event.js';
-import {copyBytes, hashBytes, LPAREN, sameBytes, SPACE, text} from '../bytes.js';
+import {ascii, copyBytes, find, hashBytes, LPAREN, sameBytes, SPACE, text} from '../bytes.js';
 import {DecodeContext} from './context.js';
 import {decodeDma, decodeFault, decodeIommu} from './dma.js';
 import {decodeBlock, decodeIoUringRegister, decodeWriteback} from './file-io.js';
@@ -152,7 +152,7 @@ export class EventTable {
     if (start < end && buf[start] === UNDERSCORE && isFieldDumpOfProbe(buf, start, end)) {
       const spec = entry.probeByName;
       if (spec) decodeProbe(spec, isReturnDump(buf, start, end), buf, start, end, ev, ctx);
-      else ev.kind = E.Other;
+      else mention(ctx, buf, start, end, ev);
       return;
     }
     switch (entry.family) {
@@ -189,7 +189,7 @@ export class EventTable {
         ev.textEnd = end;
         return;
     }
-    ev.kind = E.Other;
+    mention(ctx, buf, start, end, ev);
   }
 
   /** `(symbol+0x0/0x60) page=..`. False when the payload only happens to begin with a bracket. */
@@ -210,9 +210,20 @@ export class EventTable {
     } else spec = entry.probeByName;
     if (spec) {
       decodeProbe(spec, head.isReturn, buf, head.argsStart, end, ev, this.context);
-    } else ev.kind = E.Other;
+    } else mention(this.context, buf, start, end, ev);
     return true;
   }
+}
+
+const PAGE_WORDS = ['pfn', 'PFN', 'page', 'folio'].map(ascii);
+
+/** An event that nobody decodes: `ev` becomes a mention where those are wanted and its text has a word for a page. */
+export function mention(ctx: DecodeContext, buf: Uint8Array, start: number, end: number, ev: TraceEvent): void {
+  ev.kind = E.Other;
+  if (!ctx.mentions || !PAGE_WORDS.some((word) => find(buf, start, end, word) >= 0)) return;
+  ev.begin(E.Mention);
+  ev.textStart = start;
+  ev.textEnd = end;
 }
 
 /** `__probe_func=.. __probe_ret_ip=..`: a return probe; an entry probe has `__probe_ip=` */

@@ -6,7 +6,7 @@
 import {EventKind} from '../../src/events/event.js';
 import {COLON, EQUALS, GREATER, HASH, hashBytes, LESS, LF, MINUS, SPACE, startsWith} from '../bytes.js';
 import {After, EventLineReader} from '../lines/event-lines.js';
-import type {EventEntry} from '../events/table.js';
+import {mention, type EventEntry} from '../events/table.js';
 import {LineContext, TimeForm} from './context.js';
 import {headerLine, lossLine} from './header.js';
 
@@ -117,7 +117,8 @@ export class FtraceReader extends EventLineReader {
       // printk-msg-only, trace_marker_raw: text without a name
       this.textLines ??= this.table.named('(text)');
       this.textLines.count++;
-      ev.kind = EventKind.Other;
+      ev.nameStart = ev.nameEnd = body;
+      mention(this.table.context, buf, body, end, ev);
       this.give();
       this.after = After.text;
     }

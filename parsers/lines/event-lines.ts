@@ -74,6 +74,7 @@ export abstract class EventLineReader extends LineReader {
     this.clock = new Clock(options.time, sink, options.input);
     this.ev.input = options.input;
     this.table.context.setKernel(options.kernel);
+    this.table.context.mentions = options.mentions === true;
   }
 
   override end(): void {
@@ -233,7 +234,8 @@ export abstract class EventLineReader extends LineReader {
     if (
       entry.withoutTemplate >= ENOUGH_TRIES ||
       entry.templates >= MAX_OF_EVENT ||
-      this.ev.kind <= EventKind.RefUnfreeze
+      this.ev.kind <= EventKind.RefUnfreeze ||
+      this.ev.kind === EventKind.Mention
     )
       return;
     const template = templateOf(entry, this.ev, buf, name, end, this.table.context);

@@ -22,7 +22,7 @@ export async function runAnalyze(options: TraceOptions, version: string, kallsym
       {...judged, kallsyms: symbols, selected: selector(options), ...run},
       () => [],
     );
-    if (report.partial === undefined) checkKnown(reading, options.selection);
+    if (report.partial === undefined) checkKnown(reading, options);
     if (options.verbose) for (const line of readingRemarks(report)) process.stderr.write(`pinscope: ${line}\n`);
     if (symbols) nameReport(report, symbols);
     const chosen = chosenOf(report, options);

@@ -2,7 +2,7 @@
 import {stat} from 'node:fs/promises';
 import {analyze, analyzeReading, type AnalyzeOptions} from '../run/analyze.js';
 import {chosenKeys} from '../findings/choose.js';
-import {checkKnown} from './known.js';
+import {checkKnown, hexHint} from './known.js';
 import {selector} from '../findings/select.js';
 import {Followed} from '../readers/history/followed.js';
 import {narrowAround, narrowToTime} from '../readers/history/narrow.js';
@@ -41,7 +41,7 @@ export async function runHistory(options: HistoryOptions, version: string, kalls
       if (run.signal.aborted) {
         throw new UserError('stopped before the pages of the findings were read', {next: 'name pages with --pfn'});
       }
-      checkKnown(reading, options.selection);
+      checkKnown(reading, options);
       if (options.around !== undefined) around = findingOf(report, options.around);
       ({ranges, cut} = framesOf(around === undefined ? report.findings : [around]));
       if (ranges.length === 0) throw nothingFound(report, options);
@@ -63,7 +63,7 @@ export async function runHistory(options: HistoryOptions, version: string, kalls
     const remark =
       seen.length > 0
         ? `no change of these pages is within ${options.around === undefined ? '--time' : `--around ${options.around}`}`
-        : 'no event names any of these pages; PFNs in a trace are hexadecimal: write them with 0x';
+        : `no event names any of these pages${hexHint(options.filters)}`;
     return {result, code: ExitCode.usage, remark};
   });
 }
@@ -133,6 +133,7 @@ async function recorded(
       return (recorder = new Recorder(m, followed));
     },
   });
+  recorder.end();
   const {tool, command, inputs, clock, span, kernel, quality, timing, partial} = report;
   if (recorder.notKept > 0) {
     quality.push({

@@ -1,7 +1,7 @@
 /** Filters that name what the trace does not have: an error that says what it has, for nothing would be found and mean nothing. */
 import {globMatches} from '../base/glob.js';
 import {INODES_MAX} from '../ledger/trackers/files.js';
-import type {Selection} from './flags.js';
+import type {FindingOptions, Selection} from './flags.js';
 import {nearest, type Range} from './values.js';
 import {UserError} from '../io/user-error.js';
 import type {Reading} from '../run/read.js';
@@ -10,7 +10,10 @@ import type {Reading} from '../run/read.js';
 const LISTED = 8;
 
 /** Throws UserError for the first filter that names nothing of the trace. */
-export function checkKnown({model: m, inputs}: Reading, s: Selection): void {
+export function checkKnown(
+  {model: m, inputs}: Reading,
+  {selection: s, filters}: {selection: Selection; filters: FindingOptions['filters']},
+): void {
   const tasks = m.tasks.all();
   names('--comm', s.comm, 'task', [...new Set(tasks.map((task) => task.comm))]);
   names('--device', s.device, 'device', [...new Set(m.dma.devices.map((device) => device.name))]);
@@ -34,7 +37,7 @@ export function checkKnown({model: m, inputs}: Reading, s: Selection): void {
     const ranges = s.inode.map(({ino}) => ({first: ino, last: ino}));
     numbers('--inode', ranges, 'file', known, String);
   }
-  if (s.pfn.length > 0) pages(m.pages, s.pfn);
+  if (s.pfn.length > 0) pages(m.pages, s.pfn, hexHint(filters));
 }
 
 function names(flag: string, asked: readonly string[], what: string, known: readonly string[]): void {
@@ -65,7 +68,13 @@ interface Pages {
   order: ArrayLike<number>;
 }
 
-function pages({size, pfn, order}: Pages, asked: readonly Range[]): void {
+/** What to say to page frames that were typed as decimal numbers and are not in the trace. */
+export function hexHint(filters: FindingOptions['filters']): string {
+  const typed = filters.filter(({flag}) => flag === '--pfn').flatMap(({value}) => value.split(/[,-]/));
+  return typed.every((item) => /^\s*0x/i.test(item)) ? '' : '; PFNs in a trace are hexadecimal: write them with 0x';
+}
+
+function pages({size, pfn, order}: Pages, asked: readonly Range[], hint: string): void {
   const left = new Set(asked);
   let [least, most] = [Infinity, -Infinity];
   for (let row = 0; row < size; row++) {
@@ -81,10 +90,7 @@ function pages({size, pfn, order}: Pages, asked: readonly Range[]): void {
   const hex = (value: number): string => `0x${value.toString(16)}`;
   const shown = range.first === range.last ? hex(range.first) : `${hex(range.first)}-${hex(range.last)}`;
   throw new UserError(`--pfn ${shown}: no event of this trace names such a page`, {
-    next:
-      size === 0
-        ? 'it names no page at all'
-        : `its ${size} pages are from ${hex(least)} to ${hex(most)}; PFNs in a trace are hexadecimal: write them with 0x`,
+    next: size === 0 ? 'it names no page at all' : `its ${size} pages are from ${hex(least)} to ${hex(most)}${hint}`,
   });
 }
 

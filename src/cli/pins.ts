@@ -22,7 +22,7 @@ export async function runPins(options: TraceOptions<PinsForm>, version: string, 
       pins = new PinCollector(model, choice);
       return [pins];
     });
-    if (reading.partial === undefined) checkKnown(reading, options.selection);
+    if (reading.partial === undefined) checkKnown(reading, options);
     const result: PinsReport = {
       schema: 'pinscope.pins/1',
       ...basisOf(reading, {command: options.command, version}),

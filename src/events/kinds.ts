@@ -97,9 +97,11 @@ export const EventKind = {
   OtherReturn: 50,
   /** iommu:io_page_fault, or the IOMMU driver's own line in a kernel log: device dmaAddr access */
   IommuFault: 51,
+  /** an event that nobody decodes and whose text names a page (a trace_printk, a tracepoint of one's own); only who follows pages asks for it */
+  Mention: 52,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
-export const EVENT_KINDS = 52;
+export const EVENT_KINDS = 53;
 
 /** Bytes of a row: two cache lines. Lists (pages of a call, entries of a scatterlist) lie beside it. */
 export const ROW_BYTES = 128;
@@ -375,6 +377,7 @@ const OF: readonly (readonly [FamilyName, first: EventKind, last?: EventKind])[]
   ['dmaProbe', K.DmaMapSgReturn],
   ['probe', K.OtherReturn],
   ['fault', K.IommuFault],
+  ['marker', K.Mention],
 ];
 
 /** By kind: its family. */

@@ -10,6 +10,7 @@ import type {Claim} from '../claims/claim.js';
 import {inInterrupt} from '../ledger/trackers/ref-counts.js';
 import type {Proof} from '../proof/prove.js';
 import type {Cause, Evidence, Finding, FindingPage, Severity, Verdict} from '../results/report.js';
+import {task} from '../words/format.js';
 import {messageOf} from '../words/messages.js';
 import {causesOf} from './causes.js';
 import {decode} from './counts.js';
@@ -349,10 +350,10 @@ function pagesText(pages: readonly Page[]): string {
 }
 
 function taskText(m: Model, v: Claim, role: string): string {
-  const task = v.tasks.find((t) => t.role === role);
-  if (!task || task.task < 0) return 'an unseen task';
-  const {comm, pid} = m.tasks.get(task.task);
-  return `${comm}/${pid}`;
+  const who = v.tasks.find((t) => t.role === role);
+  if (!who || who.task < 0) return 'an unseen task';
+  const {comm, pid} = m.tasks.get(who.task);
+  return task(comm, pid);
 }
 
 function distinctTasks(m: Model, v: Claim): Finding['tasks'] {

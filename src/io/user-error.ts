@@ -1,6 +1,6 @@
 /**
- * An error that the user can do something about. Printed as `pinscope: WHERE: WHAT; NEXT`, on one line, without a
- * stack trace, and the exit status is 2.
+ * An error that the user can do something about. Printed as `pinscope: WHERE: WHAT; NEXT` (or `WHAT. NEXT` where that is a
+ * sentence of its own), on one line, without a stack trace, and the exit status is 2.
  */
 export class UserError extends Error {
   override readonly name = 'UserError';
@@ -18,7 +18,7 @@ export class UserError extends Error {
   /** The whole line, without the program's name. */
   get line(): string {
     const where = this.where === '' ? '' : `${this.where}: `;
-    const next = this.next === '' ? '' : `; ${this.next}`;
+    const next = this.next === '' ? '' : `${/^\p{Lu}/u.test(this.next) ? '.' : ';'} ${this.next}`;
     return `${where}${this.message}${next}`;
   }
 }

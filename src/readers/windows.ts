@@ -9,6 +9,7 @@ import type {Deed, Reference} from '../ledger/tables/references.js';
 import type {Writeback} from '../ledger/tables/writeback.js';
 import type {Window, WindowEnd} from '../results/report.js';
 import {directionName} from '../words/direction.js';
+import {task} from '../words/format.js';
 import {timesOf} from '../words/times.js';
 
 export const BEGINS = {pin: 'pin', get: 'get', dma: 'map', writeback: 'writeback-start'} as const;
@@ -104,7 +105,7 @@ function span(
   };
 }
 
-function by(m: Model, task: number): string {
-  const {comm, pid} = m.tasks.get(task);
-  return `${comm}/${pid}`;
+function by(m: Model, index: number): string {
+  const {comm, pid} = m.tasks.get(index);
+  return task(comm, pid);
 }

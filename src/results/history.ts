@@ -35,6 +35,8 @@ export interface Generation {
   place?: {number: number; of: number};
   /** 2^order base pages */
   order: number;
+  /** false: they are known to be a folio by the head's flag or a reference to a tail, and may be of a larger order */
+  order_known?: false;
   /** `alloc`; `before-trace`: it lived when the trace began; `unknown`: the count or the flags said that it is another */
   born: 'alloc' | 'before-trace' | 'unknown';
   /** `free`; `reused`: handed out again with no free seen; null: alive at the end of the trace */

@@ -195,7 +195,13 @@ export function applyOptions(model: Model, options: ReadOptions): void {
 
 function openOptions(options: ReadOptions, input: number, time: TimeBase): OpenOptions {
   const {kernel, kallsyms} = options;
-  return {input, time, ...(kernel === undefined ? {} : {kernel: kernel.text}), ...(kallsyms ? {kallsyms} : {})};
+  return {
+    input,
+    time,
+    ...(kernel === undefined ? {} : {kernel: kernel.text}),
+    ...(kallsyms ? {kallsyms} : {}),
+    ...(options.recorder ? {mentions: true} : {}),
+  };
 }
 
 /** Detects the form, and opens what is a recording: it stays open, for records are shown after it was read. */

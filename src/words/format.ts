@@ -120,10 +120,11 @@ export function frames(pages: readonly Pick<FindingPage, 'order'>[]): number {
   return pages.reduce((sum, page) => sum + 2 ** Math.max(0, page.order), 0);
 }
 
-/** `wl/309` as kernel logs name a task. */
+/** `wl/309` as kernel logs name a task; its name alone where no pid is printed, `?` where nothing is. */
 export function task(comm: string | null, pid: number | null): string {
   if (comm === null && pid === null) return '-';
-  return `${comm ?? '?'}/${pid ?? '?'}`;
+  const name = comm === null || comm === '' ? '?' : comm;
+  return pid === null || pid < 0 ? name : `${name}/${pid}`;
 }
 
 /**

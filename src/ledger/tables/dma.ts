@@ -70,6 +70,8 @@ export class DmaWindow {
   sharedSince: number;
   /** the window that this was a part of until the part was unmapped by itself (IOMMU) */
   partOf: DmaWindow | undefined = undefined;
+  /** an iommu:map event inside a dma_map_*() call, whose own event tells the mapping better: no mapping of its own */
+  inCall = false;
   /** next older open window of the same key, see OpenWindows */
   older: DmaWindow | undefined = undefined;
   /** what its unmap will name, see OpenWindows */

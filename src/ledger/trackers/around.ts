@@ -10,6 +10,7 @@ import type {Calls} from './calls.js';
 export interface Around {
   readonly pages: PageTable;
   readonly calls: Calls;
+  readonly tasks: {get(index: number): {readonly pid: number}};
   readonly limits: Limits;
   /** told of causes and their effects on other CPUs */
   readonly skew: Skew;

@@ -32,10 +32,12 @@ export class Files {
     if (row < 0) return;
     if (ev.kind === EventKind.CacheAdd) {
       m.pages.state[row]! |= PageState.file;
-      if (this.inodes.size < INODES_MAX) this.inodes.add(ev.ino);
       if (ev.order > 0) m.pages.setLarge(row, ev.order, true);
+      if (ev.devId >= 0 && this.inodes.size < INODES_MAX) this.inodes.add(ev.ino);
       const index = ev.index >= 0 ? ev.index : Math.floor(ev.ofs / m.pageSize.bytes);
-      if (this.byRow.size < FILE_PAGES_MAX || this.byRow.has(row))
+      // of what is not read to its end nothing is known
+      if (ev.devId < 0) this.byRow.delete(row);
+      else if (this.byRow.size < FILE_PAGES_MAX || this.byRow.has(row))
         this.byRow.set(row, {dev: ev.devId, ino: ev.ino, index, input: ev.input, line: ev.line});
       else m.limits.hit('file-pages');
       if (m.pages.journals[row]) m.note(row, ev, What.cacheAdd, NaN, 0, 0);

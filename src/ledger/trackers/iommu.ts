@@ -119,6 +119,7 @@ export class IommuWindows {
       if (this.open.get(iova) === window) this.forget(iova);
       else this.under.detach(window);
       window.endedBy = 'unknown';
+      window.inCall = true;
     };
     if ((end - first) / page > recent.size) {
       for (const [iova, window] of recent) if (iova >= first && iova < end) take(iova, window);

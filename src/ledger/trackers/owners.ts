@@ -33,6 +33,10 @@ const PIN_BY_OTHER = maybe(
   'pin',
   'another task than the one that pinned made the mapping: it may be for a reference that no event shows (sendfile, a network send)',
 );
+const PIN_BY_UNNAMED = maybe(
+  'pin',
+  'the trace does not print which task made the mapping: it may be for a reference that no event shows (sendfile, a network send)',
+);
 const GET_BY_OTHER = maybe(
   'get',
   'another task than the one that took the reference made the mapping: it may be for a reference that no event shows',
@@ -43,6 +47,7 @@ export class Owners {
   constructor(
     private readonly m: {
       readonly pages: PageTable;
+      readonly tasks: {get(index: number): {readonly pid: number}};
       readonly limits: {looks: number; tired(events: number): boolean};
       readonly events: number;
       holds(row: number, kind: ReferenceKind, pfn: number): boolean;
@@ -70,16 +75,23 @@ export class Owners {
     const got = m.holds(folio, 'get', pfn);
     if (pinned) {
       if (got) return PIN_OR_GET;
+      if (!this.isNamed(window)) return PIN_BY_UNNAMED;
       return this.byItsTaker(folio, 'pin', pfn, window) ? PIN : PIN_BY_OTHER;
     }
     if (got) return this.byItsTaker(folio, 'get', pfn, window) ? GET : GET_BY_OTHER;
     return NONE;
   }
 
+  /** Whether the trace prints which task made the mapping: a name without a pid may be many. */
+  private isNamed(window: DmaWindow): boolean {
+    const {task} = window.open;
+    return task >= 0 && this.m.tasks.get(task).pid >= 0;
+  }
+
   /** Whether the task that took a reference of the page made the mapping. */
   private byItsTaker(folio: number, kind: ReferenceKind, pfn: number, window: DmaWindow): boolean {
     const {task, context} = window.open;
-    if (task < 0 || context > Context.task) return false;
+    if (!this.isNamed(window) || context > Context.task) return false;
     for (let r = this.m.pages.references[folio]; r; r = r.next) {
       if (r.kind === kind && r.task === task && r.context <= Context.task && covers(this.m.pages, r, pfn)) return true;
     }

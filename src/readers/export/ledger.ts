@@ -150,7 +150,7 @@ export class LedgerRows implements Listener {
   /** What lives on at the end of the trace. */
   ended(): void {
     for (const r of [...this.refs.keys()]) this.close(r, r.n, 'open', null, null);
-    for (const window of [...this.windows.keys()]) this.closeWindow(window, 'open');
+    for (const window of [...this.windows.keys()]) this.closeWindow(window, window.inCall ? 'in-call' : 'open');
     for (const [row, writeback] of [...this.underWriteback]) this.writebackEnded(row, writeback);
     for (const life of this.lives.values()) this.out.add('lives', {...life, ended: 'open'});
     this.lives.clear();
@@ -221,7 +221,7 @@ export class LedgerRows implements Listener {
     if (r.n <= 0 || ended === 'open') this.refs.delete(r);
   }
 
-  private closeWindow(w: DmaWindow, ended: 'unmapped' | 'open'): void {
+  private closeWindow(w: DmaWindow, ended: 'unmapped' | 'in-call' | 'open'): void {
     const id = this.windows.get(w);
     if (id === undefined) return;
     this.windows.delete(w);

@@ -185,7 +185,9 @@ export const TABLES = {
     pages: int('pages that are followed'),
     first_pfn: big('the first of them'),
     mapped: deed('the map'),
-    ended: text("'unmapped', 'open' (at the end of the trace)"),
+    ended: text(
+      "'unmapped', 'open' (at the end of the trace), 'in-call' (an iommu:map inside a dma_map_*() call, which has a row of its own)",
+    ),
     unmapped: deed('the unmap'),
     mapped_for_ns: span('from map to end'),
     truncated: int('1: the list was cut in the trace, pages are missing'),

@@ -53,6 +53,8 @@ export interface LifeGeneration {
   /** when it was freed or seen handed out again; NaN: it is alive */
   end: number;
   order: number;
+  /** an event said it */
+  orderKnown: boolean;
   file: {dev: number; ino: number; index: number} | undefined;
   happenings: Happening[];
   windows: LifeWindow[];
@@ -77,6 +79,7 @@ export class Life {
       died: null,
       end: NaN,
       order: 0,
+      orderKnown: false,
       file: undefined,
       happenings: [],
       windows: [],

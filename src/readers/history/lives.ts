@@ -6,6 +6,7 @@ import {PageState} from '../../ledger/tables/page-table.js';
 import type {Reference} from '../../ledger/tables/references.js';
 import type {Writeback} from '../../ledger/tables/writeback.js';
 import type {Followed} from './followed.js';
+import {task} from '../../words/format.js';
 import {type Happening, Life, type LifeWindow} from './life.js';
 
 /** Most happenings kept, over all lives: some 500 MB with what is printed of them. */
@@ -83,7 +84,10 @@ export abstract class Lives {
       life.begin(allocated ? 'alloc' : first && !(state & PageState.lifeSeen) ? 'before-trace' : 'unknown', !this.full);
     }
     const generation = life.current!;
-    if (state & PageState.large) generation.order = Math.max(generation.order, pages.order[life.row]!);
+    if (state & PageState.large) {
+      generation.order = Math.max(generation.order, pages.order[life.row]!);
+      if (state & PageState.orderKnown) generation.orderKnown = true;
+    }
     if (this.full) {
       this.notKept++;
       return generation;
@@ -126,7 +130,7 @@ export abstract class Lives {
   ): void {
     if (this.full) return;
     const {comm, pid} = this.m.tasks.get(from.task);
-    const window: LifeWindow = {kind, label: label ?? `${kind} by ${comm}/${pid}`, of, from, to: null};
+    const window: LifeWindow = {kind, label: label ?? `${kind} by ${task(comm, pid)}`, of, from, to: null};
     if (from === this.at) this.opening.push(window);
     else {
       const into = generation ?? life.current;

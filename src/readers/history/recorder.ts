@@ -7,9 +7,20 @@ import {Context, EventKind as K, type EventSink, type Loss, type TraceEvent} fro
 import type {Model} from '../../ledger/model.js';
 import {PageState, UNKNOWN_COUNT} from '../../ledger/tables/page-table.js';
 import {Stacks} from '../../ledger/tables/stacks.js';
+import {textOf} from '../../ledger/tables/tasks.js';
 import type {Followed} from './followed.js';
-import type {Happening, Life} from './life.js';
+import {type Happening, Life} from './life.js';
+import {pagesNamed} from './mention.js';
 import {ToldLives} from './told.js';
+
+/** Of the text of a mark. */
+const MARK_BYTES = 600;
+/** Marks of one page before anything else of it. */
+const MARKS_ALONE_MAX = 1000;
+
+function hex(pfn: number): string {
+  return `0x${pfn.toString(16)}`;
+}
 
 export class Recorder extends ToldLives implements EventSink {
   readonly stacks: Stacks;
@@ -31,6 +42,15 @@ export class Recorder extends ToldLives implements EventSink {
     this.at = undefined;
     this.opening = [];
     const {kind} = ev;
+    this.mentions[ev.cpu + 1] = kind === K.Mention;
+    if (kind === K.Marker || kind === K.Mention) {
+      this.mark(ev);
+      // of the ledger's events it is none
+      if (kind === K.Marker) this.m.event(ev);
+      this.ev = undefined;
+      this.waiting[ev.cpu + 1] = this.fresh.length > 0 ? this.fresh : undefined;
+      return;
+    }
     if (kind >= K.RefSet && kind <= K.RefUnfreeze) this.count(ev);
     else if (kind === K.PageAlloc || kind === K.PageFree || kind === K.PageFreeBatched) this.lifetime(ev);
     else if (kind === K.CacheAdd || kind === K.CacheDelete) this.cache(ev);
@@ -51,6 +71,70 @@ export class Recorder extends ToldLives implements EventSink {
     const {kind} = ev;
     if (kind === K.FoliosPut || kind === K.PageFree || kind === K.PageFreeBatched || kind === K.FolioPutLast) return;
     if (kind !== K.RefModAndTest || --batch.left <= 0) this.batches[ev.cpu + 1] = undefined;
+  }
+
+  // --- marks
+
+  /** by CPU: its last event was a mention, which the ledger does not hear of */
+  private readonly mentions: (boolean | undefined)[] = [];
+  /** marks of pages of which nothing else was seen yet, by PFN */
+  private readonly marksAlone = new Map<number, Happening[]>();
+
+  /** A mark of the user that names followed pages stands in their lives; it says nothing of references. */
+  private mark(ev: TraceEvent): void {
+    const {m, followed} = this;
+    const text = textOf(ev.buf, ev.textStart, ev.textEnd, MARK_BYTES);
+    const name = textOf(ev.buf, ev.nameStart, ev.nameEnd, MARK_BYTES);
+    const seen = new Set<number>();
+    for (const {pfns, pointer} of pagesNamed(text)) {
+      const frames = pointer ? [m.identity.pfn(...pointer)] : pfns;
+      for (const pfn of frames) {
+        if (pfn < 0 || seen.has(pfn) || !followed.touches(pfn, 1)) continue;
+        seen.add(pfn);
+        const h = this.happening(ev, 'mark');
+        h.notes.push(name === '' || ev.kind === K.Marker ? text : `${name}: ${text}`);
+        if (frames.length > 1)
+          h.notes.push(`its number may be decimal or hexadecimal: ${frames.map(hex).join(' or ')}`);
+        this.place(pfn, h);
+      }
+    }
+  }
+
+  private place(pfn: number, h: Happening): void {
+    const row = this.m.pages.findFolio(pfn);
+    const life = this.lives.get(pfn) ?? (row < 0 ? undefined : this.lives.get(this.m.pages.pfn[row]!));
+    // between two pages of a place it stands with the one before
+    const generation = life?.current ?? life?.generations.at(-1);
+    if (generation) {
+      if (!this.full) generation.happenings.push(h);
+      this.fresh.push(h);
+      return;
+    }
+    const at = row < 0 ? pfn : this.m.pages.pfn[row]!;
+    const marks = this.marksAlone.get(at) ?? [];
+    if (marks.length < MARKS_ALONE_MAX) this.marksAlone.set(at, [...marks, h]);
+  }
+
+  /** A life begins with the marks that came before it. */
+  protected override add(life: Life, h: Happening): NonNullable<Life['current']> {
+    const first = life.generations.length === 0;
+    const generation = super.add(life, h);
+    const marks = first ? this.marksAlone.get(life.pfn) : undefined;
+    if (marks && generation.happenings.length > 0) {
+      generation.happenings.unshift(...marks);
+      this.marksAlone.delete(life.pfn);
+    }
+    return generation;
+  }
+
+  /** The trace is read: pages of which there are marks only have a life too. */
+  end(): void {
+    for (const [pfn, marks] of this.marksAlone) {
+      const life = this.lives.get(pfn) ?? new Life(pfn, -1, 0);
+      life.begin('before-trace', true).happenings.push(...marks);
+      this.lives.set(pfn, life);
+    }
+    this.marksAlone.clear();
   }
 
   private count(ev: TraceEvent): void {
@@ -145,6 +229,7 @@ export class Recorder extends ToldLives implements EventSink {
     const known = pages.find(pfn);
     if (known >= 0) this.life(known); // with the generation that this event may end
     m.event(ev);
+    if (known < 0 && !alloc && this.freeAlone(ev, pfn, h)) return;
     // Every life in the block: of its head, and of tails that were pages of their own before.
     for (const life of this.livesIn(pfn, size)) {
       const {row} = life;
@@ -171,6 +256,20 @@ export class Recorder extends ToldLives implements EventSink {
         this.add(life, h);
       }
     }
+  }
+
+  /** A free is an event of its page too where it is the first one; the page is known from here on. */
+  private freeAlone(ev: TraceEvent, pfn: number, h: Happening): boolean {
+    const {pages} = this.m;
+    const row = pages.row(pfn, ev.t);
+    if (row < 0) return false;
+    const life = this.life(row);
+    const generation = this.add(life, h);
+    generation.order = Math.max(0, ev.order);
+    generation.orderKnown = true;
+    life.close('free', ev.t);
+    pages.state[row] = PageState.lifeSeen | PageState.free;
+    return true;
   }
 
   private *livesIn(pfn: number, size: number): Iterable<Life> {
@@ -217,7 +316,7 @@ export class Recorder extends ToldLives implements EventSink {
 
   stackBegin(cpu: number, pid: number): boolean {
     this.stackCpu = cpu;
-    this.forModel = this.m.stackBegin(cpu, pid);
+    this.forModel = this.mentions[cpu + 1] !== true && this.m.stackBegin(cpu, pid);
     this.forMe = this.waiting[cpu + 1] !== undefined;
     if (this.forMe) this.stacks.begin();
     return this.forModel || this.forMe;

@@ -67,8 +67,14 @@ class FindingsByPage {
 /** Frames asked for that no recorded life covers; of a range nothing of which was seen, its two ends. */
 export function absentOf(m: Model, recorder: Recorder, followed: Followed): string[] {
   const out: string[] = [];
+  // blocks whose order their free alone has told
+  const freedAlone = [...recorder.lives.values()].flatMap(({pfn, generations}) => {
+    const order = generations[0]?.order ?? 0;
+    return order > 0 ? [{first: pfn, last: pfn + 2 ** order - 1}] : [];
+  });
   const covered = (pfn: number): boolean => {
     const row = m.pages.findFolio(pfn);
+    if (freedAlone.some(({first, last}) => pfn >= first && pfn <= last)) return true;
     return recorder.lives.has(pfn) || (row >= 0 && recorder.lives.has(m.pages.pfn[row]!));
   };
   for (const {first, last} of followed.ranges) {
@@ -94,6 +100,11 @@ function generationOf(
 ): Generation {
   const frames = (stack: number): readonly string[] => recorder.stacks.get(stack);
   inferKinds(g, frames);
+  const windows = g.windows.filter(({of, from}) => {
+    if (!('inCall' in of) || !of.inCall) return true;
+    from.notes.push('inside the dma_map_*() call whose event follows');
+    return false;
+  });
   const [first] = g.happenings;
   const start = first?.t ?? g.end;
   const end = Number.isNaN(g.end) ? (g.happenings.at(-1)?.t ?? start) : g.end;
@@ -102,6 +113,7 @@ function generationOf(
   const gaps = touched ? m.gaps.all().filter((gap) => gap.from <= until && gap.to >= start) : [];
   return {
     order: g.order,
+    ...(g.order > 0 && !g.orderKnown ? {order_known: false as const} : {}),
     born: g.born,
     died: g.died,
     ...timesOf(m, start, end),
@@ -115,7 +127,7 @@ function generationOf(
         }
       : {}),
     entries: withGaps(m, g.happenings, gaps, (h) => entryOf(m, h, frames)),
-    windows: g.windows.map((window) => windowOf(m, window)).sort((a, b) => (a.start_line ?? 0) - (b.start_line ?? 0)),
+    windows: windows.map((window) => windowOf(m, window)).sort((a, b) => (a.start_line ?? 0) - (b.start_line ?? 0)),
     findings: findings.filter((f) => isAbout(m, f, life.pfn, g, start, end)).map((f) => f.id),
   };
 }
@@ -150,7 +162,7 @@ function entryOf(m: Model, h: Happening, frames: (stack: number) => readonly str
     ...(ticks && t !== null ? {t_ticks: t} : {}),
     cpu: h.cpu >= 0 ? h.cpu : null,
     task: h.task >= 0 ? task.comm : null,
-    pid: h.task >= 0 ? task.pid : null,
+    pid: h.task >= 0 && task.pid >= 0 ? task.pid : null,
     line: h.line,
     input: h.input,
     what: h.what,

@@ -110,11 +110,13 @@ export abstract class ToldLives extends Lives implements Listener {
   }
 
   dmaClosed(window: DmaWindow): void {
+    const {partOf} = window;
     for (const {life} of this.livesOf(window)) {
-      const opened = life.opened(window);
+      const opened = life.opened(partOf ?? window);
       const open = opened?.window;
       const h = this.happening(this.ev!, 'dma-unmap');
-      if (open) {
+      if (open && partOf && this.covers(partOf, life)) h.notes.push(`${window.size} bytes of its mapping`);
+      else if (open) {
         life.closeWindow(open, h);
         h.pair = {with: open.from, how: 'same address and direction'};
         open.from.pair = {with: h, how: 'same address and direction'};
@@ -145,6 +147,14 @@ export abstract class ToldLives extends Lives implements Listener {
       open.from.pair = {with: h, how: 'same page'};
     }
     this.add(life, h);
+  }
+
+  /** Whether a mapping from which parts were unmapped still covers a page of the folio. */
+  private covers({runs, rows}: DmaWindow, life: Life): boolean {
+    const first = life.pfn - runs[0]!.pfn;
+    const pages = 2 ** this.m.pages.order[life.row]!;
+    for (let i = Math.max(0, first); i < Math.min(rows.length, first + pages); i++) if (rows[i]! >= 0) return true;
+    return false;
   }
 
   /** Lives that a mapping covers, each with the first followed page of it in the mapping. */

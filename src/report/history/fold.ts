@@ -69,6 +69,8 @@ function same(one: LifeEntry, other: LifeEntry): boolean {
     one.kind === other.kind &&
     one.delta === other.delta &&
     one.task === other.task &&
-    one.pid === other.pid
+    one.pid === other.pid &&
+    // people set counts to numbers of their own as marks
+    (one.what !== 'set' || one.note === other.note)
   );
 }

@@ -36,7 +36,13 @@ export function generationTitle(page: PageHistory, at: number): string {
   }[generation.died ?? 'alive'];
   const {number: nth, of} = generation.place ?? {number: at + 1, of: page.generations.length};
   const which = of === 1 ? '' : `, generation ${nth} of ${of}`;
-  const order = generation.order === 0 ? '' : `, folio of ${counted(2 ** generation.order, 'page')}`;
+  const pages = counted(2 ** generation.order, 'page');
+  const order =
+    generation.order === 0
+      ? ''
+      : generation.order_known === false
+        ? `, large folio (at least ${pages})`
+        : `, folio of ${pages}`;
   const file =
     generation.file === undefined
       ? ''
@@ -195,5 +201,19 @@ export function absentText(report: HistoryReport): string | null {
   if (report.absent.length === 0) return null;
   const shown = report.absent.slice(0, 8).join(', ');
   const rest = report.absent.length - 8;
-  return `No event of this trace names ${shown}${rest > 0 ? ` and ${number(rest)} more` : ''}.`;
+  const larger = report.pages.find((page) => report.absent.some((pfn) => mayHold(page, pfn)));
+  const within =
+    larger === undefined ? '' : `; the large folio at ${larger.pfn}, whose size is not known, may reach there`;
+  return `No event of this trace names ${shown}${rest > 0 ? ` and ${number(rest)} more` : ''}${within}.`;
 }
+
+/** Whether a folio whose order no event says may be as large as to have a page in it: its head is aligned to its size. */
+function mayHold({pfn, generations}: PageHistory, page: string): boolean {
+  if (!generations.some((generation) => generation.order_known === false)) return false;
+  const [head, other] = [BigInt(pfn), Number(page) - Number(pfn)];
+  const aligned = Number(head & -head);
+  return other > 0 && other < Math.min(aligned, LARGEST);
+}
+
+/** Pages of the largest folios (PUD_SIZE on x86-64). */
+const LARGEST = 1 << 18;
