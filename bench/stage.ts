@@ -52,8 +52,8 @@ switch (stage) {
   case 'rules':
   case 'near-misses': {
     const judging = {rules: [], longPin_ns: 1e9};
-    await readTraces(reading, (model) => {
-      const {listeners, nearMisses} = judgesOf(model, judging);
+    await readTraces(reading, (ledger) => {
+      const {listeners, nearMisses} = judgesOf(ledger, judging);
       return stage === 'rules' ? listeners.filter((l) => l !== nearMisses) : listeners;
     });
     break;

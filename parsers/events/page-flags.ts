@@ -4,7 +4,7 @@ import {PageFlag} from '../../src/events/event.js';
 import {ascii, hashBytes, hashStep, hasHexPrefix, hexLow32, PIPE, sameBytes} from '../bytes.js';
 import {type FlagLayout, flagsOf} from './page-flag-layout.js';
 
-/** Names as show_page_flags prints them (include/trace/events/mmflags.h); those the model never asks about map to 0. */
+/** Names as show_page_flags prints them (include/trace/events/mmflags.h); those the ledger never asks about map to 0. */
 const NAMES: Record<string, number> = {
   locked: PageFlag.locked,
   referenced: PageFlag.referenced,

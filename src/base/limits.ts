@@ -40,10 +40,12 @@ export class Limits {
 
   /** pages looked at so far as parts of ranges: counted where the looking is done */
   looks = 0;
+  /** events read so far */
+  events = 0;
 
-  /** Whether more was looked at than so many events are worth: a range is then cut short, which is counted. */
-  tired(events: number): boolean {
-    if (this.looks <= LOOKS_AT_FIRST + LOOKS_AN_EVENT * events) return false;
+  /** Whether more was looked at than the events so far are worth: a range is then cut short, which is counted. */
+  tired(): boolean {
+    if (this.looks <= LOOKS_AT_FIRST + LOOKS_AN_EVENT * this.events) return false;
     this.hit('looks');
     return true;
   }

@@ -5,7 +5,7 @@
  * FOLL_REMOTE on 6.12, 0x2 is FOLL_TOUCH on 6.1 and FOLL_GET on 6.12. A pin and a get exclude each other
  * (mm/gup.c warns on both), so most values are legal under one numbering only and tell which it is.
  */
-import type {ReferenceKind} from '../ledger/tables/references.js';
+import type {ReferenceKind} from '../base/reference.js';
 
 interface Foll {
   get: number;
@@ -27,6 +27,8 @@ export class Era {
   told = 'not known';
   /** `mapcount=` prints the raw counter (-1 unmapped, from 6.12) instead of page_mapcount() (0 unmapped) */
   rawMapcount = false;
+  /** CMA is known to be configured: migratetype 5 was seen */
+  cmaKnown = false;
 
   /** From a release such as `6.1.0-56-amd64` or `--kernel 6.12`. */
   fromRelease(release: string, how: string): void {

@@ -4,7 +4,8 @@
  */
 import type {Unseen} from '../capture/audit.js';
 import type {DmaLink, DmaWindow} from '../ledger/tables/dma.js';
-import type {Deed, Reference, ReferenceKind} from '../ledger/tables/references.js';
+import type {ReferenceKind} from '../base/reference.js';
+import type {Deed, Reference} from '../ledger/tables/references.js';
 import type {Writeback} from '../ledger/tables/writeback.js';
 import type {Drop} from '../ledger/listener.js';
 import type {EndedMapping, Fault} from '../ledger/tables/faults.js';

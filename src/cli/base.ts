@@ -1,7 +1,7 @@
 /**
  * What all commands share: flags become typed options, errors become one line, exit statuses are set in one place.
  *
- * A command imports only this module statically; what a run needs (parsers, model, rules, renderers) it imports with
+ * A command imports only this module statically; what a run needs (parsers, ledger, rules, renderers) it imports with
  * `await import()` inside run(), so that --help and --version stay quick.
  */
 import {string as textArgument} from '@oclif/core/args';

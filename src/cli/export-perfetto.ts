@@ -42,14 +42,14 @@ export async function runExportPerfetto(
       (m) => {
         if (!all && pfn.length === 0 && time === undefined) return [];
         const moment = (ns: bigint | undefined, open: number): number =>
-          ns === undefined ? open : m.time.relative(ns);
+          ns === undefined ? open : m.capture.time.relative(ns);
         const names = {
           task(id: number) {
-            const {comm, pid} = m.tasks.get(id);
+            const {comm, pid} = m.evidence.tasks.get(id);
             return `${comm} ${pid}`;
           },
           device: (id: number) => m.dma.devices[id]?.name ?? '?',
-          end: () => m.last,
+          end: () => m.capture.last,
         };
         const rows = new TimelineRows(
           timeline,
@@ -69,9 +69,9 @@ export async function runExportPerfetto(
       },
     );
     progress?.stop();
-    if (reading.model.time.unit !== 'ns')
+    if (reading.ledger.capture.time.unit !== 'ns')
       throw new UserError('its clock only counts: there is no time to show', {next: 'see pinscope history'});
-    const base = reading.model.time.absolute(0);
+    const base = reading.ledger.capture.time.absolute(0);
     tellFindings(report, base, timeline);
     let pieces: Uint8Array[] = [];
     let bytes = 0;

@@ -4,7 +4,7 @@ import {type TableFormId, tableForm} from '../export/forms.js';
 import type {Partition} from '../export/dataset.js';
 import {UserError} from '../io/user-error.js';
 import {fileColumns, TABLE_NAMES, type TableName} from '../readers/export/schema.js';
-import {writeLedger} from '../run/ledger.js';
+import {writeLedger} from '../run/write-tables.js';
 import type {TraceOptions} from './base.js';
 import type {AnyForm} from './flags.js';
 import {type ExitCode, readingCodeOf} from './exit.js';

@@ -125,15 +125,15 @@ function paragraph(f: Finding): string {
 }
 
 /** What is wrong with what came, as the report has it; lines that were not understood are counted in the summary. */
-function qualityLines({model, tooLate, dropped}: Followed): QualityCounter[] {
-  const counters = qualityOf({model, inputs: [], partial: undefined, seconds: 0, tooLate});
+function qualityLines({ledger, tooLate, dropped}: Followed): QualityCounter[] {
+  const counters = qualityOf({ledger, inputs: [], partial: undefined, seconds: 0, tooLate});
   return dropped > 0 ? [...counters, findingsNotKept(dropped)] : counters;
 }
 
 /** `quality` lines and the `summary`, as at the end of `--to ndjson`, and what only a followed trace has. */
 function lastLines(end: End): string {
   const {followed, told, ended, seconds, bytes, suppressions} = end;
-  const {model: m, lines, events, unrecognised, notRun} = followed;
+  const {ledger: m, lines, events, unrecognised, notRun} = followed;
   const line = (type: string, value: object): string => `${JSON.stringify({type, ...value})}\n`;
   return [
     ...qualityLines(followed).map((counter) => line('quality', counter)),
@@ -151,8 +151,8 @@ function lastLines(end: End): string {
       lines,
       events,
       unrecognised,
-      lost_events: m.losses.events,
-      gaps: m.gaps.count,
+      lost_events: m.capture.losses.events,
+      gaps: m.capture.gaps.count,
       not_run: notRun,
       timing: {
         seconds: Math.round(seconds * 1000) / 1000,
@@ -166,11 +166,12 @@ function lastLines(end: End): string {
 }
 
 function summary({followed, told, ended}: End): string {
-  const {model: m, lines, events, unrecognised, notRun} = followed;
+  const {ledger: m, lines, events, unrecognised, notRun} = followed;
   const found = Object.entries(told.byRule)
     .map(([rule, n]) => `${rule} ${n}`)
     .join(', ');
-  const lost = m.gaps.count > 0 ? `; ${m.losses.events} events lost in ${m.gaps.count} gaps` : '';
+  const lost =
+    m.capture.gaps.count > 0 ? `; ${m.capture.losses.events} events lost in ${m.capture.gaps.count} gaps` : '';
   const limits = qualityLines(followed).filter(
     (counter) => counter.severity !== 'note' && counter.id !== 'lost-events',
   );

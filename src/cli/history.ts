@@ -9,7 +9,7 @@ import {narrowAround, narrowToTime} from '../readers/history/narrow.js';
 import {Recorder} from '../readers/history/recorder.js';
 import {absentOf, pagesOf} from '../readers/history/report.js';
 import {UserError} from '../io/user-error.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import {HISTORY_RENDERERS, type HistoryForm} from '../report/history/index.js';
 import type {HistoryReport} from '../results/history.js';
 import {nameHistory, readKallsyms} from '../report/symbols.js';
@@ -122,14 +122,14 @@ async function recorded(
 ): Promise<HistoryReport> {
   const followed = new Followed(ranges);
   let recorder!: Recorder;
-  let model!: Model;
+  let ledger!: Ledger;
   const report = await analyze({
     ...judged,
     // Findings are numbered as `pinscope analyze` with the same flags but --pfn does.
     selected: selector({...options, selection: {...options.selection, pfn: []}}),
     ...run,
     recorder: (m) => {
-      model = m;
+      ledger = m;
       return (recorder = new Recorder(m, followed));
     },
   });
@@ -153,8 +153,8 @@ async function recorded(
     span,
     kernel,
     quality,
-    pages: pagesOf(model, recorder, report.findings, asked),
-    absent: absentOf(model, recorder, followed),
+    pages: pagesOf(ledger, recorder, report.findings, asked),
+    absent: absentOf(ledger, recorder, followed),
     timing,
     ...(partial === undefined ? {} : {partial}),
   };

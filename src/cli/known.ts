@@ -11,10 +11,10 @@ const LISTED = 8;
 
 /** Throws UserError for the first filter that names nothing of the trace. */
 export function checkKnown(
-  {model: m, inputs}: Reading,
+  {ledger: m, inputs}: Reading,
   {selection: s, filters}: {selection: Selection; filters: FindingOptions['filters']},
 ): void {
-  const tasks = m.tasks.all();
+  const tasks = m.evidence.tasks.all();
   names('--comm', s.comm, 'task', [...new Set(tasks.map((task) => task.comm))]);
   names('--device', s.device, 'device', [...new Set(m.dma.devices.map((device) => device.name))]);
   numbers(

@@ -17,9 +17,9 @@ export async function runPins(options: TraceOptions<PinsForm>, version: string, 
   const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
   return produce(options, PINS_RENDERERS[options.to], async (run) => {
     let pins!: PinCollector;
-    const reading = await readTraces({...options, kallsyms: symbols, ...run}, (model) => {
-      const choice = choosesAll(options.selection) ? EVERY_PIN : pinChoice(model, options.selection);
-      pins = new PinCollector(model, choice);
+    const reading = await readTraces({...options, kallsyms: symbols, ...run}, (ledger) => {
+      const choice = choosesAll(options.selection) ? EVERY_PIN : pinChoice(ledger, options.selection);
+      pins = new PinCollector(ledger, choice);
       return [pins];
     });
     if (reading.partial === undefined) checkKnown(reading, options);
@@ -48,7 +48,7 @@ export async function runPins(options: TraceOptions<PinsForm>, version: string, 
         advice: 'the numbers of pages are too small; restrict with --pfn, --time or --comm',
       });
     }
-    if (!SOURCES.pins.has(reading.model)) {
+    if (!SOURCES.pins.has(reading.ledger)) {
       const remark = 'this trace does not show pins being taken; see pinscope info for what to record';
       return {result, code: ExitCode.usage, remark};
     }

@@ -4,7 +4,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {tableForm} from '../export/forms.js';
 import {isFolder, type TableFiles, tableFilesIn, together} from '../query/dataset.js';
-import {writeLedger} from '../run/ledger.js';
+import {writeLedger} from '../run/write-tables.js';
 import type {TraceOptions} from './base.js';
 import type {AnyForm} from './flags.js';
 import {judging} from './judging.js';

@@ -14,7 +14,7 @@ const INT_MAX = 2 ** 31;
 const ADDRESS_LIMIT = 2 ** 64;
 
 /**
- * Whether the numbers that the model computes with can be true. Only those of the event's own kind are looked at: the
+ * Whether the numbers that the ledger computes with can be true. Only those of the event's own kind are looked at: the
  * others may be left over from the event before.
  */
 export function believable(ev: TraceEvent): boolean {

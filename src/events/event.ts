@@ -1,5 +1,5 @@
 /**
- * One decoded trace event: what a parser hands to the model, and what both see of it.
+ * One decoded trace event: what a parser hands to the ledger, and what both see of it.
  *
  * It is a VIEW of a row of numbers (kinds.ts) that the reader writes again for every line (a page_ref trace has millions of
  * lines a minute, and a kept object an event costs three times the scan). A consumer that needs an event later copies what
@@ -9,7 +9,7 @@ import {COMMON, EVENT_KINDS, EventKind, FAMILY_OF, HAS_BYTE, OWN, OWN_WORD, ROW_
 
 export {EVENT_KINDS, EventKind} from './kinds.js';
 
-/** Page flags the model asks about, from `flags=` of page_ref events (names, or hex by the layout of 6.x when given so). */
+/** Page flags the ledger asks about, from `flags=` of page_ref events (names, or hex by the layout of 6.x when given so). */
 export const PageFlag = {
   locked: 1 << 0,
   referenced: 1 << 1,
@@ -49,6 +49,11 @@ export const PageName = {
 
 /** Context characters of the flags column. */
 export const Context = {unknown: -1, task: 0, softirq: 1, hardirq: 2, nmi: 3} as const;
+
+/** Whether an event comes from an interrupt: comm and pid are then the interrupted task's. */
+export function inInterrupt(context: number): boolean {
+  return context === Context.hardirq || context === Context.softirq || context === Context.nmi;
+}
 
 /** Most entries of a list that are kept (dma tracepoints cut at 128 themselves). */
 export const LIST_MAX = 512;

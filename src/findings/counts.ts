@@ -1,4 +1,4 @@
-import {BIAS} from '../ledger/trackers/ref-counts.js';
+import {BIAS} from '../base/reference.js';
 import type {Counts} from '../results/report.js';
 import type {RawCounts} from '../claims/claim.js';
 

@@ -5,9 +5,9 @@
  * were traced, from the same taking and dropping stacks at any time. Findings on one page at one time name each other.
  */
 import type {Journal} from '../ledger/tables/journal.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import type {Claim} from '../claims/claim.js';
-import {inInterrupt} from '../ledger/trackers/ref-counts.js';
+import {inInterrupt} from '../events/event.js';
 import type {Proof} from '../proof/prove.js';
 import type {Cause, Evidence, Finding, FindingPage, Severity, Verdict} from '../results/report.js';
 import {task} from '../words/format.js';
@@ -77,7 +77,7 @@ export class Findings {
   private readonly groups: Group[] = [];
   private readonly open = new Map<string, Group>();
 
-  constructor(private readonly m: Model) {}
+  constructor(private readonly m: Ledger) {}
 
   /** Takes a claim that holds, with its proof. */
   add(claim: Claim, proof: Proof): void {
@@ -130,10 +130,10 @@ export class Findings {
 
   private addPages(group: Group, v: Claim): void {
     const span = v.span ?? 1;
-    const {limits, events} = this.m;
+    const {limits} = this.m.capture;
     for (let i = 0; i < span; i++) {
       // A leaked reference to a million sub-pages is one line, and so may be the next.
-      if (i > 0 && (group.pages.size >= PAGES_MAX || this.listed >= LISTED_MAX || limits.tired(events))) {
+      if (i > 0 && (group.pages.size >= PAGES_MAX || this.listed >= LISTED_MAX || limits.tired())) {
         limits.hit('finding-pages', span - i);
         return;
       }
@@ -158,7 +158,7 @@ export class Findings {
       const {premises, evidence, at} = v;
       const own = keep ? {premises, evidence, at} : null;
       group.pages.set(key, {pfn, order, row, generation, start, end, occurrences: 1, own});
-    } else this.m.limits.hit('finding-pages');
+    } else this.m.capture.limits.hit('finding-pages');
   }
 
   /**
@@ -244,7 +244,7 @@ export class Findings {
       occurrences: group.occurrences,
       related: [],
       tasks: distinctTasks(m, v),
-      stacks: v.stacks.filter((s) => s.stack >= 0).map((s) => ({role: s.role, frames: m.stacks.get(s.stack)})),
+      stacks: v.stacks.filter((s) => s.stack >= 0).map((s) => ({role: s.role, frames: m.evidence.stacks.get(s.stack)})),
       ...(device === undefined ? {} : {device}),
       ...(file
         ? {
@@ -259,7 +259,7 @@ export class Findings {
         pages: pagesText(pages),
         task: (role) => taskText(m, v, role),
         device: device ?? (v.device < 0 ? 'a device' : ''),
-        ticks: m.time.unit === 'ticks',
+        ticks: m.capture.time.unit === 'ticks',
       }),
       evidence: this.evidence(group),
       history: historyOf(m, group.journal, large),
@@ -281,7 +281,9 @@ export class Findings {
           role,
           input: deed.input,
           line: deed.line,
-          ...(Number.isFinite(deed.t) && m.time.unit === 'ns' ? {t_ns: String(m.time.absolute(deed.t))} : {}),
+          ...(Number.isFinite(deed.t) && m.capture.time.unit === 'ns'
+            ? {t_ns: String(m.capture.time.absolute(deed.t))}
+            : {}),
         })),
     };
   }
@@ -289,7 +291,7 @@ export class Findings {
   private evidence(group: Group): Evidence[] {
     const {m} = this;
     const distinct = group.evidence.filter((e, i, all) => all.findIndex((o) => same(o, e)) === i);
-    const timed = m.time.unit === 'ns';
+    const timed = m.capture.time.unit === 'ns';
     return distinct
       .filter((e) => e.deed.line > 0)
       .sort((a, b) => a.deed.t - b.deed.t || a.deed.line - b.deed.line)
@@ -297,12 +299,12 @@ export class Findings {
         role,
         input: deed.input,
         line: deed.line,
-        text: m.lineText(deed.input, deed.text),
-        ...(m.recordings.has(deed.input) ? {rendered: true as const} : {}),
-        ...(Number.isFinite(deed.t) ? {[timed ? 't_ns' : 't_ticks']: String(m.time.absolute(deed.t))} : {}),
+        text: m.evidence.lineText(deed.input, deed.text),
+        ...(m.capture.recordings.has(deed.input) ? {rendered: true as const} : {}),
+        ...(Number.isFinite(deed.t) ? {[timed ? 't_ns' : 't_ticks']: String(m.capture.time.absolute(deed.t))} : {}),
         ...(deed.cpu >= 0 ? {cpu: deed.cpu} : {}),
         ...('task' in deed && deed.task >= 0
-          ? {task: m.tasks.get(deed.task).comm, pid: m.tasks.get(deed.task).pid}
+          ? {task: m.evidence.tasks.get(deed.task).comm, pid: m.evidence.tasks.get(deed.task).pid}
           : {}),
       }));
   }
@@ -349,27 +351,27 @@ function pagesText(pages: readonly Page[]): string {
     .join(', ')}${pages.length > 2 ? '...' : ''})`;
 }
 
-function taskText(m: Model, v: Claim, role: string): string {
+function taskText(m: Ledger, v: Claim, role: string): string {
   const who = v.tasks.find((t) => t.role === role);
   if (!who || who.task < 0) return 'an unseen task';
-  const {comm, pid} = m.tasks.get(who.task);
+  const {comm, pid} = m.evidence.tasks.get(who.task);
   return task(comm, pid);
 }
 
-function distinctTasks(m: Model, v: Claim): Finding['tasks'] {
+function distinctTasks(m: Ledger, v: Claim): Finding['tasks'] {
   return v.tasks
     .filter((t) => t.task >= 0)
     .map(({role, task}) => {
-      const {comm, pid, tgid} = m.tasks.get(task);
+      const {comm, pid, tgid} = m.evidence.tasks.get(task);
       const interrupt = v.evidence.some((e) => e.role === role && 'context' in e.deed && inInterrupt(e.deed.context));
       return {role, comm, pid, ...(tgid >= 0 ? {tgid} : {}), ...(interrupt ? {interrupt: true as const} : {})};
     });
 }
 
 /** Between the two deciding events, in ns; null where there is no second one. */
-function distanceOf(m: Model, v: Claim): string | null {
+function distanceOf(m: Ledger, v: Claim): string | null {
   const {distance} = v.args;
-  if (distance === undefined || !Number.isFinite(distance) || m.time.unit === 'ticks') return null;
+  if (distance === undefined || !Number.isFinite(distance) || m.capture.time.unit === 'ticks') return null;
   return String(Math.round(distance));
 }
 

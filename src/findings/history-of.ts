@@ -1,7 +1,7 @@
 /** A page's journal as the history and the windows that a finding shows. */
 import type {Journal, JournalEntry} from '../ledger/tables/journal.js';
 import {KNOWN_BY, What} from '../ledger/tables/journal.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import type {HistoryEntry} from '../results/report.js';
 import {formatDuration} from '../base/duration.js';
 import {directionName} from '../words/direction.js';
@@ -27,7 +27,7 @@ const NAMES: Record<number, string> = {
 };
 const KINDS = [null, 'pin', 'get'] as const;
 
-export function historyOf(m: Model, journal: Journal | undefined, large: boolean): HistoryEntry[] {
+export function historyOf(m: Ledger, journal: Journal | undefined, large: boolean): HistoryEntry[] {
   if (!journal) return [];
   const {entries, gapAfter, skipped} = journal.entries();
   const out: HistoryEntry[] = [];
@@ -38,13 +38,13 @@ export function historyOf(m: Model, journal: Journal | undefined, large: boolean
   return out;
 }
 
-function entryOf(m: Model, e: JournalEntry, large: boolean, all: readonly JournalEntry[]): HistoryEntry {
-  const task = m.tasks.get(e.task);
-  const ticks = m.time.unit === 'ticks';
+function entryOf(m: Ledger, e: JournalEntry, large: boolean, all: readonly JournalEntry[]): HistoryEntry {
+  const task = m.evidence.tasks.get(e.task);
+  const ticks = m.capture.time.unit === 'ticks';
   const taken = e.partner > 0 ? all.find((o) => o.line === e.partner) : undefined;
   return {
-    t_ns: ticks ? null : String(m.time.absolute(e.t)),
-    ...(ticks ? {t_ticks: String(m.time.absolute(e.t))} : {}),
+    t_ns: ticks ? null : String(m.capture.time.absolute(e.t)),
+    ...(ticks ? {t_ticks: String(m.capture.time.absolute(e.t))} : {}),
     cpu: e.cpu >= 0 ? e.cpu : null,
     task: task.comm,
     pid: task.pid,
@@ -54,7 +54,12 @@ function entryOf(m: Model, e: JournalEntry, large: boolean, all: readonly Journa
     kind: e.what === What.change ? 'unknown' : isReference(e) ? (KINDS[e.kind & 3] ?? null) : null,
     delta: Number.isNaN(e.delta) ? null : e.delta,
     known_by: isReference(e) ? (KNOWN_BY[e.kind >> 2] ?? null) : null,
-    note: e.partner > 0 ? partnerNote(e, taken, ticks, m.noun(e.input)) : e.what === What.dmaMap ? mapping(m, e) : null,
+    note:
+      e.partner > 0
+        ? partnerNote(e, taken, ticks, m.capture.noun(e.input))
+        : e.what === What.dmaMap
+          ? mapping(m, e)
+          : null,
     counts: Number.isNaN(e.raw) ? null : decode({raw: e.raw, pins: e.pins}, large),
   };
 }
@@ -64,7 +69,7 @@ function isReference(e: JournalEntry): boolean {
 }
 
 /** `pinbug.0 BIDIRECTIONAL` */
-function mapping(m: Model, e: JournalEntry): string {
+function mapping(m: Ledger, e: JournalEntry): string {
   const device = m.dma.devices[Math.floor(e.kind / 8) - 1]?.name ?? 'IOMMU';
   return `${device} ${directionName((e.kind % 8) - 1)}`;
 }

@@ -1,7 +1,8 @@
 import type {DmaWindow} from './tables/dma.js';
 import type {Fault} from './tables/faults.js';
 import type {LineText} from '../events/line-text.js';
-import type {Deed, Reference, ReferenceKind} from './tables/references.js';
+import type {ReferenceKind} from '../base/reference.js';
+import type {Deed, Reference} from './tables/references.js';
 import type {Writeback} from './tables/writeback.js';
 
 /** The dropping of one or several references of a page at once. */

@@ -1,6 +1,6 @@
 /** A page as it is now, written down for what is claimed about it later. */
 import {EventKind as K} from '../events/event.js';
-import type {Model} from './model.js';
+import type {Ledger} from './ledger.js';
 import {PageState, UNKNOWN_COUNT} from './tables/page-table.js';
 import type {FilePage} from './trackers/files.js';
 
@@ -35,7 +35,7 @@ export interface Moment {
 /**
  * The moment of a folio's row. `page`: the row of the sub-page it is about, where that has a life of its own (DMA links).
  */
-export function momentOf(m: Model, row: number, page = row): Moment {
+export function momentOf(m: Ledger, row: number, page = row): Moment {
   const {pages} = m;
   const state = pages.state[row]!;
   const large = (state & PageState.large) !== 0;
@@ -65,13 +65,13 @@ export function momentOf(m: Model, row: number, page = row): Moment {
  * A page whose whole life is recorded, in a trace that shows pages entering the page cache, and that entered none: anonymous,
  * unless an event of it was lost.
  */
-function unfiled(m: Model, row: number): 'anonymous' | 'unknown' {
+function unfiled(m: Ledger, row: number): 'anonymous' | 'unknown' {
   const {pages} = m;
-  if ((pages.state[row]! & PageState.lifeSeen) === 0 || !m.records(K.CacheAdd)) return 'unknown';
-  return m.gaps.within(pages.since[row]!, m.now) === undefined ? 'anonymous' : 'unknown';
+  if ((pages.state[row]! & PageState.lifeSeen) === 0 || !m.capture.records(K.CacheAdd)) return 'unknown';
+  return m.capture.gaps.within(pages.since[row]!, m.capture.now) === undefined ? 'anonymous' : 'unknown';
 }
 
 /** Whether page_ref events back the probes: without them a probe that was missed leaves no mark. */
-export function countsRecorded(m: Model): boolean {
-  return m.records(K.RefModAndTest) && m.records(K.RefMod);
+export function countsRecorded(m: Ledger): boolean {
+  return m.capture.records(K.RefModAndTest) && m.capture.records(K.RefMod);
 }

@@ -17,7 +17,7 @@ const DISORDERED_EVENTS = 2_000_000;
 /** Bytes of lines and stacks held at most: real ones are a hundred times shorter than lines may be. */
 const HELD_BYTES = 1 << 27;
 const DISORDERED_BYTES = 1 << 29;
-/** Most bytes kept of a frame, and of a stack; the model keeps 64 frames. */
+/** Most bytes kept of a frame, and of a stack; the ledger keeps 64 frames. */
 const FRAME_BYTES = 256;
 const STACK_BYTES = 64 * FRAME_BYTES;
 const LF = 10;

@@ -4,7 +4,7 @@
  * decides, and that is known when the trace has ended.
  */
 import type {Claim} from '../claims/claim.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import {type DmaWindow, liveAt} from '../ledger/tables/dma.js';
 
 /** Most claims that wait; those of the window that has waited longest are given up first. */
@@ -23,7 +23,7 @@ export class AwaitedEnds {
   private count = 0;
 
   constructor(
-    private readonly m: Model,
+    private readonly m: Ledger,
     private readonly ready: (claim: Claim) => void,
   ) {}
 
@@ -42,7 +42,7 @@ export class AwaitedEnds {
     const [[oldest, given]] = this.awaiting as unknown as [[DmaWindow, Awaiting[]]];
     this.awaiting.delete(oldest);
     this.count -= given.length;
-    this.m.limits.hit('waiting', given.length);
+    this.m.capture.limits.hit('waiting', given.length);
   }
 
   private take(window: DmaWindow): Awaiting[] {

@@ -3,14 +3,14 @@
  * events were not recorded is never "clean".
  */
 import {EventKind as K} from '../events/event.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import type {RuleStatus} from '../results/report.js';
 import {RULES} from '../rules/registry.js';
 import type {Need, RuleMeta} from '../rules/types.js';
 
 /** What gives a kind of evidence: any of these event kinds; how to record it, in words. */
 interface Source {
-  has(m: Model): boolean;
+  has(m: Ledger): boolean;
   /** what a trace without it does not show, in two words */
   what: string;
   events: string;
@@ -19,36 +19,41 @@ interface Source {
 
 const any =
   (...kinds: number[]) =>
-  (m: Model): boolean =>
-    kinds.some((k) => m.seen[k]! > 0);
+  (m: Ledger): boolean =>
+    kinds.some((k) => m.capture.seen[k]! > 0);
 
 const anyUnmap = any(K.DmaUnmap, K.DmaUnmapSg, K.DmaUnmapSgEntry, K.DmaUnmapSgItem, K.IommuUnmap);
 
-const refs = (m: Model): boolean => m.seen[K.RefMod]! > 0 || m.seen[K.RefModAndTest]! > 0;
+const refs = (m: Ledger): boolean => m.capture.seen[K.RefMod]! > 0 || m.capture.seen[K.RefModAndTest]! > 0;
 
 export const SOURCES: Record<Need, Source> = {
   pins: {
     what: 'pins being taken',
-    has: (m) => m.held.takenPins > 0 || m.seen[K.Grab]! > 0 || m.seen[K.AddPin]! > 0 || (refs(m) && m.counts.smallSeen),
+    has: (m) =>
+      m.held.takenPins > 0 ||
+      m.capture.seen[K.Grab]! > 0 ||
+      m.capture.seen[K.AddPin]! > 0 ||
+      (refs(m) && m.counts.smallSeen),
     events:
       'page_ref:page_ref_mod, page_ref:page_ref_mod_unless; or kprobes on try_grab_folio, try_grab_folio_fast, try_grab_page',
     advice: 'record how pins are taken: all seven page_ref events (CONFIG_DEBUG_PAGE_REF), or probes on try_grab_*',
   },
   unpins: {
     what: 'unpins',
-    has: (m) => m.seen[K.GupPut]! > 0 || m.seen[K.UnpinCall]! > 0 || m.seen[K.RefModAndTest]! > 0,
+    has: (m) =>
+      m.capture.seen[K.GupPut]! > 0 || m.capture.seen[K.UnpinCall]! > 0 || m.capture.seen[K.RefModAndTest]! > 0,
     events: 'page_ref:page_ref_mod_and_test; or a kprobe on gup_put_folio',
     advice: 'record how pins are dropped: page_ref events, or a probe on gup_put_folio (unpin_user_page* before 5.19)',
   },
   gets: {
     what: 'get_user_pages references',
-    has: (m) => m.seen[K.Grab]! > 0 || m.held.takenGets > 0,
+    has: (m) => m.capture.seen[K.Grab]! > 0 || m.held.takenGets > 0,
     events: 'kprobes on try_grab_folio, try_grab_folio_fast, try_grab_page (their flags tell FOLL_GET)',
     advice: 'probe try_grab_*: only its flags tell a get_user_pages reference from any other',
   },
   puts: {
     what: 'put_page()',
-    has: (m) => m.seen[K.RefModAndTest]! > 0 && m.counts.smallSeen,
+    has: (m) => m.capture.seen[K.RefModAndTest]! > 0 && m.counts.smallSeen,
     events: 'page_ref:page_ref_mod_and_test',
     advice: 'put_page() leaves no event without page_ref events: use a kernel with CONFIG_DEBUG_PAGE_REF',
   },
@@ -77,15 +82,15 @@ export const SOURCES: Record<Need, Source> = {
     what: 'IOMMU faults',
     // `pinscope record`, whose header tells of the IOMMU, sets it together with iommu:map
     has: (m) =>
-      m.seen[K.IommuFault]! > 0 ||
-      m.recordedEvents.has('iommu:io_page_fault') ||
-      (m.facts.has('iommu') && (m.seen[K.IommuMap]! > 0 || m.seen[K.IommuUnmap]! > 0)),
+      m.capture.seen[K.IommuFault]! > 0 ||
+      m.capture.recordedEvents.has('iommu:io_page_fault') ||
+      (m.capture.facts.has('iommu') && (m.capture.seen[K.IommuMap]! > 0 || m.capture.seen[K.IommuUnmap]! > 0)),
     events: "iommu:io_page_fault; or the IOMMU driver's own lines in a kernel log",
     advice: 'enable iommu:io_page_fault on a machine whose IOMMU translates (no iommu=pt)',
   },
   writeback: {
     what: 'writeback',
-    has: (m) => m.seen[K.WritebackStart]! > 0 || (refs(m) && m.writeback.flagsPrinted),
+    has: (m) => m.capture.seen[K.WritebackStart]! > 0 || (refs(m) && m.writeback.flagsPrinted),
     events: 'kprobes on __folio_start_writeback and folio_end_writeback; or page_ref events, whose flags show it',
     advice: 'probe __folio_start_writeback and folio_end_writeback',
   },
@@ -115,7 +120,7 @@ export const SOURCES: Record<Need, Source> = {
   },
   time: {
     what: 'a clock of seconds',
-    has: (m) => m.time.unit !== 'ticks',
+    has: (m) => m.capture.time.unit !== 'ticks',
     events: 'a trace clock in nanoseconds',
     advice: 'record with a clock of time: echo mono > trace_clock',
   },
@@ -126,7 +131,7 @@ export const SOURCES: Record<Need, Source> = {
  * trace are there, the fact that there was no unpin, get or dirtying is an observation. A trace of which nothing is seen
  * proves nothing.
  */
-export function coverageOf(m: Model, meta: RuleMeta): RuleStatus {
+export function coverageOf(m: Ledger, meta: RuleMeta): RuleStatus {
   const missing = meta.needs.filter((need) => !SOURCES[need].has(m));
   if (missing.length > 0) {
     return {
@@ -151,6 +156,6 @@ export function coverageOf(m: Model, meta: RuleMeta): RuleStatus {
   return {id: meta.id, status: 'ran', missing: [], advice: '', lacks: []};
 }
 
-export function coverage(m: Model): RuleStatus[] {
+export function coverage(m: Ledger): RuleStatus[] {
   return RULES.map(({meta}) => coverageOf(m, meta));
 }

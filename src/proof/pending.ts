@@ -4,7 +4,7 @@
  */
 import type {Claim} from '../claims/claim.js';
 import type {Listener} from '../ledger/listener.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import type {DmaWindow} from '../ledger/tables/dma.js';
 import {AwaitedEnds} from './awaited-ends.js';
 import {type Proof, prove} from './prove.js';
@@ -20,7 +20,7 @@ export class Pending implements Listener {
   private readonly court: Court;
 
   constructor(
-    private readonly m: Model,
+    private readonly m: Ledger,
     private readonly tell: (claim: Claim, proof: Proof) => void,
   ) {
     this.court = {m, silence: new Silence(m)};

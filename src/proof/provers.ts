@@ -3,7 +3,7 @@
  * certain; a premise that nothing proves is open, never assumed.
  */
 import type {Line, Premise, When} from '../claims/premise.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import {countAt, liveAt} from '../ledger/tables/dma.js';
 import type {Reference} from '../ledger/tables/references.js';
 import {untold} from '../capture/times.js';
@@ -14,7 +14,7 @@ export type Ruling =
 
 /** What the provers ask. */
 export interface Court {
-  m: Model;
+  m: Ledger;
   silence: Silence;
 }
 
@@ -39,8 +39,8 @@ function ordered(first: When, second: When, {m}: Court): Ruling {
   if (second.t < first.t) return REFUTED;
   if (first.cpu === second.cpu && first.cpu >= 0) return proven(first, second);
   const distance = second.t - first.t;
-  const ahead = m.skew.ahead(first.cpu, second.cpu, m.facts.get('clock'));
-  if (distance > (m.time.unit === 'ticks' ? 0 : TIE_NS)) {
+  const ahead = m.capture.skew.ahead(first.cpu, second.cpu, m.capture.facts.get('clock'));
+  if (distance > (m.capture.time.unit === 'ticks' ? 0 : TIE_NS)) {
     if (distance > ahead) return proven(first, second);
     return open(
       `lines ${first.line} and ${second.line} are on two CPUs, whose clocks may differ by more than lies between them: record with trace_clock mono`,
@@ -250,7 +250,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
   },
 
   named({mapped}, {m}) {
-    const {identity, pageSize} = m;
+    const {identity, pageSize} = m.capture;
     if (identity.conflict)
       return open('pointers to struct page have two bases in this trace: which page one names is not certain');
     if (!identity.proven && identity.unproven > 0)
@@ -262,7 +262,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
   },
 
   timed(_, {m}) {
-    const why = untold(m.facts);
+    const why = untold(m.capture.facts);
     return why === null ? proven() : open(why);
   },
 

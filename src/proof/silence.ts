@@ -6,7 +6,7 @@ import type {Moment} from '../ledger/moment.js';
 import type {Unseen} from '../capture/audit.js';
 import {EventKind as K} from '../events/event.js';
 import {countsRecorded} from '../ledger/moment.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 
 /** Why something that is not in the trace may have happened all the same. */
 export interface Doubt {
@@ -19,7 +19,7 @@ export interface Doubt {
 const BALANCED = 8;
 
 export class Silence {
-  constructor(private readonly m: Model) {}
+  constructor(private readonly m: Ledger) {}
 
   /** Null where `what` cannot have happened to the page unseen within [from, to]; else why it can. */
   never(what: Unseen, page: Moment, from: number, to: number): Doubt | null {
@@ -34,12 +34,14 @@ export class Silence {
 
   /** The input is a part of a trace: what was left out is not known. */
   left(): Doubt | null {
-    return this.m.facts.has('excerpt') ? {why: 'the input is an excerpt: what was left out is not known'} : null;
+    return this.m.capture.facts.has('excerpt')
+      ? {why: 'the input is an excerpt: what was left out is not known'}
+      : null;
   }
 
   /** Events that are known to be lost. */
   lost(from: number, to: number): Doubt | null {
-    const gap = this.m.gaps.within(from, to);
+    const gap = this.m.capture.gaps.within(from, to);
     return gap === undefined ? null : {why: gap.why, line: gap.line};
   }
 
@@ -50,7 +52,8 @@ export class Silence {
 
   /** Laws that the trace breaks about this page. */
   ofPage(page: Moment, from: number, to: number): Doubt | null {
-    const {audit, pages} = this.m;
+    const {pages, capture} = this.m;
+    const {audit} = capture;
     const breach =
       audit.ofPage(page.pfn, from, to) ?? (page.large ? audit.ofPage(pages.pfn[page.row]!, from, to) : undefined);
     return breach === undefined ? null : {why: breach.why, line: breach.line};
@@ -59,11 +62,11 @@ export class Silence {
   /** A trace of some tasks only lacks what others and interrupts did. */
   filtered(): Doubt | null {
     const {m} = this;
-    if (m.facts.has('pid_filter'))
+    if (m.capture.facts.has('pid_filter'))
       return {why: 'only some tasks were recorded: what others and interrupts did to the page is missing'};
-    if (m.oneTask === undefined) return null;
+    if (m.capture.oneTask === undefined) return null;
     return {
-      why: `all events are of task ${m.oneTask}, as in a trace filtered by pid: what others did to the page would be missing`,
+      why: `all events are of task ${m.capture.oneTask}, as in a trace filtered by pid: what others did to the page would be missing`,
     };
   }
 
@@ -73,10 +76,11 @@ export class Silence {
     if (page.counted) return null; // the page's own counts show every reference taken and dropped
     switch (what) {
       case 'taken':
-        if (!m.records(K.Grab)) return {why: 'try_grab_*() are not probed: a pin may have left no event'};
-        return m.audit.doubt(what, from, to) ?? this.oneWayOnly() ?? this.missed();
+        if (!m.capture.records(K.Grab)) return {why: 'try_grab_*() are not probed: a pin may have left no event'};
+        return m.capture.audit.doubt(what, from, to) ?? this.oneWayOnly() ?? this.missed();
       case 'dropped':
-        if (!m.records(K.GupPut)) return {why: 'gup_put_folio() is not probed: an unpin may have left no event'};
+        if (!m.capture.records(K.GupPut))
+          return {why: 'gup_put_folio() is not probed: an unpin may have left no event'};
         // A large folio's count does not tell pins from gets; but what no probe explains is noted with its references.
         if (page.large && countsRecorded(m)) break;
         return {why: 'no page_ref events back the probes: the probe on its unpin may have been missed in an interrupt'};
@@ -85,22 +89,24 @@ export class Silence {
         break;
       case 'unmapped':
         if (
-          !m.records(K.DmaUnmap) &&
-          !m.records(K.DmaUnmapSg) &&
-          !m.records(K.DmaUnmapSgEntry) &&
-          !m.records(K.IommuUnmap)
+          !m.capture.records(K.DmaUnmap) &&
+          !m.capture.records(K.DmaUnmapSg) &&
+          !m.capture.records(K.DmaUnmapSgEntry) &&
+          !m.capture.records(K.IommuUnmap)
         )
           return {why: 'no unmaps of DMA are recorded'};
         return null; // tracepoints; the probes of before 6.12 are looked after by the window's own pairing
       case 'freed':
-        if (!m.records(K.PageFree) && !m.records(K.PageFreeBatched)) return {why: 'no mm_page_free events'};
+        if (!m.capture.records(K.PageFree) && !m.capture.records(K.PageFreeBatched))
+          return {why: 'no mm_page_free events'};
         return null;
       case 'written back':
-        if (!m.records(K.WritebackStart) && !m.writeback.flagsPrinted)
+        if (!m.capture.records(K.WritebackStart) && !m.writeback.flagsPrinted)
           return {why: 'no start of writeback is recorded'};
         return null;
       case 'writeback ended':
-        if (!m.records(K.WritebackEnd) && !m.writeback.flagsPrinted) return {why: 'no end of writeback is recorded'};
+        if (!m.capture.records(K.WritebackEnd) && !m.writeback.flagsPrinted)
+          return {why: 'no end of writeback is recorded'};
         return null;
     }
     return this.missed();
@@ -108,7 +114,7 @@ export class Silence {
 
   /** Pins are taken through a fast and a slow path; calls whose grabs sum to what they return show that both are recorded. */
   private oneWayOnly(): Doubt | null {
-    const {audit, coverage} = this.m;
+    const {audit, coverage} = this.m.capture;
     const why = coverage.takingUncovered();
     if (why === null || (audit.balanced >= BALANCED && !audit.broken.has('grabs-sum-to-return'))) return null;
     return {why};
@@ -116,7 +122,7 @@ export class Silence {
 
   /** Probes that the kernel says it missed: only a count that page_ref events show tells which page each was about. */
   private missed(): Doubt | null {
-    const {probesMissedByKernel} = this.m;
+    const {probesMissedByKernel} = this.m.capture;
     if (probesMissedByKernel === 0) return null;
     return {
       why: `the kernel missed ${probesMissedByKernel} hits of probes (kprobe_profile), and no page's count tells which`,

@@ -3,7 +3,7 @@
  * to the next writeback. A driver whose smallest distance is 200 ns is one reordering away from a bug.
  */
 import type {Drop, Listener} from '../ledger/listener.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import type {NearMiss} from '../results/report.js';
 
 /** Values per power of two: percentiles are exact to about 3 %. */
@@ -111,7 +111,7 @@ export class NearMisses implements Listener {
   private readonly unmaps = new Unmaps();
   private readonly unpins = new Unpins();
 
-  constructor(private readonly m: Model) {}
+  constructor(private readonly m: Ledger) {}
 
   dmaClosed(window: Parameters<NonNullable<Listener['dmaClosed']>>[0]): void {
     const {m} = this;
@@ -171,7 +171,7 @@ export class NearMisses implements Listener {
 
   private forget(pending: Unmaps | Unpins): void {
     pending.clear();
-    this.m.limits.hit('kept-by-rules', PENDING_MAX);
+    this.m.capture.limits.hit('kept-by-rules', PENDING_MAX);
   }
 
   private add(
@@ -214,14 +214,14 @@ export class NearMisses implements Listener {
   /** The closest first. Nothing on clocks that do not tell time. */
   result(): NearMiss[] {
     const {m} = this;
-    if (m.time.unit === 'ticks') return [];
+    if (m.capture.time.unit === 'ticks') return [];
     return [...this.groups.values()]
       .sort((a, b) => a.min - b.min)
       .map((g) => ({
         rule: g.rule,
         what: g.what,
         device: g.device >= 0 ? m.dma.devices[g.device]!.name : null,
-        stack: g.stack >= 0 ? m.stacks.get(g.stack) : null,
+        stack: g.stack >= 0 ? m.evidence.stacks.get(g.stack) : null,
         count: g.count,
         min_ns: String(g.min),
         p1_ns: String(Math.max(g.min, percentile(g, 0.01))),

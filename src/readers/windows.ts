@@ -3,7 +3,7 @@
  * end, as the ledger paired it. Nothing is closed by "the first of its kind".
  */
 import type {Claim} from '../claims/claim.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import type {DmaWindow} from '../ledger/tables/dma.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import type {Writeback} from '../ledger/tables/writeback.js';
@@ -15,7 +15,7 @@ import {timesOf} from '../words/times.js';
 export const BEGINS = {pin: 'pin', get: 'get', dma: 'map', writeback: 'writeback-start'} as const;
 export const ENDS = {pin: 'unpin', get: 'put', dma: 'unmap', writeback: 'writeback-end'} as const;
 
-export function windowsOf(m: Model, claim: Pick<Claim, 'premises'>): Window[] {
+export function windowsOf(m: Ledger, claim: Pick<Claim, 'premises'>): Window[] {
   const references = new Set<Reference>();
   const mappings = new Set<DmaWindow>();
   const writebacks = new Set<Writeback>();
@@ -55,7 +55,7 @@ export function windowsOf(m: Model, claim: Pick<Claim, 'premises'>): Window[] {
   ].sort((a, b) => (a.start_line ?? 0) - (b.start_line ?? 0));
 }
 
-function ofReference(m: Model, reference: Reference): Window {
+function ofReference(m: Ledger, reference: Reference): Window {
   const {kind} = reference;
   const window = span(
     m,
@@ -69,7 +69,7 @@ function ofReference(m: Model, reference: Reference): Window {
   return reference.line > 0 ? window : {...window, start_line: null, start_known: 'before-trace'};
 }
 
-function ofMapping(m: Model, window: DmaWindow): Window {
+function ofMapping(m: Ledger, window: DmaWindow): Window {
   const device = window.device >= 0 ? m.dma.devices[window.device]!.name : 'IOMMU';
   const end = window.certainEnd ? window.close : undefined;
   return span(
@@ -84,7 +84,7 @@ function ofMapping(m: Model, window: DmaWindow): Window {
 }
 
 function span(
-  m: Model,
+  m: Ledger,
   kind: Window['kind'],
   label: string,
   from: Pick<Deed, 't' | 'input' | 'line'>,
@@ -105,7 +105,7 @@ function span(
   };
 }
 
-function by(m: Model, index: number): string {
-  const {comm, pid} = m.tasks.get(index);
+function by(m: Ledger, index: number): string {
+  const {comm, pid} = m.evidence.tasks.get(index);
   return task(comm, pid);
 }

@@ -105,13 +105,13 @@ class LateDirty implements Listener {
     private readonly context: RuleContext,
     private readonly rule: 'dirty-after-writeback' | 'dirty-after-unpin',
   ) {
-    this.m = context.model;
+    this.m = context.ledger;
   }
 
   dirtied(row: number, mark: Deed): void {
     const {m} = this;
     // get_user_pages() faults a page in that it is to write to: marks within such a call are that fault's, however far apart.
-    if (mark.context <= Context.task && m.calls.pins.has(m.tasks.get(mark.task).pid)) {
+    if (mark.context <= Context.task && m.calls.pins.has(m.evidence.tasks.get(mark.task).pid)) {
       this.unpinned.delete(row);
       return;
     }
@@ -178,12 +178,12 @@ class LateDirty implements Listener {
     if (m.pages.pins[row]! > 0 || (m.pages.state[row]! & PageState.swapBacked) !== 0) return;
     const pin = drop.from[0]?.reference;
     if (!pin) return;
-    const writes = pin.deviceWrote || (pin.gupFlags >= 0 && m.era.isWrite(pin.gupFlags));
+    const writes = pin.deviceWrote || (pin.gupFlags >= 0 && m.capture.era.isWrite(pin.gupFlags));
     const state = m.pages.state[row]!;
     const clean = (state & (PageState.dirty | PageState.dirtyKnown)) === PageState.dirtyKnown;
     // Clean because it was cleaned under this pin: what the device wrote is in it, and nobody has said so yet.
     if (!writes || !clean || pin.cleanedAt < 0) return;
-    if (this.unpinned.size >= WATCHED_MAX) m.limits.hit('kept-by-rules');
+    if (this.unpinned.size >= WATCHED_MAX) m.capture.limits.hit('kept-by-rules');
     else {
       this.unpinned.set(row, {
         pin,
@@ -220,7 +220,7 @@ class LateDirty implements Listener {
   private tell({mark, marks, watched}: Candidate): void {
     if (!watched) return;
     const {m} = this;
-    if (m.stacks.get(mark.stack).some((frame) => ORDINARY.some((f) => frame.startsWith(f)))) return;
+    if (m.evidence.stacks.get(mark.stack).some((frame) => ORDINARY.some((f) => frame.startsWith(f)))) return;
     const {pin, unpin, device} = watched;
     const late = this.rule === 'dirty-after-unpin';
     const {page} = watched;

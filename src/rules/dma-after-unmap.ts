@@ -42,7 +42,7 @@ export const dmaAfterUnmap: Rule = {
   },
 
   judge(context: RuleContext): Listener {
-    const m = context.model;
+    const m = context.ledger;
     /** unpins of pages under a mapping of theirs, by the line of the map and the page: rare, since they are a bug */
     const early = new Map<string, Deed>();
     const untimed: Fault[] = [];
@@ -137,7 +137,7 @@ export const dmaAfterUnmap: Rule = {
       faulted(fault) {
         if (!fault.untimed) judge(fault);
         else if (untimed.length < UNTIMED_MAX) untimed.push(fault);
-        else m.limits.hit('kept-by-rules');
+        else m.capture.limits.hit('kept-by-rules');
       },
       ended() {
         // A log says that they were, not when: every mapping that ended in the trace may have ended before.

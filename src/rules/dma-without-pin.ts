@@ -24,17 +24,18 @@ export const dmaWithoutPin: Rule = {
   },
 
   judge(context: RuleContext): Listener {
-    const m = context.model;
+    const m = context.ledger;
     return {
       dmaOpened(window) {
-        if (window.iommuOnly || m.era.foll !== 'new') return;
+        if (window.iommuOnly || m.capture.era.foll !== 'new') return;
         for (const run of window.runs) {
           for (const {pfn, page, link} of liveLinks(m, run.pfn, Math.min(run.pages, 1024))) {
             if (link.window !== window || link.owner !== 'get') continue;
             const folio = m.pages.findFolio(pfn);
             let get = m.pages.references[folio];
             while (get && get.kind !== 'get') get = get.next;
-            if (!get || get.task !== window.open.task || (get.gupFlags >= 0 && m.era.isRemote(get.gupFlags))) continue;
+            if (!get || get.task !== window.open.task || (get.gupFlags >= 0 && m.capture.era.isRemote(get.gupFlags)))
+              continue;
             const moment = momentOf(m, folio, page);
             context.claim({
               rule: 'dma-without-pin',

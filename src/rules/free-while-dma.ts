@@ -32,7 +32,7 @@ export const freeWhileDma: Rule = {
   },
 
   judge(context: RuleContext): Listener {
-    const m = context.model;
+    const m = context.ledger;
     // Who held the page when it was mapped: by then dropped, and needed for the message.
     const holders = new WeakMap<DmaWindow, Reference>();
     /** watched large folios whose one mapping was split into one a page */
@@ -118,7 +118,7 @@ export const freeWhileDma: Rule = {
         for (const {link} of liveLinks(m, drop.sub, drop.subPages)) {
           if (link.owner !== 'pin') continue;
           if (m.watched.size < WATCHED_MAX) m.watched.add(drop.row);
-          else m.limits.hit('kept-by-rules');
+          else m.capture.limits.hit('kept-by-rules');
           break;
         }
       },

@@ -20,7 +20,7 @@ export const freeWhilePinned: Rule = {
   },
 
   judge(context: RuleContext): Listener {
-    const m = context.model;
+    const m = context.ledger;
     return {
       freed(row, deed, seen) {
         const {pages} = m;

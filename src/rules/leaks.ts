@@ -2,10 +2,10 @@ import {endOfTrace, held, never, type Premise, stillHeld, told} from '../claims/
 import type {Claim} from '../claims/claim.js';
 import {EventKind as K, PageFlag} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
-import {BIAS} from '../ledger/trackers/ref-counts.js';
+import {BIAS} from '../base/reference.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import {liveLinks} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
@@ -59,7 +59,7 @@ export const getLeak: Rule = {
 };
 
 function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
-  const m = context.model;
+  const m = context.ledger;
   /** the last change of the count of pages that hold something: the deed that leaves the reference alone */
   const lastChange = new Map<number, Deed>();
   return {
@@ -67,7 +67,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       const {pages} = m;
       if ((kind === 'pin' ? pages.pins[row]! : pages.gets[row]!) <= 0 || delta >= 0 || !unmapped(m, row)) return;
       if (lastChange.size < CHANGES_MAX || lastChange.has(row)) lastChange.set(row, deed());
-      else m.limits.hit('kept-by-rules');
+      else m.capture.limits.hit('kept-by-rules');
     },
     ended(t) {
       const {pages} = m;
@@ -76,8 +76,8 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
         if ((pages.state[row]! & PageState.reported) !== 0) continue;
         for (let r = pages.references[row]; r; r = r.next) if (r.kind === kind) context.claim(claim(row, r, t));
       }
-      if (kind === 'get' && !m.records(K.Grab))
-        for (const [row, {generation, deed}] of m.counts.orphans) orphaned(row, generation, deed, t);
+      if (kind === 'get' && !m.capture.records(K.Grab))
+        for (const [row, {generation, deed}] of m.refs.orphans) orphaned(row, generation, deed, t);
     },
   };
 
@@ -87,7 +87,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     const state = pages.state[row]!;
     const gone =
       pages.generation[row] !== generation || (state & PageState.free) !== 0 || pages.lastTime[row] !== deed.t;
-    if (gone || (state & PageState.lifeSeen) === 0 || m.time.unit !== 'ns' || end - deed.t < SETTLED_NS) return;
+    if (gone || (state & PageState.lifeSeen) === 0 || m.capture.time.unit !== 'ns' || end - deed.t < SETTLED_NS) return;
     context.claim({
       rule: 'get-leak',
       severity: 'warning',
@@ -156,7 +156,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     end: number,
   ): {leak: boolean; longterm: boolean; premises: Premise[]} {
     const {pages} = m;
-    const longterm = reference.gupFlags >= 0 ? m.era.isLongterm(reference.gupFlags) : undefined;
+    const longterm = reference.gupFlags >= 0 ? m.capture.era.isLongterm(reference.gupFlags) : undefined;
     const moment = momentOf(m, row);
     const large = moment.large;
     const note = (why: string | null) => ({
@@ -180,7 +180,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     const basis = Math.max(0, m.counts.basis(row));
     const alone = kind === 'pin' ? count - holding === basis : count - holding > basis;
     if (!alone) return note(null);
-    if (m.time.unit === 'ns' && end - pages.lastTime[row]! < SETTLED_NS)
+    if (m.capture.time.unit === 'ns' && end - pages.lastTime[row]! < SETTLED_NS)
       return note('the trace ends right after its last mapping went');
     if (mapped(row, reference)) return note("a device still has it mapped: the reference's own I/O may be running");
     const last = lastChange.get(row);
@@ -228,8 +228,8 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
 }
 
 /** Whether the last count printed says that nobody maps the page. */
-function unmapped(m: Model, row: number): boolean {
+function unmapped(m: Ledger, row: number): boolean {
   const mapcount = m.pages.mapcount[row]!;
   if (mapcount === UNKNOWN_COUNT) return false;
-  return m.era.rawMapcount ? mapcount === -1 : mapcount === 0;
+  return m.capture.era.rawMapcount ? mapcount === -1 : mapcount === 0;
 }

@@ -1,9 +1,9 @@
 /** What the rules about DMA share: the live windows under a page. */
 import type {DmaLink, Overlap} from '../ledger/tables/dma.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 
 /** Live windows on pages [first, first + n) that were opened for the page that lives there now. */
-export function liveLinks(m: Model, first: number, n: number): Iterable<LiveLink> {
+export function liveLinks(m: Ledger, first: number, n: number): Iterable<LiveLink> {
   // Nearly every drop and free is of one page that nobody has mapped.
   if (n === 1) {
     const page = m.pages.find(first);
@@ -20,12 +20,12 @@ export interface LiveLink {
 
 const NO_LINKS: readonly LiveLink[] = [];
 
-function* walkLinks(m: Model, first: number, n: number): Iterable<LiveLink> {
+function* walkLinks(m: Ledger, first: number, n: number): Iterable<LiveLink> {
   const {pages} = m;
   for (let i = 0; i < n; i++) {
     if ((i & 255) === 0 && n > 1) {
-      m.limits.looks += Math.min(256, n - i);
-      if (m.limits.tired(m.events)) return;
+      m.capture.limits.looks += Math.min(256, n - i);
+      if (m.capture.limits.tired()) return;
     }
     const page = pages.find(first + i);
     if (page < 0) continue;

@@ -21,12 +21,12 @@ export const longPin: Rule = {
   },
 
   judge(context: RuleContext): Listener {
-    const m = context.model;
+    const m = context.ledger;
 
     function tell(pin: Reference, end: number, drop: Deed | undefined): void {
       const held = end - pin.t;
-      if (m.time.unit === 'ticks' || !(held > context.longPin_ns) || pin.knownBy === 'count') return;
-      const longterm = pin.gupFlags >= 0 ? m.era.isLongterm(pin.gupFlags) : undefined;
+      if (m.capture.time.unit === 'ticks' || !(held > context.longPin_ns) || pin.knownBy === 'count') return;
+      const longterm = pin.gupFlags >= 0 ? m.capture.era.isLongterm(pin.gupFlags) : undefined;
       if (longterm) return;
       const moment = momentOf(m, pin.row);
       context.claim({
@@ -43,7 +43,7 @@ export const longPin: Rule = {
             longterm !== undefined,
             'its flags were not traced: it may be a long-term pin',
           ),
-          stillHeld(pin, moment, drop ?? endOfTrace(m.last)),
+          stillHeld(pin, moment, drop ?? endOfTrace(m.capture.last)),
         ],
         start: pin.t,
         end: drop ? end : NaN,

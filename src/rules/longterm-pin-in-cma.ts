@@ -28,13 +28,13 @@ export const longtermPinInCma: Rule = {
   },
 
   judge(context: RuleContext): Listener {
-    const m = context.model;
+    const m = context.ledger;
     /** pins of calls that run now, in CMA blocks */
     const open = new Map<number, Reference[]>();
     return {
       taken(row, reference) {
         if (reference.kind !== 'pin' || reference.call === 0 || m.pages.migratetype[row] !== MIGRATE_CMA) return;
-        if (reference.gupFlags < 0 || !m.era.isLongterm(reference.gupFlags)) return;
+        if (reference.gupFlags < 0 || !m.capture.era.isLongterm(reference.gupFlags)) return;
         const list = open.get(reference.call);
         if (list) list.push(reference);
         else open.set(reference.call, [reference]);
@@ -58,7 +58,7 @@ export const longtermPinInCma: Rule = {
               held([pin], moment),
               told(
                 'the block is a CMA block',
-                m.cmaKnown,
+                m.capture.era.cmaKnown,
                 'mt=4 is CMA only where CONFIG_CMA is set, which nothing in the trace shows',
               ),
               stillHeld(pin, moment, returned),

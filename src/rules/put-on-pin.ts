@@ -3,7 +3,7 @@ import {Context} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
 import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
-import {BIAS} from '../ledger/trackers/ref-counts.js';
+import {BIAS} from '../base/reference.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import type {Rule, RuleContext} from './types.js';
 
@@ -34,7 +34,7 @@ export const putOnPin: Rule = {
   },
 
   judge(context: RuleContext): Listener {
-    const m = context.model;
+    const m = context.ledger;
     /** by row: the first plain put, by a task that pinned the page, since its latest pin */
     const suspects = new Map<number, Deed>();
 
@@ -90,7 +90,7 @@ export const putOnPin: Rule = {
           if (here.context === Context.task && here.task === pin.task) suspects.set(row, here);
           if (suspects.size > SUSPECTS_MAX) {
             suspects.clear();
-            m.limits.hit('kept-by-rules', SUSPECTS_MAX);
+            m.capture.limits.hit('kept-by-rules', SUSPECTS_MAX);
           }
         }
         const count = pages.count[row]!;

@@ -25,12 +25,13 @@ export const putWhileDma: Rule = {
   },
 
   judge(context: RuleContext): Listener {
-    const m = context.model;
+    const m = context.ledger;
     return {
       dropped(drop) {
         if (drop.kind !== 'get') return;
         for (const {pfn, page, link} of liveLinks(m, drop.sub, drop.subPages)) {
-          if (link.owner !== 'get' || m.holds(drop.row, 'get', pfn) || m.holds(drop.row, 'pin', pfn)) continue;
+          if (link.owner !== 'get' || m.pages.holds(drop.row, 'get', pfn) || m.pages.holds(drop.row, 'pin', pfn))
+            continue;
           const {window} = link;
           const get = drop.from[0]?.reference;
           const moment = {...momentOf(m, drop.row, page), pfn};

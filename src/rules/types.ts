@@ -1,5 +1,5 @@
 import type {Claim, RuleId} from '../claims/claim.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import type {Listener} from '../ledger/listener.js';
 
 export type {RuleId};
@@ -40,12 +40,12 @@ export interface RuleMeta {
 
 /** What a rule is given. */
 export interface RuleContext {
-  readonly model: Model;
+  readonly ledger: Ledger;
   readonly longPin_ns: number;
   claim(claim: Claim): void;
 }
 
-/** One rule: what it is, and its judge, which listens to the model. */
+/** One rule: what it is, and its judge, which listens to the ledger. */
 export interface Rule {
   meta: RuleMeta;
   judge(context: RuleContext): Listener;

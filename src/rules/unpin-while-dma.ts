@@ -3,7 +3,7 @@ import {EventKind as K} from '../events/event.js';
 import type {Drop, Listener} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
-import {BIAS} from '../ledger/trackers/ref-counts.js';
+import {BIAS} from '../base/reference.js';
 import {directionName} from '../words/direction.js';
 import {type LiveLink, liveLinks} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
@@ -32,12 +32,17 @@ export const unpinWhileDma: Rule = {
   },
 
   judge(context: RuleContext): Listener {
-    const m = context.model;
+    const m = context.ledger;
 
     /** The pin is older than the trace, or its taking is not recorded: a mapping seen since then may be its own. */
     function unseenPin(drop: Drop): boolean {
       // Where takings are not recorded at all, every mapping would be one of an unseen pin.
-      if (m.coverage.takingUncovered() !== null && m.audit.balanced === 0 && !m.records(K.RefModAndTest)) return false;
+      if (
+        m.capture.coverage.takingUncovered() !== null &&
+        m.capture.audit.balanced === 0 &&
+        !m.capture.records(K.RefModAndTest)
+      )
+        return false;
       if (drop.from.some((f) => f.reference.knownBy === 'count')) return true;
       return drop.unmatched > 0 && (m.pages.state[drop.row]! & PageState.lifeSeen) === 0;
     }
@@ -61,7 +66,7 @@ export const unpinWhileDma: Rule = {
       const {window} = link;
       const pins = drop.from.map((f) => f.reference);
       const pin = pins[0];
-      const got = m.holds(drop.row, 'get', pfn);
+      const got = m.pages.holds(drop.row, 'get', pfn);
       const moment = {...momentOf(m, drop.row, page), pfn};
       const raw = drop.rawAfter === UNKNOWN_COUNT ? null : drop.rawAfter;
       context.claim({
@@ -122,7 +127,7 @@ export const unpinWhileDma: Rule = {
         for (const live of liveLinks(m, drop.sub, drop.subPages)) {
           const {owner} = live.link;
           if (owner !== 'pin' && owner !== 'ambiguous' && !(owner === 'none' && unseenPin(drop))) continue;
-          const left = m.covers(drop.row, 'pin', live.pfn);
+          const left = m.pages.covers(drop.row, 'pin', live.pfn);
           if (left === 'no' || (left === 'maybe' && !spared(drop))) claim(drop, live, left === 'maybe');
         }
       },

@@ -3,7 +3,7 @@ import {EventKind as K} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
-import {BIAS, byInterrupt} from '../ledger/trackers/ref-counts.js';
+import {BIAS} from '../base/reference.js';
 import type {Rule, RuleContext} from './types.js';
 
 /** Most pages that are known to have been pinned in the trace. */
@@ -33,7 +33,7 @@ export const unpinWithoutPin: Rule = {
   },
 
   judge(context: RuleContext): Listener {
-    const m = context.model;
+    const m = context.ledger;
     /** rows of which a pin was seen in this generation */
     const pinnedHere = new Set<number>();
     return {
@@ -48,17 +48,17 @@ export const unpinWithoutPin: Rule = {
         const life = (state & PageState.lifeSeen) !== 0;
         if (!printed) {
           if (!life && pages.pins[row] === 0 && (state & PageState.pinsDerived) === 0 && !pinnedHere.has(row)) return;
-          if (!m.gup.takesSeen) return;
+          if (!m.takesSeen) return;
         } else pages.state[row]! |= PageState.reported;
         const get = getOf(row);
         // Where a path of taking is not recorded every unpin of its pins looks like one too many: something must speak for it.
         if (
           !printed &&
-          m.gup.lastUnknownGrab < pages.since[row]! &&
+          m.probes.lastUnknownGrab < pages.since[row]! &&
           get === undefined &&
           !pinnedHere.has(row) &&
-          m.coverage.takingUncovered() !== null &&
-          m.audit.balanced === 0
+          m.capture.coverage.takingUncovered() !== null &&
+          m.capture.audit.balanced === 0
         )
           return;
         const moment = momentOf(m, row);
@@ -70,18 +70,18 @@ export const unpinWithoutPin: Rule = {
               wholeLife(moment),
               told(
                 'every grab since then is of a known kind',
-                m.gup.lastUnknownGrab < since,
+                m.probes.lastUnknownGrab < since,
                 'a grab since then may have been its pin: its flags could not be told before FOLL_PIN was known (--kernel)',
               ),
               // Calls nest (unpin_user_pages_dirty_lock() calls unpin_user_page() on some kernels): only the drop itself counts.
               told(
                 'the drop itself was seen',
-                countsRecorded(m) || m.records(K.GupPut) || drop.certain,
+                countsRecorded(m) || m.capture.records(K.GupPut) || drop.certain,
                 'gup_put_folio() is not probed: one unpin may show as two calls',
               ),
               told(
                 'a task unpinned it, not the end of an I/O',
-                countsRecorded(m) || !byInterrupt(m, drop.deed),
+                countsRecorded(m) || !m.evidence.tasks.byInterrupt(drop.deed),
                 "the unpin is an interrupt's and no page_ref events back the probes: it ends an I/O whose pin may have left no event",
               ),
               told(
@@ -130,7 +130,7 @@ export const unpinWithoutPin: Rule = {
         if (reference.kind !== 'pin') return;
         if (pinnedHere.size > PINNED_MAX) {
           pinnedHere.clear();
-          m.limits.hit('kept-by-rules', PINNED_MAX);
+          m.capture.limits.hit('kept-by-rules', PINNED_MAX);
         }
         pinnedHere.add(row);
       },

@@ -23,7 +23,7 @@ export const writebackWhileDma: Rule = {
   },
 
   judge(context: RuleContext): Listener {
-    const m = context.model;
+    const m = context.ledger;
     return watchWriteback(m, 'get', (held) => {
       const {row, writeback, reference, writable} = held;
       if (!writable || held.page.kind === 'anonymous' || m.pages.pins[row]! > 0) return;

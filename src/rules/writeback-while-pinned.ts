@@ -37,7 +37,7 @@ export const writebackWhilePinned: Rule = {
   },
 
   judge(context: RuleContext): Listener {
-    const m = context.model;
+    const m = context.ledger;
     return watchWriteback(m, 'pin', (held) => {
       const {row, writeback, reference, writable, readable} = held;
       const start = Math.max(writeback.start.t, reference.t);
@@ -129,7 +129,7 @@ export const writebackWhilePinned: Rule = {
       let unknown = false;
       for (const {gupFlags} of held.references) {
         if (gupFlags < 0) unknown = true;
-        else if (m.era.isWrite(gupFlags)) return 'write';
+        else if (m.capture.era.isWrite(gupFlags)) return 'write';
       }
       return unknown ? 'unknown' : 'read';
     }

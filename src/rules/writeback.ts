@@ -3,9 +3,10 @@ import type {Moment} from '../ledger/moment.js';
 import {type DmaLink, liveAt} from '../ledger/tables/dma.js';
 import {DmaDir} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import {momentOf} from '../ledger/moment.js';
-import type {Reference, ReferenceKind} from '../ledger/tables/references.js';
+import type {ReferenceKind} from '../base/reference.js';
+import type {Reference} from '../ledger/tables/references.js';
 import type {Writeback} from '../ledger/tables/writeback.js';
 import {liveLinks} from './live-links.js';
 
@@ -30,7 +31,7 @@ export interface HeldWriteback {
 }
 
 /** Follows writebacks of pages that hold a reference of `kind`, and gives each when it is over. */
-export function watchWriteback(m: Model, kind: ReferenceKind, over: (held: HeldWriteback) => void): Listener {
+export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: HeldWriteback) => void): Listener {
   const open = new Map<number, HeldWriteback>();
 
   function begin(row: number, writeback: Writeback, late: boolean): void {
@@ -92,8 +93,8 @@ export function watchWriteback(m: Model, kind: ReferenceKind, over: (held: HeldW
     dmaOpened(window) {
       if (open.size === 0) return;
       for (const run of window.runs) {
-        m.limits.looks += Math.min(run.pages, 1024);
-        if (m.limits.tired(m.events)) return;
+        m.capture.limits.looks += Math.min(run.pages, 1024);
+        if (m.capture.limits.tired()) return;
         for (let i = 0; i < run.pages && i < 1024; i++) {
           const folio = m.pages.findFolio(run.pfn + i);
           const held = folio >= 0 ? open.get(folio) : undefined;

@@ -2,7 +2,7 @@
 import {coverage} from '../proof/needs.js';
 import {Pending} from '../proof/pending.js';
 import type {Listener} from '../ledger/listener.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import type {Finding, QualityCounter, Report, Severity, Summary} from '../results/report.js';
 import {RULES, RULES_VERSION} from '../rules/registry.js';
 import type {Suppressions} from '../findings/suppress.js';
@@ -32,18 +32,18 @@ export async function analyze(options: AnalyzeOptions): Promise<Report> {
 /** The same, with what was read; the listeners that `also` makes hear of it before the rules do. */
 export async function analyzeReading(
   options: AnalyzeOptions,
-  also: (model: Model) => Listener[],
+  also: (ledger: Ledger) => Listener[],
 ): Promise<{report: Report; reading: Reading}> {
   let judges!: Judges;
-  const reading = await readTraces(options, (model) => {
-    judges = judgesOf(model, options);
-    return [...also(model), ...judges.listeners];
+  const reading = await readTraces(options, (ledger) => {
+    judges = judgesOf(ledger, options);
+    return [...also(ledger), ...judges.listeners];
   });
   judges.pending.settle();
   return {report: reportOf(reading, judges.findings, judges.nearMisses, options), reading};
 }
 
-/** All rules over a model, and where their violations go. */
+/** All rules over a ledger, and where their violations go. */
 export interface Judges {
   findings: Findings;
   nearMisses: NearMisses;
@@ -51,12 +51,12 @@ export interface Judges {
   listeners: Listener[];
 }
 
-export function judgesOf(model: Model, options: Pick<AnalyzeOptions, 'longPin_ns'>): Judges {
-  const findings = new Findings(model);
-  const nearMisses = new NearMisses(model);
-  const pending = new Pending(model, (claim, proof) => findings.add(claim, proof));
+export function judgesOf(ledger: Ledger, options: Pick<AnalyzeOptions, 'longPin_ns'>): Judges {
+  const findings = new Findings(ledger);
+  const nearMisses = new NearMisses(ledger);
+  const pending = new Pending(ledger, (claim, proof) => findings.add(claim, proof));
   const context: RuleContext = {
-    model,
+    ledger,
     longPin_ns: options.longPin_ns,
     claim(claim) {
       pending.add(claim);
@@ -72,7 +72,7 @@ export function judgesOf(model: Model, options: Pick<AnalyzeOptions, 'longPin_ns
 }
 
 function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, options: AnalyzeOptions): Report {
-  const {model: m} = reading;
+  const {ledger: m} = reading;
   const rules = coverage(m);
   // What a rule sees of a trace that lacks its events is no finding: the report says that it could not run.
   const judged = new Set(rules.filter((rule) => rule.status !== 'not-run').map((rule) => rule.id));
@@ -113,7 +113,7 @@ export function findingsNotKept(count: number): QualityCounter {
   };
 }
 
-function summaryOf({model: m}: Reading, findings: readonly Finding[], options: AnalyzeOptions): Summary {
+function summaryOf({ledger: m}: Reading, findings: readonly Finding[], options: AnalyzeOptions): Summary {
   const by_rule: Record<string, number> = {};
   const by_severity: Record<Severity, number> = {error: 0, warning: 0, note: 0};
   const by_verdict = {sure: 0, possible: 0};

@@ -8,7 +8,7 @@ export type Basis = Pick<Report, 'tool' | 'command' | 'inputs' | 'clock' | 'span
 
 /** The beginning of a result. */
 export function basisOf(reading: Reading, options: {command: string[]; version: string}): Basis {
-  const {model: m, inputs} = reading;
+  const {ledger: m, inputs} = reading;
   return {
     tool: {name: 'pinscope', version: options.version},
     command: options.command,
@@ -21,12 +21,12 @@ export function basisOf(reading: Reading, options: {command: string[]; version: 
 }
 
 function kernelOf(reading: Reading): Report['kernel'] {
-  const {model: m} = reading;
+  const {ledger: m} = reading;
   const signals = kernelSignals(reading);
-  const release = m.facts.get('kernel') ?? null;
+  const release = m.capture.facts.get('kernel') ?? null;
   if (release !== null) return {release, range: null, known_by: 'the trace header', signals};
   const range = rangeOf(signals);
-  const told = m.era.told === '--kernel';
+  const told = m.capture.era.told === '--kernel';
   return {release, range, known_by: told ? '--kernel' : range === null ? 'not in the trace' : 'its events', signals};
 }
 
@@ -51,10 +51,10 @@ function order(a: readonly [number, number], b: readonly [number, number]): numb
   return a[0] - b[0] || a[1] - b[1];
 }
 
-/** First and last event, of whatever name: the model hears only of those that it can use. */
-function spanOf({model: m, inputs}: Reading): [number, number] {
-  let first = m.first;
-  let last = m.last;
+/** First and last event, of whatever name: the ledger hears only of those that it can use. */
+function spanOf({ledger: m, inputs}: Reading): [number, number] {
+  let first = m.capture.first;
+  let last = m.capture.last;
   for (const {reader} of inputs) {
     const {earliest, latest} = reader.counters;
     if (Number.isFinite(earliest) && !(earliest >= first)) first = earliest;
@@ -64,13 +64,13 @@ function spanOf({model: m, inputs}: Reading): [number, number] {
 }
 
 /** The end of a result. */
-export function endingOf({model: m, inputs, seconds, partial}: Reading): Pick<Report, 'timing' | 'partial'> {
+export function endingOf({ledger: m, inputs, seconds, partial}: Reading): Pick<Report, 'timing' | 'partial'> {
   const bytes = inputs.reduce((sum, i) => sum + i.input.bytesRead, 0);
   const time = Math.max(seconds, 1e-6);
   return {
     timing: {
       seconds: Math.round(time * 1000) / 1000,
-      events_per_second: Math.round(m.events / time),
+      events_per_second: Math.round(m.capture.events / time),
       bytes_per_second: Math.round(bytes / time),
       peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
     },
@@ -101,9 +101,9 @@ function inputOf({input, form, reader, evidence}: ReadInput): ReportInput {
 }
 
 /** What is known of the trace's clock. */
-function clockOf({model: m}: Reading): Report['clock'] {
-  const name = m.facts.get('clock') ?? null;
-  const unit = m.time.unit ?? null;
+function clockOf({ledger: m}: Reading): Report['clock'] {
+  const name = m.capture.facts.get('clock') ?? null;
+  const unit = m.capture.time.unit ?? null;
   if (name !== null) return {name, unit, known_by: 'the trace header'};
   return {
     name: null,
@@ -135,12 +135,14 @@ const VERSION_SIGNALS: readonly [RegExp, string][] = [
 ];
 
 /** Facts in the trace that tell something of the kernel's version. */
-function kernelSignals({model: m, inputs}: Reading): string[] {
+function kernelSignals({ledger: m, inputs}: Reading): string[] {
   const out: string[] = [];
-  if (m.era.foll !== undefined) {
-    out.push(`FOLL_* numbering of ${m.era.foll === 'new' ? '6.3 and later' : '6.2 and earlier'} (${m.era.told})`);
+  if (m.capture.era.foll !== undefined) {
+    out.push(
+      `FOLL_* numbering of ${m.capture.era.foll === 'new' ? '6.3 and later' : '6.2 and earlier'} (${m.capture.era.told})`,
+    );
   }
-  if (m.era.rawMapcount) out.push('mapcount=-1 for an unmapped page: 6.10 or later');
+  if (m.capture.era.rawMapcount) out.push('mapcount=-1 for an unmapped page: 6.10 or later');
   for (const name of new Set(inputs.flatMap(({reader}) => [...reader.counters.eventsByName().keys()]))) {
     for (const [pattern, version] of VERSION_SIGNALS) if (pattern.test(name)) out.push(`event ${name}: ${version}`);
   }

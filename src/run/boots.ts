@@ -1,6 +1,6 @@
 /** Whether several traces can be of one boot of one machine: only those are read together. */
 import {UserError} from '../io/user-error.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 
 /** Facts of a header or a preamble that one boot has once, and what they are called. */
 const FACTS: readonly [string, string][] = [
@@ -17,7 +17,7 @@ const REACH = 2n ** 40n;
  * Throws UserError where what the heads of two traces tell cannot both be true of one boot. `names` are those of the inputs, `trials`
  * what a trial run over each head told.
  */
-export function refuseTwoBoots(names: readonly string[], trials: readonly Model[]): void {
+export function refuseTwoBoots(names: readonly string[], trials: readonly Ledger[]): void {
   for (let i = 1; i < trials.length; i++) {
     const why = differs(trials[0]!, trials[i]!);
     if (why === null) continue;
@@ -28,14 +28,18 @@ export function refuseTwoBoots(names: readonly string[], trials: readonly Model[
   }
 }
 
-function differs(a: Model, b: Model): string | null {
+function differs(a: Ledger, b: Ledger): string | null {
   for (const [fact, what] of FACTS) {
-    const [one, other] = [a.facts.get(fact), b.facts.get(fact)];
+    const [one, other] = [a.capture.facts.get(fact), b.capture.facts.get(fact)];
     if (one !== undefined && other !== undefined && one !== other) return `${what} ${other}, not ${one}`;
   }
-  if (a.time.unit !== undefined && b.time.unit !== undefined && a.time.unit !== b.time.unit)
+  if (
+    a.capture.time.unit !== undefined &&
+    b.capture.time.unit !== undefined &&
+    a.capture.time.unit !== b.capture.time.unit
+  )
     return 'its times are of another kind of clock';
-  const [one, other] = [a.identity, b.identity].map((identity) => {
+  const [one, other] = [a.capture.identity, b.capture.identity].map((identity) => {
     const base = identity.base();
     return base === null ? null : {base: BigInt(base), proven: identity.proven};
   });

@@ -9,7 +9,7 @@ import {type Form, readsRecords, type TraceReader} from '../../parsers/form.js';
 import {MAX_LINE} from '../../parsers/lines/line-reader.js';
 import {CauseIds} from '../findings/causes.js';
 import {UserError} from '../io/user-error.js';
-import {Model} from '../ledger/model.js';
+import {Ledger} from '../ledger/ledger.js';
 import {TimeBase} from '../base/time.js';
 import type {Finding} from '../results/report.js';
 import {coverage} from '../proof/needs.js';
@@ -47,7 +47,7 @@ export interface FollowOptions extends ReadOptions {
 }
 
 export interface Followed {
-  model: Model;
+  ledger: Ledger;
   form: Form | undefined;
   lines: number;
   events: number;
@@ -104,7 +104,7 @@ export async function follow(
 
 class Follower {
   private readonly time = new TimeBase();
-  private readonly model = new Model(this.time);
+  private readonly ledger = new Ledger(this.time);
   private form: Form | undefined;
   private reader: TraceReader | undefined;
   private sorter: Sorter | undefined;
@@ -121,7 +121,7 @@ class Follower {
     private readonly name: string,
     private readonly options: FollowOptions,
   ) {
-    applyOptions(this.model, options);
+    applyOptions(this.ledger, options);
   }
 
   /** Takes a line; answers whether it completed a batch. */
@@ -156,26 +156,26 @@ class Follower {
     }
     if (idle) this.sorter?.passed(Infinity);
     else if (this.time.unit === 'ns') this.sorter?.passed(this.reader.counters.latest - LATE_NS);
-    await this.tell(idle ? Infinity : this.model.last, now - SETTLED_MS);
+    await this.tell(idle ? Infinity : this.ledger.capture.last, now - SETTLED_MS);
   }
 
   async end(): Promise<Followed> {
     if (this.reader === undefined && this.head.length > 0) this.begin(true);
     this.push();
-    const {model, reader, sorter} = this;
+    const {ledger, reader, sorter} = this;
     reader?.end();
     sorter?.end();
-    model.end();
+    ledger.end();
     await this.tell(Infinity, Infinity);
     return {
-      model,
+      ledger,
       form: this.form,
       lines: reader?.counters.lines ?? 0,
       events: reader?.counters.events ?? 0,
       unrecognised: reader?.counters.unrecognised ?? 0,
       tooLate: sorter?.tooLate ?? 0,
       dropped: this.judges?.findings.dropped ?? 0,
-      notRun: coverage(model)
+      notRun: coverage(ledger)
         .filter((r) => r.status === 'not-run')
         .map((r) => r.id),
     };
@@ -193,7 +193,7 @@ class Follower {
 
   /** Begins to read, if the form is known. `last`: it has to be. */
   private begin(last: boolean): void {
-    const {model, options, head} = this;
+    const {ledger, options, head} = this;
     const bytes = Buffer.from(`${head.join('\n')}\n`);
     const found = detect(bytes, options.from, options.prefix);
     if (found.outcome !== 'read') {
@@ -206,11 +206,11 @@ class Follower {
         next: 'analyse it without --follow',
       });
     this.form = found.form;
-    lookAhead(model, found.form, bytes, options);
-    this.judges = judgesOf(model, options);
-    model.listen(this.judges.listeners);
-    this.sorter = found.form.ordered ? undefined : new Sorter(model, 1);
-    this.reader = found.form.open(this.sorter ?? model, {input: 0, time: this.time});
+    lookAhead(ledger, found.form, bytes, options);
+    this.judges = judgesOf(ledger, options);
+    ledger.listen(this.judges.listeners);
+    this.sorter = found.form.ordered ? undefined : new Sorter(ledger, 1);
+    this.reader = found.form.open(this.sorter ?? ledger, {input: 0, time: this.time});
     this.head = [];
     this.batch = [bytes.toString().slice(0, -1)];
     this.push();
@@ -223,7 +223,7 @@ class Follower {
     const settled = this.judges.findings.takeSettled(now, waits);
     if (settled.length === 0) return;
     const runs = new Set(
-      coverage(this.model)
+      coverage(this.ledger)
         .filter((r) => r.status !== 'not-run')
         .map((r) => r.id),
     );

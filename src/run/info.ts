@@ -1,8 +1,9 @@
 /** What a trace is, from reading it once without judging it. */
 import type {Law} from '../capture/audit.js';
+import type {Capture} from '../capture/capture.js';
 import {LAW_WORDS} from '../words/laws.js';
 import {EventKind as K} from '../events/event.js';
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import {coverage, SOURCES} from '../proof/needs.js';
 import type {CpuSpan, DeviceInfo, IdentityInfo, InfoReport, LossSpan, ProbeInfo, ToRecord} from '../results/info.js';
 import {RULES, RULES_VERSION} from '../rules/registry.js';
@@ -19,7 +20,7 @@ export interface InfoOptions extends ReadOptions {
 /** Reads the traces. Throws UserError for what cannot be read. */
 export async function info(options: InfoOptions): Promise<InfoReport> {
   const reading = await readTraces(options, () => []);
-  const {model: m} = reading;
+  const {ledger: m} = reading;
   const {inputs, ...basis} = basisOf(reading, options);
   const rules = coverage(m);
   return {
@@ -38,11 +39,11 @@ export async function info(options: InfoOptions): Promise<InfoReport> {
     cpus: cpusOf(reading),
     events: eventsOf(reading),
     losses: lossesOf(m),
-    laws: lawsOf(m),
+    laws: lawsOf(m.capture),
     identity: identityOf(m),
     devices: devicesOf(m),
     probes: probesOf(m),
-    header: [...m.facts].map(([name, value]) => ({name, value})),
+    header: [...m.capture.facts].map(([name, value]) => ({name, value})),
     rules_version: RULES_VERSION,
     rules,
     record: toRecord(m),
@@ -50,7 +51,7 @@ export async function info(options: InfoOptions): Promise<InfoReport> {
   };
 }
 
-function cpusOf({model: m, inputs}: Reading): CpuSpan[] {
+function cpusOf({ledger: m, inputs}: Reading): CpuSpan[] {
   const spans = new Map<number, {first: number; last: number}>();
   for (const {reader} of inputs) {
     const {firstTime, lastTime} = reader.counters;
@@ -63,26 +64,26 @@ function cpusOf({model: m, inputs}: Reading): CpuSpan[] {
     });
   }
   const lost = new Map<number, number | null>();
-  for (const [cpu, {markers, events, unknown}] of m.losses.byCpu)
+  for (const [cpu, {markers, events, unknown}] of m.capture.losses.byCpu)
     if (markers > 0) lost.set(cpu, unknown > 0 ? null : events);
   return [...spans]
     .sort(([a], [b]) => a - b)
     .map(([cpu, {first, last}]) => ({cpu, ...timesOf(m, first, last), lost: lost.has(cpu) ? lost.get(cpu)! : 0}));
 }
 
-function eventsOf({model: m, inputs}: Reading): {name: string; count: number}[] {
+function eventsOf({ledger: m, inputs}: Reading): {name: string; count: number}[] {
   const sums = new Map<string, number>();
   for (const {reader} of inputs) {
     for (const [name, count] of reader.counters.eventsByName()) sums.set(name, (sums.get(name) ?? 0) + count);
   }
   // what was recorded and did not happen
-  for (const name of m.recordedEvents) if (!sums.has(name)) sums.set(name, 0);
+  for (const name of m.capture.recordedEvents) if (!sums.has(name)) sums.set(name, 0);
   return [...sums]
     .map(([name, count]) => ({name, count}))
     .sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1));
 }
 
-function lawsOf({audit}: Model): InfoReport['laws'] {
+function lawsOf({audit}: Capture): InfoReport['laws'] {
   return (Object.keys(LAW_WORDS) as Law[]).map((law) => {
     const first = audit.first.get(law);
     return {
@@ -94,8 +95,8 @@ function lawsOf({audit}: Model): InfoReport['laws'] {
   });
 }
 
-function lossesOf(m: Model): LossSpan[] {
-  return m.gaps.all().map((gap) => ({
+function lossesOf(m: Ledger): LossSpan[] {
+  return m.capture.gaps.all().map((gap) => ({
     cpu: gap.cpu >= 0 ? gap.cpu : null,
     ...timesOf(m, gap.from, gap.to),
     line: gap.line > 0 ? gap.line : null,
@@ -103,7 +104,7 @@ function lossesOf(m: Model): LossSpan[] {
   }));
 }
 
-function baseKnownBy({grade, teller, unproven}: Model['identity']): string {
+function baseKnownBy({grade, teller, unproven}: Capture['identity']): string {
   switch (grade) {
     case 'told':
       return teller === 'option' ? 'as given with --vmemmap' : 'said by the trace';
@@ -118,7 +119,7 @@ function baseKnownBy({grade, teller, unproven}: Model['identity']): string {
   }
 }
 
-const SIZE_KNOWN_BY: Record<Model['pageSize']['source'], string> = {
+const SIZE_KNOWN_BY: Record<Capture['pageSize']['source'], string> = {
   option: 'as given with --page-shift',
   header: 'the trace header',
   release: "the kernel's name, or its architecture",
@@ -128,46 +129,48 @@ const SIZE_KNOWN_BY: Record<Model['pageSize']['source'], string> = {
   assumed: 'not known: assumed',
 };
 
-function identityOf(m: Model): IdentityInfo {
-  const seen = (...kinds: number[]): boolean => kinds.some((kind) => m.seen[kind]! > 0);
+function identityOf(m: Ledger): IdentityInfo {
+  const seen = (...kinds: number[]): boolean => kinds.some((kind) => m.capture.seen[kind]! > 0);
   const names: string[] = [];
   if (seen(K.RefSet, K.RefMod, K.RefModAndTest, K.RefModUnless, K.PageAlloc, K.PageFree)) names.push('PFN');
-  const {grade, proven, confirmed, contradicted, unproven} = m.identity;
+  const {grade, proven, confirmed, contradicted, unproven} = m.capture.identity;
   if (grade === 'assumed' || grade === 'paired' || confirmed + contradicted + unproven > 0)
     names.push('pointers to struct page');
   if (seen(K.DmaMap, K.DmaMapSg, K.IommuMap)) names.push('physical addresses of DMA mappings');
   if (seen(K.CacheAdd, K.CacheDelete)) names.push('file, inode and index');
   return {
     names,
-    vmemmap_base: m.identity.base(),
-    known_by: baseKnownBy(m.identity),
+    vmemmap_base: m.capture.identity.base(),
+    known_by: baseKnownBy(m.capture.identity),
     grade,
     proven,
     confirmed,
     contradicted,
-    page_size: m.pageSize.bytes,
-    page_size_known_by: m.pageSize.conflict === undefined ? SIZE_KNOWN_BY[m.pageSize.source] : 'the trace names two',
-    page_size_proven: m.pageSize.known,
+    page_size: m.capture.pageSize.bytes,
+    page_size_known_by:
+      m.capture.pageSize.conflict === undefined ? SIZE_KNOWN_BY[m.capture.pageSize.source] : 'the trace names two',
+    page_size_proven: m.capture.pageSize.known,
   };
 }
 
-function devicesOf(m: Model): DeviceInfo[] {
+function devicesOf(m: Ledger): DeviceInfo[] {
   return m.dma.devices
     .map(({name, maps, unmaps}) => ({name, maps, unmaps, never_unmaps: maps > 0 && unmaps === 0}))
     .sort((a, b) => b.maps - a.maps);
 }
 
-function probesOf(m: Model): ProbeInfo {
-  const both = m.seen[K.GupPut]! > 0 && m.seen[K.RefModAndTest]! > 0;
+function probesOf(m: Ledger): ProbeInfo {
+  const both = m.capture.seen[K.GupPut]! > 0 && m.capture.seen[K.RefModAndTest]! > 0;
   return {
-    missed_by_kernel: m.facts.has('probe_hits') || m.probesMissedByKernel > 0 ? m.probesMissedByKernel : null,
-    missed_seen: both ? m.gup.probesMissed : null,
-    matched: m.gup.probesMatched,
+    missed_by_kernel:
+      m.capture.facts.has('probe_hits') || m.capture.probesMissedByKernel > 0 ? m.capture.probesMissedByKernel : null,
+    missed_seen: both ? m.typing.probesMissed : null,
+    matched: m.probes.matched,
   };
 }
 
 /** Kinds of evidence that some rule lacks, most wanted first. */
-function toRecord(m: Model): ToRecord[] {
+function toRecord(m: Ledger): ToRecord[] {
   const wanted = new Map<Need, string[]>();
   for (const {meta} of RULES) {
     for (const need of new Set<Need>([...meta.needs, ...meta.helpedBy.map((h) => h.need)])) {

@@ -1,5 +1,5 @@
 /** One table of everything that is wrong with a trace: what, how often, how bad, what to do. */
-import type {Model} from '../ledger/model.js';
+import type {Ledger} from '../ledger/ledger.js';
 import type {Reading} from './read.js';
 import type {QualityCounter} from '../results/report.js';
 import type {Limit} from '../base/limits.js';
@@ -13,8 +13,8 @@ const DEVICES_NAMED = 20;
 type Add = (id: string, severity: QualityCounter['severity'], count: number, message: string, advice: string) => void;
 
 /** How far page pointers and addresses can be turned into pages. */
-function qualityOfIdentity(m: Model, add: Add): void {
-  const {identity, pageSize} = m;
+function qualityOfIdentity(m: Ledger, add: Add): void {
+  const {identity, pageSize} = m.capture;
   const record = 'give --vmemmap, or record with pinscope record, which notes it';
   if (identity.grade === 'assumed') {
     add(
@@ -66,7 +66,7 @@ function qualityOfIdentity(m: Model, add: Add): void {
 }
 
 export function qualityOf(reading: Reading): QualityCounter[] {
-  const {model: m, inputs} = reading;
+  const {ledger: m, inputs} = reading;
   const out: QualityCounter[] = [];
   const add = (
     id: string,
@@ -79,7 +79,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     if (count > 0) out.push({id, severity, count, ...(cpu === undefined ? {} : {cpu}), message, advice});
   };
 
-  for (const [law, count] of m.audit.broken) {
+  for (const [law, count] of m.capture.audit.broken) {
     if (law === 'counts-add-up') continue; // told as replay-mismatch
     add(
       `law-${law}`,
@@ -91,7 +91,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
   }
   const bigger = 'record with a larger buffer (buffer_size_kb), or fewer events';
   let starts = 0;
-  for (const [cpu, c] of [...m.losses.byCpu].sort((a, b) => a[0] - b[0])) {
+  for (const [cpu, c] of [...m.capture.losses.byCpu].sort((a, b) => a[0] - b[0])) {
     starts += c.starts;
     const where = cpu >= 0 ? `of CPU ${cpu}` : 'of CPUs that are not named';
     const words =
@@ -108,20 +108,20 @@ export function qualityOf(reading: Reading): QualityCounter[] {
   add(
     'missing-entries',
     'warning',
-    m.entries.missing,
-    `entries that the header counts and the file does not have (${m.entries.found} of ${m.entries.expected})`,
+    m.capture.entries.missing,
+    `entries that the header counts and the file does not have (${m.capture.entries.found} of ${m.capture.entries.expected})`,
     'analyse the whole file: what was filtered out or cut off may explain any finding',
   );
   add(
     'left-out',
     'warning',
-    m.losses.cuts,
+    m.capture.losses.cuts,
     'places where who shows the trace left lines out',
     'ask for the whole trace: what was left out is not known',
   );
-  const written = Number(m.facts.get('entries_written') ?? 0);
-  const kept = Number(m.facts.get('entries_in_buffer') ?? 0);
-  if (m.losses.overwritten) {
+  const written = Number(m.capture.facts.get('entries_written') ?? 0);
+  const kept = Number(m.capture.facts.get('entries_in_buffer') ?? 0);
+  if (m.capture.losses.overwritten) {
     add(
       'overwritten-start',
       'warning',
@@ -140,14 +140,14 @@ export function qualityOf(reading: Reading): QualityCounter[] {
   add(
     'one-task',
     'warning',
-    m.oneTask === undefined ? 0 : 1,
-    `all events are of task ${m.oneTask}: in a trace filtered by pid, what others did to its pages is missing`,
+    m.capture.oneTask === undefined ? 0 : 1,
+    `all events are of task ${m.capture.oneTask}: in a trace filtered by pid, what others did to its pages is missing`,
     'record without a filter, or count nothing as sure',
   );
   add(
     'probe-misses',
     'warning',
-    m.probesMissedByKernel,
+    m.capture.probesMissedByKernel,
     'probes that the kernel counted as missed (kprobe_profile)',
     'record page_ref events beside the probes',
   );
@@ -204,7 +204,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
   add(
     'impossible-numbers',
     'warning',
-    m.unbelievable,
+    m.capture.unbelievable,
     'events with numbers that no kernel prints (a PFN, order, count or size out of all range), not used',
     'the input is damaged or edited',
   );
@@ -218,7 +218,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
   add(
     'missed-probes',
     'note',
-    m.gup.probesMissed,
+    m.typing.probesMissed,
     'unpins that page_ref events show and no probe does',
     "kprobes that hit inside another probe's handler are skipped; page_ref events were used instead",
   );
@@ -232,7 +232,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
   add(
     'ambiguous-large',
     'note',
-    m.gup.ambiguousLarge,
+    m.typing.ambiguousLarge,
     "changes of large folios' counts that may be pins or plain references",
     'probe try_grab_* and gup_put_folio, or record stacks',
   );
@@ -262,7 +262,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     'DMA mappings given up because too many were open',
     'a device that never unmaps',
   );
-  const reached = new Map<Limit, number>(m.limits.reached());
+  const reached = new Map<Limit, number>(m.capture.limits.reached());
   reached.set('pages', m.pages.refused);
   reached.set(
     'names',
@@ -275,7 +275,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
   add(
     'histories-not-kept',
     'note',
-    m.journalsRefused,
+    m.journals.refused,
     'changes of pages whose history was not kept, to bound memory',
     'use pinscope history --pfn for one page',
   );

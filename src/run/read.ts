@@ -1,4 +1,4 @@
-/** Traces into a model: open, detect, look ahead, read, in one pass. */
+/** Traces into a ledger: open, detect, look ahead, read, in one pass. */
 import type {Pattern} from '../../parsers/prefix/pattern.js';
 import {
   type Form,
@@ -17,7 +17,7 @@ import {type Input, openInputs, PEEK_LIMIT_BYTES} from '../io/input.js';
 import {UserError} from '../io/user-error.js';
 import {EVENT_KINDS, type EventSink} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
-import {Model} from '../ledger/model.js';
+import {Ledger} from '../ledger/ledger.js';
 import type {Kallsyms} from '../base/kallsyms.js';
 import {TimeBase} from '../base/time.js';
 import {Sorter} from '../order/sorter.js';
@@ -49,8 +49,8 @@ export interface ReadOptions {
   signal?: AbortSignal | undefined;
   /** told once the inputs are open: to show progress */
   onOpen?: ((inputs: readonly Input[]) => void) | undefined;
-  /** stands before the model: gets every event, hands it on, and hears what the model tells */
-  recorder?: ((model: Model) => EventSink & Listener) | undefined;
+  /** stands before the ledger: gets every event, hands it on, and hears what the ledger tells */
+  recorder?: ((ledger: Ledger) => EventSink & Listener) | undefined;
 }
 
 export interface ReadInput {
@@ -69,7 +69,7 @@ interface Detected {
 }
 
 export interface Reading {
-  model: Model;
+  ledger: Ledger;
   inputs: ReadInput[];
   /** why reading stopped before the end; undefined when it did not */
   partial: string | undefined;
@@ -78,11 +78,11 @@ export interface Reading {
 }
 
 /**
- * Reads all traces through a model with the listeners that `listen` makes for it.
+ * Reads all traces through a ledger with the listeners that `listen` makes for it.
  * Throws UserError for input that cannot be opened, is of no known form, or does not go together.
  */
-export async function readTraces(options: ReadOptions, listen: (model: Model) => Listener[]): Promise<Reading> {
-  const learnt: Learnt = {models: [], disorder: 0};
+export async function readTraces(options: ReadOptions, listen: (ledger: Ledger) => Listener[]): Promise<Reading> {
+  const learnt: Learnt = {ledgers: [], disorder: 0};
   for (;;) {
     const reading = await readOnce(options, listen, learnt);
     if (reading !== undefined) return reading;
@@ -96,7 +96,7 @@ const SLIGHT_NS = 10_000_000;
 
 /** What reading found that changes how the whole is read. */
 interface Learnt {
-  models: Model[];
+  ledgers: Ledger[];
   /** of forms that print in order: 1 somewhat out of order, 2 thoroughly */
   disorder: 0 | 1 | 2;
 }
@@ -108,7 +108,7 @@ interface Learnt {
  */
 async function readOnce(
   options: ReadOptions,
-  listen: (model: Model) => Listener[],
+  listen: (ledger: Ledger) => Listener[],
   learnt: Learnt,
 ): Promise<Reading | undefined> {
   const started = process.hrtime.bigint();
@@ -117,23 +117,23 @@ async function readOnce(
   if (options.sha256 !== true) for (const input of inputs) input.forgoDigest();
   try {
     const time = new TimeBase();
-    const model = new Model(time);
-    applyOptions(model, options);
+    const ledger = new Ledger(time);
+    applyOptions(ledger, options);
     const detected = await Promise.all(inputs.map((input) => detectForm(input, options)));
-    const trials = detected.map((d, i) => look(model, d, i, options));
+    const trials = detected.map((d, i) => look(ledger, d, i, options));
     refuseTwoBoots(
       inputs.map((input) => input.name),
       trials,
     );
-    for (const earlier of learnt.models) model.learnFrom(earlier);
+    for (const earlier of learnt.ledgers) ledger.learnFrom(earlier);
     inputs.forEach((input, i) => {
       const {form} = detected[i]!;
       const again = IN_PLACE.has(form.id) && form.transcoded !== true ? input.reread() : undefined;
-      if (again) model.lineReaders[i] = (offset, length, cut) => again.line(offset, length, cut);
+      if (again) ledger.evidence.lineReaders[i] = (offset, length, cut) => again.line(offset, length, cut);
     });
-    const recorder = options.recorder?.(model);
-    model.listen([...(recorder ? [recorder] : []), ...listen(model)]);
-    const sink = recorder ?? model;
+    const recorder = options.recorder?.(ledger);
+    ledger.listen([...(recorder ? [recorder] : []), ...listen(ledger)]);
+    const sink = recorder ?? ledger;
 
     const needsSorting = inputs.length > 1 || detected.some((d) => !d.form.ordered) || learnt.disorder > 0;
     const sorter = needsSorting ? new Sorter(sink, inputs.length, learnt.disorder === 2) : undefined;
@@ -142,33 +142,33 @@ async function readOnce(
       const open = openOptions(options, i, time);
       if (!file) return {input, form, evidence, reader: (form as LineForm).open(sorter ?? sink, open)};
       const reader = file.reader(sorter ?? sink, open);
-      model.lineReaders[i] = (place, length, cut) => reader.text(place, length, cut);
-      model.recordings.add(i);
+      ledger.evidence.lineReaders[i] = (place, length, cut) => reader.text(place, length, cut);
+      ledger.capture.recordings.add(i);
       return {input, form, evidence, reader};
     });
-    const again = learnt.models.length < AGAIN_MAX && inputs.every((input) => input.identity !== null);
+    const again = learnt.ledgers.length < AGAIN_MAX && inputs.every((input) => input.identity !== null);
     const stop = (): boolean =>
-      again && (model.identity.late || model.pageSize.late || disorderOf(read) > learnt.disorder);
+      again && (ledger.capture.identity.late || ledger.capture.pageSize.late || disorderOf(read) > learnt.disorder);
     const partial = await pump(read, sorter, options, stop);
     if (partial === undefined && stop()) {
-      learnt.models.push(model);
+      learnt.ledgers.push(ledger);
       learnt.disorder = Math.max(learnt.disorder, disorderOf(read)) as Learnt['disorder'];
       return undefined;
     }
     sorter?.end();
     if (sorter && sorter.tooLate > 0)
-      model.gaps.add(sorter.tooLateFrom, sorter.tooLateTo, 'events came too late to be put into order');
+      ledger.capture.gaps.add(sorter.tooLateFrom, sorter.tooLateTo, 'events came too late to be put into order');
     if (!sorter && disorderOf(read) > 0)
-      model.gaps.add(
+      ledger.capture.gaps.add(
         -Infinity,
         Infinity,
         'the trace is not in order of time, and a pipe cannot be read again to sort it',
       );
     for (const {form, reader} of read)
-      if (form.id === 'ftrace' && partial === undefined) model.entries.read(reader.counters);
-    model.end();
+      if (form.id === 'ftrace' && partial === undefined) ledger.capture.entries.read(reader.counters);
+    ledger.end();
     const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-    return {model, inputs: read, partial, seconds, tooLate: sorter?.tooLate ?? 0};
+    return {ledger, inputs: read, partial, seconds, tooLate: sorter?.tooLate ?? 0};
   } finally {
     for (const input of inputs) input.close();
   }
@@ -186,11 +186,12 @@ function disorderOf(read: readonly ReadInput[]): Learnt['disorder'] {
   return most;
 }
 
-export function applyOptions(model: Model, options: ReadOptions): void {
+export function applyOptions(ledger: Ledger, options: ReadOptions): void {
   const {kernel, pageShift, vmemmap} = options;
-  if (kernel) model.era.fromRelease(kernel.text, '--kernel');
-  if (pageShift !== undefined) model.pageSize.told(pageShift, 'option');
-  if (vmemmap !== undefined) model.identity.told(Number(vmemmap >> 32n), Number(vmemmap & 0xffffffffn), 'option');
+  if (kernel) ledger.capture.era.fromRelease(kernel.text, '--kernel');
+  if (pageShift !== undefined) ledger.capture.pageSize.told(pageShift, 'option');
+  if (vmemmap !== undefined)
+    ledger.capture.identity.told(Number(vmemmap >> 32n), Number(vmemmap & 0xffffffffn), 'option');
 }
 
 function openOptions(options: ReadOptions, input: number, time: TimeBase): OpenOptions {
@@ -235,30 +236,30 @@ async function detectForm(input: Input, options: ReadOptions): Promise<Detected>
 }
 
 /** A trial run over the head: which events the trace records, the FOLL_* numbering, vmemmap_base. */
-export function lookAhead(model: Model, form: LineForm, head: Uint8Array, options: ReadOptions): Model {
-  const trial = new Model(new TimeBase());
+export function lookAhead(ledger: Ledger, form: LineForm, head: Uint8Array, options: ReadOptions): Ledger {
+  const trial = new Ledger(new TimeBase());
   applyOptions(trial, options);
-  form.open(trial, {input: 0, time: trial.time}).push(head, head.length);
-  learn(model, trial);
+  form.open(trial, {input: 0, time: trial.capture.time}).push(head, head.length);
+  learn(ledger, trial);
   return trial;
 }
 
 /** The same for either form. */
-function look(model: Model, {form, head, file}: Detected, input: number, options: ReadOptions): Model {
-  if (!file) return lookAhead(model, form as LineForm, head, options);
-  const trial = new Model(new TimeBase());
+function look(ledger: Ledger, {form, head, file}: Detected, input: number, options: ReadOptions): Ledger {
+  if (!file) return lookAhead(ledger, form as LineForm, head, options);
+  const trial = new Ledger(new TimeBase());
   applyOptions(trial, options);
-  for (const kind of file.recorded) trial.announced[kind] = 1;
-  file.reader(trial, openOptions(options, input, trial.time)).step(LOOKAHEAD_RECORDS);
-  learn(model, trial);
+  for (const kind of file.recorded) trial.capture.announced[kind] = 1;
+  file.reader(trial, openOptions(options, input, trial.capture.time)).step(LOOKAHEAD_RECORDS);
+  learn(ledger, trial);
   return trial;
 }
 
-function learn(model: Model, trial: Model): void {
+function learn(ledger: Ledger, trial: Ledger): void {
   for (let kind = 0; kind < EVENT_KINDS; kind++) {
-    if (trial.seen[kind]! > 0 || trial.announced[kind] === 1) model.announced[kind] = 1;
+    if (trial.capture.seen[kind]! > 0 || trial.capture.announced[kind] === 1) ledger.capture.announced[kind] = 1;
   }
-  model.learnFrom(trial);
+  ledger.learnFrom(trial);
 }
 
 /** Reads some of an input. False at its end. */

@@ -135,13 +135,13 @@ describe('bounded memory', () => {
 
   it('keeps the most of each step, however long the trace', () => {
     const live = new LivePins();
-    const model = {time: {unit: 'ns', absolute: (t: number) => BigInt(t)}, last: 5e9} as never;
+    const ledger = {capture: {time: {unit: 'ns', absolute: (t: number) => BigInt(t)}, last: 5e9}} as never;
     live.change(0, 1);
     live.change(1e6, 9);
     live.change(2e6, -9);
     live.change(4e9, 2);
     live.change(4.5e9, -3);
-    const result = live.result(model);
+    const result = live.result(ledger);
     expect(result).toMatchObject({peak: 10, peak_ns: '1000000', start_ns: '0'});
     const step = Number(result?.step_ns);
     expect(result?.most.length).toBeLessThanOrEqual(1024);

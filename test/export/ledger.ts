@@ -5,7 +5,7 @@ import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {onTestFinished} from 'vitest';
 import {type TableFormId, tableForm} from '../../src/export/forms.js';
-import {type LedgerOptions, writeLedger, type WrittenLedger} from '../../src/run/ledger.js';
+import {type LedgerOptions, writeLedger, type WrittenLedger} from '../../src/run/write-tables.js';
 
 export const SAMPLES = fileURLToPath(new URL('../../sample-traces/', import.meta.url));
 

@@ -13,7 +13,7 @@ import {Recorder} from '../../src/readers/history/recorder.js';
 import {absentOf, pagesOf} from '../../src/readers/history/report.js';
 import {UserError} from '../../src/io/user-error.js';
 import type {EventSink} from '../../src/events/event.js';
-import type {Model} from '../../src/ledger/model.js';
+import type {Ledger} from '../../src/ledger/ledger.js';
 import {EVERY_PIN, PinCollector} from '../../src/readers/pins/collector.js';
 import {basisOf, endingOf} from '../../src/run/basis.js';
 import {HISTORY_RENDERERS} from '../../src/report/history/index.js';
@@ -146,21 +146,21 @@ async function checkHistory(options: AnalyzeOptions, found: Report): Promise<voi
     pages.map(({pfn, order}) => ({first: Number(pfn), last: Number(pfn) + 2 ** order - 1})),
   );
   let recorder!: Recorder;
-  let model!: Model;
+  let ledger!: Ledger;
   const report = await analyze({
     ...options,
     recorder: (m) => {
-      model = m;
+      ledger = m;
       return (recorder = new Recorder(m, followed));
     },
   });
   const {tool, command, inputs, clock, span, kernel, quality, timing} = report;
-  const lives = pagesOf(model, recorder, report.findings, false);
+  const lives = pagesOf(ledger, recorder, report.findings, false);
   const result = {
     schema: 'pinscope.history/2' as const,
     ...{tool, command, inputs, clock, span, kernel, quality, timing},
     pages: lives,
-    absent: absentOf(model, recorder, followed),
+    absent: absentOf(ledger, recorder, followed),
   };
   valid(isHistory, JSON.parse(whole(HISTORY_RENDERERS.json(result, PLAIN))), 'history json');
   checkText('history', whole(HISTORY_RENDERERS.table(result, PLAIN)), UNSAFE);
@@ -169,7 +169,7 @@ async function checkHistory(options: AnalyzeOptions, found: Report): Promise<voi
 
 async function checkPins(options: AnalyzeOptions): Promise<void> {
   let pins!: PinCollector;
-  const reading = await readTraces(options, (model) => [(pins = new PinCollector(model, EVERY_PIN))]);
+  const reading = await readTraces(options, (ledger) => [(pins = new PinCollector(ledger, EVERY_PIN))]);
   const result = {
     schema: 'pinscope.pins/1' as const,
     ...basisOf(reading, options),

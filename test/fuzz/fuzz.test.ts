@@ -67,7 +67,7 @@ it('follows pages past events that are not believed', async () => {
     line('17.000002', 'page_ref_mod: pfn=0x2510 flags= count=2 mapcount=0 mapping=0 mt=1 val=1');
   let recorder!: Recorder;
   const report = await analyzeText(text, {
-    recorder: (model) => (recorder = new Recorder(model, new Followed([{first: 0x2510, last: 0x2510}]))),
+    recorder: (ledger) => (recorder = new Recorder(ledger, new Followed([{first: 0x2510, last: 0x2510}]))),
   });
   expect(report.quality).toContainEqual(expect.objectContaining({id: 'impossible-numbers', count: 1}));
   expect([...recorder.lives.values()].map((life) => life.generations.map((g) => g.happenings.length))).toEqual([[1]]);

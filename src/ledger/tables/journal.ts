@@ -5,7 +5,7 @@
  * numbers an entry. A long life keeps its first entries and its last, and counts what was between.
  */
 
-import type {KnownBy} from './references.js';
+import type {KnownBy} from '../../base/reference.js';
 
 export const What = {
   alloc: 1,

@@ -1,4 +1,6 @@
 import {randomInt} from 'node:crypto';
+import {PageFlag} from '../../events/event.js';
+import type {ReferenceKind} from '../../base/reference.js';
 import type {DmaLink} from './dma.js';
 import type {Journal} from './journal.js';
 import type {Reference} from './references.js';
@@ -219,6 +221,47 @@ export class PageTable {
     const end = first + 2 ** reach;
     for (let pfn = first; pfn < end; pfn += BLOCK_PAGES) this.reached[blockOf(pfn)] = 1;
     this.reached[blockOf(end - 1)] = 1;
+  }
+
+  /** Whether a page is part of a compound one, by what is known of it and the flags (PageFlag) printed now. */
+  isLarge(row: number, flags: number): boolean {
+    return (flags & PageFlag.head) !== 0 || (this.state[row]! & PageState.large) !== 0;
+  }
+
+  /** Whether a folio holds a reference of a kind that covers a page of it. */
+  holds(row: number, kind: ReferenceKind, pfn: number): boolean {
+    if ((kind === 'pin' ? this.pins[row]! : this.gets[row]!) <= 0) return false;
+    if ((this.state[row]! & PageState.large) === 0) return true;
+    for (let r = this.references[row]; r; r = r.next) {
+      if (r.kind === kind && (r.sub < 0 || (pfn >= r.sub && pfn < r.sub + r.n))) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Whether a folio holds a reference of a kind on a page of it: 'maybe' where one is held of the folio, and the page it is
+   * of is not known for certain.
+   */
+  covers(row: number, kind: ReferenceKind, pfn: number): 'yes' | 'maybe' | 'no' {
+    if ((kind === 'pin' ? this.pins[row]! : this.gets[row]!) <= 0) return 'no';
+    if ((this.state[row]! & PageState.large) === 0) return 'yes';
+    let maybe = (this.state[row]! & PageState.unlisted) !== 0;
+    for (let r = this.references[row]; r; r = r.next) {
+      if (r.kind !== kind) continue;
+      if (r.sub < 0 || !r.subCertain) maybe = true;
+      else if (pfn >= r.sub && pfn < r.sub + r.n) return 'yes';
+    }
+    return maybe ? 'maybe' : 'no';
+  }
+
+  /** Whether anything about a page could still decide a verdict: references, windows, writeback. */
+  matters(row: number): boolean {
+    return (
+      this.references[row] !== undefined ||
+      this.dma[row] !== undefined ||
+      this.writebacks[row] !== undefined ||
+      (this.state[row]! & PageState.underWriteback) !== 0
+    );
   }
 
   private grow(): void {

@@ -1,19 +1,12 @@
 /**
- * Typed references: the heart of the model.
+ * Typed references: the heart of the ledger.
  *
  * Pinned is a property of a reference, not of a page (Jan Kara, 2018). A page holds references, each with a kind, a
  * taking and a dropping; whether the page is pinned is derived. The kinds that a verdict can turn on, pins and gets, are
  * kept one by one while they live; mappings, page cache and batches are told from the raw count.
  */
+import type {KnownBy, ReferenceKind} from '../../base/reference.js';
 import type {LineText} from '../../events/line-text.js';
-
-export type ReferenceKind = 'pin' | 'get';
-
-/**
- * How the kind of a reference is known: the name or flags of a probed function, a page_ref delta of
- * GUP_PIN_COUNTING_BIAS, functions in the call stack, the first count printed (taken before the trace began), or nothing but its shape.
- */
-export type KnownBy = 'probe' | 'delta' | 'stack' | 'count' | 'guess';
 
 /** Where and when something was done: enough to name it, to order it, and to show its line. */
 export interface Deed {

@@ -1,4 +1,4 @@
-import type {TraceEvent} from '../../events/event.js';
+import {inInterrupt, type TraceEvent} from '../../events/event.js';
 import type {Limits} from '../../base/limits.js';
 
 /** Most distinct (pid, comm) pairs kept; later ones share one entry that says so. */
@@ -36,15 +36,20 @@ export class Tasks {
     return this.task;
   }
 
-  /** Every task that was asked for. */
+  /** Whether a deed is an interrupt's work, in its context or in its thread: what ends there, others began. */
+  byInterrupt({context, task}: {readonly context: number; readonly task: number}): boolean {
+    return inInterrupt(context) || this.isInterruptThread(task);
+  }
+
   /**
    * Whether a task is the thread of an interrupt, which PREEMPT_RT and `threadirqs` make of its handler (kernel/irq/manage.c):
    * `irq/31-nvme0q1`. It ends I/O that others began, in its own name and in no interrupt's context.
    */
-  isInterruptThread(index: number): boolean {
+  private isInterruptThread(index: number): boolean {
     return this.get(index).comm.startsWith('irq/');
   }
 
+  /** Every task that was asked for. */
   all(): readonly Task[] {
     return this.list;
   }

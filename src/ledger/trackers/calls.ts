@@ -8,7 +8,8 @@
 import type {TraceEvent} from '../../events/event.js';
 import type {LineText} from '../../events/line-text.js';
 import type {DmaWindow} from '../tables/dma.js';
-import type {Deed, Reference, ReferenceKind} from '../tables/references.js';
+import type {ReferenceKind} from '../../base/reference.js';
+import type {Deed, Reference} from '../tables/references.js';
 
 /** A probe that announces a change of the count. */
 export interface Hint {

@@ -11,7 +11,7 @@ import {
 } from '../tables/dma.js';
 import {Context, type TraceEvent} from '../../events/event.js';
 import {What} from '../tables/journal.js';
-import type {Around} from './around.js';
+import type {Uses} from './around.js';
 import {linkOf, Owners} from './owners.js';
 import {PageState} from '../tables/page-table.js';
 import type {Reference} from '../tables/references.js';
@@ -29,15 +29,15 @@ export class CoveredPages {
   readonly owners: Owners;
 
   constructor(
-    private readonly m: Around,
+    private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'journals' | 'calls' | 'on'>,
     private readonly devices: readonly DmaDevice[],
   ) {
-    this.owners = new Owners(m);
+    this.owners = new Owners(around);
   }
 
   /** log2 of the page size, as far as known (capture/page-size.ts) */
   get pageShift(): number {
-    const {pageSize} = this.m;
+    const {pageSize} = this.around.capture;
     pageSize.used = true;
     return pageSize.shift;
   }
@@ -50,8 +50,8 @@ export class CoveredPages {
 
   /** The runs as far as they are followed. */
   followed(runs: Run[]): Run[] {
-    const {limits, events} = this.m;
-    let left = limits.tired(events) ? runs.length : MAPPING_PAGES_MAX;
+    const {limits} = this.around.capture;
+    let left = limits.tired() ? runs.length : MAPPING_PAGES_MAX;
     let cut = false;
     const out: Run[] = [];
     for (const {pfn, pages} of runs) {
@@ -66,8 +66,9 @@ export class CoveredPages {
 
   /** A window opens over its pages. */
   attach(ev: TraceEvent, window: DmaWindow): void {
-    const {m} = this;
-    const {pages, limits} = m;
+    const {around} = this;
+    const {pages, capture} = around;
+    const {limits} = capture;
     let covered = 0;
     for (const run of window.runs) covered += run.pages;
     const rows = (window.rows = new Int32Array(covered));
@@ -86,10 +87,10 @@ export class CoveredPages {
         if (link.next !== undefined) this.shorten(link);
         if ((owner.owner === 'pin' || owner.owner === 'get') && window.deviceWrites && !window.iommuOnly)
           this.wrote(pfn, folio, window);
-        if (pages.journals[row]) m.note(row, ev, What.dmaMap, NaN, journalled(window), 0);
+        if (pages.journals[row]) around.journals.note(row, ev, What.dmaMap, NaN, journalled(window), 0);
       }
     }
-    for (const tell of m.on.dmaOpened) tell(window);
+    for (const tell of around.on.dmaOpened) tell(window);
   }
 
   /** Cuts the mappings of a page to the newest: a device that leaves mappings open adds one an I/O. */
@@ -99,14 +100,14 @@ export class CoveredPages {
     let left = ends ? LINKS_MAX : LINKS_LEFT_OPEN;
     for (let link: DmaLink | undefined = newest; link; link = link.next) {
       if (--left > 0) continue;
-      if (link.next && ends) this.m.limits.hit('mappings');
+      if (link.next && ends) this.around.capture.limits.hit('mappings');
       link.next = undefined;
     }
   }
 
   /** A window is no longer over its pages. */
   detach(window: DmaWindow): void {
-    const {dma} = this.m.pages;
+    const {dma} = this.around.pages;
     const {rows} = window;
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i]!;
@@ -123,7 +124,7 @@ export class CoveredPages {
 
   /** A device may write a page from now on: the references that cover it know. */
   private wrote(pfn: number, folio: number, window: DmaWindow): void {
-    const {pages} = this.m;
+    const {pages} = this.around;
     for (let r = pages.references[folio]; r; r = r.next) {
       if (r.sub >= 0 && pages.state[folio]! & PageState.large && (pfn < r.sub || pfn >= r.sub + r.n)) continue;
       r.deviceWrote = true;
@@ -136,14 +137,14 @@ export class CoveredPages {
    * another has superseded is over as far as is known.
    */
   deviceWritesNow(row: number, reference: Reference): boolean {
-    const {pages} = this.m;
+    const {pages} = this.around;
     const first = reference.sub >= 0 ? reference.sub : pages.pfn[row]!;
     const n = reference.sub >= 0 ? reference.n : 1 << pages.order[row]!;
-    const {limits, events} = this.m;
+    const {limits} = this.around.capture;
     for (let i = 0; i < n && i < WINDOW_PAGES_MAX; i++) {
       if ((i & 255) === 0) {
         limits.looks += Math.min(256, n - i);
-        if (limits.tired(events)) return false;
+        if (limits.tired()) return false;
       }
       const page = first + i === pages.pfn[row] ? row : pages.find(first + i);
       if (page < 0) continue;
@@ -158,26 +159,28 @@ export class CoveredPages {
 
   /** The event at hand says that a window is over: its `close` and the rest are filled in. */
   ended(ev: TraceEvent, window: DmaWindow): void {
-    const {m} = this;
-    if (window.certainEnd && window.close !== undefined) m.skew.caused(window.open, window.close);
-    for (const tell of m.on.dmaClosed) tell(window);
-    const slot = m.calls.slot(ev.cpu, ev.context);
-    const run = m.calls.unmapped[slot];
+    const {around} = this;
+    if (window.certainEnd && window.close !== undefined) around.capture.skew.caused(window.open, window.close);
+    for (const tell of around.on.dmaClosed) tell(window);
+    const slot = around.calls.slot(ev.cpu, ev.context);
+    const run = around.calls.unmapped[slot];
     if (run && ev.t - run.t <= UNMAP_RUN_NS && run.windows.length < UNMAP_RUN_MAX) {
       run.t = ev.t;
       run.windows.push(window);
-    } else m.calls.unmapped[slot] = {t: ev.t, windows: [window]};
+    } else around.calls.unmapped[slot] = {t: ev.t, windows: [window]};
     this.ioEnded(window, ev.context !== Context.task);
     this.detach(window);
     for (const run of window.runs) {
-      const row = m.pages.find(run.pfn);
-      if (row >= 0 && m.pages.journals[row]) m.note(row, ev, What.dmaUnmap, NaN, journalled(window), window.open.line);
+      const row = around.pages.find(run.pfn);
+      if (row >= 0 && around.pages.journals[row])
+        around.journals.note(row, ev, What.dmaUnmap, NaN, journalled(window), window.open.line);
     }
   }
 
   /** The references that a mapping was made under know that their I/O is over, and whether that shows in interrupts. */
   private ioEnded(window: DmaWindow, outsideTask: boolean): void {
-    const {pages, limits, events} = this.m;
+    const {pages, capture} = this.around;
+    const {limits} = capture;
     const {rows} = window;
     let before = -1;
     for (let i = 0; i < rows.length; i++) {
@@ -191,7 +194,7 @@ export class CoveredPages {
       before = folio;
       if (pages.listed[folio]! > 1) {
         limits.looks += pages.listed[folio]!;
-        if (limits.tired(events)) return;
+        if (limits.tired()) return;
       }
       for (let r: Reference | undefined = pages.references[folio]; r; r = r.next) {
         if (r.t > window.open.t) continue;

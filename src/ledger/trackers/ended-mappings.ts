@@ -3,11 +3,10 @@
  * device that touches an address after its unmap makes the fault at once or much later; so many ends are kept, and how many
  * were let go is told.
  */
-import type {Limits} from '../../base/limits.js';
 import type {DmaLink, DmaWindow, Run} from '../tables/dma.js';
 import type {DmaSpan, EndedMapping, Fault, Found} from '../tables/faults.js';
-import type {PageTable} from '../tables/page-table.js';
 import type {Reference} from '../tables/references.js';
+import type {Uses} from './around.js';
 
 /** Most ended mappings that are kept; a busy disk ends so many in a second. */
 const ENDED_MAX = 16_384;
@@ -31,20 +30,13 @@ export class EndedMappings {
   private readonly kept: (EndedMapping | undefined)[] = [];
   private next = 0;
 
-  constructor(
-    private readonly around: {
-      readonly pages: PageTable;
-      readonly limits: Limits;
-      readonly events: number;
-      readonly pageSize: {readonly shift: number};
-    },
-  ) {}
+  constructor(private readonly around: Uses<'capture' | 'pages'>) {}
 
   /** A window is over, or will not be heard of again; where it was unmapped it is still linked to its pages. */
   add(window: DmaWindow): void {
     const {close, endedBy} = window;
     if (window.cut > 0) this.cutLists++;
-    const page = 2 ** this.around.pageSize.shift;
+    const page = 2 ** this.around.capture.pageSize.shift;
     if (!translated(window, page)) return;
     const spans = window.spans ?? (window.address < 0 ? direct(window.runs, page) : undefined);
     let low = window.address;
@@ -83,19 +75,20 @@ export class EndedMappings {
 
   /** What the address of a fault was: `open` are the windows that are not over. */
   find(fault: Fault, open: readonly Iterable<DmaWindow>[]): Found {
-    const {limits, events} = this.around;
+    const {limits} = this.around.capture;
     const {address, device} = fault;
     // A fault that names a device is of that one's mappings, or of those that name none.
     const same = (other: number): boolean => other < 0 || fault.deviceName === '' || other === device;
     for (const windows of open) {
       for (const window of windows) {
         limits.looks++;
-        if (limits.tired(events)) return {state: 'unknown'};
-        if (same(window.device) && covers(window, address, 2 ** this.around.pageSize.shift)) return {state: 'mapped'};
+        if (limits.tired()) return {state: 'unknown'};
+        if (same(window.device) && covers(window, address, 2 ** this.around.capture.pageSize.shift))
+          return {state: 'mapped'};
       }
     }
     limits.looks += this.kept.length;
-    if (limits.tired(events)) return {state: 'unknown'};
+    if (limits.tired()) return {state: 'unknown'};
     let mapping: EndedMapping | undefined;
     for (let n = this.kept.length, at = this.next; n > 0; n--) {
       at = (at + ENDED_MAX - 1) % ENDED_MAX;
@@ -116,7 +109,7 @@ export class EndedMappings {
 
   /** The page of an ended mapping that an address was: its PFN, -1 not known, and its number within the mapping. */
   private pageAt(mapping: EndedMapping, address: number): {pfn: number; page: number} {
-    const size = 2 ** this.around.pageSize.shift;
+    const size = 2 ** this.around.capture.pageSize.shift;
     let page = placeIn(mapping, address, size);
     // Of a list that the IOMMU merged, and of which pages are not printed, no place is certain.
     if (mapping.cut && mapping.spans !== undefined && mapping.spans.length !== mapping.runs.length)

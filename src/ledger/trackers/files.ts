@@ -1,7 +1,7 @@
 /** Which page of which file lives in a PFN, by the filemap events (mm_filemap_add_to_page_cache, ..._delete_...). */
 import {EventKind, type TraceEvent} from '../../events/event.js';
 import {What} from '../tables/journal.js';
-import type {Model} from '../model.js';
+import type {Uses} from './around.js';
 import {PageState} from '../tables/page-table.js';
 
 export interface FilePage {
@@ -22,32 +22,36 @@ const FILE_PAGES_MAX = 2_000_000;
 export const INODES_MAX = 100_000;
 
 export class Files {
+  constructor(private readonly around: Uses<'capture' | 'pages' | 'journals'>) {}
+
   private readonly byRow = new Map<number, FilePage>();
   /** inode numbers of all files that were seen, the first INODES_MAX */
   readonly inodes = new Set<number>();
 
-  event(ev: TraceEvent, m: Model): void {
+  event(ev: TraceEvent): void {
+    const {around} = this;
     if (ev.pfn < 0) return;
-    const row = m.pages.row(ev.pfn, ev.t);
+    const row = around.pages.row(ev.pfn, ev.t);
     if (row < 0) return;
     if (ev.kind === EventKind.CacheAdd) {
-      m.pages.state[row]! |= PageState.file;
-      if (ev.order > 0) m.pages.setLarge(row, ev.order, true);
+      around.pages.state[row]! |= PageState.file;
+      if (ev.order > 0) around.pages.setLarge(row, ev.order, true);
       if (ev.devId >= 0 && this.inodes.size < INODES_MAX) this.inodes.add(ev.ino);
-      const index = ev.index >= 0 ? ev.index : Math.floor(ev.ofs / m.pageSize.bytes);
+      const index = ev.index >= 0 ? ev.index : Math.floor(ev.ofs / around.capture.pageSize.bytes);
       // of what is not read to its end nothing is known
       if (ev.devId < 0) this.byRow.delete(row);
       else if (this.byRow.size < FILE_PAGES_MAX || this.byRow.has(row))
         this.byRow.set(row, {dev: ev.devId, ino: ev.ino, index, input: ev.input, line: ev.line});
-      else m.limits.hit('file-pages');
-      if (m.pages.journals[row]) m.note(row, ev, What.cacheAdd, NaN, 0, 0);
+      else around.capture.limits.hit('file-pages');
+      if (around.pages.journals[row]) around.journals.note(row, ev, What.cacheAdd, NaN, 0, 0);
     } else {
-      m.pages.state[row]! &= ~PageState.file;
+      around.pages.state[row]! &= ~PageState.file;
       this.byRow.delete(row);
-      if (m.pages.journals[row]) m.note(row, ev, What.cacheDelete, NaN, 0, 0);
+      if (around.pages.journals[row]) around.journals.note(row, ev, What.cacheDelete, NaN, 0, 0);
     }
   }
 
+  /** The page of a file that lives in a row's place. */
   of(row: number): FilePage | undefined {
     return this.byRow.get(row);
   }

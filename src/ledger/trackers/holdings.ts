@@ -5,11 +5,12 @@ import type {Hint, UnpinCall} from './calls.js';
 import type {TraceEvent} from '../../events/event.js';
 import {KNOWN_BY, What} from '../tables/journal.js';
 import type {Drop} from '../listener.js';
-import type {Model} from '../model.js';
+import type {Uses} from './around.js';
+import {BIAS} from '../../base/reference.js';
 import {PageState, UNKNOWN_COUNT} from '../tables/page-table.js';
 import {chooseReferences} from './pairing.js';
-import {BIAS} from './ref-counts.js';
-import {type Deed, type KnownBy, Reference, type ReferenceKind} from '../tables/references.js';
+import type {KnownBy, ReferenceKind} from '../../base/reference.js';
+import {type Deed, Reference} from '../tables/references.js';
 
 /** Most references of one page that are told apart: each drop looks through them. */
 const OF_A_PAGE_MAX = 1000;
@@ -23,7 +24,7 @@ export class Holdings {
   /** references in the pages' lists */
   private live = 0;
 
-  constructor(private readonly m: Model) {}
+  constructor(private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'journals' | 'calls' | 'on'>) {}
 
   /** A taking that the event at hand shows. `sub`: first sub-page, -1 when only the folio is known. */
   take(
@@ -35,7 +36,7 @@ export class Holdings {
     sub: number,
     hint: Hint | undefined,
   ): Reference {
-    const {m} = this;
+    const {around} = this;
     const reference = new Reference(
       kind,
       n,
@@ -44,36 +45,37 @@ export class Holdings {
       sub,
       ev.t,
       ev.cpu,
-      m.tasks.of(ev),
+      around.evidence.tasks.of(ev),
       ev.context,
       ev.input,
       ev.line,
-      m.lineOf(ev),
+      around.evidence.lineOf(ev),
     );
     if (hint) {
       reference.gupFlags = hint.gupFlags;
       reference.stack = hint.stack;
     }
-    const call = m.calls.pins.get(ev.pid);
+    const call = around.calls.pins.get(ev.pid);
     if (call && kind === 'pin') {
       reference.call = call.call;
       if (reference.gupFlags < 0) reference.gupFlags = call.gupFlags;
     }
-    if (hint && hint.offset >= 0 && hint.pfn === m.pages.pfn[row] && n === 1) reference.subCertain = hint.offset === 0;
-    if (reference.stack < 0) m.wantStack(reference);
+    if (hint && hint.offset >= 0 && hint.pfn === around.pages.pfn[row] && n === 1)
+      reference.subCertain = hint.offset === 0;
+    if (reference.stack < 0) around.evidence.wantStack(reference);
     this.hold(row, reference);
-    m.note(row, ev, What.taken, this.rawChange(row, kind, n), detail(kind, knownBy), 0);
+    around.journals.note(row, ev, What.taken, this.rawChange(row, kind, n), detail(kind, knownBy), 0);
     return reference;
   }
 
   /** What n references of a kind add to the raw count: a pin of a small folio is GUP_PIN_COUNTING_BIAS. */
   private rawChange(row: number, kind: ReferenceKind, n: number): number {
-    return kind === 'pin' && (this.m.pages.state[row]! & PageState.large) === 0 ? n * BIAS : n;
+    return kind === 'pin' && (this.around.pages.state[row]! & PageState.large) === 0 ? n * BIAS : n;
   }
 
   /** Adds a reference to its page and tells of it. */
   hold(row: number, reference: Reference): void {
-    const {pages} = this.m;
+    const {pages} = this.around;
     if (reference.kind === 'pin') {
       pages.pins[row]! += reference.n;
       this.takenPins += reference.n;
@@ -83,25 +85,25 @@ export class Holdings {
     }
     if (this.live >= LIVE_MAX || pages.listed[row]! >= OF_A_PAGE_MAX) {
       pages.state[row]! |= PageState.unlisted;
-      this.m.limits.hit('references');
+      this.around.capture.limits.hit('references');
       return;
     }
     this.live++;
     pages.listed[row]!++;
     reference.next = pages.references[row];
     pages.references[row] = reference;
-    for (const tell of this.m.on.taken) tell(row, reference);
+    for (const tell of this.around.on.taken) tell(row, reference);
   }
 
   /** Pins that a count shows and no event did: from before the trace, or lost. */
   derived(row: number, n: number): void {
-    const pfn = this.m.pages.pfn[row]!;
+    const pfn = this.around.pages.pfn[row]!;
     this.hold(row, new Reference('pin', n, 'count', row, pfn, -Infinity, -1, -1, -1, 0, 0, ''));
   }
 
   /** Pins that are gone although no event showed it: the oldest. */
   lose(row: number, n: number): void {
-    const {from, unmatched} = chooseReferences(this.m, row, 'pin', n, undefined, -1);
+    const {from, unmatched} = chooseReferences(this.around, row, 'pin', n, undefined, -1);
     for (const {reference, n: some} of from) this.withdraw(reference, some);
     this.unlisted(row, 'pin', unmatched);
   }
@@ -113,12 +115,12 @@ export class Holdings {
 
   private withdraw(reference: Reference, n: number): void {
     this.reduce(reference, n);
-    for (const withdrawn of this.m.on.withdrawn) withdrawn(reference, n);
+    for (const withdrawn of this.around.on.withdrawn) withdrawn(reference, n);
   }
 
   /** `from`: the first sub-page dropped, -1 not known. */
   private reduce(reference: Reference, n: number, from = -1): void {
-    const {pages} = this.m;
+    const {pages} = this.around;
     const {row} = reference;
     if (from === reference.sub && from >= 0 && n < reference.n) reference.sub += n;
     else if (n < reference.n && from + n !== reference.sub + reference.n) reference.subCertain = false;
@@ -139,12 +141,12 @@ export class Holdings {
 
   /** The page of a row is gone, and what it held with it. */
   forget(row: number): void {
-    this.live -= this.m.pages.listed[row]!;
+    this.live -= this.around.pages.listed[row]!;
   }
 
   /** Of `n` drops that no listed reference explains, those that an unlisted one does: it is gone from the counts. */
   private unlisted(row: number, kind: ReferenceKind, n: number): number {
-    const {pages} = this.m;
+    const {pages} = this.around;
     if (n === 0 || (pages.state[row]! & PageState.unlisted) === 0) return 0;
     const held = kind === 'pin' ? pages.pins : pages.gets;
     const gone = Math.min(n, held[row]!);
@@ -162,13 +164,13 @@ export class Holdings {
     hint: Hint | undefined,
     sub: number,
   ): void {
-    const {m} = this;
-    const slot = m.calls.slot(ev.cpu, ev.context);
-    const call = m.calls.unpins[slot];
+    const {around} = this;
+    const slot = around.calls.slot(ev.cpu, ev.context);
+    const call = around.calls.unpins[slot];
     const drop = this.dropNow(row, kind, n, deed, hint, sub, call?.pid === ev.pid ? call : undefined);
     const from = drop.from[0]?.reference;
     const known = detail(kind, from?.knownBy ?? 'count');
-    m.note(row, ev, What.dropped, -this.rawChange(row, kind, n), known, from?.line ?? 0);
+    around.journals.note(row, ev, What.dropped, -this.rawChange(row, kind, n), known, from?.line ?? 0);
   }
 
   /** A drop that only the call it happened in shows. */
@@ -186,15 +188,15 @@ export class Holdings {
     sub: number,
     call: UnpinCall | undefined,
   ): Drop {
-    const {m} = this;
-    const {pages} = m;
+    const {around} = this;
+    const {pages} = around;
     const large = (pages.state[row]! & PageState.large) !== 0;
     const wanted = large ? this.subPagesOf(row, n, call, deed) : sub >= 0 ? sub : pages.pfn[row]!;
-    const chosen = chooseReferences(m, row, kind, n, deed, wanted);
+    const chosen = chooseReferences(around, row, kind, n, deed, wanted);
     for (const {reference, n: some} of chosen.from) {
       reference.dropped = deed;
       reference.dropCertain = chosen.certain;
-      if (chosen.certain && reference.line > 0) m.skew.caused(reference, deed);
+      if (chosen.certain && reference.line > 0) around.capture.skew.caused(reference, deed);
       this.reduce(reference, some, wanted);
     }
     chosen.unmatched -= this.unlisted(row, kind, chosen.unmatched);
@@ -220,7 +222,7 @@ export class Holdings {
       paired: chosen.how,
     };
     if (hint && hint.stack >= 0) deed.stack = hint.stack;
-    for (const tell of m.on.dropped) tell(drop);
+    for (const tell of around.on.dropped) tell(drop);
     return drop;
   }
 
@@ -229,7 +231,7 @@ export class Holdings {
    * before in the same context, as a completion does before it unpins; -1 when neither tells.
    */
   private subPagesOf(row: number, n: number, call: UnpinCall | undefined, deed: Deed): number {
-    const {pages} = this.m;
+    const {pages} = this.around;
     const head = pages.pfn[row]!;
     const size = 1 << pages.order[row]!;
     if (call && call.pages.length > 0) {
@@ -253,7 +255,7 @@ export class Holdings {
   }
 
   private unmappedJustBefore(head: number, size: number, n: number, deed: Deed): number {
-    const run = this.m.calls.unmapped[this.m.calls.slot(deed.cpu, deed.context)];
+    const run = this.around.calls.unmapped[this.around.calls.slot(deed.cpu, deed.context)];
     if (run === undefined || deed.t - run.t > UNMAPPED_NS) return -1;
     for (let i = 0; i < run.windows.length; i++) {
       for (const {pfn, pages} of run.windows[i]!.runs) {

@@ -8,7 +8,7 @@
 import {slotOf} from './calls.js';
 import {DmaWindow} from '../tables/dma.js';
 import {OPEN_MAX} from '../tables/open-windows.js';
-import type {Around} from './around.js';
+import type {Uses} from './around.js';
 import type {CoveredPages} from './covered-pages.js';
 import {DmaDir, type TraceEvent} from '../../events/event.js';
 import {Oldest} from '../../base/oldest.js';
@@ -34,7 +34,7 @@ export class IommuWindows {
   private pages = 0;
 
   constructor(
-    private readonly m: Around,
+    private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'calls'>,
     private readonly under: CoveredPages,
     private readonly told: {opened(ev: TraceEvent, window: DmaWindow): void; ended(window: DmaWindow): void},
   ) {}
@@ -44,7 +44,7 @@ export class IommuWindows {
     const {under} = this;
     const pfn = Math.floor(ev.phys / 2 ** under.pageShift);
     const runs = under.followed([under.run(pfn, 0, ev.size)]);
-    const window = new DmaWindow(-1, DmaDir.unknown, ev.dmaAddr, ev.size, runs, this.m.deed(ev), true);
+    const window = new DmaWindow(-1, DmaDir.unknown, ev.dmaAddr, ev.size, runs, this.around.evidence.deed(ev), true);
     // The address is free again, so the mapping that had it is gone, although its unmap was not seen.
     this.forget(ev.dmaAddr);
     this.open.set(ev.dmaAddr, window);
@@ -55,7 +55,7 @@ export class IommuWindows {
       this.forget(this.oldest.of(this.open));
       this.forgotten++;
     }
-    this.wait(slotOf(this.m, ev), window);
+    this.wait(slotOf(this.around, ev), window);
     this.told.opened(ev, window);
   }
 
@@ -108,7 +108,7 @@ export class IommuWindows {
   /** The iommu:map events inside a dma_map_*() call are that call's, told better by its own event. */
   claim(ev: TraceEvent, address: number, size: number): void {
     if (this.open.size === 0) return;
-    const slot = slotOf(this.m, ev);
+    const slot = slotOf(this.around, ev);
     const recent = this.recent.get(slot);
     if (!recent) return;
     const page = 2 ** this.under.pageShift;
@@ -140,9 +140,9 @@ export class IommuWindows {
     }
     const end = ev.dmaAddr + ev.size;
     const page = 2 ** this.under.pageShift;
-    const {limits, events} = this.m;
+    const {limits} = this.around.capture;
     limits.looks += Math.min(ev.size / page, this.open.size);
-    if (limits.tired(events)) return;
+    if (limits.tired()) return;
     const touched = new Set<DmaWindow>();
     if (ev.size / page > this.open.size) {
       for (const [iova, window] of this.open) if (iova >= ev.dmaAddr && iova < end) touched.add(window);
@@ -156,7 +156,7 @@ export class IommuWindows {
       const windows = this.blocks.get(block);
       if (windows === undefined) continue;
       limits.looks += windows.size;
-      if (limits.tired(events)) return;
+      if (limits.tired()) return;
       for (const window of windows)
         if (window.address < end && window.address + window.size > ev.dmaAddr) touched.add(window);
     }
@@ -168,7 +168,7 @@ export class IommuWindows {
 
   /** A part of a mapping is unmapped: it becomes a window of its own, which is over, and the rest goes on. */
   private part(ev: TraceEvent, window: DmaWindow, from: number, to: number): void {
-    const {pages} = this.m;
+    const {pages} = this.around;
     const page = 2 ** this.under.pageShift;
     const first = Math.max(0, Math.ceil((from - window.address) / page));
     const stop = Math.min(window.rows.length, Math.floor((to - window.address) / page));
@@ -207,7 +207,7 @@ export class IommuWindows {
   }
 
   private over(ev: TraceEvent, window: DmaWindow): void {
-    window.close = window.earliestEnd = this.m.deed(ev);
+    window.close = window.earliestEnd = this.around.evidence.deed(ev);
     window.endedBy = 'unmap';
     window.certainEnd = true;
     this.under.ended(ev, window);

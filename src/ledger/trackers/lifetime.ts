@@ -8,7 +8,10 @@
  */
 import {EventKind as K, PageName, type TraceEvent} from '../../events/event.js';
 import {What} from '../tables/journal.js';
-import type {Model} from '../model.js';
+import type {Uses} from './around.js';
+import type {Files} from './files.js';
+import type {Holdings} from './holdings.js';
+import type {WritebackTracker} from './writeback-tracker.js';
 import {PageState} from '../tables/page-table.js';
 
 /** A generation that began this recently (in events of its row: none) takes the second event of the same allocation. */
@@ -23,10 +26,15 @@ export class Lifetime {
   /** rows whose generation was begun by page_ref_set and still waits for its mm_page_alloc, or the other way round */
   private readonly half = new Map<number, number>();
 
-  constructor(private readonly m: Model) {}
+  constructor(
+    private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'journals' | 'on'>,
+    private readonly held: Holdings,
+    private readonly files: Files,
+    private readonly writeback: WritebackTracker,
+  ) {}
 
   event(ev: TraceEvent): void {
-    const pfn = this.m.pfnOf(ev);
+    const pfn = this.around.capture.pfnOf(ev);
     switch (ev.kind) {
       case K.PageAlloc:
         if (pfn >= 0) this.allocated(ev, pfn);
@@ -36,7 +44,7 @@ export class Lifetime {
         break;
       case K.PageFreeBatched:
         // The same free again, unless the trace records only this one.
-        if (pfn >= 0 && !this.m.records(K.PageFree)) this.freed(ev, pfn);
+        if (pfn >= 0 && !this.around.capture.records(K.PageFree)) this.freed(ev, pfn);
         break;
       default: // FolioPutLast: the pointer of a page whose mm_page_free follows
         this.dying = ev.ptrHi !== 0 ? {hi: ev.ptrHi, lo: ev.ptrLo, pid: ev.pid, cpu: ev.cpu} : undefined;
@@ -46,15 +54,15 @@ export class Lifetime {
   private dying: {hi: number; lo: number; pid: number; cpu: number} | undefined;
 
   private allocated(ev: TraceEvent, pfn: number): void {
-    const {m} = this;
-    const {pages} = m;
+    const {around} = this;
+    const {pages} = around;
     this.allocations++;
     const row = pages.row(pfn, ev.t);
     if (row < 0) return;
     if (this.half.get(row) === K.RefSet && pages.lastTime[row] === pages.since[row]) this.half.delete(row);
     else {
       this.begin(ev, row);
-      if (m.records(K.RefSet)) this.half.set(row, K.PageAlloc);
+      if (around.capture.records(K.RefSet)) this.half.set(row, K.PageAlloc);
       if (this.half.size > HALF_MAX) this.half.clear();
     }
     pages.lastTime[row] = ev.t;
@@ -68,28 +76,28 @@ export class Lifetime {
       pages.order[row] = ev.order;
       pages.setLarge(row, ev.order, true);
     }
-    if (ev.mt === 5) m.cmaKnown = true;
+    if (ev.mt === 5) around.capture.era.cmaKnown = true;
   }
 
   /** page_ref_set val=1: the other half of an allocation, or all that the trace shows of one. */
   setToOne(ev: TraceEvent, row: number): void {
-    const {pages} = this.m;
+    const {pages} = this.around;
     if (this.half.get(row) === K.PageAlloc && pages.lastTime[row] === pages.since[row]) {
       this.half.delete(row);
       return;
     }
     this.begin(ev, row);
-    if (this.m.records(K.PageAlloc)) this.half.set(row, K.RefSet);
+    if (this.around.capture.records(K.PageAlloc)) this.half.set(row, K.RefSet);
     if (this.half.size > HALF_MAX) this.half.clear();
   }
 
   private begin(ev: TraceEvent, row: number): void {
-    const {m} = this;
-    const {pages} = m;
+    const {around} = this;
+    const {pages} = around;
     // Handed out again while something of the old page lives: its free was not seen.
     if ((pages.state[row]! & PageState.free) === 0 && this.holdsAnything(row)) this.tellFreed(ev, row, false);
     const held = PageState.lifeSeen | PageState.free;
-    if ((pages.state[row]! & held) === PageState.lifeSeen && m.records(K.PageFree))
+    if ((pages.state[row]! & held) === PageState.lifeSeen && around.capture.records(K.PageFree))
       this.breach(ev, row, `line ${ev.line} hands the page out again although its free is not in the trace`);
     const wasFree = (pages.state[row]! & PageState.free) !== 0;
     this.cut(ev.t, row, false);
@@ -98,23 +106,24 @@ export class Lifetime {
   }
 
   private freed(ev: TraceEvent, pfn: number): void {
-    const {m} = this;
-    const {pages} = m;
+    const {around} = this;
+    const {pages} = around;
     this.frees++;
     const {dying} = this;
-    if (dying && dying.pid === ev.pid && dying.cpu === ev.cpu) m.identity.pair(dying.hi, dying.lo, pfn);
+    if (dying && dying.pid === ev.pid && dying.cpu === ev.cpu) around.capture.identity.pair(dying.hi, dying.lo, pfn);
     this.dying = undefined;
-    if (ev.ptrHi !== 0 && ev.pageName === PageName.pfn) m.identity.pair(ev.ptrHi, ev.ptrLo, pfn, 'printed');
+    if (ev.ptrHi !== 0 && ev.pageName === PageName.pfn)
+      around.capture.identity.pair(ev.ptrHi, ev.ptrLo, pfn, 'printed');
     const size = ev.order > 0 ? 2 ** ev.order : 1;
     for (let i = 0; i < size; i++) {
       if (i > 0 && (i & 1023) === 0) {
-        m.limits.looks += 1024;
-        if (m.limits.tired(m.events)) break;
+        around.capture.limits.looks += 1024;
+        if (around.capture.limits.tired()) break;
       }
       const row = pages.find(pfn + i);
       if (row < 0) continue;
       if (this.holdsAnything(row)) this.tellFreed(ev, row, true);
-      if (pages.sinceCpu[row]! >= 0) m.skew.caused({t: pages.since[row]!, cpu: pages.sinceCpu[row]!}, ev);
+      if (pages.sinceCpu[row]! >= 0) around.capture.skew.caused({t: pages.since[row]!, cpu: pages.sinceCpu[row]!}, ev);
       this.cut(ev.t, row, true);
       pages.state[row] = PageState.lifeSeen | PageState.free;
       this.half.delete(row);
@@ -123,16 +132,16 @@ export class Lifetime {
 
   /** page_ref_mod_and_test ret=1: freed, if the trace has no better event for it. */
   lastReferenceGone(ev: TraceEvent, row: number): void {
-    const {m} = this;
-    if (m.records(K.PageFree) || m.records(K.PageFreeBatched)) return;
+    const {around} = this;
+    if (around.capture.records(K.PageFree) || around.capture.records(K.PageFreeBatched)) return;
     if (this.holdsAnything(row)) this.tellFreed(ev, row, true);
     this.cut(ev.t, row, true);
-    m.pages.state[row] = PageState.lifeSeen | PageState.free;
+    around.pages.state[row] = PageState.lifeSeen | PageState.free;
   }
 
   private breach(ev: TraceEvent, row: number, why: string): void {
-    const {pages, audit} = this.m;
-    audit.breach({
+    const {pages, capture} = this.around;
+    capture.audit.breach({
       law: 'allocated-then-freed',
       what: undefined,
       from: pages.since[row]!,
@@ -144,26 +153,26 @@ export class Lifetime {
   }
 
   private holdsAnything(row: number): boolean {
-    return this.m.pages.references[row] !== undefined || this.m.pages.dma[row] !== undefined;
+    return this.around.pages.references[row] !== undefined || this.around.pages.dma[row] !== undefined;
   }
 
   private tellFreed(ev: TraceEvent, row: number, seen: boolean): void {
-    const {m} = this;
-    if (m.pages.journals[row]) m.note(row, ev, seen ? What.free : What.alloc, NaN, 0, 0);
-    const deed = m.deed(ev);
-    for (const tell of m.on.freed) tell(row, deed, seen);
+    const {around} = this;
+    if (around.pages.journals[row]) around.journals.note(row, ev, seen ? What.free : What.alloc, NaN, 0, 0);
+    const deed = around.evidence.deed(ev);
+    for (const tell of around.on.freed) tell(row, deed, seen);
   }
 
   private cut(t: number, row: number, freed: boolean): void {
-    const {m} = this;
-    const {pages} = m;
-    m.forget(row);
-    m.writeback.abandon(row);
-    for (const tell of m.on.lifeEnded) tell(row, t, freed);
+    const {around} = this;
+    const {pages} = around;
+    around.journals.forget(row);
+    this.writeback.abandon(row);
+    for (const tell of around.on.lifeEnded) tell(row, t, freed);
     pages.generation[row]!++;
     pages.order[row] = 0;
-    m.held.forget(row);
+    this.held.forget(row);
     pages.reset(row, t);
-    m.files.forget(row);
+    this.files.forget(row);
   }
 }

@@ -15,8 +15,8 @@ import type {Fault, Found} from '../tables/faults.js';
 import {IommuWindows} from './iommu.js';
 import {CoveredPages} from './covered-pages.js';
 import {Requests} from './requests.js';
-import {EventKind as K, PageName, type TraceEvent} from '../../events/event.js';
-import type {Around} from './around.js';
+import {EventKind as K, type TraceEvent} from '../../events/event.js';
+import type {Uses} from './around.js';
 import type {Deed} from '../tables/references.js';
 import {textOf} from '../tables/tasks.js';
 
@@ -45,11 +45,11 @@ export class Mappings {
   /** the event at hand */
   private ev!: TraceEvent;
 
-  constructor(private readonly m: Around) {
-    this.under = new CoveredPages(m, this.devices);
-    this.past = new EndedMappings(m);
-    m.on.dmaClosed.push((window) => this.past.add(window));
-    m.on.dmaAbandoned.push((window) => this.past.add(window));
+  constructor(private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'journals' | 'calls' | 'on'>) {
+    this.under = new CoveredPages(around, this.devices);
+    this.past = new EndedMappings(around);
+    around.on.dmaClosed.push((window) => this.past.add(window));
+    around.on.dmaAbandoned.push((window) => this.past.add(window));
     this.windows = new OpenWindows({
       ended: (window) => {
         const device = this.devices[window.device];
@@ -63,10 +63,10 @@ export class Mappings {
       },
       abandoned: (window) => {
         this.under.detach(window);
-        for (const tell of m.on.dmaAbandoned) tell(window);
+        for (const tell of around.on.dmaAbandoned) tell(window);
       },
     });
-    this.iommu = new IommuWindows(m, this.under, {
+    this.iommu = new IommuWindows(around, this.under, {
       opened: (ev, window) => this.mayBeOfRequest(ev, window),
       ended: () => {},
     });
@@ -111,7 +111,7 @@ export class Mappings {
         this.mapItem(ev);
         break;
       case K.DmaUnmapSgItem: {
-        const pfn = this.m.pfnOf(ev);
+        const pfn = this.around.capture.pfnOf(ev);
         if (pfn >= 0) this.close(ev, itemKey(pfn), 0, undefined);
         break;
       }
@@ -125,10 +125,10 @@ export class Mappings {
         this.iommu.unmap(ev);
         break;
       case K.BlockIssue:
-        this.requests.issue(ev, slotOf(this.m, ev), () => this.m.deed(ev));
+        this.requests.issue(ev, slotOf(this.around, ev), () => this.around.evidence.deed(ev));
         break;
       case K.BlockComplete:
-        this.requests.complete(ev, this.slot(ev), () => this.m.deed(ev));
+        this.requests.complete(ev, this.slot(ev), () => this.around.evidence.deed(ev));
         break;
       case K.IommuFault:
         this.fault(ev);
@@ -141,9 +141,9 @@ export class Mappings {
    * recording that shows its unmaps. Drivers skip the unmap where dma_need_unmap() is false (kernel/dma/mapping.c).
    */
   endsToBeExpected(window: DmaWindow): boolean {
-    const {m} = this;
-    if (m.facts.has('pid_filter')) return false; // unmaps come in interrupts, on whatever task is running
-    if (window.iommuOnly) return m.records(K.IommuUnmap);
+    const {around} = this;
+    if (around.capture.facts.has('pid_filter')) return false; // unmaps come in interrupts, on whatever task is running
+    if (window.iommuOnly) return around.capture.records(K.IommuUnmap);
     const device = this.devices[window.device];
     return device !== undefined && device.unmaps > 0 && !device.leavesOpen;
   }
@@ -156,11 +156,11 @@ export class Mappings {
   }
 
   private fault(ev: TraceEvent): void {
-    const {on} = this.m;
+    const {on} = this.around;
     if (on.faulted.length === 0) return;
     const deviceName = textOf(ev.buf, ev.deviceStart, ev.deviceEnd, 64);
     const fault: Fault = {
-      deed: this.m.deed(ev),
+      deed: this.around.evidence.deed(ev),
       address: ev.dmaAddr,
       device: -1,
       deviceName,
@@ -197,7 +197,7 @@ export class Mappings {
       return;
     }
     this.iommu.claim(ev, ev.dmaAddr, ev.size);
-    const pfn = ev.phys >= 0 ? Math.floor(ev.phys / 2 ** this.under.pageShift) : this.m.pfnOf(ev);
+    const pfn = ev.phys >= 0 ? Math.floor(ev.phys / 2 ** this.under.pageShift) : this.around.capture.pfnOf(ev);
     if (pfn < 0) return;
     const offset = ev.phys >= 0 ? ev.phys % 2 ** this.under.pageShift : ev.pageOffset;
     const window = this.window(ev, ev.dmaAddr, ev.size, [this.under.run(pfn, offset, ev.size)]);
@@ -206,28 +206,28 @@ export class Mappings {
   }
 
   private mapEntry(ev: TraceEvent): void {
-    const {m} = this;
-    const pfn = m.pfnOf(ev);
+    const {around} = this;
+    const pfn = around.capture.pfnOf(ev);
     if (pfn < 0) return;
-    if (!m.records(K.DmaMapReturn)) {
+    if (!around.capture.records(K.DmaMapReturn)) {
       const address = this.physOf(pfn) + ev.pageOffset;
       const runs = [this.under.run(pfn, ev.pageOffset, ev.size)];
       this.open(ev, addressKey(address), this.window(ev, address, ev.size, runs));
       return;
     }
-    this.entries.set(slotOf(m, ev), {
+    this.entries.set(slotOf(around, ev), {
       device: this.device(ev),
       dir: ev.dir,
       size: ev.size,
       pfn,
       offset: ev.pageOffset,
-      deed: m.deed(ev),
+      deed: around.evidence.deed(ev),
     });
     this.boundCalls(this.entries);
   }
 
   private mapReturn(ev: TraceEvent): void {
-    const slot = slotOf(this.m, ev);
+    const slot = slotOf(this.around, ev);
     const entry = this.entries.get(slot);
     if (!entry) return;
     this.entries.delete(slot);
@@ -284,12 +284,12 @@ export class Mappings {
     const window = this.window(ev, -1, size, runs);
     window.cut = Math.max(0, ev.nr - runs.length);
     this.open(ev, listKey(this.physOf(runs[0]!.pfn)), window);
-    this.lastList.set(slotOf(this.m, ev), window);
+    this.lastList.set(slotOf(this.around, ev), window);
     this.boundCalls(this.lastList);
   }
 
   private mapListReturn(ev: TraceEvent): void {
-    const slot = slotOf(this.m, ev);
+    const slot = slotOf(this.around, ev);
     const window = this.lastList.get(slot);
     if (!window) return;
     this.lastList.delete(slot);
@@ -304,23 +304,30 @@ export class Mappings {
 
   /** An entry of a list that is printed an entry a line, up to some: `i=0/9`. */
   private mapItem(ev: TraceEvent): void {
-    const pfn = this.m.pfnOf(ev);
+    const pfn = this.around.capture.pfnOf(ev);
     if (pfn < 0) return;
     const window = this.window(ev, -1, ev.size, [this.under.run(pfn, ev.pageOffset, ev.size)]);
-    this.cutLists.item(slotOf(this.m, ev), ev.itemIndex, ev.nr, window);
+    this.cutLists.item(slotOf(this.around, ev), ev.itemIndex, ev.nr, window);
     this.open(ev, itemKey(pfn), window);
   }
 
   private entryPfn(ev: TraceEvent, i: number): number {
     if (i >= ev.listLength) return -1;
-    if (ev.listName === PageName.pfn) return ev.listPfn[i]!;
-    return this.m.identity.pfn(ev.listPtrHi[i]!, ev.listPtrLo[i]!);
+    return this.around.capture.listedPfn(ev, i);
   }
 
   // --- opening and closing
 
   private window(ev: TraceEvent, address: number, size: number, runs: Run[]): DmaWindow {
-    return new DmaWindow(this.device(ev), ev.dir, address, size, this.under.followed(runs), this.m.deed(ev), false);
+    return new DmaWindow(
+      this.device(ev),
+      ev.dir,
+      address,
+      size,
+      this.under.followed(runs),
+      this.around.evidence.deed(ev),
+      false,
+    );
   }
 
   private open(ev: TraceEvent, key: number, window: DmaWindow): void {
@@ -334,12 +341,12 @@ export class Mappings {
   }
 
   private mayBeOfRequest(ev: TraceEvent, window: DmaWindow): void {
-    if (this.m.records(K.BlockIssue)) this.requests.mapped(slotOf(this.m, ev), window);
+    if (this.around.capture.records(K.BlockIssue)) this.requests.mapped(slotOf(this.around, ev), window);
   }
 
   private close(ev: TraceEvent, key: number, size: number, same: ((window: DmaWindow) => boolean) | undefined): void {
     const device = this.device(ev);
-    if (!this.windows.unmapped(key, device, ev.dir, size, same, this.m.deed(ev), this.slot(ev)))
+    if (!this.windows.unmapped(key, device, ev.dir, size, same, this.around.evidence.deed(ev), this.slot(ev)))
       this.windows.unmatched++;
   }
 
@@ -360,13 +367,13 @@ export class Mappings {
   private boundCalls(calls: Map<number, unknown>): void {
     if (calls.size <= CALLS_MAX) return;
     calls.clear();
-    this.m.limits.hit('calls', CALLS_MAX);
+    this.around.capture.limits.hit('calls', CALLS_MAX);
   }
 
   // --- small things
 
   private slot(ev: TraceEvent): number {
-    return this.m.calls.slot(ev.cpu, ev.context);
+    return this.around.calls.slot(ev.cpu, ev.context);
   }
 
   private physOf(pfn: number): number {
@@ -379,7 +386,7 @@ export class Mappings {
     const known = this.deviceIndex.get(name);
     if (known !== undefined) return known;
     if (this.devices.length >= DEVICES_MAX) {
-      this.m.limits.hit('devices');
+      this.around.capture.limits.hit('devices');
       return -1;
     }
     this.devices.push(new DmaDevice(name));

@@ -7,10 +7,12 @@
  * page cache or plain reference that no event shows, unless the trace shows that the pin's I/O goes through that task.
  */
 import {Context, DmaDir} from '../../events/event.js';
+import type {Uses} from './around.js';
 import type {DmaLink, DmaWindow, WindowOwner} from '../tables/dma.js';
 import type {PageTable} from '../tables/page-table.js';
 import {PageState} from '../tables/page-table.js';
-import type {Reference, ReferenceKind} from '../tables/references.js';
+import type {ReferenceKind} from '../../base/reference.js';
+import type {Reference} from '../tables/references.js';
 
 export interface Owner {
   owner: WindowOwner;
@@ -44,26 +46,19 @@ const GET_BY_OTHER = maybe(
 const TIRED = maybe('ambiguous', 'too many references to look through');
 
 export class Owners {
-  constructor(
-    private readonly m: {
-      readonly pages: PageTable;
-      readonly tasks: {get(index: number): {readonly pid: number}};
-      readonly limits: {looks: number; tired(events: number): boolean};
-      readonly events: number;
-      holds(row: number, kind: ReferenceKind, pfn: number): boolean;
-    },
-  ) {}
+  constructor(private readonly around: Uses<'capture' | 'pages' | 'evidence'>) {}
 
   /** Under what a mapping of a page was opened; see the top of this file. */
   of(pfn: number, folio: number, window: DmaWindow): Owner {
-    const {m} = this;
-    const {pages, limits} = m;
+    const {around} = this;
+    const {pages, capture} = around;
+    const {limits} = capture;
     if (pages.references[folio] === undefined && pages.writebacks[folio] === undefined && pages.pins[folio]! <= 0)
       return pages.gets[folio]! > 0 ? GET_BY_OTHER : NONE;
     // A folio with many references, under a mapping of many of its pages: each page would look through all of them.
     limits.looks += pages.pfn[folio] === pfn ? 0 : pages.listed[folio]!;
-    if (limits.tired(m.events)) return TIRED;
-    const pinned = m.holds(folio, 'pin', pfn);
+    if (limits.tired()) return TIRED;
+    const pinned = around.pages.holds(folio, 'pin', pfn);
     const writeback = pages.writebacks[folio];
     if (writeback && window.dir === DmaDir.toDevice) {
       if (!writeback.ownMapping) {
@@ -72,7 +67,7 @@ export class Owners {
       }
       return pinned ? LATER_UNDER_WRITEBACK : WRITEBACK;
     }
-    const got = m.holds(folio, 'get', pfn);
+    const got = around.pages.holds(folio, 'get', pfn);
     if (pinned) {
       if (got) return PIN_OR_GET;
       if (!this.isNamed(window)) return PIN_BY_UNNAMED;
@@ -85,29 +80,31 @@ export class Owners {
   /** Whether the trace prints which task made the mapping: a name without a pid may be many. */
   private isNamed(window: DmaWindow): boolean {
     const {task} = window.open;
-    return task >= 0 && this.m.tasks.get(task).pid >= 0;
+    return task >= 0 && this.around.evidence.tasks.get(task).pid >= 0;
   }
 
   /** Whether the task that took a reference of the page made the mapping. */
   private byItsTaker(folio: number, kind: ReferenceKind, pfn: number, window: DmaWindow): boolean {
     const {task, context} = window.open;
     if (!this.isNamed(window) || context > Context.task) return false;
-    for (let r = this.m.pages.references[folio]; r; r = r.next) {
-      if (r.kind === kind && r.task === task && r.context <= Context.task && covers(this.m.pages, r, pfn)) return true;
+    for (let r = this.around.pages.references[folio]; r; r = r.next) {
+      if (r.kind === kind && r.task === task && r.context <= Context.task && covers(this.around.pages, r, pfn))
+        return true;
     }
     return false;
   }
 
   /** Whether somebody holds pages of a window since before it was opened, or its writeback still runs. */
   readonly stillHeld = (window: DmaWindow): boolean => {
-    const {pages, limits, events} = this.m;
+    const {pages, capture} = this.around;
+    const {limits} = capture;
     const {rows, open} = window;
     for (let i = 0; i < rows.length && i < HELD_LOOKS; i++) {
       const row = rows[i]!;
       if (row < 0) continue;
       const folio = pages.folioOf(row);
       limits.looks += pages.listed[folio]!;
-      if (limits.tired(events)) return true;
+      if (limits.tired()) return true;
       if (pages.writebacks[folio] && pages.writebacks[folio].start.t <= open.t) return true;
       for (let r = pages.references[folio]; r; r = r.next) if (r.t <= open.t) return true;
       if ((pages.state[folio]! & PageState.unlisted) !== 0) return true;

@@ -2,9 +2,9 @@
  * Which reference a drop drops. Same kind first; then the same sub-pages; then the same task, where the drop is not in an
  * interrupt (its comm and pid are the interrupted task's) nor in an interrupt's thread; then the oldest.
  */
-import type {Model} from '../model.js';
-import {byInterrupt} from './ref-counts.js';
-import type {Deed, Reference, ReferenceKind} from '../tables/references.js';
+import type {Uses} from './around.js';
+import type {ReferenceKind} from '../../base/reference.js';
+import type {Deed, Reference} from '../tables/references.js';
 
 export interface Choice {
   from: {reference: Reference; n: number}[];
@@ -16,7 +16,7 @@ export interface Choice {
 
 /** Chooses without changing anything. `sub` is the first sub-page dropped, -1 when not known. */
 export function chooseReferences(
-  m: Model,
+  around: Uses<'pages' | 'evidence'>,
   row: number,
   kind: ReferenceKind,
   n: number,
@@ -25,7 +25,7 @@ export function chooseReferences(
 ): Choice {
   let only: Reference | undefined;
   let several = false;
-  for (let r = m.pages.references[row]; r; r = r.next) {
+  for (let r = around.pages.references[row]; r; r = r.next) {
     if (r.kind !== kind) continue;
     several = only !== undefined;
     if (several) break;
@@ -36,7 +36,7 @@ export function chooseReferences(
     const some = Math.min(n, only.n);
     return {from: [{reference: only, n: some}], unmatched: n - some, how: 'the only one', certain: true};
   }
-  const task = deed && !byInterrupt(m, deed) ? deed.task : -1;
+  const task = deed && !around.evidence.tasks.byInterrupt(deed) ? deed.task : -1;
   const rank = (r: Reference): number =>
     (sub >= 0 && r.sub >= 0 && (sub < r.sub || sub >= r.sub + r.n) ? 4 : 0) +
     (task >= 0 && r.task === task ? 0 : 2) +
@@ -49,7 +49,7 @@ export function chooseReferences(
     let next: Reference | undefined;
     let best: Place = {rank: Infinity, t: Infinity, at: -1};
     let at = 0;
-    for (let r = m.pages.references[row]; r; r = r.next, at++) {
+    for (let r = around.pages.references[row]; r; r = r.next, at++) {
       if (r.kind !== kind) continue;
       const it = {rank: rank(r), t: r.t, at};
       if (!comesBefore(last, it) || (next && !comesBefore(it, best))) continue;

@@ -4,7 +4,7 @@
  */
 import type {DmaWindow, WindowOwner} from '../../ledger/tables/dma.js';
 import type {Drop, Listener} from '../../ledger/listener.js';
-import type {Model} from '../../ledger/model.js';
+import type {Ledger} from '../../ledger/ledger.js';
 import type {Deed, Reference} from '../../ledger/tables/references.js';
 import type {Writeback} from '../../ledger/tables/writeback.js';
 import {DmaDir} from '../../events/event.js';
@@ -36,7 +36,7 @@ export class LedgerRows implements Listener {
   private readonly pagesWanted: boolean;
 
   constructor(
-    private readonly m: Model,
+    private readonly m: Ledger,
     private readonly out: RowSink,
   ) {
     this.pagesWanted = out.wants('dma_pages');
@@ -175,7 +175,7 @@ export class LedgerRows implements Listener {
       pfn: pages.pfn[row]!,
       generation: pages.generation[row]!,
       folio_order: pages.order[row]!,
-      seen_ns: m.now,
+      seen_ns: m.capture.now,
       ended_ns: null,
       ended: null,
       dev: null,

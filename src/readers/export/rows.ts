@@ -20,7 +20,7 @@ export interface BatchWriter {
   end(): void;
 }
 
-/** How times of the model become those of the file; null on clocks that only count. */
+/** How times of the ledger become those of the file; null on clocks that only count. */
 export type Epoch = bigint | null;
 
 const FIRST_CAPACITY = 256;

@@ -11,7 +11,7 @@ export const SCHEMA_VERSION = 1;
 
 /**
  * What a row holds under a column's name:
- * `text` a string; `int`, `big` a whole number; `time` a moment, as the model has it (distance from the trace's base), which
+ * `text` a string; `int`, `big` a whole number; `time` a moment, as the ledger has it (distance from the trace's base), which
  * the file has in ns of the trace's clock; `span` a length in ns. Moments and lengths are NULL on clocks that only count.
  * `deed` is seven columns, see DEED.
  */
@@ -27,7 +27,7 @@ export interface TableSpec {
   columns: Record<string, ColumnSpec>;
 }
 
-/** Where and when something was done, as in the model's own tables; kept as it is, because its stack comes late. */
+/** Where and when something was done, as in the ledger's own tables; kept as it is, because its stack comes late. */
 export interface DeedCell {
   t: number;
   cpu: number;

@@ -1,14 +1,14 @@
 /** What is told of a trace once it is read: itself, its inputs, tasks, stacks, devices, and what analyze found. */
 import {createHash} from 'node:crypto';
 import {symbolOf} from '../../ledger/tables/stacks.js';
-import type {Model} from '../../ledger/model.js';
+import type {Ledger} from '../../ledger/ledger.js';
 import type {Cause, Finding, Report} from '../../results/report.js';
 import {callersIn} from '../../words/callers.js';
 import type {RowSink} from './ledger.js';
 import {SCHEMA_VERSION} from './schema.js';
 
 /** Tells all of it. `report` is whole: nothing selected, nothing suppressed but what the user knows. */
-export function wholeRows(m: Model, report: Report, out: RowSink): void {
+export function wholeRows(m: Ledger, report: Report, out: RowSink): void {
   out.add('traces', {
     schema_version: SCHEMA_VERSION,
     tool_version: report.tool.version,
@@ -19,7 +19,7 @@ export function wholeRows(m: Model, report: Report, out: RowSink): void {
     start_ns: moment(m, report.span.start_ns),
     end_ns: moment(m, report.span.end_ns),
     started_unix_ns: null,
-    events: m.events,
+    events: m.capture.events,
     pins: m.held.takenPins,
     gets: m.held.takenGets,
     partial: report.partial ?? null,
@@ -39,7 +39,7 @@ export function wholeRows(m: Model, report: Report, out: RowSink): void {
       cut: input.cut ?? null,
     }),
   );
-  for (const gap of m.gaps.all()) {
+  for (const gap of m.capture.gaps.all()) {
     out.add('losses', {
       cpu: gap.cpu < 0 ? null : gap.cpu,
       from_ns: gap.from,
@@ -50,12 +50,12 @@ export function wholeRows(m: Model, report: Report, out: RowSink): void {
   }
   for (const {id, status, missing} of report.rules)
     out.add('rules', {rule: id, status, missing: missing.length > 0 ? missing.join(',') : null});
-  m.tasks
+  m.evidence.tasks
     .all()
     .forEach(({comm, pid, tgid}, task_id) =>
       out.add('tasks', {task_id, comm, pid: pid < 0 ? null : pid, tgid: tgid < 0 ? null : tgid}),
     );
-  m.stacks.all().forEach((frames, stack_id) => stackRows(frames, stack_id, out));
+  m.evidence.stacks.all().forEach((frames, stack_id) => stackRows(frames, stack_id, out));
   m.dma.devices.forEach(({name, maps, unmaps}, device_id) =>
     out.add('devices', {device_id, device: name, maps, unmaps}),
   );
@@ -75,7 +75,7 @@ function stackRows(frames: readonly string[], stack_id: number, out: RowSink): v
   frames.forEach((frame, depth) => out.add('frames', {stack_id, depth, symbol: symbols[depth]!, frame}));
 }
 
-function findingRows(m: Model, f: Finding, cause: Cause, out: RowSink): void {
+function findingRows(m: Ledger, f: Finding, cause: Cause, out: RowSink): void {
   out.add('findings', {
     finding_id: f.id,
     finding_key: f.key,
@@ -127,9 +127,9 @@ function findingRows(m: Model, f: Finding, cause: Cause, out: RowSink): void {
   );
 }
 
-/** A time of the report as the model has it; null where it is not known. */
-function moment(m: Model, ns: string | null): number | null {
-  return ns === null ? null : m.time.relative(BigInt(ns));
+/** A time of the report as the ledger has it; null where it is not known. */
+function moment(m: Ledger, ns: string | null): number | null {
+  return ns === null ? null : m.capture.time.relative(BigInt(ns));
 }
 
 function limitsOf(report: Report): string | null {

@@ -1,12 +1,12 @@
 /**
  * What kind of reference each change of a count took or dropped, as far as the events around it tell. Pins and gets
- * are the model's; the rest is read here from call stacks, page flags, mapcounts and the page-cache events, and each says
+ * are the ledger's; the rest is read here from call stacks, page flags, mapcounts and the page-cache events, and each says
  * by which it is known. What nothing tells stays `unknown`.
  *
  * The signs rest on mm/filemap.c, mm/swap.c, mm/memory.c and mm/rmap.c as read in 5.10 to 6.18.
  */
 import {Context, PageFlag} from '../../events/event.js';
-import {BIAS} from '../../ledger/trackers/ref-counts.js';
+import {BIAS} from '../../base/reference.js';
 import {symbolOf} from '../../ledger/tables/stacks.js';
 import type {Happening, LifeGeneration} from './life.js';
 import {actors, kindByStack} from './stack-kinds.js';
@@ -105,7 +105,7 @@ function writebackEnds(counts: Happening[]): void {
 }
 
 /**
- * The model takes a get for put when the count leaves no room for it, which may be a drop too late. A drop before that
+ * The ledger takes a get for put when the count leaves no room for it, which may be a drop too late. A drop before that
  * by the very task that took it, outside any batch, is the likelier put: the later one is then something else.
  */
 function plainPuts(generation: LifeGeneration): void {

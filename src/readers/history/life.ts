@@ -68,7 +68,7 @@ export class Life {
   constructor(
     readonly pfn: number,
     readonly row: number,
-    /** generation of the row in the model, as last seen */
+    /** generation of the row in the ledger, as last seen */
     public seen: number,
   ) {}
 

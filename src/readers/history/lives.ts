@@ -1,7 +1,7 @@
 /** The lives of followed pages while they are being written: which there are, and what is added to them. */
 import type {DmaWindow} from '../../ledger/tables/dma.js';
 import type {TraceEvent} from '../../events/event.js';
-import type {Model} from '../../ledger/model.js';
+import type {Ledger} from '../../ledger/ledger.js';
 import {PageState} from '../../ledger/tables/page-table.js';
 import type {Reference} from '../../ledger/tables/references.js';
 import type {Writeback} from '../../ledger/tables/writeback.js';
@@ -27,7 +27,7 @@ export abstract class Lives {
   protected opening: LifeWindow[] = [];
 
   constructor(
-    protected readonly m: Model,
+    protected readonly m: Ledger,
     protected readonly followed: Followed,
   ) {}
 
@@ -50,7 +50,7 @@ export abstract class Lives {
       what,
       t: ev.t,
       cpu: ev.cpu,
-      task: this.m.tasks.of(ev),
+      task: this.m.evidence.tasks.of(ev),
       context: ev.context,
       input: ev.input,
       line: ev.line,
@@ -129,7 +129,7 @@ export abstract class Lives {
     label?: string,
   ): void {
     if (this.full) return;
-    const {comm, pid} = this.m.tasks.get(from.task);
+    const {comm, pid} = this.m.evidence.tasks.get(from.task);
     const window: LifeWindow = {kind, label: label ?? `${kind} by ${task(comm, pid)}`, of, from, to: null};
     if (from === this.at) this.opening.push(window);
     else {

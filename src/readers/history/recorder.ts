@@ -1,10 +1,10 @@
 /**
- * Records the lives of followed pages. It stands before the model: it hands every event on, and writes down those that
- * are about a followed page together with what the model made of them. Other pages cost one look-up an event, and a
+ * Records the lives of followed pages. It stands before the ledger: it hands every event on, and writes down those that
+ * are about a followed page together with what the ledger made of them. Other pages cost one look-up an event, and a
  * run that follows nothing has no recorder at all.
  */
 import {Context, EventKind as K, type EventSink, type Loss, type TraceEvent} from '../../events/event.js';
-import type {Model} from '../../ledger/model.js';
+import type {Ledger} from '../../ledger/ledger.js';
 import {PageState, UNKNOWN_COUNT} from '../../ledger/tables/page-table.js';
 import {Stacks} from '../../ledger/tables/stacks.js';
 import {textOf} from '../../ledger/tables/tasks.js';
@@ -29,9 +29,9 @@ export class Recorder extends ToldLives implements EventSink {
   /** folios_put_refs() call that runs on a CPU */
   private readonly batches: ({pid: number; line: number; left: number} | undefined)[] = [];
 
-  constructor(m: Model, followed: Followed) {
+  constructor(m: Ledger, followed: Followed) {
     super(m, followed);
-    this.stacks = new Stacks(m.limits);
+    this.stacks = new Stacks(m.capture.limits);
   }
 
   // --- events, handed on
@@ -87,7 +87,7 @@ export class Recorder extends ToldLives implements EventSink {
     const name = textOf(ev.buf, ev.nameStart, ev.nameEnd, MARK_BYTES);
     const seen = new Set<number>();
     for (const {pfns, pointer} of pagesNamed(text)) {
-      const frames = pointer ? [m.identity.pfn(...pointer)] : pfns;
+      const frames = pointer ? [m.capture.identity.pfn(...pointer)] : pfns;
       for (const pfn of frames) {
         if (pfn < 0 || seen.has(pfn) || !followed.touches(pfn, 1)) continue;
         seen.add(pfn);
@@ -149,10 +149,10 @@ export class Recorder extends ToldLives implements EventSink {
     const h = this.happening(ev, 'change');
     this.describe(h, ev);
     this.at = h;
-    // What the model tells meanwhile (a derived pin, a writeback seen by its flag) is noted before the change itself.
+    // What the ledger tells meanwhile (a derived pin, a writeback seen by its flag) is noted before the change itself.
     m.event(ev);
     const row = pages.find(ev.pfn);
-    if (row < 0) return; // the model does not believe it, or follows no more pages
+    if (row < 0) return; // the ledger does not believe it, or follows no more pages
     const life = this.life(row);
     h.pins = pages.pins[row]!;
     h.large = (pages.state[row]! & PageState.large) !== 0;
@@ -178,7 +178,7 @@ export class Recorder extends ToldLives implements EventSink {
     h.raw = ev.hasCount !== 0 ? ev.count : NaN;
     h.flags = ev.pageFlags;
     if (ev.hasMapcount !== 0) {
-      const raw = this.m.era.rawMapcount || ev.mapcount === -1;
+      const raw = this.m.capture.era.rawMapcount || ev.mapcount === -1;
       h.mappings = Math.max(0, raw ? ev.mapcount + 1 : ev.mapcount);
     }
     switch (ev.kind) {
@@ -216,7 +216,7 @@ export class Recorder extends ToldLives implements EventSink {
   private lifetime(ev: TraceEvent): void {
     const {m} = this;
     const {pages} = m;
-    const pfn = m.pfnOf(ev);
+    const pfn = m.capture.pfnOf(ev);
     const size = 2 ** Math.max(0, ev.order);
     if (pfn < 0 || !this.followed.touches(pfn, size)) {
       m.event(ev);
@@ -309,7 +309,7 @@ export class Recorder extends ToldLives implements EventSink {
   private dirtiness(ev: TraceEvent): void {
     const {m} = this;
     m.event(ev);
-    const row = m.pages.findFolio(m.pfnOf(ev));
+    const row = m.pages.findFolio(m.capture.pfnOf(ev));
     if (row < 0 || !this.follows(row)) return;
     this.add(this.life(row), this.happening(ev, ev.kind === K.MarkDirty ? 'dirty' : 'clean'));
   }

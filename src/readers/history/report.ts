@@ -4,7 +4,7 @@ import {decode} from '../../findings/counts.js';
 import {timesOf} from '../../words/times.js';
 import type {Gap} from '../../capture/gaps.js';
 import {ORDER_MAX} from '../../events/believable.js';
-import type {Model} from '../../ledger/model.js';
+import type {Ledger} from '../../ledger/ledger.js';
 import {counted} from '../../words/format.js';
 import type {Generation, LifeEntry, PageHistory, Pairing} from '../../results/history.js';
 import type {Finding, Window} from '../../results/report.js';
@@ -17,7 +17,7 @@ import type {Recorder} from './recorder.js';
 const FRAMES_MAX = 32;
 
 /** The lives in ascending order of PFN. `asked`: the pages were named, not taken from findings. */
-export function pagesOf(m: Model, recorder: Recorder, findings: readonly Finding[], asked: boolean): PageHistory[] {
+export function pagesOf(m: Ledger, recorder: Recorder, findings: readonly Finding[], asked: boolean): PageHistory[] {
   const about = new FindingsByPage(findings);
   return [...recorder.lives.values()]
     .filter((life) => life.generations.length > 0)
@@ -65,7 +65,7 @@ class FindingsByPage {
 }
 
 /** Frames asked for that no recorded life covers; of a range nothing of which was seen, its two ends. */
-export function absentOf(m: Model, recorder: Recorder, followed: Followed): string[] {
+export function absentOf(m: Ledger, recorder: Recorder, followed: Followed): string[] {
   const out: string[] = [];
   // blocks whose order their free alone has told
   const freedAlone = [...recorder.lives.values()].flatMap(({pfn, generations}) => {
@@ -92,7 +92,7 @@ export function absentOf(m: Model, recorder: Recorder, followed: Followed): stri
 const ABSENT_MAX = 4096;
 
 function generationOf(
-  m: Model,
+  m: Ledger,
   recorder: Recorder,
   life: Life,
   g: LifeGeneration,
@@ -108,9 +108,9 @@ function generationOf(
   const [first] = g.happenings;
   const start = first?.t ?? g.end;
   const end = Number.isNaN(g.end) ? (g.happenings.at(-1)?.t ?? start) : g.end;
-  const until = g.died === null ? m.last : end;
-  const touched = m.gaps.within(start, until) !== undefined;
-  const gaps = touched ? m.gaps.all().filter((gap) => gap.from <= until && gap.to >= start) : [];
+  const until = g.died === null ? m.capture.last : end;
+  const touched = m.capture.gaps.within(start, until) !== undefined;
+  const gaps = touched ? m.capture.gaps.all().filter((gap) => gap.from <= until && gap.to >= start) : [];
   return {
     order: g.order,
     ...(g.order > 0 && !g.orderKnown ? {order_known: false as const} : {}),
@@ -133,14 +133,14 @@ function generationOf(
 }
 
 /** Whether a finding names a page of this folio while this generation lived there. */
-function isAbout(m: Model, f: Finding, pfn: number, g: LifeGeneration, start: number, end: number): boolean {
+function isAbout(m: Ledger, f: Finding, pfn: number, g: LifeGeneration, start: number, end: number): boolean {
   const last = pfn + 2 ** g.order - 1;
   return f.pages.some((p) => {
     const first = Number(p.pfn);
     if (first > last || first + 2 ** p.order - 1 < pfn) return false;
     const at = p.start_ns ?? p.start_ticks ?? p.end_ns ?? p.end_ticks;
     if (at === undefined || at === null) return true;
-    const t = m.time.relative(BigInt(at));
+    const t = m.capture.time.relative(BigInt(at));
     return t >= start && t <= end;
   });
 }
@@ -150,10 +150,10 @@ function placed(note: string, noun: string): string {
   return noun === 'line' ? note : note.replace(/\bline (?=\d)/g, `${noun} `);
 }
 
-function entryOf(m: Model, h: Happening, frames: (stack: number) => readonly string[]): LifeEntry {
-  const task = m.tasks.get(h.task);
-  const ticks = m.time.unit === 'ticks';
-  const t = Number.isFinite(h.t) ? String(m.time.absolute(h.t)) : null;
+function entryOf(m: Ledger, h: Happening, frames: (stack: number) => readonly string[]): LifeEntry {
+  const task = m.evidence.tasks.get(h.task);
+  const ticks = m.capture.time.unit === 'ticks';
+  const t = Number.isFinite(h.t) ? String(m.capture.time.absolute(h.t)) : null;
   const changes = h.what === 'taken' || h.what === 'dropped';
   const isPinOrGet = h.kind === 'pin' || h.kind === 'get';
   const raw = Number.isNaN(h.raw) ? null : h.raw;
@@ -169,25 +169,25 @@ function entryOf(m: Model, h: Happening, frames: (stack: number) => readonly str
     kind: h.kind,
     delta: Number.isNaN(h.delta) ? null : h.delta,
     known_by: h.knownBy,
-    note: h.notes.length === 0 ? null : placed(h.notes.join('; '), m.noun(h.input)),
+    note: h.notes.length === 0 ? null : placed(h.notes.join('; '), m.capture.noun(h.input)),
     counts: raw === null && !changes ? null : decode({raw, pins: h.pins}, h.large),
     ...(isPinOrGet && h.stack >= 0 ? {frames: frames(h.stack).slice(0, FRAMES_MAX)} : {}),
     pair: h.pair === null ? null : pairingOf(m, h, h.pair),
   };
 }
 
-function pairingOf(m: Model, h: Happening, pair: NonNullable<Happening['pair']>): Pairing {
+function pairingOf(m: Ledger, h: Happening, pair: NonNullable<Happening['pair']>): Pairing {
   const other = pair.with;
   const far = Math.abs(h.t - other.t);
   return {
     input: other.input,
     line: other.line,
-    distance_ns: m.time.unit === 'ticks' || !Number.isFinite(far) ? null : String(far),
+    distance_ns: m.capture.time.unit === 'ticks' || !Number.isFinite(far) ? null : String(far),
     how: pair.how,
   };
 }
 
-function windowOf(m: Model, {kind, label, from, to}: LifeWindow): Window {
+function windowOf(m: Ledger, {kind, label, from, to}: LifeWindow): Window {
   return {
     kind,
     label,
@@ -202,7 +202,7 @@ function windowOf(m: Model, {kind, label, from, to}: LifeWindow): Window {
 
 /** Where events are missing, between the entries: what was lost between two of them is one line. */
 function withGaps(
-  m: Model,
+  m: Ledger,
   happenings: readonly Happening[],
   gaps: readonly Gap[],
   entry: (h: Happening) => LifeEntry,
@@ -221,10 +221,10 @@ function withGaps(
   return out;
 }
 
-function gapOf(m: Model, gaps: readonly Gap[], before: Happening | undefined): LifeEntry {
+function gapOf(m: Ledger, gaps: readonly Gap[], before: Happening | undefined): LifeEntry {
   const [first] = gaps;
-  const ticks = m.time.unit === 'ticks';
-  const from = Number.isFinite(first!.from) ? String(m.time.absolute(first!.from)) : null;
+  const ticks = m.capture.time.unit === 'ticks';
+  const from = Number.isFinite(first!.from) ? String(m.capture.time.absolute(first!.from)) : null;
   const more = gaps.length > 1 ? `, and ${counted(gaps.length - 1, 'more gap')} before anything else of this page` : '';
   return {
     t_ns: ticks ? null : from,

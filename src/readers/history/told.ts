@@ -1,4 +1,4 @@
-/** What the model tells of followed pages, noted in their lives. */
+/** What the ledger tells of followed pages, noted in their lives. */
 import type {DmaWindow} from '../../ledger/tables/dma.js';
 import {DmaDir} from '../../events/event.js';
 import type {Drop, Listener} from '../../ledger/listener.js';
@@ -197,7 +197,7 @@ export abstract class ToldLives extends Lives implements Listener {
 
   private flagNames(flags: number): string {
     if (flags < 0) return '';
-    const {era} = this.m;
+    const {era} = this.m.capture;
     const names = [
       era.isWrite(flags) ? 'FOLL_WRITE' : '',
       era.isLongterm(flags) ? 'FOLL_LONGTERM' : '',

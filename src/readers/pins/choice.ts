@@ -2,11 +2,11 @@
 import {globMatches} from '../../base/glob.js';
 import type {Selection} from '../../cli/flags.js';
 import type {Range} from '../../cli/values.js';
-import type {Model} from '../../ledger/model.js';
+import type {Ledger} from '../../ledger/ledger.js';
 import type {Reference} from '../../ledger/tables/references.js';
 
 /** A pin from before the trace has no task, CPU or time: it counts only where none of them is asked for. */
-export function pinChoice(m: Model, selection: Selection): (pin: Reference) => boolean {
+export function pinChoice(m: Ledger, selection: Selection): (pin: Reference) => boolean {
   const {pfn, time, pid, comm, cpu} = selection;
   const within = (ranges: readonly Range[], value: number): boolean =>
     ranges.some((r) => value >= r.first && value <= r.last);
@@ -19,15 +19,15 @@ export function pinChoice(m: Model, selection: Selection): (pin: Reference) => b
     if (cpu.length > 0 && !within(cpu, pin.cpu)) return false;
     if (pid.length > 0 || comm.length > 0) {
       if (pin.task < 0) return false;
-      const task = m.tasks.get(pin.task);
+      const task = m.evidence.tasks.get(pin.task);
       if (pid.length > 0 && !within(pid, task.pid) && !within(pid, task.tgid)) return false;
       if (comm.length > 0 && !comm.some((pattern) => globMatches(pattern, task.comm))) return false;
     }
     if (time === undefined) return true;
     if (!Number.isFinite(pin.t)) return false;
-    const at = m.time.absolute(pin.t);
-    const from = m.time.unit === 'ticks' ? time.from?.ticks : time.from?.ns;
-    const to = m.time.unit === 'ticks' ? time.to?.ticks : time.to?.ns;
+    const at = m.capture.time.absolute(pin.t);
+    const from = m.capture.time.unit === 'ticks' ? time.from?.ticks : time.from?.ns;
+    const to = m.capture.time.unit === 'ticks' ? time.to?.ticks : time.to?.ns;
     return (from === undefined || from === null || at >= from) && (to === undefined || to === null || at <= to);
   };
 }

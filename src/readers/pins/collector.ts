@@ -1,10 +1,10 @@
 /**
- * Who pins, how many, for how long: told by the model's takings and drops, kept as counts, histograms and the first few
+ * Who pins, how many, for how long: told by the ledger's takings and drops, kept as counts, histograms and the first few
  * of each order. Memory follows pins held and places that pin, not pins taken.
  */
 import type {DmaWindow} from '../../ledger/tables/dma.js';
 import type {Drop, Listener} from '../../ledger/listener.js';
-import type {Model} from '../../ledger/model.js';
+import type {Ledger} from '../../ledger/ledger.js';
 import {PageState} from '../../ledger/tables/page-table.js';
 import type {Reference} from '../../ledger/tables/references.js';
 import type {HeldPin, Holder, PinsReport} from '../../results/pins.js';
@@ -65,14 +65,14 @@ export class PinCollector implements Listener {
   );
 
   constructor(
-    private readonly m: Model,
+    private readonly m: Ledger,
     private readonly chosen: (pin: Reference) => boolean,
   ) {}
 
   taken(row: number, pin: Reference): void {
     if (pin.kind !== 'pin' || !this.chosen(pin)) return;
     this.held.set(pin, pin.n);
-    this.live.change(this.m.now, pin.n);
+    this.live.change(this.m.capture.now, pin.n);
     if (!Number.isFinite(pin.t)) return; // from before the trace: held, but not taken here
     this.takings += pin.n;
     const tally = this.tally(this.tasks, pin.task);
@@ -107,12 +107,12 @@ export class PinCollector implements Listener {
   }
 
   withdrawn(pin: Reference, n: number): void {
-    if (pin.kind === 'pin' && this.held.has(pin)) this.release(pin, n, this.m.now, false);
+    if (pin.kind === 'pin' && this.held.has(pin)) this.release(pin, n, this.m.capture.now, false);
   }
 
   freed(row: number): void {
     for (let r = this.m.pages.references[row]; r; r = r.next) {
-      if (this.held.has(r)) this.release(r, this.held.get(r)!, this.m.now, false);
+      if (this.held.has(r)) this.release(r, this.held.get(r)!, this.m.capture.now, false);
     }
     this.lastUnmap.delete(row);
   }
@@ -187,7 +187,7 @@ export class PinCollector implements Listener {
   }
 
   private isLongterm(pin: Reference): boolean {
-    return pin.gupFlags >= 0 && this.m.era.isLongterm(pin.gupFlags) === true;
+    return pin.gupFlags >= 0 && this.m.capture.era.isLongterm(pin.gupFlags) === true;
   }
 
   /** null where the trace does not print migratetypes, or where 4 may mean "isolate". */
@@ -195,7 +195,7 @@ export class PinCollector implements Listener {
     const migratetype = this.m.pages.migratetype[row]!;
     if (migratetype < 0) return null;
     if (migratetype !== MIGRATE_CMA) return false;
-    return this.m.cmaKnown ? true : null;
+    return this.m.capture.era.cmaKnown ? true : null;
   }
 
   private tally(map: Map<number, Tally>, key: number): Tally {
@@ -221,7 +221,7 @@ export class PinCollector implements Listener {
     'totals' | 'live' | 'tasks' | 'stacks' | 'hold' | 'unmap_to_unpin' | 'longest' | 'longterm'
   > {
     const {m} = this;
-    const timed = m.time.unit === 'ns';
+    const timed = m.capture.time.unit === 'ns';
     let heldAtEnd = 0;
     for (const [pin, n] of this.held) {
       heldAtEnd += n;
@@ -229,7 +229,7 @@ export class PinCollector implements Listener {
       this.tally(this.tasks, pin.task).held += n;
       const stack = this.stackTally(pin, n);
       if (stack) stack.held += n;
-      this.list(pin, m.last - pin.t, null);
+      this.list(pin, m.capture.last - pin.t, null);
     }
     const holders = (map: Map<number, Tally>, name: (key: number) => Pick<Holder, 'task' | 'stack'>): Holder[] =>
       [...map]
@@ -253,7 +253,7 @@ export class PinCollector implements Listener {
       },
       live: this.live.result(m),
       tasks: holders(this.tasks, (key) => ({task: this.taskOf(key), stack: null})),
-      stacks: holders(this.stacks, (key) => ({task: null, stack: m.stacks.get(key)})),
+      stacks: holders(this.stacks, (key) => ({task: null, stack: m.evidence.stacks.get(key)})),
       hold: timed ? this.hold.result() : null,
       unmap_to_unpin: timed
         ? [...this.unmaps].map(([device, times]) => ({device: m.dma.devices[device]!.name, times: times.result()!}))
@@ -265,24 +265,24 @@ export class PinCollector implements Listener {
 
   private heldPin({pin, pfn, order, held, end, cma}: Listed): HeldPin {
     const {m} = this;
-    const timed = m.time.unit === 'ns';
+    const timed = m.capture.time.unit === 'ns';
     return {
       pfn: `0x${pfn.toString(16)}`,
       order,
       task: this.taskOf(pin.task),
-      start_ns: timed ? String(m.time.absolute(pin.t)) : null,
-      end_ns: timed && end !== null ? String(m.time.absolute(end)) : null,
+      start_ns: timed ? String(m.capture.time.absolute(pin.t)) : null,
+      end_ns: timed && end !== null ? String(m.capture.time.absolute(end)) : null,
       held_ns: timed ? String(held) : null,
       input: pin.input,
       line: pin.line,
-      stack: pin.stack >= 0 ? m.stacks.get(pin.stack) : null,
+      stack: pin.stack >= 0 ? m.evidence.stacks.get(pin.stack) : null,
       cma,
     };
   }
 
   private taskOf(task: number): Holder['task'] {
     if (task < 0) return null;
-    const {comm, pid} = this.m.tasks.get(task);
+    const {comm, pid} = this.m.evidence.tasks.get(task);
     return {comm, pid};
   }
 }

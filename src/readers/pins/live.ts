@@ -2,7 +2,7 @@
  * How many pins were held, over time: the most in each of some hundred equal steps. The length of the trace is not known
  * while it is read, so steps begin short, and when there are too many, two become one.
  */
-import type {Model} from '../../ledger/model.js';
+import type {Ledger} from '../../ledger/ledger.js';
 import type {LivePins as Result} from '../../results/pins.js';
 
 /** Steps at most; there are between half of it and all of it, once the trace is long enough. */
@@ -43,15 +43,15 @@ export class LivePins {
   }
 
   /** null where there were none, or the clock does not tell time. */
-  result(m: Model): Result | null {
-    if (m.time.unit !== 'ns' || this.peak === 0) return null;
-    if (m.last > this.start) this.reach(m.last);
+  result(m: Ledger): Result | null {
+    if (m.capture.time.unit !== 'ns' || this.peak === 0) return null;
+    if (m.capture.last > this.start) this.reach(m.capture.last);
     return {
-      start_ns: String(m.time.absolute(this.start)),
+      start_ns: String(m.capture.time.absolute(this.start)),
       step_ns: String(this.step),
       most: this.most,
       peak: this.peak,
-      peak_ns: String(m.time.absolute(this.peakAt)),
+      peak_ns: String(m.capture.time.absolute(this.peakAt)),
     };
   }
 }

@@ -32,15 +32,15 @@ export async function writeLedger(options: LedgerOptions): Promise<WrittenLedger
   const tables = options.tables.length > 0 ? options.tables : TABLE_NAMES;
   let dataset: Dataset | undefined;
   try {
-    const {report, reading} = await analyzeReading({...options, traces, rules: [], selected: () => true}, (model) => {
-      const epoch = () => (model.time.unit === 'ns' ? model.time.absolute(0) : null);
+    const {report, reading} = await analyzeReading({...options, traces, rules: [], selected: () => true}, (ledger) => {
+      const epoch = () => (ledger.capture.time.unit === 'ns' ? ledger.capture.time.absolute(0) : null);
       dataset = new Dataset({...options, tables, traceId, epoch});
-      return [new LedgerRows(model, dataset)];
+      return [new LedgerRows(ledger, dataset)];
     });
     report.inputs.forEach((input, i) =>
       Object.assign(input, {path: known.inputs[i]!.shown, sha256: known.inputs[i]!.sha256}),
     );
-    wholeRows(reading.model, report, dataset!);
+    wholeRows(reading.ledger, report, dataset!);
     return {traceId, report, rows: dataset!.commit()};
   } catch (error) {
     dataset?.abort();

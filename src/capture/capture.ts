@@ -1,0 +1,199 @@
+/**
+ * What was recorded, and what may be concluded from it: kinds of events, losses and gaps, certificates by function, the
+ * audit's laws, the clock, the kernel, and which page a pointer names. It knows no page's history.
+ */
+import {believable} from '../events/believable.js';
+import {EVENT_KINDS, EventKind as K, type Loss, PageName, type TraceEvent} from '../events/event.js';
+import {Limits} from '../base/limits.js';
+import type {TimeBase} from '../base/time.js';
+import {Audit} from './audit.js';
+import {Coverage} from './coverage.js';
+import {Entries} from './entries.js';
+import {Era} from './era.js';
+import {Gaps} from './gaps.js';
+import {Identity} from './identity.js';
+import {Losses} from './losses.js';
+import {PageSize} from './page-size.js';
+import {Scout} from './scout.js';
+import {Skew} from './skew.js';
+
+/** So many events of a machine's pages, over so long a time, are hardly ever all of one task. */
+const ONE_TASK_EVENTS = 1000;
+const ONE_TASK_NS = 500_000_000;
+/** Most facts of headers that are kept. */
+const FACTS_MAX = 1000;
+
+export class Capture {
+  readonly limits = new Limits();
+  readonly identity = new Identity();
+  readonly pageSize = new PageSize();
+  readonly era = new Era();
+  readonly gaps = new Gaps();
+  readonly losses = new Losses(this.gaps);
+  readonly entries = new Entries(this.gaps);
+  readonly audit = new Audit();
+  readonly skew = new Skew();
+  readonly coverage = new Coverage();
+  readonly facts = new Map<string, string>();
+  /** events by kind so far: what the trace records at all */
+  readonly seen = new Float64Array(EVENT_KINDS);
+  /** inputs that are recordings: their events are records, with numbers but no lines */
+  readonly recordings = new Set<number>();
+  /** events that a recording says were recorded, whether they happened or not, as `system:name` */
+  readonly recordedEvents = new Set<string>();
+  /** kinds known to be in the trace from a look at its head, before their first event comes */
+  readonly announced = new Uint8Array(EVENT_KINDS);
+  /** hits that kprobe_profile counts as missed, of all probes, as the recorder's header says */
+  probesMissedByKernel = 0;
+  /** events with numbers that no kernel prints */
+  unbelievable = 0;
+  /** time of the event at hand, the first and the last */
+  now = 0;
+  first = NaN;
+  last = -Infinity;
+  private readonly scout = new Scout(this.identity, this.pageSize);
+  /** the task that all events so far are of; -1 where they are of several, or of tasks that are not named */
+  private onlyPid: number | undefined;
+  /** time of the last event before the header of another snapshot */
+  private boundary: number | undefined;
+
+  constructor(readonly time: TimeBase) {
+    this.identity.onLate = () =>
+      this.gaps.add(-Infinity, this.now, 'which pages the pointers before this time name was not known then');
+    this.pageSize.onLate = () =>
+      this.gaps.add(
+        -Infinity,
+        this.now,
+        'the page size was not known before this time: addresses were read with another',
+      );
+  }
+
+  /** Takes note of an event. False where it says nothing about pages, or what no kernel would: then it is not for the ledger. */
+  event(ev: TraceEvent): boolean {
+    const {t, kind} = ev;
+    const count = ++this.limits.events;
+    if (ev.pid !== this.onlyPid) this.onlyPid = count === 1 ? ev.pid : -1;
+    this.now = t;
+    if (t > this.last) this.last = t;
+    if (!(t >= this.first)) this.first = t;
+    this.losses.seen(ev.cpu, t);
+    if (this.boundary !== undefined) this.nextSnapshot(t);
+    if (kind === K.Other) return false;
+    if (!believable(ev)) {
+      this.unbelievable++;
+      return false;
+    }
+    this.seen[kind]!++;
+    if (!this.scout.done) this.scout.event(ev);
+    return true;
+  }
+
+  /** Whether events of a kind are in this trace, as far as known now. */
+  records(kind: number): boolean {
+    return this.seen[kind]! > 0 || this.announced[kind] === 1;
+  }
+
+  /** Whether page_ref events show changes of counts, all of them or some. */
+  get showsCounts(): boolean {
+    return this.records(K.RefModAndTest) || this.records(K.RefMod);
+  }
+
+  /** The PFN an event names, -1 when it names none that can be resolved. */
+  pfnOf(ev: TraceEvent): number {
+    if (ev.pageName === PageName.pfn) return ev.pfn;
+    if (ev.pageName === PageName.pointer) return this.identity.pfn(ev.ptrHi, ev.ptrLo);
+    return -1;
+  }
+
+  /** The PFN of a list's entry, -1 when it names none that can be resolved. */
+  listedPfn(ev: TraceEvent, i: number): number {
+    return ev.listName === PageName.pfn ? ev.listPfn[i]! : this.identity.pfn(ev.listPtrHi[i]!, ev.listPtrLo[i]!);
+  }
+
+  /** Events so far. */
+  get events(): number {
+    return this.limits.events;
+  }
+
+  /**
+   * The pid of the one task that the trace holds events of, as a trace filtered by pid does; undefined for others. An
+   * excerpt too short to tell is not called so.
+   */
+  get oneTask(): number | undefined {
+    if (this.onlyPid === undefined || this.onlyPid <= 0 || this.events < ONE_TASK_EVENTS) return undefined;
+    return this.time.unit === 'ns' && this.last - this.first >= ONE_TASK_NS ? this.onlyPid : undefined;
+  }
+
+  /** What an event of an input is called where it is pointed to. */
+  noun(input: number): 'line' | 'record' {
+    return this.recordings.has(input) ? 'record' : 'line';
+  }
+
+  /** Takes over what a trial run over the head of the same trace found out. */
+  learnFrom(trial: Capture): void {
+    if (this.era.foll === undefined && trial.era.foll !== undefined) {
+      this.era.foll = trial.era.foll;
+      this.era.told = trial.era.told;
+    }
+    this.era.rawMapcount ||= trial.era.rawMapcount;
+    this.coverage.learnFrom(trial.coverage);
+    this.identity.learnFrom(trial.identity);
+    this.pageSize.learnFrom(trial.pageSize);
+  }
+
+  private nextSnapshot(t: number): void {
+    const from = this.boundary!;
+    this.boundary = undefined;
+    if (t > from)
+      this.gaps.add(from, t, 'another snapshot of the buffer begins: what was between the two is not there');
+  }
+
+  loss(loss: Loss): void {
+    this.losses.add(loss);
+  }
+
+  /** A fact of a header, such as `kernel` or `page_size`. */
+  fact(name: string, value: string): void {
+    if (name === 'recorded_event') {
+      if (this.recordedEvents.size < FACTS_MAX) this.recordedEvents.add(value);
+      return;
+    }
+    if (this.facts.size < FACTS_MAX || this.facts.has(name)) this.facts.set(name, value);
+    else this.limits.hit('facts');
+    this.coverage.fact(name, value);
+    if (name === 'probe_missed') {
+      // one for each probe that missed: `gup_put_folio 390`
+      const missed = Number(value.slice(value.lastIndexOf(' ') + 1));
+      if (Number.isSafeInteger(missed) && missed > 0) this.probesMissedByKernel += missed;
+    }
+    if (name === 'kernel') {
+      if (this.era.told !== '--kernel') this.era.fromRelease(value, 'the trace header');
+      this.pageSize.fromRelease(value);
+      if (/arm64|aarch64|riscv|loongarch|ppc64|s390x/.test(value)) this.identity.mayAssume = false;
+    }
+    if (name === 'machine') {
+      this.pageSize.fromMachine(value);
+      if (!/^(?:x86_64|amd64)$/.test(value)) this.identity.mayAssume = false;
+    }
+    if (name === 'page_size') this.pageSize.fromBytes(value);
+    if (name === 'tracer' && this.events > 0) this.boundary = this.last;
+    if (name === 'entries_in_buffer') this.entries.header(Number(value));
+    if (name === 'entries_written' || name === 'entries_in_buffer') {
+      this.losses.overwritten =
+        Number(this.facts.get('entries_written') ?? 0) > Number(this.facts.get('entries_in_buffer') ?? Infinity);
+    }
+    if (name === 'vmemmap_base') {
+      const base = parseHex(value);
+      if (base !== undefined) this.identity.told(Number(base >> 32n), Number(base & 0xffffffffn), 'header');
+    }
+  }
+
+  /** Call after the last event. */
+  end(): void {
+    this.losses.end();
+  }
+}
+
+function parseHex(text: string): bigint | undefined {
+  return /^0x[0-9a-f]{1,16}$/i.test(text) ? BigInt(text) : undefined;
+}

@@ -1,0 +1,92 @@
+/**
+ * What a verdict shows of an event later: its line, who did it, and the call stack that follows it in the trace.
+ */
+import type {TraceEvent} from '../../events/event.js';
+import {lengthOf, type LineText, offsetOf, placeOf, TEXT_MAX} from '../../events/line-text.js';
+import type {Deed} from './references.js';
+import type {Stacks} from './stacks.js';
+import {type Tasks, textOf} from './tasks.js';
+
+/** What an event's stack is put into when it comes. */
+export interface Stacked {
+  stack: number;
+}
+
+export class Evidence {
+  /** by input: what reads a line of it again by its place; where there is nothing, the text itself is kept */
+  readonly lineReaders: (((offset: number, length: number, cut: boolean) => string) | undefined)[] = [];
+  /** told of each stack that was waited for */
+  onStack: (target: Stacked, stack: number) => void = () => {};
+  private wanted: Stacked | undefined;
+  /** by CPU: what waits for the stack of its last event */
+  private readonly waiting: (Stacked | undefined)[] = [];
+  private stackCpu = -1;
+
+  constructor(
+    readonly tasks: Tasks,
+    readonly stacks: Stacks,
+  ) {}
+
+  /** The event's line as evidence, bounded. */
+  lineOf(ev: TraceEvent): LineText {
+    if (this.lineReaders[ev.input] !== undefined) return placeOf(ev);
+    return textOf(ev.buf, ev.lineStart, ev.lineEnd, TEXT_MAX);
+  }
+
+  /** The text of a line that was kept, as far as TEXT_MAX. */
+  lineText(input: number, line: LineText): string {
+    if (typeof line === 'string') return line;
+    const length = lengthOf(line);
+    return this.lineReaders[input]!(offsetOf(line), length, length === TEXT_MAX);
+  }
+
+  /** The event at hand as a deed: its line is kept. Its stack is filled in when it comes. */
+  deed(ev: TraceEvent): Deed {
+    const deed: Deed = {
+      t: ev.t,
+      cpu: ev.cpu,
+      task: this.tasks.of(ev),
+      context: ev.context,
+      input: ev.input,
+      line: ev.line,
+      text: this.lineOf(ev),
+      stack: -1,
+    };
+    this.wanted = deed;
+    return deed;
+  }
+
+  /** The stack that follows the event at hand is put into `target`. */
+  wantStack(target: Stacked): void {
+    this.wanted = target;
+  }
+
+  /** Before an event is taken: what stacks of its CPU come from here on are not of the one before. */
+  begin(cpu: number): void {
+    this.waiting[cpu + 1] = undefined;
+  }
+
+  /** After it. */
+  end(cpu: number): void {
+    if (this.wanted === undefined) return;
+    this.waiting[cpu + 1] = this.wanted;
+    this.wanted = undefined;
+  }
+
+  stackBegin(cpu: number): boolean {
+    if (this.waiting[cpu + 1] === undefined) return false;
+    this.stacks.begin();
+    this.stackCpu = cpu;
+    return true;
+  }
+
+  stackEnd(): void {
+    const target = this.waiting[this.stackCpu + 1];
+    const stack = this.stacks.end();
+    if (target && stack >= 0) {
+      target.stack = stack;
+      this.onStack(target, stack);
+    }
+    this.waiting[this.stackCpu + 1] = undefined;
+  }
+}

@@ -1,0 +1,310 @@
+/**
+ * Probes on the GUP path (try_grab_folio(), gup_put_folio()...): each announces a change of a count, and names its kind and
+ * its sub-page.
+ *
+ * One deed shows as up to four events (pin_user_pages_fast, try_grab_folio_fast, page_ref_mod_unless +1,
+ * page_ref_mod +1023). The page_ref event is the change itself. Where page_ref events are recorded they decide; where not,
+ * the probe alone does.
+ */
+import {BIAS, type ReferenceKind} from '../../base/reference.js';
+import {Context, EventKind as K, PageName, type TraceEvent} from '../../events/event.js';
+import {MAX_ORDER, PageState} from '../tables/page-table.js';
+import type {Stacked} from '../tables/evidence.js';
+import type {Uses} from './around.js';
+import {type Hint, newHint} from './calls.js';
+import type {CoveredPages} from './covered-pages.js';
+import type {Holdings} from './holdings.js';
+import type {Replay} from './replay.js';
+
+/** A grab's entry comes this soon before its return. */
+const ENTRY_NS = 1_000_000;
+/** A drop that comes later than that after its call is another one. */
+const LATE_NS = 20_000_000;
+/** The change of a count follows the probe that announces it this soon, even if an interrupt comes between. */
+const HINT_NS = 20_000_000;
+/** Order of a folio that one entry of the middle page table maps: 2 MiB of 4 KiB pages. */
+const PMD_ORDER = 9;
+
+export class Probes {
+  /** gup_put_folio probes with their page_ref event */
+  matched = 0;
+  /** when a grab was last probed whose flags do not tell its kind: the FOLL_* numbering was not known yet */
+  lastUnknownGrab = -Infinity;
+
+  private returnsSeen = false;
+
+  constructor(
+    private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'calls'>,
+    private readonly held: Holdings,
+    private readonly counts: Replay,
+    private readonly under: CoveredPages,
+  ) {}
+
+  grab(ev: TraceEvent): void {
+    const {around} = this;
+    if (ev.hasFlags !== 0) around.capture.era.fromFlags(ev.gupFlags);
+    const hint = this.hint(ev, 'grab', ev.hasFlags !== 0 ? around.capture.era.kindOf(ev.gupFlags) : undefined);
+    const call = around.calls.pins.get(ev.pid);
+    if (call && ev.context <= Context.task) {
+      if (call.start > 0) hint.offset = Math.floor(call.start / 2 ** this.under.pageShift) + call.grabbed;
+      call.grabbed += ev.refs;
+      hint.counted = true;
+    }
+    if (hint.kind === undefined) this.lastUnknownGrab = ev.t;
+    if (hint.kind === undefined || hint.pfn < 0) return;
+    if (!this.around.capture.showsCounts) this.takeByProbe(hint, ev);
+  }
+
+  grabReturn(ev: TraceEvent): void {
+    const {around} = this;
+    const slot = around.calls.slot(ev.cpu, ev.context);
+    const hint = around.calls.hints[slot];
+    if (!hint || hint.from !== 'grab' || hint.pid !== ev.pid) {
+      this.orphanReturn(ev);
+      return;
+    }
+    around.calls.hints[slot] = undefined;
+    this.returnsSeen = true;
+    if (ev.ok === 0) {
+      const call = around.calls.pins.get(ev.pid);
+      if (call && hint.counted) call.grabbed -= hint.refs;
+      if (hint.reference) this.held.undo(hint.reference);
+      return;
+    }
+    this.settle(hint, ev);
+  }
+
+  /** A grab returned whose entry is not in the trace: it took the page that it names, or one that is not known. */
+  private orphanReturn(ev: TraceEvent): void {
+    const {around} = this;
+    if (!around.capture.records(K.Grab) || !this.returnsSeen || ev.ok === 0) return;
+    const pfn = around.capture.pfnOf(ev);
+    const row = pfn >= 0 ? around.pages.findFolio(pfn) : -1;
+    around.capture.audit.breach({
+      law: 'return-has-entry',
+      what: 'taken',
+      from: ev.t - ENTRY_NS,
+      to: ev.t,
+      pfn: row >= 0 ? around.pages.pfn[row]! : pfn,
+      line: ev.line,
+      why: `line ${ev.line} is the return of a grab whose entry is missing`,
+    });
+  }
+
+  /** A grab that no page_ref event confirmed: the zero page (nothing changed), or events that the trace does not record. */
+  private settle(hint: Hint, ev: TraceEvent): void {
+    if (hint.reference || hint.kind === undefined || hint.pfn < 0) return;
+    if (this.counts.complete()) return;
+    this.takeByProbe(hint, ev);
+  }
+
+  /** A put that no page_ref event followed: the zero page, or a change that the trace does not record. */
+  private settlePut(hint: Hint): void {
+    const {around} = this;
+    if (hint.done || hint.kind === undefined || hint.pfn < 0 || this.counts.complete()) return;
+    const row = around.pages.findFolio(hint.pfn);
+    if (row < 0) return;
+    hint.done = true;
+    const {t, cpu, task, context, input, line, text, stack} = hint;
+    this.held.dropNow(
+      row,
+      hint.kind,
+      hint.refs,
+      {t, cpu, task, context, input, line, text, stack},
+      undefined,
+      -1,
+      undefined,
+    );
+  }
+
+  put(ev: TraceEvent): void {
+    const {around} = this;
+    if (ev.hasFlags !== 0) around.capture.era.fromFlags(ev.gupFlags);
+    const kind = ev.hasFlags !== 0 ? around.capture.era.kindOf(ev.gupFlags) : 'pin';
+    const hint = this.hint(ev, 'put', kind);
+    if (kind === undefined || hint.pfn < 0) return;
+    const call = around.calls.unpins[around.calls.slot(ev.cpu, ev.context)];
+    if (call?.applied && call.pid === ev.pid && call.left > 0 && ev.t - call.deed!.t <= LATE_NS) {
+      call.left -= ev.refs;
+      hint.done = true; // it came late, inside a call that was taken for all there is
+      return;
+    }
+    const running = around.calls.pins.get(ev.pid);
+    if (running && ev.context <= Context.task) running.grabbed -= ev.refs; // the fast path undoes its grab
+    if (!this.around.capture.showsCounts) this.dropByProbe(hint, ev);
+  }
+
+  addPin(ev: TraceEvent): void {
+    const hint = this.hint(ev, 'grab', 'pin');
+    if (hint.pfn >= 0 && !this.around.capture.showsCounts) this.takeByProbe(hint, ev);
+  }
+
+  private hint(ev: TraceEvent, from: 'grab' | 'put', kind: ReferenceKind | undefined): Hint {
+    const {around} = this;
+    const slot = around.calls.slot(ev.cpu, ev.context);
+    const before = around.calls.hints[slot];
+    if (before?.from === 'grab' && !around.capture.records(K.GrabReturn)) this.settle(before, ev);
+    else if (before?.from === 'put') this.settlePut(before);
+    const hint = (around.calls.spareHints[slot] ??= newHint());
+    hint.from = from;
+    hint.pid = ev.pid;
+    hint.pfn = around.capture.pfnOf(ev);
+    hint.mayBeTail = ev.mayBeTail !== 0;
+    hint.ptrHi = ev.ptrHi;
+    hint.ptrLo = ev.ptrLo;
+    hint.hasPointer = ev.pageName === PageName.pointer;
+    hint.kind = kind;
+    hint.refs = ev.refs;
+    hint.gupFlags = ev.hasFlags !== 0 ? ev.gupFlags : -1;
+    hint.t = ev.t;
+    hint.cpu = ev.cpu;
+    hint.task = around.evidence.tasks.of(ev);
+    hint.context = ev.context;
+    hint.input = ev.input;
+    hint.line = ev.line;
+    hint.text = around.evidence.lineOf(ev);
+    hint.stack = -1;
+    hint.reference = undefined;
+    hint.done = false;
+    hint.half = false;
+    hint.offset = -1;
+    hint.counted = false;
+    const row = hint.pfn >= 0 ? around.pages.find(hint.pfn) : -1;
+    hint.generation = row >= 0 ? around.pages.generation[row]! : 0;
+    around.calls.hints[slot] = hint;
+    around.evidence.wantStack(hint);
+    return hint;
+  }
+
+  private takeByProbe(hint: Hint, ev: TraceEvent): void {
+    const {around} = this;
+    let row = around.pages.findFolio(hint.pfn);
+    if (row < 0) row = around.pages.row(hint.pfn, ev.t);
+    if (row < 0) return;
+    hint.reference = this.held.take(ev, row, hint.kind!, hint.refs, 'probe', this.subOf(hint, row, hint.pfn), hint);
+  }
+
+  private dropByProbe(hint: Hint, ev: TraceEvent): void {
+    const {around} = this;
+    let row = around.pages.findFolio(hint.pfn);
+    if (row < 0) row = around.pages.row(hint.pfn, ev.t);
+    if (row < 0) return;
+    hint.done = true;
+    const deed = around.evidence.deed(ev);
+    this.held.drop(ev, row, hint.kind!, hint.refs, deed, undefined, -1);
+  }
+
+  /**
+   * A page_ref event on the CPU and task of a probe that waits for one. Answers whether it was the probe's.
+   * Real pair (6.12, small page; the unless/+1023 halves are one pin):
+   *   try_grab_folio_fast: (...) page=0xffffea00000bec00 refs=1 flags=0x80001
+   *   page_ref_mod_unless: pfn=0x2fb0 ... val=1 ret=1
+   *   page_ref_mod: pfn=0x2fb0 ... val=1023
+   */
+  complete(hint: Hint, ev: TraceEvent, row: number, delta: number): boolean {
+    if (!this.samePage(hint, ev, row)) return false;
+    const n = hint.refs;
+    const large = this.around.pages.isLarge(row, ev.pageFlags);
+    if (hint.from === 'grab') {
+      if (hint.kind === undefined || delta <= 0) return false;
+      if (hint.kind === 'get') {
+        if (delta !== n) return false;
+        this.confirmGrab(hint, ev, row);
+        return true;
+      }
+      if (delta === n * BIAS || delta === n * (BIAS - 1) || (large && delta === n)) {
+        this.confirmGrab(hint, ev, row);
+        return true;
+      }
+      if (delta === n && !large) {
+        hint.half = true; // first half of a fast pin; the second types it
+        return true;
+      }
+      return false;
+    }
+    if (hint.kind === undefined || delta >= 0 || hint.done) return false;
+    const pinDrop = delta === -n * BIAS || delta === -(n * BIAS - 1);
+    if (!(hint.kind === 'pin' ? pinDrop || (large && delta === -n) : delta === -n)) return false;
+    hint.done = true;
+    this.matched++;
+    this.learn(hint, ev, row);
+    this.held.drop(ev, row, hint.kind, n, this.around.evidence.deed(ev), hint, -1);
+    return true;
+  }
+
+  private confirmGrab(hint: Hint, ev: TraceEvent, row: number): void {
+    this.learn(hint, ev, row);
+    if (hint.reference) return;
+    const sub = this.around.pages.isLarge(row, ev.pageFlags)
+      ? this.subOf(hint, row, hint.pfn >= 0 ? hint.pfn : ev.pfn)
+      : ev.pfn;
+    hint.reference = this.held.take(ev, row, hint.kind!, hint.refs, 'probe', sub, hint);
+  }
+
+  /**
+   * The first sub-page that a grab is of. A grab by page table entry names it. One of a whole PMD names the head, wherever in
+   * the folio the range lies (gup_fast_pmd_leaf(), mm/gup.c 6.12), and the slow path names the folio: then the address that
+   * the call is at tells it, as a PMD maps its folio aligned; -1 where that is not traced.
+   */
+  private subOf(hint: Hint, row: number, pfn: number): number {
+    const {pages} = this.around;
+    if ((pages.state[row]! & PageState.large) === 0) return hint.mayBeTail ? pfn : pages.pfn[row]!;
+    const head = pages.pfn[row]!;
+    if (hint.mayBeTail && pfn !== head) return pfn;
+    const order = pages.order[row]!;
+    const known = (pages.state[row]! & PageState.orderKnown) !== 0;
+    if (known && order < PMD_ORDER && hint.mayBeTail) return pfn; // mapped by entries: it names its page
+    if (hint.refs >= 2 ** order && known) return head;
+    if (hint.offset < 0 || !known) return -1;
+    const offset = hint.offset % 2 ** order;
+    return offset + hint.refs <= 2 ** order ? head + offset : -1;
+  }
+
+  private samePage(hint: Hint, ev: TraceEvent, row: number): boolean {
+    // The page was freed since, or the probe is not of this moment: it announced something else.
+    if (ev.t - hint.t > HINT_NS && this.around.capture.time.unit === 'ns') return false;
+    if (hint.pfn === ev.pfn && hint.generation !== this.around.pages.generation[row]) return false;
+    if (hint.pfn === ev.pfn || hint.pfn < 0) return true;
+    // The probe names a tail, page_ref its head.
+    if (
+      hint.mayBeTail &&
+      this.around.pages.isLarge(row, ev.pageFlags) &&
+      hint.pfn > ev.pfn &&
+      hint.pfn - ev.pfn < 2 ** 18
+    )
+      return true;
+    // Under a base that is not proven the number tells nothing: CPU, task and change say that it is one deed, and the pair
+    // is a vote for the right base.
+    return hint.hasPointer && !this.around.capture.identity.proven;
+  }
+
+  /** A probe's pointer and a page_ref event's PFN name one page: calibrate, and learn how far a folio reaches. */
+  private learn(hint: Hint, ev: TraceEvent, row: number): void {
+    const {around} = this;
+    if (!hint.hasPointer) {
+      if (hint.pfn > ev.pfn) around.pages.setLarge(row, orderFor(hint.pfn - ev.pfn + hint.refs), false);
+      return;
+    }
+    if (!hint.mayBeTail || !this.around.pages.isLarge(row, ev.pageFlags)) {
+      around.capture.identity.pair(hint.ptrHi, hint.ptrLo, ev.pfn);
+      hint.pfn = ev.pfn;
+    } else {
+      // A folio reaches at least to the last sub-page grabbed.
+      const pages = hint.pfn - ev.pfn + hint.refs;
+      if (pages > 1 && (around.pages.state[row]! & PageState.orderKnown) === 0)
+        around.pages.setLarge(row, orderFor(pages), false);
+    }
+  }
+
+  /** The stack of a probe came: the reference taken by it has it too. */
+  stackKnown(target: Stacked, stack: number): void {
+    if (!('reference' in target)) return;
+    const {reference} = target as Hint;
+    if (reference && reference.stack < 0) reference.stack = stack;
+  }
+}
+
+/** Smallest order whose folio has at least `pages` pages. */
+function orderFor(pages: number): number {
+  return Math.min(MAX_ORDER, Math.max(1, Math.ceil(Math.log2(pages))));
+}

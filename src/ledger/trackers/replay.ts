@@ -1,0 +1,158 @@
+/**
+ * The raw counts, added up.
+ *
+ * `count=` is read after the atomic change and apart from it, so with two CPUs at one page it may already hold the
+ * other's change. The replay is therefore the source, and the printed count a check on it: a disagreement that is gone at
+ * the page's next event was a race, one that stays means that events are missing.
+ */
+import {BIAS} from '../../base/reference.js';
+import {EventKind as K, PageFlag, type TraceEvent} from '../../events/event.js';
+import {PageState, UNKNOWN_COUNT} from '../tables/page-table.js';
+import type {Uses} from './around.js';
+import type {Holdings} from './holdings.js';
+
+export class Replay {
+  /** disagreements of replay and print that stayed: events are missing */
+  mismatches = 0;
+  /** disagreements that the page's next event resolved: two CPUs at one page */
+  races = 0;
+  /** a change smaller than a pin was seen: no value filter hides them (`val>=1024||val<=-1024` does) */
+  smallSeen = false;
+
+  constructor(
+    private readonly around: Uses<'capture' | 'pages'>,
+    private readonly held: Holdings,
+  ) {}
+
+  /** What a look at the head of the same trace told. */
+  learnFrom(trial: Replay): void {
+    this.smallSeen ||= trial.smallSeen;
+  }
+
+  /** The count is set, frozen or unfrozen to a value. */
+  set(ev: TraceEvent, row: number, value: number): void {
+    const {pages} = this.around;
+    pages.expect[row] = value;
+    pages.count[row] = ev.hasCount !== 0 ? ev.count : value;
+    pages.state[row]! &= ~PageState.mismatch;
+  }
+
+  /** The count changes. `previous`: time of the page's event before. */
+  change(ev: TraceEvent, row: number, delta: number, previous: number): void {
+    const {pages} = this.around;
+    if (delta < BIAS - 1 && delta > 1 - BIAS) this.smallSeen = true;
+    if (ev.hasCount === 0) {
+      if (pages.expect[row] !== UNKNOWN_COUNT) pages.expect[row]! += delta;
+      pages.count[row] = UNKNOWN_COUNT;
+      return;
+    }
+    const printed = ev.count;
+    const before = pages.expect[row]!;
+    pages.count[row] = printed;
+    if (before === UNKNOWN_COUNT) {
+      pages.expect[row] = printed;
+      this.derivePins(row, printed - delta);
+      return;
+    }
+    const expected = before + delta;
+    if (expected === printed) {
+      pages.expect[row] = printed;
+      if (pages.state[row]! & PageState.mismatch) {
+        pages.state[row]! &= ~PageState.mismatch;
+        this.races++;
+      }
+      return;
+    }
+    this.disagree(ev, row, expected, printed, delta, previous);
+  }
+
+  private disagree(
+    ev: TraceEvent,
+    row: number,
+    expected: number,
+    printed: number,
+    delta: number,
+    previous: number,
+  ): void {
+    const {around} = this;
+    const {pages} = around;
+    if (!this.complete()) {
+      // A trace that leaves out some of the page_ref events (a filter, a subset): no loss, and the printed count is all there is.
+      pages.expect[row] = printed;
+      this.resync(row, printed - delta);
+      return;
+    }
+    if ((pages.state[row]! & PageState.mismatch) === 0) {
+      // The other CPU's change is printed here, and its event follows: keep the replay.
+      pages.state[row]! |= PageState.mismatch;
+      pages.expect[row] = expected;
+      return;
+    }
+    pages.state[row]! &= ~PageState.mismatch;
+    pages.expect[row] = printed;
+    this.mismatches++;
+    around.capture.audit.breach({
+      law: 'counts-add-up',
+      what: undefined,
+      from: previous,
+      to: ev.t,
+      pfn: ev.pfn,
+      line: ev.line,
+      why: `counts of PFN 0x${ev.pfn.toString(16)} do not add up before line ${ev.line}: events are missing`,
+    });
+    this.resync(row, printed - delta);
+  }
+
+  /**
+   * References that a page surely has besides pins and gets: one a mapping, and for a page of a file one for the page
+   * cache and one for its private data (mm/filemap.c, 4.9 to 7.2). -1 when the mapcount is not known.
+   */
+  basis(row: number): number {
+    const {around} = this;
+    const {pages} = around;
+    const mapcount = pages.mapcount[row]!;
+    if (mapcount === UNKNOWN_COUNT || pages.count[row] === UNKNOWN_COUNT) return -1;
+    const mappings = around.capture.era.rawMapcount ? mapcount + 1 : mapcount;
+    let base = Math.max(0, mappings);
+    if (pages.state[row]! & PageState.file) base += 1 + (pages.flags[row]! & PageFlag.private ? 1 : 0);
+    return base;
+  }
+
+  /** Whether the trace records every change of a count. */
+  complete(): boolean {
+    const {around} = this;
+    return (
+      around.capture.records(K.RefMod) &&
+      around.capture.records(K.RefModUnless) &&
+      around.capture.records(K.RefModAndTest) &&
+      this.smallSeen
+    );
+  }
+
+  /** Pins from before the trace, from the first count seen: a small page's count holds them in units of the bias. */
+  private derivePins(row: number, before: number): void {
+    const {around} = this;
+    const {pages} = around;
+    const state = pages.state[row]!;
+    pages.state[row] = state | PageState.pinsDerived;
+    if (state & (PageState.large | PageState.pinsDerived) || before < BIAS) return;
+    const pins = nearestPins(before) - pages.pins[row]!;
+    if (pins > 0) this.held.derived(row, pins);
+  }
+
+  /** After missing events: as many pins as the count holds. */
+  private resync(row: number, before: number): void {
+    const {around} = this;
+    const {pages} = around;
+    if (pages.state[row]! & PageState.large || before < 0) return;
+    const pins = nearestPins(before);
+    const known = pages.pins[row]!;
+    if (pins > known) this.held.derived(row, pins - known);
+    else if (pins < known) this.held.lose(row, known - pins);
+  }
+}
+
+/** How many pins a count holds, given that other references number less than half the bias (1023 is one pin and a put too many). */
+function nearestPins(count: number): number {
+  return Math.floor((count + BIAS / 2) / BIAS);
+}

@@ -1,0 +1,153 @@
+/**
+ * What a change of a count was, where no probe announced it: by its delta, by its call stack, by what the count leaves room
+ * for. What nothing tells is held as a guess, or left alone.
+ */
+import {BIAS} from '../../base/reference.js';
+import {EventKind as K, type TraceEvent} from '../../events/event.js';
+import type {Stacked} from '../tables/evidence.js';
+import {PageState} from '../tables/page-table.js';
+import {type Deed, Reference} from '../tables/references.js';
+import {symbolOf} from '../tables/stacks.js';
+import type {Uses} from './around.js';
+import type {Holdings} from './holdings.js';
+import type {Replay} from './replay.js';
+
+/** A change of a large folio that waits for its stack. */
+interface Waiting {
+  target: Stacked;
+  row: number;
+  delta: number;
+  deed: Deed | undefined;
+  reference: Reference | undefined;
+}
+
+export class Typing {
+  /** unpins that page_ref showed and no probe did, although probes were recorded: probes were missed */
+  probesMissed = 0;
+  /** large-folio deltas whose kind nothing tells */
+  ambiguousLarge = 0;
+  private waiting: Waiting | undefined;
+
+  constructor(
+    private readonly around: Uses<'capture' | 'pages' | 'evidence'>,
+    private readonly held: Holdings,
+    private readonly counts: Replay,
+  ) {}
+
+  /** A change by the bias that no probe announced. */
+  byDelta(ev: TraceEvent, row: number, delta: number): boolean {
+    if (this.around.pages.isLarge(row, ev.pageFlags)) return false;
+    if (delta > 0) {
+      const n = units(delta, BIAS) || units(delta, BIAS - 1);
+      if (n === 0) return false;
+      this.held.take(ev, row, 'pin', n, 'delta', ev.pfn, undefined);
+      return true;
+    }
+    const n = units(-delta, BIAS) || units(1 - delta, BIAS);
+    if (n === 0) return false;
+    if (this.around.capture.records(K.GupPut)) this.probesMissed++;
+    this.held.drop(ev, row, 'pin', n, this.around.evidence.deed(ev), undefined, ev.pfn);
+    return true;
+  }
+
+  /**
+   * +n or -n of a large folio that no probe explains. A fast grab of several pages at once (page_ref_mod_unless +n) is a
+   * pin or a get, and nothing but a stack could tell which: it is held as a pin by guess, so that whatever turns on it is
+   * possible only. Single references are left alone: LRU batches, migration and lookups take those too.
+   */
+  ambiguous(ev: TraceEvent, row: number, delta: number): void {
+    const {around} = this;
+    if (around.capture.records(K.Grab) && around.capture.records(K.GupPut)) {
+      if (delta < 0) this.maybeDropped(ev, row, -delta);
+      return;
+    }
+    this.ambiguousLarge++;
+    if (delta >= 2 && ev.kind === K.RefModUnless) {
+      const reference = this.held.take(ev, row, 'pin', delta, 'guess', -1, undefined);
+      this.waiting = {target: reference, row, delta, deed: undefined, reference};
+      return;
+    }
+    if (delta <= -2 && ev.kind === K.RefModAndTest) {
+      for (let r = around.pages.references[row]; r; r = r.next) {
+        if (r.knownBy !== 'guess' || r.n !== -delta) continue;
+        this.held.drop(ev, row, 'pin', -delta, around.evidence.deed(ev), undefined, -1);
+        return;
+      }
+    }
+    const deed = around.evidence.deed(ev);
+    this.waiting = {target: deed, row, delta, deed, reference: undefined};
+  }
+
+  /**
+   * A change of a large folio's count that no probe explains: a probe that was missed in an interrupt is such. A put of one
+   * reference is nothing special in a task, but it is in an interrupt, where pins end.
+   */
+  private maybeDropped(ev: TraceEvent, row: number, n: number): void {
+    const {around} = this;
+    const first = around.pages.references[row];
+    if (first === undefined) return;
+    if (n === 1 && !around.evidence.tasks.byInterrupt({context: ev.context, task: around.evidence.tasks.of(ev)}))
+      return;
+    for (let r: Reference | undefined = first; r; r = r.next)
+      if (r.kind === 'pin' && r.n >= n && r.maybeDropped === undefined) r.maybeDropped = around.evidence.deed(ev);
+  }
+
+  /** The stack of an event came: it may name what the event could not. */
+  stackKnown(target: Stacked, stack: number): void {
+    const {around} = this;
+    const waiting = this.waiting;
+    if (!waiting || waiting.target !== target) return;
+    this.waiting = undefined;
+    const {row, delta, deed, reference} = waiting;
+    const frames = around.evidence.stacks.get(stack).map(symbolOf);
+    if (reference) {
+      if (frames.some(isPinFunction)) reference.knownBy = 'stack';
+      else if (frames.some(isGetFunction)) this.held.undo(reference);
+    } else if (deed && delta < 0 && frames.some(isUnpinFunction) && around.pages.pins[row]! > 0) {
+      this.held.dropNow(row, 'pin', -delta, deed, undefined, -1, undefined);
+    } else if (deed && delta > 0 && frames.some(isPinFunction)) {
+      const {t, cpu, task, context, input, line, text} = deed;
+      const pin = new Reference('pin', delta, 'stack', row, -1, t, cpu, task, context, input, line, text);
+      pin.stack = stack;
+      this.held.hold(row, pin);
+    }
+  }
+
+  /**
+   * A plain put names no kind. But when a page's count leaves no room for all the gets it holds, one was put: beside
+   * the pins there are its mappings, its page cache and private references, and then the gets.
+   */
+  putByCount(ev: TraceEvent, row: number, delta: number): void {
+    const {around} = this;
+    const {pages} = around;
+    if (delta >= 0 || pages.state[row]! & PageState.large) return;
+    const base = this.counts.basis(row);
+    if (base < 0 || pages.count[row]! < 0) return;
+    const room = pages.count[row]! - BIAS * pages.pins[row]! - base;
+    const gone = pages.gets[row]! - Math.max(0, room);
+    if (gone > 0) this.held.drop(ev, row, 'get', Math.min(gone, -delta), around.evidence.deed(ev), undefined, ev.pfn);
+  }
+}
+
+/** How many units a change is made of, 0 when it is not whole. An integer for V8 too: `/` alone makes a double of it. */
+function units(change: number, unit: number): number {
+  return change % unit === 0 ? (change / unit) | 0 : 0;
+}
+
+/** Functions that take pins and nothing else (mm/gup.c, lib/iov_iter.c of 6.5 and later). */
+function isPinFunction(symbol: string): boolean {
+  return (
+    symbol.startsWith('pin_user_pages') || symbol === 'iov_iter_extract_pages' || symbol.startsWith('memfd_pin_folios')
+  );
+}
+
+/** Functions that take plain references and nothing else. */
+function isGetFunction(symbol: string): boolean {
+  return symbol.startsWith('get_user_pages') || symbol.startsWith('iov_iter_get_pages');
+}
+
+function isUnpinFunction(symbol: string): boolean {
+  return (
+    symbol.startsWith('unpin_user_') || symbol.startsWith('unpin_folio') || symbol.startsWith('__bio_release_pages')
+  );
+}

@@ -1,0 +1,167 @@
+/**
+ * unpin_user_page(), unpin_user_folio(), unpin_user_pages() and their kin. Up to 6.17 each drop in them is a gup_put_folio()
+ * that can be probed; from 6.18 on that one is inlined into the first two, and the call itself is the drop (mm/gup.c).
+ */
+import {EventKind as K, type TraceEvent} from '../../events/event.js';
+import {PageState} from '../tables/page-table.js';
+import type {Uses} from './around.js';
+import {newUnpinCall, type UnpinCall} from './calls.js';
+import type {Holdings} from './holdings.js';
+
+/** What unpin_user_pages_dirty_lock() does before it drops. */
+const DIRTYING: ReadonlySet<number> = new Set([
+  K.MarkDirty,
+  K.WritebackDirtyFolio,
+  K.WaitOnWriteback,
+  K.RefMod,
+  K.RefModUnless,
+]);
+/** The event of a drop follows its call this soon, on a slow machine and with an interrupt between. */
+const CALL_NS = 20_000_000;
+/** A call whose drops are known to leave no event is waited for no longer. */
+const QUICK_NS = 100_000;
+
+export class UnpinCalls {
+  /** by function: a gup_put_folio() was seen inside it, so each of its drops shows (up to 6.17, or lists) */
+  private readonly dropsShow = new Uint8Array(256);
+  /** by function: a call of it was followed by no event of its drop (gup_put_folio() inlined, from 6.18 on) */
+  private readonly inlined = new Uint8Array(256);
+
+  constructor(
+    private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'calls'>,
+    private readonly held: Holdings,
+  ) {}
+
+  /** What a look at the head of the same trace told. */
+  learnFrom(trial: UnpinCalls): void {
+    for (let fn = 0; fn < trial.dropsShow.length; fn++) {
+      this.dropsShow[fn]! |= trial.dropsShow[fn]!;
+      this.inlined[fn]! |= trial.inlined[fn]!;
+    }
+  }
+
+  /**
+   * unpin_user_page(), unpin_user_folio() and their kin. Up to 6.17 each drop in them is a gup_put_folio() that can be probed;
+   * from 6.18 on that one is inlined into the first two. Whether an event of the drop itself comes is seen by the next
+   * events of the same context; where none does, the call is the drop.
+   */
+  call(ev: TraceEvent): void {
+    const {around} = this;
+    const slot = around.calls.slot(ev.cpu, ev.context);
+    const call = (around.calls.unpins[slot] ??= newUnpinCall());
+    const {pages} = call;
+    const nested = call.applied && call.list && call.pid === ev.pid && ev.t - call.deed!.t <= CALL_NS;
+    const inList = nested && ev.listLength === 0 && pages.includes(around.capture.pfnOf(ev));
+    if (inList) return; // unpin_user_pages() of old kernels calls unpin_user_page() for each page (mm/gup.c, 5.10)
+    pages.length = 0;
+    call.folio = -1;
+    call.list = ev.listLength > 0;
+    if (call.list) {
+      for (let i = 0; i < ev.listLength; i++) {
+        const pfn = around.capture.listedPfn(ev, i);
+        if (pfn >= 0) pages.push(pfn);
+      }
+    } else {
+      const pfn = around.capture.pfnOf(ev);
+      if (pfn >= 0 && ev.mayBeTail !== 0) pages.push(pfn);
+      else call.folio = pfn;
+    }
+    call.pid = ev.pid;
+    call.next = 0;
+    call.nr = Math.max(ev.nr, pages.length, 1);
+    call.applied = false;
+    call.pending = false;
+    if (pages.length === 0 && call.folio < 0) return; // it names nothing that can be resolved
+    // Lists and ranges still go through gup_put_folio() where that is recorded; a small page's counts show every drop.
+    call.fn = ev.fn;
+    const single = !call.list && (call.folio >= 0 || ev.nr <= 1);
+    if (around.capture.records(K.GupPut) && (!single || this.dropsShow[call.fn] === 1)) return;
+    if (this.around.capture.showsCounts && !this.largeNamed(call)) return;
+    call.deed = around.evidence.deed(ev);
+    call.pending = true;
+    around.calls.pending.push(slot);
+  }
+
+  /** Whether a call names a large folio: what its count says of a drop is not told apart from a put. */
+  private largeNamed(call: UnpinCall): boolean {
+    const pfn = call.folio >= 0 ? call.folio : call.pages[0];
+    if (pfn === undefined) return false;
+    const row = this.around.pages.findFolio(pfn);
+    return row >= 0 && (this.around.pages.state[row]! & PageState.large) !== 0;
+  }
+
+  /** Before an event is taken: calls that wait for the event of their drop are settled by it. */
+  settle(ev: TraceEvent): void {
+    const {calls} = this.around;
+    const here = calls.slot(ev.cpu, ev.context);
+    for (let i = calls.pending.length - 1; i >= 0; i--) {
+      const slot = calls.pending[i]!;
+      const call = calls.unpins[slot]!;
+      if (call.pending) {
+        if (slot === here && call.pid === ev.pid) this.follows(call, ev);
+        else if (ev.t - call.deed!.t > (this.inlined[call.fn] === 1 ? QUICK_NS : CALL_NS)) this.apply(call);
+        else if (this.inlined[call.fn] === 1 && ev.kind >= K.DmaUnmap && ev.kind <= K.DmaUnmapSgItem) this.apply(call);
+      }
+      if (!call.pending) calls.pending.splice(i, 1);
+    }
+  }
+
+  /** The next event of a pending call's own context says whether its drops show. */
+  private follows(call: UnpinCall, ev: TraceEvent): void {
+    if (ev.kind === K.GupPut) {
+      call.pending = false;
+      this.dropsShow[call.fn] = 1;
+    } else if (ev.kind <= K.RefUnfreeze && ev.val < 0) call.pending = false;
+    else if (DIRTYING.has(ev.kind))
+      return; // it marks its pages first
+    else if (ev.kind === K.UnpinCall && call.list && this.names(ev, call.pages)) {
+      call.pending = false; // unpin_user_pages_dirty_lock() calls unpin_user_pages(), that calls unpin_user_page() on 5.10
+    } else {
+      this.apply(call);
+      this.inlined[call.fn] = 1;
+    }
+  }
+
+  /** Whether an unpin call names one of some pages first. */
+  private names(ev: TraceEvent, pages: readonly number[]): boolean {
+    const {around} = this;
+    const first = ev.listLength === 0 ? around.capture.pfnOf(ev) : around.capture.listedPfn(ev, 0);
+    return pages.includes(first);
+  }
+
+  /** At the end of the trace no event of a drop comes any more. */
+  end(): void {
+    const {calls} = this.around;
+    for (const slot of calls.pending) {
+      const call = calls.unpins[slot]!;
+      if (call.pending) this.apply(call);
+    }
+    calls.pending.length = 0;
+  }
+
+  /** No event of the drop itself came: the call is it, as far as it names its pages. */
+  private apply(call: UnpinCall): void {
+    const {around} = this;
+    call.pending = false;
+    call.applied = true;
+    call.left = call.nr;
+    const deed = call.deed!;
+    const rowOf = (pfn: number): number => {
+      const row = around.pages.findFolio(pfn);
+      return row >= 0 ? row : around.pages.row(pfn, deed.t);
+    };
+    if (call.folio >= 0) {
+      const row = rowOf(call.folio);
+      if (row >= 0) this.held.dropCall(row, call.nr, deed, call);
+      return;
+    }
+    const alone = call.pages.length === 1 && call.nr > 1 && !call.list;
+    for (const pfn of call.pages) {
+      const row = rowOf(pfn);
+      if (row < 0) continue;
+      // A large folio holds the pages of the range; of small ones each is dropped once, and only the first is named.
+      const large = (around.pages.state[row]! & PageState.large) !== 0;
+      this.held.dropCall(row, alone && large ? call.nr : 1, deed, call);
+    }
+  }
+}
