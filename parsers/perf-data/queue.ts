@@ -49,7 +49,8 @@ export class Rounds {
     this.waiting = n + 1;
     this.bytes += size;
     if (t > this.newest) this.newest = t;
-    else if (t < this.flushed) this.late++;
+    // what perf made up has no time: it is not late, wherever it stands
+    else if (t < this.flushed && t !== -Infinity) this.late++;
     if (this.bytes > WAITING_MAX_BYTES) {
       this.overflowed = true;
       this.flush(Infinity);

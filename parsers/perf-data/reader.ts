@@ -1,12 +1,14 @@
 /** The samples of a perf.data in order of time, with the names of tasks as they were then, and what was lost. */
 import type {EventSink} from '../../src/events/event.js';
+import {Blocks} from '../../src/io/blocks.js';
+import type {RandomAccess} from '../../src/io/random-access.js';
 import {Spool} from '../../src/io/spool.js';
 import {UserError} from '../../src/io/user-error.js';
 import {type OpenOptions, type ReaderCounters, type RecordReader} from '../form.js';
 import {Cursor, Damaged, latin1} from '../records/cursor.js';
 import {RecordEvents} from '../records/events.js';
 import {part} from '../records/metadata.js';
-import {Piece} from '../records/piece.js';
+import {type Bytes, bytesOf, type Piece} from '../records/piece.js';
 import {render} from '../records/render.js';
 import {Attr, ATTR_MIN} from './attr.js';
 import {tellFacts} from './facts.js';
@@ -19,7 +21,7 @@ import {type PlacedPiece, type Segment, Type, Walk} from './walk.js';
 const UNPACKED = 2 ** 41;
 const TASKS_MAX = 1 << 20;
 const NAME_MAX = 64;
-const RECORD_MAX = 1 << 16;
+const RECORD_HEAD = 8;
 /** misc of LOST_SAMPLES: dropped by a filter, and wanted so */
 const DROPPED_BY_FILTER = 0x8000;
 const SWAPPER = Buffer.from('swapper');
@@ -146,7 +148,7 @@ export class PerfDataReader implements RecordReader {
   }
 
   /** The event that a record is of; undefined when its id is not known. */
-  private attrOf(piece: Piece, at: number, size: number, type: number): Attr | undefined {
+  private attrOf(piece: Bytes, at: number, size: number, type: number): Attr | undefined {
     const {attrs, byId} = this.file;
     const [first] = attrs;
     if (attrs.length < 2 || !first) return first;
@@ -348,13 +350,11 @@ export class PerfDataReader implements RecordReader {
   }
 
   private rendered(place: number): string {
-    const {file, events, parts} = this;
-    const bytes = this.again(place);
-    const piece = new Piece(file.little, bytes.length);
-    piece.bytes.set(bytes);
-    piece.filled(bytes.length);
-    const attr = this.attrOf(piece, 0, bytes.length, Type.sample);
-    if (!attr || !parts.find(attr, piece, 0, bytes.length)) throw new Damaged('it is no sample');
+    const {events, parts} = this;
+    const piece = this.again(place);
+    const size = piece.bytes.length;
+    const attr = this.attrOf(piece, 0, size, Type.sample);
+    if (!attr || !parts.find(attr, piece, 0, size)) throw new Damaged('it is no sample');
     const {cpu, tid, rawAt, rawEnd} = parts;
     const recorded = rawEnd - rawAt >= 8 ? events.of(piece.view.getUint16(rawAt, piece.little)) : undefined;
     if (!recorded) throw new Damaged('its format is not known');
@@ -382,21 +382,25 @@ export class PerfDataReader implements RecordReader {
     return names.findLast(({from}) => from <= t)?.name ?? this.called(tid);
   }
 
+  /** by source: what was read again of it */
+  private readonly blocks = new Map<RandomAccess, Blocks>();
+
   /** The bytes of a record, read again. */
-  private again(place: number): Uint8Array {
-    const bytes = new Uint8Array(RECORD_MAX);
-    let got = 0;
-    if (place >= UNPACKED) got = this.spool?.read().read(place - UNPACKED, RECORD_MAX, bytes, 0) ?? 0;
-    else {
-      const segment = this.segments.findLast(({base}) => base <= place);
-      if (segment) got = segment.source.read(place - segment.base, RECORD_MAX, bytes, 0);
-    }
-    const view = new DataView(bytes.buffer);
+  private again(place: number): Bytes {
+    const segment = place >= UNPACKED ? undefined : this.segments.findLast(({base}) => base <= place);
+    const source = place >= UNPACKED ? this.spool?.read() : segment?.source;
+    if (!source) throw new Damaged('there is no such record');
+    let blocks = this.blocks.get(source);
+    if (!blocks) this.blocks.set(source, (blocks = new Blocks(source)));
+    const offset = place - (segment?.base ?? UNPACKED);
     const {little} = this.file;
-    const size = view.getUint16(6, little);
-    if (got < size || size < 8 || view.getUint32(0, little) !== Type.sample)
+    const head = bytesOf(blocks.bytes(offset, RECORD_HEAD), little);
+    if (head.bytes.length < RECORD_HEAD || head.view.getUint32(0, little) !== Type.sample)
       throw new Damaged('there is no such record');
-    return bytes.subarray(0, size);
+    const size = head.view.getUint16(6, little);
+    const bytes = blocks.bytes(offset, size);
+    if (size < RECORD_HEAD || bytes.length < size) throw new Damaged('there is no such record');
+    return bytesOf(bytes, little);
   }
 }
 
@@ -456,11 +460,11 @@ export function readPipeHead(file: PerfDataFile, segment: Segment): void {
 }
 
 /** 64 bits as a number: exact below 2^53. */
-function idOf({view, little}: Piece, at: number): number {
+function idOf({view, little}: Bytes, at: number): number {
   return view.getUint32(little ? at + 4 : at, little) * 4294967296 + view.getUint32(little ? at : at + 4, little);
 }
 
-function bigOf({view, little}: Piece, at: number): bigint {
+function bigOf({view, little}: Bytes, at: number): bigint {
   return view.getBigUint64(at, little);
 }
 

@@ -2,7 +2,7 @@
  * The parts of a PERF_RECORD_SAMPLE, in the order in which perf_event_open(2) lists them: those of fixed size lie where the
  * attr says; READ, CALLCHAIN and RAW behind them have sizes of their own.
  */
-import type {Piece} from '../records/piece.js';
+import type {Bytes} from '../records/piece.js';
 import {type Attr, Sample} from './attr.js';
 
 /** read_format bits */
@@ -28,7 +28,7 @@ export class SampleParts {
   chainCount = 0;
 
   /** Finds the parts of the sample in `[at, end)`. False where they do not fit. */
-  find(attr: Attr, piece: Piece, at: number, end: number): boolean {
+  find(attr: Attr, piece: Bytes, at: number, end: number): boolean {
     const {view, little} = piece;
     const {sampleType} = attr;
     this.cpu = this.pid = this.tid = -1;
@@ -71,7 +71,7 @@ export class SampleParts {
   }
 
   /** Gives the frames of the kernel, innermost first, as two halves of their addresses. */
-  kernelFrames(piece: Piece, give: (high: number, low: number) => void): void {
+  kernelFrames(piece: Bytes, give: (high: number, low: number) => void): void {
     const {view, little} = piece;
     let kernel = true;
     const n = Math.min(this.chainCount, FRAMES_MAX);

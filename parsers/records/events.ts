@@ -13,7 +13,7 @@ import {type EventFormat, Lie} from './format.js';
 import {RECORDED} from './kinds.js';
 import type {Metadata} from './metadata.js';
 import {type FlagLayout, flagLayout} from '../events/page-flag-layout.js';
-import type {Piece} from './piece.js';
+import type {Bytes, Piece} from './piece.js';
 import {highAt, lowAt, numberAt} from './values.js';
 
 /** common_flags (include/linux/trace_events.h, enum trace_flag_type) */
@@ -112,7 +112,7 @@ export class RecordEvents {
   }
 
   /** pid of the task that a record names. */
-  pidOf(recorded: Recorded, piece: Piece, base: number): number {
+  pidOf(recorded: Recorded, piece: Bytes, base: number): number {
     return piece.view.getInt32(base + recorded.pidAt, piece.little);
   }
 

@@ -3,6 +3,18 @@
  * no record holds the name of its task.
  */
 
+/** Bytes of records, in the byte order of their machine. */
+export interface Bytes {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly little: boolean;
+}
+
+/** Bytes to be read in the order that `little` tells. */
+export function bytesOf(bytes: Uint8Array, little: boolean): Bytes {
+  return {bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), little};
+}
+
 /** Room for names; a name is at most 16 bytes (TASK_COMM_LEN). */
 const NAMES_BYTES = 1 << 15;
 const NAME_MAX = 64;

@@ -8,7 +8,7 @@
 import type {Kallsyms} from '../../src/base/kallsyms.js';
 import {type EventFormat, type Field, Lie} from './format.js';
 import type {FlagLayout} from '../events/page-flag-layout.js';
-import type {Piece} from './piece.js';
+import type {Bytes} from './piece.js';
 import {highAt, lowAt, numberAt, Range, textEnd} from './values.js';
 
 /** Longest text of one field. */
@@ -18,7 +18,7 @@ const ELEMENTS_MAX = 128;
 
 export interface Shown {
   format: EventFormat;
-  piece: Piece;
+  piece: Bytes;
   base: number;
   end: number;
   comm: string;

@@ -11,7 +11,6 @@ import type {OpenOptions, ReaderCounters, RecordReader} from '../form.js';
 import {MAX_CPU} from '../form.js';
 import {Damaged, latin1} from '../records/cursor.js';
 import {RecordEvents, type Recorded} from '../records/events.js';
-import {Piece} from '../records/piece.js';
 import {render} from '../records/render.js';
 import {Chunks} from './chunks.js';
 import {tellFacts} from './facts.js';
@@ -279,16 +278,11 @@ export class TraceDatReader implements RecordReader {
 
   private rendered(place: number): string {
     const {meta, shift_ns} = this.file;
-    const {owner, place: from, bytes} = this.chunks.again(place);
+    const {owner, from, at, bytes: piece} = this.chunks.again(place, (index) => this.streams[index]!.buffer.page);
     const stream = this.streams[owner]!;
-    const at = place - from;
     const page = new SubBuffer();
-    const piece = new Piece(meta.little, bytes.length);
-    piece.bytes.set(bytes);
-    piece.filled(bytes.length);
-    const start = Math.floor(at / stream.buffer.page) * stream.buffer.page;
-    const stop = Math.min(bytes.length, start + stream.buffer.page);
-    page.open(piece.view, meta.little, meta.kernelLong, meta.dataOffset, start, stop);
+    const stop = Math.min(piece.bytes.length, from + stream.buffer.page);
+    page.open(piece.view, meta.little, meta.kernelLong, meta.dataOffset, from, stop);
     while (page.next()) {
       if (page.at < at) continue;
       if (page.at > at) break;

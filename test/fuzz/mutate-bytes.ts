@@ -63,6 +63,6 @@ const DAMAGES: ((bytes: Buffer, random: Random) => Buffer)[] = [
   },
   (bytes, random) => {
     const at = somewhere(bytes, random, 8);
-    return bytes.fill(random.chance(0.5) ? 0 : 255, at, at + 1 + random.below(100));
+    return bytes.fill(random.chance(0.5) ? 0 : 255, at, Math.min(bytes.length, at + 1 + random.below(100)));
   },
 ];
