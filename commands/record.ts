@@ -24,6 +24,10 @@ export default class Record extends BaseCommand {
       command: '<%= config.bin %> <%= command.id %> -o trace.txt --rules unpin-while-dma --stacks --duration 10s',
     },
     {
+      description: "A busy machine: trace-cmd's own recording, which is analyzed as it is",
+      command: '<%= config.bin %> <%= command.id %> --with trace-cmd -o trace.dat -- fio job.fio',
+    },
+    {
       description: 'A bpftrace program for Linux 6.1',
       command: '<%= config.bin %> <%= command.id %> --print --with bpftrace --kernel 6.1 >pinscope.bt',
     },
@@ -32,7 +36,11 @@ export default class Record extends BaseCommand {
   static override strict = false;
   static override flags = {
     print: Flags.boolean({summary: 'write the script to standard output instead of running it'}),
-    with: Flags.string({summary: 'tool: tracefs, trace-cmd, perf or bpftrace', helpValue: 'TOOL', default: 'tracefs'}),
+    with: Flags.string({
+      summary: 'tool: tracefs, trace-cmd (a trace.dat), perf (a perf.data) or bpftrace',
+      helpValue: 'TOOL',
+      default: 'tracefs',
+    }),
     output: Flags.string({char: 'o', summary: 'the trace; must not exist yet', helpValue: 'FILE'}),
     rules: Flags.string({
       summary: 'record only what these rules need',

@@ -119,7 +119,7 @@ function unknown(head: Uint8Array): Detection {
       ? 'this is binary, and no form of trace that is known'
       : 'no known form of trace in the first lines',
     advice:
-      'Read are: ftrace text, trace-cmd report, perf script, bpftrace output (text and -f json), an ftrace dump in dmesg, ' +
-      'and mails that quote them. --from FORM insists on one, and looks through all of the input.',
+      'Read are: ftrace text, trace.dat and perf.data, trace-cmd report, perf script, bpftrace output (text and -f json), an ftrace ' +
+      'dump in dmesg, and mails that quote them. --from FORM insists on one, and looks through all of the input.',
   };
 }

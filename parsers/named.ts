@@ -31,7 +31,7 @@ const TEXTS: readonly [RegExp, Named][] = [
     {
       what: 'output of perf trace',
       advice:
-        'It prints no CPU and shortens lists. Record and print instead:\n  perf record -a -e page_ref:* -e dma:* -- COMMAND\n  perf script --ns --show-lost-events > trace.txt',
+        'It prints no CPU and shortens lists. Record instead, and give the recording:\n  perf record -a -e page_ref:* -e dma:* -- COMMAND\n  pinscope analyze perf.data',
     },
   ],
   [

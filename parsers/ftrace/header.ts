@@ -14,6 +14,7 @@
 import type {EventSink} from '../../src/events/event.js';
 import {text} from '../bytes.js';
 import {MAX_CPU} from '../form.js';
+import {recorderFact} from '../recorder-fact.js';
 
 /** Header lines are short; of a longer comment this much is looked at. */
 const MAX_COMMENT = 4096;
@@ -22,7 +23,6 @@ const WRITTEN = /^# entries-in-buffer\/entries-written: (\d+)\/(\d+) +#P:(\d+)/;
 const LATENCY_RELEASE = /^# (\S+) latency trace v\S+ on (\S+)/;
 const LATENCY_COUNTS = /^# latency: \d+ us, #(\d+)\/(\d+), CPU#\d+ \|.*#P:(\d+)\)/;
 const STARTED = /^##### CPU (\d+) buffer started ####/;
-const RECORD = /^# pinscope-record: ([A-Za-z0-9_.-]+)=(.*)$/;
 const TRACER = /^# tracer: (\S+)/;
 const LOST = /^CPU:(\d+) \[(?:LOST(?: (\d+))? EVENTS|(?:(-?\d+) )?EVENTS DROPPED)\]\s*$/;
 
@@ -49,11 +49,12 @@ export function headerLine(
     return m[2];
   } else if ((m = STARTED.exec(comment)) && Number(m[1]) <= MAX_CPU) {
     sink.loss({input, line, cpu: Number(m[1]), count: -1, what: 'start'});
-  } else if ((m = RECORD.exec(comment))) {
-    sink.fact(input, m[1]!, m[2]!.trim());
-    if (m[1] === 'kernel') return m[2]!.trim();
   } else if ((m = TRACER.exec(comment))) {
     sink.fact(input, 'tracer', m[1]!);
+  } else {
+    const told = recorderFact(comment);
+    if (told) sink.fact(input, told.name, told.value);
+    if (told?.name === 'kernel') return told.value;
   }
   return undefined;
 }

@@ -6,6 +6,7 @@ import type {RandomAccess} from '../../src/io/random-access.js';
 import {Refused} from '../form.js';
 import {Cursor, Damaged, latin1} from '../records/cursor.js';
 import {Metadata, part} from '../records/metadata.js';
+import {trailerOf} from '../records/trailer.js';
 import {Attr, ATTR_MAX, ATTR_MIN} from './attr.js';
 
 const Feature = {
@@ -69,10 +70,12 @@ export class PerfDataFile {
     meta.little = this.little;
     const c = new Cursor(source, this.little, 8);
     const size = c.u64();
+    const trailer = trailerOf(source);
+    meta.recorder = trailer.facts;
     this.pipe = this.packed = size === 16;
     if (this.pipe) {
       this.dataAt = 16;
-      this.dataEnd = source.size;
+      this.dataEnd = trailer.at;
       return;
     }
     if (size < 72) throw new Damaged(`has a head of ${size} bytes`);
@@ -89,7 +92,7 @@ export class PerfDataFile {
     for (let bit = FOREIGN_FEATURE; bit < FEATURES; bit++) if (has(bit)) throw simpleperf();
     this.packed = has(Feature.compressed) || data.size === 0;
     this.dataAt = data.offset;
-    this.dataEnd = data.size === 0 ? source.size : Math.min(source.size, data.offset + data.size);
+    this.dataEnd = data.size === 0 ? trailer.at : Math.min(source.size, data.offset + data.size);
     if (data.size === 0) this.cut = 'perf record was killed: the head was never completed';
     else if (data.offset + data.size > source.size) this.cut = 'the file ends before its last record';
     if (attrBytes < ATTR_MIN + 16 || attrBytes > ATTR_MAX) throw new Damaged(`has attrs of ${attrBytes} bytes`);

@@ -245,6 +245,7 @@ export class RecordEvents {
   /** Facts that both containers tell of the kernel's events. */
   facts(): void {
     const {input} = this.options;
+    for (const {name, value} of this.meta.recorder) this.sink.fact(input, name, value);
     if (this.release !== undefined) this.sink.fact(input, 'kernel', this.release);
     this.sink.fact(input, 'byte_order', this.meta.little ? 'little' : 'big');
     // perf of old wrote no tracing data where nothing was traced

@@ -4,6 +4,7 @@
  * trace-cmd (trace-output.c) and perf (util/trace-event-info.c); trace-cmd.dat.v6(5) and v7(5) describe it.
  */
 import {KallsymsError, parseKallsyms, type Kallsyms} from '../../src/base/kallsyms.js';
+import type {RecorderFact} from '../recorder-fact.js';
 import {type Cursor, Damaged} from './cursor.js';
 import {EventFormat} from './format.js';
 
@@ -36,6 +37,8 @@ export class Metadata {
   /** the text of /proc/kallsyms when the recording ended; undefined where there is none */
   kallsyms: (() => Uint8Array | undefined) | undefined;
   private parsed: Kallsyms | 'hidden' | null | undefined;
+  /** what the recorder put behind the recording */
+  recorder: readonly RecorderFact[] = [];
   /** remarks on what could not be read */
   readonly notes: string[] = [];
 

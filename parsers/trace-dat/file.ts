@@ -8,6 +8,7 @@
 import {RandomBytes, type RandomAccess} from '../../src/io/random-access.js';
 import {Cursor, Damaged} from '../records/cursor.js';
 import {Metadata, part, PART_MAX} from '../records/metadata.js';
+import {trailerOf} from '../records/trailer.js';
 import {type Packing, unpack} from '../records/unpack.js';
 import {
   clockIn,
@@ -71,6 +72,7 @@ export class TraceDatFile {
   /** Throws Damaged where what is needed to read any event is missing. */
   constructor(readonly source: RandomAccess) {
     const {meta} = this;
+    meta.recorder = trailerOf(source).facts;
     const c = new Cursor(source, true);
     meta.initial(c);
     this.version = Number(meta.version);

@@ -79,6 +79,8 @@ export async function runRecord(flags: RecordFlags, command: string[], version: 
   if (flags.words.length > 0 && status !== 0) {
     process.stderr.write(`pinscope: ${flags.words[0]} ended with status ${status}; its trace is analyzed\n`);
   }
+  // the functions of this boot, which the script puts beside a recording that names none
+  const symbols = `${flags.output}.kallsyms`;
   const raw = {};
   return runAnalyze(
     {
@@ -91,5 +93,6 @@ export async function runRecord(flags: RecordFlags, command: string[], version: 
       command,
     },
     version,
+    existsSync(symbols) ? symbols : undefined,
   );
 }

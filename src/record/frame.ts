@@ -125,6 +125,8 @@ export interface Frame {
   extension: string;
   /** limit of the trace, in MiB */
   limit: number;
+  /** the trace is the tool's own recording: facts go behind it at the end, not before and behind lines of text */
+  isRecording?: true;
 }
 
 /** Options, messages, checks. */
@@ -150,6 +152,7 @@ umask 077
 out=pinscope-trace.${frame.extension}
 seconds=${options.seconds ?? ''}
 limit=${frame.limit}
+recording=${frame.isRecording === true ? '1' : ''}
 buffer=
 pids=${quote(pids)}
 ${frame.tool === 'bpftrace' ? '' : `stacks=${options.stacks ? '1' : ''}\n`}clean_only=
@@ -159,7 +162,7 @@ die() {
   say "$*"
   exit 2
 }
-fact() { printf '# pinscope-record: %s=%s\\n' "$1" "$2" >>"$out"; }
+fact() { printf '# pinscope-record: %s=%s\\n' "$1" "$2" >>"$facts"; }
 is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; }
 number() { is_number "$2" || die "$1 needs a whole number"; }
 

@@ -47,9 +47,6 @@ export function choose(options: RecordOptions): Choice {
           ((probe.since === undefined || order(probe.since) <= at) &&
             (probe.until === undefined || at <= order(probe.until)))),
     ),
-    tracepoints: TRACEPOINTS.filter(
-      ({group, kernelPrints}) =>
-        groups.includes(group) && (kernelPrints === undefined || options.recorder === 'tracefs'),
-    ),
+    tracepoints: TRACEPOINTS.filter(({group}) => groups.includes(group)),
   };
 }

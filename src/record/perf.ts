@@ -1,4 +1,4 @@
-/** Recording with perf; perf script's text is written beside the perf.data file. */
+/** Recording with perf: the trace is the perf.data itself. */
 import {FACTS} from './facts.js';
 import {CHECKS, head, judgement, tables} from './frame.js';
 import type {Choice, RecordOptions} from './options.js';
@@ -11,6 +11,7 @@ const BACKEND = String.raw`
 tool=perf
 need_tool perf
 perf --version >/dev/null 2>&1 || fail 'perf does not run here: it may lack the package for this kernel'
+[ -z "$stacks" ] || [ ! -e "$out.kallsyms" ] || fail "$out.kallsyms exists: give another name with -o"
 header
 fact clock mono
 fact tool_version "$(perf --version)"
@@ -48,27 +49,25 @@ compose() {
 }
 : >"$work/filtered"
 compose >"$work/perf.sh"
-run_tool sh "$work/perf.sh" "$out.data" "$work/go"
+run_tool sh "$work/perf.sh" "$out" "$work/go"
 stop_tool
 while read -r event; do
   fact filter "$event common_pid != $(cat "$work/recorder") || common_flags & 0x18"
 done <"$work/filtered"
 profile
-[ -s "$out.data" ] || fail "perf failed: $(tail -n 1 "$work/tool.err")"
-say "$out.data is what perf wrote; now as text"
-if [ -n "$stacks" ]; then more=,ip,sym; else more=; fi
-# Text of perf says that events are missing only when asked to.
-# shellcheck disable=SC2016 # expanded by the inner shell
-sh -c 'ulimit -c 0; ulimit -f "$0"; exec perf script --show-lost-events -F "comm,pid,tid,cpu,time,event,trace$2" -i "$1"' \
-  "$((limit * 2048))" "$out.data" "$more" >>"$out" 2>"$work/report.err" || fact report_said "$(head -n 1 "$work/report.err")"
-trim
+[ -s "$out" ] || fail "perf failed: $(tail -n 1 "$work/tool.err")"
+# a perf.data names no functions of the kernel: those of this boot are put beside it, for the stacks
+if [ -n "$stacks" ]; then
+  grep -v '^0* ' /proc/kallsyms | grep ' [TtWw] ' >"$out.kallsyms"
+  [ -s "$out.kallsyms" ] || rm -f "$out.kallsyms"
+fi
 finish
 `;
 
 /** The whole script. */
 export function perfScript(options: RecordOptions, choice: Choice): string {
   return [
-    head(options, {tool: 'perf', extension: 'txt', limit: 2048}),
+    head(options, {tool: 'perf', extension: 'data', limit: 2048, isRecording: true}),
     tables(choice),
     judgement(options, choice),
     CHECKS,

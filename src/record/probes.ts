@@ -314,8 +314,6 @@ export interface Tracepoint {
   group: Group;
   /** `system/event` as under tracefs `events/` */
   event: string;
-  /** only where the kernel itself prints it: trace-cmd and perf do not understand its format, and print bytes of it */
-  kernelPrints?: true;
 }
 
 /** Tracepoints, where the kernel has them. */
@@ -342,8 +340,8 @@ export const TRACEPOINTS: readonly Tracepoint[] = [
   // device is done at the completion. The nvme events tell the request by its queue and number, also in passthrough.
   {group: 'requests', event: 'block/block_rq_issue'},
   {group: 'requests', event: 'block/block_rq_complete'},
-  {group: 'requests', event: 'nvme/nvme_setup_cmd', kernelPrints: true},
-  {group: 'requests', event: 'nvme/nvme_complete_rq', kernelPrints: true},
+  {group: 'requests', event: 'nvme/nvme_setup_cmd'},
+  {group: 'requests', event: 'nvme/nvme_complete_rq'},
   {group: 'writeback', event: 'writeback/folio_wait_writeback'},
   {group: 'writeback', event: 'vmscan/mm_vmscan_write_folio'},
   {group: 'life', event: 'kmem/mm_page_alloc'},

@@ -8,11 +8,17 @@ export const ENDING = String.raw`
 
 # Limits are kept by the kernel (RLIMIT_FSIZE); a line cut by that is taken off again.
 trim() {
+  [ -z "$recording" ] || return 0
   [ -s "$out" ] || return 0
   [ -n "$(tail -c 1 "$out")" ] || return 0
   size=$(wc -c <"$out")
   cut=$(tail -n 1 "$out" | wc -c)
   dd if=/dev/null of="$out" bs=1 seek="$((size - cut))" 2>/dev/null
+}
+
+# The facts of a recording are lines behind its last byte, where neither trace-cmd nor perf look.
+put_facts() {
+  [ -z "$recording" ] || [ ! -s "$out" ] || { printf '\n' && cat "$facts"; } >>"$out"
 }
 
 finish() {
@@ -23,8 +29,10 @@ finish() {
     status=$(cat "$work/status")
     fact command_status "$status"
   fi
+  put_facts
   say "$(wc -c <"$out" | awk '{printf "%.1f MiB", $1 / 1048576}') in $out; ended by $ended"
-  say "next: pinscope analyze $out"
+  if [ -s "$out.kallsyms" ]; then say "next: pinscope analyze --kallsyms $out.kallsyms $out"
+  else say "next: pinscope analyze $out"; fi
   quit "$status"
 }
 `;
@@ -36,6 +44,8 @@ export const SETUP = String.raw`
 inst=$tracefs/instances/pinscope-$$
 group=pinscope_$$
 work=$(mktemp -d "${'$'}{TMPDIR:-/tmp}/pinscope-record.XXXXXX") || give_up 'no temporary directory'
+facts=$out
+[ -z "$recording" ] || facts=$work/facts
 got=
 cannot=
 
@@ -67,6 +77,11 @@ clean() {
     sleep 0.1 || sleep 1
   done
   unmount
+  if [ ! -e "$work/finished" ]; then
+    trim
+    fact end killed
+    put_facts
+  fi
   rm -rf "$work"
 }
 
@@ -80,13 +95,7 @@ exec 3<&0 9<>"$work/alive" 8<"$work/alive"
   trap '' INT TERM HUP QUIT
   exec 9>&-
   cat <&8 >/dev/null
-  if [ -e "$work/finished" ]; then
-    clean 2>/dev/null
-  else
-    clean 2>/dev/null
-    trim
-    fact end killed
-  fi
+  clean 2>/dev/null
 ) &
 guard=$!
 exec 8<&-

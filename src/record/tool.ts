@@ -38,6 +38,19 @@ write_go() {
   } >"$work/go"
 }
 
+# Most that the kernel lets the tool write into one file, in units of 512 bytes. A recording that meets this is no whole
+# file: watch_size ends it long before.
+cap=$((limit * 2048))
+[ -z "$recording" ] || cap=$((limit * 4096))
+
+# Ends a recording when its files have reached the limit. trace-cmd has one for each CPU until it ends.
+watch_size() {
+  while sleep 1; [ -d "$work" ] && [ ! -e "$work/finished" ]; do
+    kib=$(du -k "$out" "$out".*cpu[0-9]* 2>/dev/null | awk '{kib += $1} END {print kib + 0}')
+    [ "$kib" -lt "$((limit * 1024))" ] || { kill -USR1 $$; return; }
+  done
+}
+
 # run_tool WORDS...: starts the tool; what it says goes to $work/tool.out and tool.err, what the command says where
 # this script's own output goes (4 and 5)
 run_tool() {
@@ -48,7 +61,7 @@ run_tool() {
       ulimit -c 0
       ulimit -f "$1" # in units of 512 bytes
       shift
-      exec "$@"' "$work/tool" "$((limit * 2048))" "$@" <&3 3<&- 9>&- >"$work/tool.out" 2>"$work/tool.err"
+      exec "$@"' "$work/tool" "$cap" "$@" <&3 3<&- 9>&- >"$work/tool.out" 2>"$work/tool.err"
     status=$?
     rm -f "$work/tool"
     echo "$status" >"$work/tool.status"
@@ -61,6 +74,7 @@ run_tool() {
       while [ -d "$work" ] && kill -USR2 $$; do sleep 1; done
     ) 3<&- 9>&- 2>/dev/null &
   fi
+  [ -z "$recording" ] || watch_size 3<&- 9>&- 2>/dev/null &
   say "recording to $out"
 }
 

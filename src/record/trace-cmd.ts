@@ -1,4 +1,4 @@
-/** Recording with trace-cmd, in an own instance; the report is written as text beside the .dat file. */
+/** Recording with trace-cmd, in an own instance: the trace is the trace.dat itself. */
 import {FACTS} from './facts.js';
 import {CHECKS, head, judgement, tables} from './frame.js';
 import type {Choice, RecordOptions} from './options.js';
@@ -19,7 +19,7 @@ judge || fail 'nothing can be judged with what this kernel offers'
 write_go "$@"
 
 # Everything after -B is for that instance; the top-level buffer stays as it is.
-set -- trace-cmd record -o "$out.dat" -B "pinscope-$$" -C mono -b "$buffer"
+set -- trace-cmd record -o "$out" -B "pinscope-$$" -C mono -b "$buffer"
 [ -z "$stacks" ] || set -- "$@" -T
 for pid in $pids; do set -- "$@" -P "$pid"; done
 while read -r need event; do set -- "$@" -e "${'$'}{event%%/*}:${'$'}{event#*/}"; done <"$work/events"
@@ -28,19 +28,14 @@ stop_tool
 lost=$(cat "$inst"/per_cpu/cpu*/stats 2>/dev/null | awk '/^(overrun|dropped events):/ {n += $NF} END {print n + 0}')
 fact lost "$lost"
 profile
-[ -s "$out.dat" ] || fail "trace-cmd failed: $(tail -n 1 "$work/tool.err")"
-say "$out.dat is what trace-cmd wrote; now as text"
-# shellcheck disable=SC2016 # expanded by the inner shell
-sh -c 'ulimit -c 0; ulimit -f "$0"; exec trace-cmd report -N -i "$1"' "$((limit * 2048))" "$out.dat" >>"$out" 2>"$work/report.err" ||
-  fact report_said "$(head -n 1 "$work/report.err")"
-trim
+[ -s "$out" ] || fail "trace-cmd failed: $(tail -n 1 "$work/tool.err")"
 finish
 `;
 
 /** The whole script. */
 export function traceCmdScript(options: RecordOptions, choice: Choice): string {
   return [
-    head(options, {tool: 'trace-cmd', extension: 'txt', limit: 2048}),
+    head(options, {tool: 'trace-cmd', extension: 'dat', limit: 2048, isRecording: true}),
     tables(choice),
     judgement(options, choice),
     CHECKS,

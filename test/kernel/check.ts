@@ -73,7 +73,7 @@ function deedsOf(out: string, name: string): Deed[] {
 }
 
 /**
- * Holds the trace `name`.txt against `name`.deeds, if its recording ended with `status`. Answers the report if there is one, for further questions.
+ * Holds the trace `name`.trace against `name`.deeds, if its recording ended with `status`. Answers the report if there is one, for further questions.
  */
 export function checkRecording(
   outcome: Outcome,
@@ -88,7 +88,12 @@ export function checkRecording(
   try {
     const deeds = deedsOf(out, name);
     const {rules} = judgement;
-    const report = analyze(join(out, `${name}.txt`), ...(rules === undefined ? [] : ['--rule', rules.join(',')]));
+    const trace = join(out, `${name}.trace`);
+    const report = analyze(
+      trace,
+      ...(rules === undefined ? [] : ['--rule', rules.join(',')]),
+      ...(existsSync(`${trace}.kallsyms`) ? ['--kallsyms', `${trace}.kallsyms`] : []),
+    );
     const {by_rule: counts, pins, dma_windows: windows} = report.summary;
     // A probe that is met while another one is handled on its CPU is missed, a program of bpftrace is skipped: where the
     // recording counts that, pinscope may call possible what the missing event would have explained.

@@ -3,7 +3,7 @@ import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {defaultOptions, type Recorder} from '../../src/record/options.js';
 import {recordingScript} from '../../src/record/script.js';
-import {guestFile, result} from './check.js';
+import {analyze, guestFile, result} from './check.js';
 import type {Kernel} from './packages.js';
 import {runGuest} from './qemu.js';
 
@@ -36,8 +36,9 @@ export async function testKills(
   const lines = log.split('\n');
   const restored = lines.filter((line) => line.startsWith('restored '));
   const wrong = lines.flatMap((line, i) => (/^(CHANGED|HUNG) /.test(line) ? lines.slice(i, i + 8) : []));
-  // two shells and four signals; three signals at two moments; then the swept one, the limit, the duration
-  const expected = 2 * 4 * moments.length + 3 * 2 * others.length + 3;
+  const whole = others.filter((recorder) => recorder !== 'bpftrace');
+  // two shells and four signals; three signals at two moments; then the swept one, the limits, the duration
+  const expected = 2 * 4 * moments.length + 3 * 2 * others.length + 3 + whole.length;
   result(
     wrong.length === 0 && restored.length === expected,
     `${kernel.target}: tracing is as it was after ${expected} ways to end`,
@@ -47,6 +48,16 @@ export async function testKills(
   result(limited !== null && Number(limited[1]) < (1 << 20) + 65536, `${kernel.target}: the size limit holds`, [
     lines.find((line) => line.startsWith('limit:')) ?? 'no word of it',
   ]);
+  for (const recorder of whole) {
+    const {inputs, quality} = analyze(join(guest.out, `limited-${recorder}.trace`));
+    result(
+      lines.includes(`limit of ${recorder}: 1 end mark`) &&
+        inputs[0]!.events > 0 &&
+        !quality.some(({id}) => id === 'cut-last-line'),
+      `${kernel.target} ${recorder}: the size limit leaves a whole recording`,
+      [`${inputs[0]!.events} events`],
+    );
+  }
   result(lines.includes('duration: 1 end mark'), `${kernel.target}: the duration holds`);
   result(
     /^orphans: 1 instance, [1-9]/m.test(log),

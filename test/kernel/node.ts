@@ -52,12 +52,12 @@ export async function testNode(kernel: Kernel): Promise<void> {
     );
     result(missing.length === 0, `${kernel.target} ${name}: the report that was printed there names the bugs`, missing);
     result(
-      text(`${name}.txt`).includes(`# pinscope-record: end=${end}\n`) &&
+      text(`${name}.trace`).includes(`# pinscope-record: end=${end}\n`) &&
         text(`${name}.said`).includes(`ended by ${end}`),
       `${kernel.target} ${name}: says that it ended by ${end}`,
     );
   }
-  const killed = text('open-9.txt');
+  const killed = text('open-9.trace');
   result(
     log.includes('status open-9 137\n') && log.includes('restored after open-9\n') && /: end=terminated$/m.test(killed),
     `${kernel.target} open-9: the recording ends with a pinscope that is killed`,

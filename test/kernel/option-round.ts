@@ -29,7 +29,7 @@ function checkStacks(report: Report, title: string): void {
 /** What was lost must be counted in the report as in the recording, and leave nothing sure that it concerns. */
 function checkLosses(out: string, report: Report, title: string): void {
   const text = (file: string) => readFileSync(join(out, `lossy-tracefs.${file}`), 'utf8');
-  const lost = Number(/^# pinscope-record: lost=(\d+)$/m.exec(text('txt'))?.[1] ?? 0);
+  const lost = Number(/^# pinscope-record: lost=(\d+)$/m.exec(text('trace'))?.[1] ?? 0);
   const told = report.quality.filter(({id}) => id === 'lost-events').reduce((sum, {count}) => sum + count, 0);
   result(lost > 0 && told === lost, `${title}: the report counts what was lost`, [`${told} of ${lost} events`]);
   const across = parseDeeds(text('deeds')).find(({name}) => name === 'ACROSS_LOSS');

@@ -4,6 +4,7 @@ import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {afterAll, describe, expect, it} from 'vitest';
+import {info} from '../../src/run/info.js';
 import {UserError} from '../../src/io/user-error.js';
 import {analyzeFiles} from '../rules/analyze-text.js';
 
@@ -19,6 +20,12 @@ function file(name: string, bytes: Uint8Array): string {
   const at = path.join(dir, name);
   writeFileSync(at, bytes);
   return at;
+}
+
+async function readHeader(traces: string[]): Promise<Map<string, string>> {
+  const options = {from: undefined, kernel: undefined, pageShift: undefined, vmemmap: undefined};
+  const {header} = await info({traces, ...options, command: [], version: ''});
+  return new Map(header.map(({name, value}) => [name, value]));
 }
 
 async function refusal(bytes: Uint8Array): Promise<string> {
@@ -54,6 +61,23 @@ describe('a recording', () => {
     const [first] = findings[0]!.evidence;
     expect(first).toMatchObject({rendered: true, cpu: expect.any(Number) as number});
     expect(first!.text).toMatch(/^ *\S+-\d+ +\[\d{3}\] \S{5} +\d+\.\d{9}: \w+: /);
+  });
+
+  it.each([
+    ['trace.dat', DAT],
+    ['perf.data', PERF],
+  ])('may have facts of its recorder behind it: %s', async (_, bytes) => {
+    const lines = ['', '# pinscope-record: boot_id=4711', '# pinscope-record: pid_filter=1 2', ''].join('\n');
+    const without = await readHeader([file('plain', bytes)]);
+    const facts = await readHeader([file('facts', Buffer.concat([bytes, Buffer.from(lines)]))]);
+    expect(facts.get('boot_id')).toBe('4711');
+    expect(facts.get('pid_filter')).toBe('1 2');
+    expect(without.get('boot_id')).toBeUndefined();
+    // what else is behind it is none: not a line of other text, nor one that does not end
+    for (const other of ['\n# pinscope-record: boot_id=1\nso\n', '\n# pinscope-record: boot_id=1', '\n'])
+      expect((await readHeader([file('other', Buffer.concat([bytes, Buffer.from(other)]))])).get('boot_id')).toBe(
+        undefined,
+      );
   });
 
   it('is refused in words that help', async () => {

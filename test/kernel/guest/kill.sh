@@ -5,7 +5,7 @@
 killed() {
   name=$1
   shift
-  rm -f /out/killed.txt*
+  rm -f /out/killed.trace*
   work kill "$@" 2>/tmp/said &
   waiting=$!
   i=0
@@ -32,13 +32,13 @@ killed() {
     rm -rf /tmp/pinscope-record.*
     state >/tmp/after
   fi
-  same "$name (status $status, $i tenths): $(tail -n 1 /out/killed.txt 2>/dev/null | cut -c 1-60)"
+  same "$name (status $status, $i tenths): $(tail -n 1 /out/killed.trace 2>/dev/null | cut -c 1-60)"
 }
 
 for shell in sh dash; do
   for signal in 2 15 1 9; do
     for ms in $MOMENTS; do
-      killed "after signal $signal to $shell at $ms ms" $signal "$ms" $shell /task/record-tracefs.sh -o /out/killed.txt sleep 4711
+      killed "after signal $signal to $shell at $ms ms" $signal "$ms" $shell /task/record-tracefs.sh -o /out/killed.trace sleep 4711
     done
   done
 done
@@ -48,12 +48,12 @@ for tool in $TOOLS; do
     for when in 2000 /tmp/ready; do
       rm -f /tmp/ready
       killed "after signal $signal to $tool at $when" $signal $when \
-        sh "/task/record-$tool.sh" -o /out/killed.txt sh -c ': >/tmp/ready; exec sleep 4711'
+        sh "/task/record-$tool.sh" -o /out/killed.trace sh -c ': >/tmp/ready; exec sleep 4711'
     done
   done
 done
 # the guard killed too: the next recording removes what was left
-dash /task/record-tracefs.sh -o /out/orphan.txt sleep 4711 2>/tmp/said &
+dash /task/record-tracefs.sh -o /out/orphan.trace sleep 4711 2>/tmp/said &
 i=0
 until grep -q 'recording to' /tmp/said || [ $i -ge 600 ]; do
   sleep 0.1
@@ -66,10 +66,18 @@ sh /task/record-tracefs.sh -c
 rm -rf /tmp/pinscope-record.*
 same 'after sweeping'
 # a limit ends the trace cleanly, and the command goes on
-sh /task/record-tracefs.sh -o /out/limited.txt -m 1 sh -c 'for i in $(seq 1 40); do work odirect /mnt >/dev/null; done; echo went on' 2>/tmp/said >/tmp/went
-echo "limit: $(wc -c </out/limited.txt) bytes, $(grep -c 'end=limit' /out/limited.txt) end mark; $(grep -c limit /tmp/said) words; the command $(cat /tmp/went)"
+sh /task/record-tracefs.sh -o /out/limited.trace -m 1 sh -c 'for i in $(seq 1 40); do work odirect /mnt >/dev/null; done; echo went on' 2>/tmp/said >/tmp/went
+echo "limit: $(wc -c </out/limited.trace) bytes, $(grep -c 'end=limit' /out/limited.trace) end mark; $(grep -c limit /tmp/said) words; the command $(cat /tmp/went)"
 same 'after the limit'
+# of a recording it leaves a whole file
+for tool in $TOOLS; do
+  [ "$tool" != bpftrace ] || continue
+  sh "/task/record-$tool.sh" -o "/out/limited-$tool.trace" -m 2 \
+    sh -c 'while :; do work odirect /mnt >/dev/null; done' 2>/tmp/said
+  echo "limit of $tool: $(tail -c 400 "/out/limited-$tool.trace" | grep -a -c 'end=limit') end mark"
+  same "after the limit of $tool"
+done
 # a duration ends it
-sh /task/record-tracefs.sh -o /out/short.txt -d 2 2>/dev/null
-echo "duration: $(grep -c 'end=duration' /out/short.txt) end mark"
+sh /task/record-tracefs.sh -o /out/short.trace -d 2 2>/dev/null
+echo "duration: $(grep -c 'end=duration' /out/short.trace) end mark"
 same 'after the duration'

@@ -9,13 +9,13 @@ pinscope --version
 state >/tmp/before
 
 # a command, to its end
-pinscope record -o /out/node.txt -- sh -c 'sh /tmp/all-work.sh >/out/node.deeds' >/out/node.report 2>/out/node.said
+pinscope record -o /out/node.trace -- sh -c 'sh /tmp/all-work.sh >/out/node.deeds' >/out/node.report 2>/out/node.said
 echo "status node $?"
 same 'after node'
 
 # Ctrl-C while the command is at it
 rm -f /tmp/ready
-work kill 2 /tmp/ready pinscope record -o /out/interrupted.txt -- \
+work kill 2 /tmp/ready pinscope record -o /out/interrupted.trace -- \
   sh -c 'work bad /mnt >/out/interrupted.deeds; : >/tmp/ready; exec sleep 4711' >/out/interrupted.report 2>/out/interrupted.said
 echo "status interrupted $?"
 same 'after interrupted'
@@ -24,7 +24,7 @@ same 'after interrupted'
 for signal in 2 15 9; do
   rm -f /tmp/ready
   name=open-$signal
-  work kill $signal /tmp/ready pinscope record -o /out/$name.txt >/out/$name.report 2>/out/$name.said &
+  work kill $signal /tmp/ready pinscope record -o /out/$name.trace >/out/$name.report 2>/out/$name.said &
   until grep -q 'Ctrl-C ends it' /out/$name.said || ! [ -d /proc/$! ]; do sleep 0.2; done
   work bad /mnt >/out/$name.deeds
   : >/tmp/ready
@@ -40,8 +40,8 @@ done
 
 # ended early: before the recording, while it starts, and when it has just begun
 for ms in 500 2000 3500 5000; do
-  work kill 2 $ms pinscope record -o /out/early.txt -- sleep 4711 >/dev/null 2>/tmp/said
+  work kill 2 $ms pinscope record -o /out/early.trace -- sleep 4711 >/dev/null 2>/tmp/said
   echo "early end at $ms ms: status $?, $(tail -n 1 /tmp/said)"
-  rm -f /out/early.txt
+  rm -f /out/early.trace
   same "after $ms ms"
 done

@@ -1,10 +1,10 @@
 # The options of a recording, with each recorder: stacks around the whole work; then one process only, for a time.
 . /task/common.sh
 all_work
-tidy() { rm -f /out/*.dat /out/*.data /mnt/* 2>/dev/null; }
+tidy() { rm -f /mnt/* 2>/dev/null; }
 seconds=17
 for recorder in $RECORDERS; do
-  sh "/task/stacks-$recorder.sh" -o "/out/stacks-$recorder.txt" sh /tmp/all-work.sh >"/out/stacks-$recorder.deeds" 2>"/out/stacks-$recorder.said"
+  sh "/task/stacks-$recorder.sh" -o "/out/stacks-$recorder.trace" sh /tmp/all-work.sh >"/out/stacks-$recorder.deeds" 2>"/out/stacks-$recorder.said"
   echo "status stacks-$recorder $?"
   tidy
   same "after stacks-$recorder"
@@ -19,7 +19,7 @@ for recorder in $RECORDERS; do
     until [ -n "$(pids "sleep $seconds")" ] || ! [ -d /proc/$worker ]; do sleep 0.2; done
     : >/tmp/go
   } &
-  sh /tmp/pid.sh -o "/out/pid-$recorder.txt" 2>"/out/pid-$recorder.said"
+  sh /tmp/pid.sh -o "/out/pid-$recorder.trace" 2>"/out/pid-$recorder.said"
   echo "status pid-$recorder $?"
   kill $worker 2>/dev/null && echo "pid-$recorder: the work outlived its recording"
   wait
@@ -27,7 +27,7 @@ for recorder in $RECORDERS; do
   same "after pid-$recorder"
 done
 if [ -f /task/rules-tracefs.sh ]; then
-  sh /task/rules-tracefs.sh -o /out/rules-tracefs.txt sh /tmp/all-work.sh >/out/rules-tracefs.deeds 2>/out/rules-tracefs.said
+  sh /task/rules-tracefs.sh -o /out/rules-tracefs.trace sh /tmp/all-work.sh >/out/rules-tracefs.deeds 2>/out/rules-tracefs.said
   echo "status rules-tracefs $?"
 
   same 'after rules-tracefs'
@@ -55,7 +55,7 @@ wait $!
 cp /tmp/across /out/lossy-tracefs.deeds
 sh /tmp/all-work.sh >>/out/lossy-tracefs.deeds
 END
-  sh /task/record-tracefs.sh -b 64 -o /out/lossy-tracefs.txt sh /tmp/lossy.sh 2>/out/lossy-tracefs.said
+  sh /task/record-tracefs.sh -b 64 -o /out/lossy-tracefs.trace sh /tmp/lossy.sh 2>/out/lossy-tracefs.said
   echo "status lossy-tracefs $?"
   same 'after lossy-tracefs'
 fi
