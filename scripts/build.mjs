@@ -3,7 +3,7 @@
  * that a command imports dynamically. Everything is bundled, because a start that resolves two hundred small files
  * costs more than most traces; types are checked elsewhere (npm run check:types).
  */
-import {copyFile, readFile, readdir, rename, rm, writeFile} from 'node:fs/promises';
+import {cp, readFile, readdir, rename, rm, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {build} from 'esbuild';
@@ -57,9 +57,7 @@ const result = await build({
 });
 
 // the HTML report's page: read when it is asked for, from beside the bundle
-for (const name of ['report-page.css', 'report-page.js', 'report-timeline.js']) {
-  await copyFile(path.join(root, 'src/report/html', name), path.join(fresh, name));
-}
+await cp(path.join(root, 'src/report/html/page'), path.join(fresh, 'page'), {recursive: true});
 
 const start = startBytes(result.metafile);
 if (start > START_LIMIT_BYTES) {

@@ -4,6 +4,7 @@
  * has only this mail can check the claim, and `pinscope analyze --from mail` reads it back.
  */
 import {nounOf} from '../words/place.js';
+import {wordsOn} from '../words/commands.js';
 import {ascii, untabbed} from '../words/clean.js';
 import {causeTitle, exampleOf, lacksOf, nearMissText} from '../words/causes.js';
 import {
@@ -153,8 +154,11 @@ function closing(report: Report, finding: Finding | undefined): string[] {
     ...continued(repeatable(report)),
   );
   if (finding !== undefined) {
-    const trace = report.inputs.map(({path}) => ascii(baseName(path))).join(' ');
-    out.push(...continued(['pinscope', 'history', '--around', finding.key, ...trace.split(' ')]));
+    for (const words of [
+      ['history', '--around', finding.key],
+      ['query', '--saved', 'findings-with-lines'],
+    ])
+      out.push(...continued(['pinscope', ...wordsOn(report, words)]));
   }
   out.push('', 'To attach: the trace, compressed', '');
   for (const {path, bytes: size, sha256} of report.inputs) {

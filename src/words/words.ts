@@ -192,15 +192,23 @@ export function baseName(path: string): string {
   return path === '-' ? 'standard input' : (path.split('/').at(-1) ?? path);
 }
 
-/** The command with traces by their names alone: the reporter's folders are nobody's business. */
+/** The command with files by their names alone: the reporter's folders are nobody's business. */
 export function repeatable({command, inputs}: Pick<Report, 'command' | 'inputs'>): string[] {
   const paths = new Set(inputs.map(({path}) => path));
-  return command.map((word) => (paths.has(word) ? baseName(word) : word));
+  return command.map((word) => {
+    if (paths.has(word)) return baseName(word);
+    const [, flag = '', path = word] = /^(--[\w-]+=)(.*)$/.exec(word) ?? [];
+    return /^(?:\/|\.{1,2}\/|~)/.test(path) ? `${flag}${baseName(path)}` : word;
+  });
 }
 
 /** The command to type again, quoted for a POSIX shell where a word needs it. */
 export function commandText(words: readonly string[]): string {
   return words
-    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`))
+    .map((word) => {
+      if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+      if (!word.includes("'")) return `'${word}'`;
+      return /["$`\\!]/.test(word) ? `'${word.replaceAll("'", String.raw`'\''`)}'` : `"${word}"`;
+    })
     .join(' ');
 }

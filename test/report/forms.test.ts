@@ -327,9 +327,32 @@ describe('ndjson', () => {
   });
 });
 
+/** `findings[].pages[].pfn string`, for every key of a value. */
+function shapeOf(value: unknown, at = ''): Set<string> {
+  const shape = new Set<string>();
+  const add = (inner: unknown, place: string): void => {
+    for (const line of shapeOf(inner, place)) shape.add(line);
+  };
+  if (Array.isArray(value)) for (const item of value) add(item, `${at}[]`);
+  else if (value === null || typeof value !== 'object') shape.add(`${at} ${value === null ? 'null' : typeof value}`);
+  else for (const [key, inner] of Object.entries(value)) add(inner, at === '' ? key : `${at}.${key}`);
+  return shape;
+}
+
 describe('a big report', () => {
   it.each(['table', 'mail', 'markdown'] as const)('as %s', async (form) => {
     await expect(rendered(form, samples.manyFindings(1500))).toMatchFileSnapshot(`snapshots/big.${form}.txt`);
+  });
+
+  it('as JSON: every key, and what stands under it', async () => {
+    const shape = [...shapeOf(JSON.parse(rendered('json', samples.manyFindings(1500))))].toSorted();
+    await expect(`${shape.join('\n')}\n`).toMatchFileSnapshot('snapshots/big.json-shape.txt');
+  });
+
+  it('in full', async () => {
+    const report = samples.manyFindings(30);
+    const chosen = report.findings.slice(0, 6).map(({key}) => key);
+    await expect(rendered('table', report, {chosen})).toMatchFileSnapshot('snapshots/big.full.txt');
   });
 
   it('as a table of every finding, whole', async () => {

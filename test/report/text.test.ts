@@ -12,7 +12,8 @@ import {
 import {bytes, chop, decoded, duration, number, pageRuns, time, wrap} from '../../src/words/format.js';
 import {parseKallsyms, symbolised} from '../../src/base/kallsyms.js';
 import {trimmed} from '../../src/report/stacks.js';
-import {commandText} from '../../src/words/words.js';
+import type {Report} from '../../src/results/report.js';
+import {commandText, repeatable} from '../../src/words/words.js';
 
 const anyText = fc.string({unit: 'binary', maxLength: 60});
 
@@ -121,7 +122,25 @@ describe('format', () => {
 
   it('quotes a command for a shell', () => {
     expect(commandText(['pinscope', 'analyze', "it's.txt", '--time', '1,2'])).toBe(
-      `pinscope analyze 'it'\\''s.txt' --time 1,2`,
+      `pinscope analyze "it's.txt" --time 1,2`,
+    );
+    expect(commandText(['a b', "$it's"])).toBe(`'a b' '$it'\\''s'`);
+  });
+
+  it('names no folder of the reporter', () => {
+    const input = {path: 'logs/trace.txt'} as Report['inputs'][number];
+    const command = [
+      'pinscope',
+      'analyze',
+      'logs/trace.txt',
+      '-o',
+      '/home/me/r.html',
+      '--kallsyms=./x/k',
+      '--pfn',
+      '1',
+    ];
+    expect(repeatable({command, inputs: [input]}).join(' ')).toBe(
+      'pinscope analyze trace.txt -o r.html --kallsyms=k --pfn 1',
     );
   });
 });

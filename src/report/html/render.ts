@@ -13,12 +13,17 @@ import {pageView} from './view.js';
 /** A finding takes some 13 kB: so many make a file of 25 MB, which browsers open in a second or two. The cut is told in the page. */
 const USUAL_LIMIT = 2000;
 
+/** Files of the page's one script: what a later one uses, an earlier one gives. */
+const SCRIPTS = ['base.js', 'layout.js', 'overview.js', 'picture.js', 'finding.js', 'main.js'];
+
+function part(name: string): string {
+  return readFileSync(new URL(`./page/${name}`, import.meta.url), 'utf8');
+}
+
 export const renderHtml: Renderer<Report> = function* (report, options) {
-  // beside this module in the source tree; the build copies them next to the bundle
-  const style = readFileSync(new URL('./report-page.css', import.meta.url), 'utf8');
-  const script = ['./report-timeline.js', './report-page.js']
-    .map((name) => readFileSync(new URL(name, import.meta.url), 'utf8'))
-    .join('\n');
+  // beside this module in the source tree; the build copies the folder next to the bundle
+  const style = part('page.css');
+  const script = SCRIPTS.map(part).join('\n');
   const view = pageView(report, shownCount(options, USUAL_LIMIT, report.findings.length));
   const policy = [
     "default-src 'none'",

@@ -4,23 +4,13 @@
  */
 import {nounOf} from '../../words/place.js';
 import {printable, untabbed} from '../../words/clean.js';
-import {change, facts, evidenceHead, proofLines} from '../finding-text.js';
-import {
-  between,
-  bytes,
-  counted,
-  decoded,
-  duration,
-  frames,
-  number,
-  pageRuns,
-  span,
-  task,
-  time,
-} from '../../words/format.js';
+import {commandOn, linesCommand, queryCommand, savedCommand} from '../../words/commands.js';
+import {change, facts, evidenceHead} from '../finding-text.js';
+import {bytes, counted, decoded, duration, frames, number, pageRuns, span, task, time} from '../../words/format.js';
 import {answer, causeTitle, causeWho, lacksOf} from '../../words/causes.js';
 import {drawRace} from '../race.js';
 import {stackLines, trimmed} from '../stacks.js';
+import {pictureOf, type Picture} from './picture.js';
 import type {Finding, Report, Severity} from '../../results/report.js';
 import {
   baseName,
@@ -29,21 +19,25 @@ import {
   commandText,
   cutText,
   decidingEvidence,
-  endText,
   kernelText,
   lookedAt,
-  mark,
   repeatable,
   advice,
 } from '../../words/words.js';
 
 export interface PageView {
   version: string;
-  verdict: string;
+  /** names of the traces */
+  traces: string;
+  /** the answer, then what it rests on */
+  verdict: string[];
   facts: [string, string][];
   counts: Record<Severity, number>;
-  /** id, severity, what, found, pages, sure, who, worst, key */
-  causes: string[][];
+  /** of the whole report, and how many of them this file holds */
+  found: number;
+  causes: CauseView[];
+  /** the whole trace: what offset 0 of the findings' moments is, and how long it lasts; null where nothing has a time */
+  overview: {base: string; to: number; unit: 'ns' | 'ticks'} | null;
   findings: FindingView[];
   /** how many findings are not in the page, in words; null when all are */
   cut: string | null;
@@ -51,45 +45,51 @@ export interface PageView {
   /** what the trace does not show, the rules not judged for it, those judged in part, how to have it */
   lacks: string[][];
   command: string;
+  query: string;
+}
+
+export interface CauseView {
+  id: string;
+  severity: Severity;
+  title: string;
+  who: string;
+  found: string;
+  pages: string;
+  sure: string;
+  worst: string;
+  key: string;
 }
 
 export interface FindingView {
   id: string;
   key: string;
   cause: string;
-  proof: string[];
   rule: string;
   severity: Severity;
   verdict: string;
   message: string;
   device: string | null;
   tasks: string[];
+  /** offset of its moment in the trace; null where it has none */
+  at: number | null;
+  /** between its deciding events, to sort by, and in words */
+  distance: number;
+  far: string;
   /** page runs, to show and to search in */
   runs: string[];
   page_count: number;
-  /** the first pages with their own times, where there are several */
-  pages: string[][];
+  /** the first pages, each with its own times and picture */
+  pages: {pfn: string; order: string; when: string; times: string; picture: Picture | null}[];
   when: string;
   facts: [string, string][];
   stacks: {label: string; lines: string[]}[];
   race: string[];
-  mark: string;
-  evidence: {head: string; text: string; at: number | null; deciding: boolean}[];
+  /** premise, what it says, `line 3641` or why it is not proven; whether it is proven */
+  proof: {premise: string; says: string; by: string; why: string | null}[];
+  evidence: {head: string; line: number; text: string; deciding: boolean; sed: string | null}[];
   history: string[][];
-  drawing: Drawing | null;
-}
-
-/** The timeline: spans on an axis of ns (or of trace lines, where the clock only counts), as offsets from `base`. */
-export interface Drawing {
-  axis: 'time' | 'line';
-  /** what offset 0 is: ns of the trace's clock, or a line number */
-  base: string;
-  /** page that is drawn */
-  pfn: string;
-  from: number;
-  to: number;
-  spans: {kind: string; label: string; from: number; to: number; open: boolean; text: string}[];
-  moments: {at: number; label: string; deciding: boolean}[];
+  /** what to type to see it: what for, and the command */
+  commands: [string, string][];
 }
 
 const MOST_PAGES_SHOWN = 64;
@@ -99,22 +99,24 @@ export function pageView(report: Report, shown: number): PageView {
   const hidden = report.findings.length - shown;
   return {
     version: report.tool.version,
-    verdict: answer(report).join(' '),
+    traces: printable(report.inputs.map(({path}) => baseName(path)).join(', ')),
+    verdict: answer(report).map(printable),
     facts: reportFacts(report).map(([label, text]) => [label, printable(text)]),
     counts: report.summary.by_severity,
-    causes: report.causes.map((cause) =>
-      [
-        cause.id,
-        cause.severity,
-        causeTitle(cause),
-        number(cause.findings),
-        number(cause.pages),
-        number(cause.sure),
-        causeWho(cause),
-        cause.worst.distance_ns === null ? '' : duration(cause.worst.distance_ns),
-        cause.worst.key,
-      ].map(printable),
-    ),
+    found: report.findings.length,
+    causes: report.causes.map((cause) => ({
+      id: cause.id,
+      severity: cause.severity,
+      title: printable(causeTitle(cause)),
+      who: printable(causeWho(cause)),
+      found: number(cause.findings),
+      pages: number(cause.pages),
+      sure: number(cause.sure),
+      worst:
+        cause.worst.distance_ns === null || cause.worst.distance_ns === '0' ? '' : duration(cause.worst.distance_ns),
+      key: cause.worst.key,
+    })),
+    overview: overviewOf(report),
     findings: report.findings.slice(0, shown).map((finding) => findingView(report, finding)),
     cut: hidden > 0 ? cutText(hidden) : null,
     near_misses: report.near_misses.map((miss) =>
@@ -132,6 +134,7 @@ export function pageView(report: Report, shown: number): PageView {
       [what, rules.join(', '), partly.map(({rule}) => rule).join(', '), record].map(printable),
     ),
     command: printable(commandText(repeatable(report))),
+    query: printable(commandOn(report, ['query', '--saved', 'causes'])),
   };
 }
 
@@ -162,28 +165,43 @@ function reportFacts(report: Report): [string, string][] {
   return list;
 }
 
+function overviewOf({span, clock}: Report): PageView['overview'] {
+  const unit = clock.unit === 'ticks' ? 'ticks' : 'ns';
+  const start = span.start_ns ?? span.start_ticks;
+  const end = span.end_ns ?? span.end_ticks;
+  if (start === undefined || end === undefined || BigInt(end) <= BigInt(start)) return null;
+  return {base: start, to: Number(BigInt(end) - BigInt(start)), unit};
+}
+
 function findingView(report: Report, finding: Finding): FindingView {
   const deciding = decidingEvidence(finding);
-  const drawing = drawingOf(finding, deciding);
+  const base = report.span.start_ns ?? report.span.start_ticks;
+  const at = finding.at_ns ?? finding.at_ticks ?? finding.start_ns ?? finding.start_ticks;
+  const [first] = finding.pages;
+  const model = first === undefined ? null : pictureOf(report, finding, first, null);
   return {
     id: finding.id,
     key: finding.key,
     cause: finding.cause,
-    proof: proofLines(finding, RACE_WIDTH, ''),
     rule: printable(finding.rule),
     severity: finding.severity,
     verdict: finding.verdict === 'sure' ? 'sure' : 'only possible',
     message: printable(finding.message),
     device: finding.device === undefined ? null : printable(finding.device),
     tasks: [...new Set(finding.tasks.map((who) => printable(task(who.comm, who.pid))))],
+    at:
+      at === undefined || at === null || base === undefined || base === null ? null : Number(BigInt(at) - BigInt(base)),
+    distance: finding.distance_ns === null ? -1 : Number(finding.distance_ns),
+    far: finding.distance_ns === null || finding.distance_ns === '0' ? '' : duration(finding.distance_ns),
     runs: pageRuns(finding.pages),
     page_count: frames(finding.pages),
-    pages:
-      finding.pages.length < 2
-        ? []
-        : finding.pages
-            .slice(0, MOST_PAGES_SHOWN)
-            .map((page) => [page.pfn, String(page.order), span(page), number(page.occurrences)]),
+    pages: finding.pages.slice(0, MOST_PAGES_SHOWN).map((page) => ({
+      pfn: page.pfn,
+      order: String(page.order),
+      when: span(page),
+      times: number(page.occurrences),
+      picture: page === first ? model : pictureOf(report, finding, page, model),
+    })),
     when: time(finding.start_ns, finding.start_ticks),
     facts: facts(report, finding, 24).map(([label, text]) => [label, printable(text)]),
     stacks: trimmed(finding.stacks).map((stack) => ({
@@ -191,13 +209,22 @@ function findingView(report: Report, finding: Finding): FindingView {
       lines: stackLines(stack).map(printable),
     })),
     race: drawRace(finding, RACE_WIDTH),
-    mark: mark(finding.rule),
-    evidence: finding.evidence.map((item, at) => ({
-      head: evidenceHead(report, finding, at),
-      text: printable(untabbed(item.text)).trimStart(),
-      at: drawing === null ? null : offset(drawing, item.t_ns ?? null, item.line),
-      deciding: at === deciding,
+    proof: finding.proof.map(({premise, says, proven, by, why}) => ({
+      premise: printable(premise),
+      says: printable(says),
+      by: by.length === 0 ? '' : `${by.length === 1 ? 'line' : 'lines'} ${by.map(({line}) => line).join(', ')}`,
+      why: proven ? null : printable(why ?? ''),
     })),
+    evidence: finding.evidence.map((item, index) => {
+      const sed = linesCommand(report.inputs[item.input], [item.line]);
+      return {
+        head: evidenceHead(report, finding, index),
+        line: item.line,
+        text: printable(untabbed(item.text)).trimStart(),
+        deciding: index === deciding,
+        sed: sed === null ? null : printable(sed),
+      };
+    }),
     history: finding.history.map((entry) =>
       [
         time(entry.t_ns, entry.t_ticks),
@@ -210,69 +237,22 @@ function findingView(report: Report, finding: Finding): FindingView {
         entry.note ?? '',
       ].map(printable),
     ),
-    drawing,
+    commands: commandsOf(report, finding).map(([what, command]) => [what, printable(command)]),
   };
 }
 
-function drawingOf(finding: Finding, deciding: number): Drawing | null {
-  const timed = finding.windows.filter((window) => window.start_ns !== null);
-  const axis = timed.length > 0 || finding.evidence.some((item) => item.t_ns !== undefined) ? 'time' : 'line';
-  const points: bigint[] = [];
-  for (const window of finding.windows) {
-    const ends = axis === 'time' ? [window.start_ns, window.end_ns] : [window.start_line, window.end_line];
-    for (const end of ends) if (end !== null) points.push(BigInt(end));
-  }
-  // a deed done again later would squeeze the first time, which is drawn, into a few pixels
-  const deciding_ns = finding.evidence[deciding]?.t_ns;
-  if (axis === 'time' && deciding_ns !== undefined) points.push(BigInt(deciding_ns));
-  for (const item of points.length > 1 ? [] : finding.evidence) {
-    if (axis === 'line') points.push(BigInt(item.line));
-    else if (item.t_ns !== undefined) points.push(BigInt(item.t_ns));
-  }
-  const first = points[0];
-  if (first === undefined) return null;
-  const base = points.reduce((least, point) => (point < least ? point : least), first);
-  const last = points.reduce((most, point) => (point > most ? point : most), first);
-  const drawing: Drawing = {
-    axis,
-    base: base.toString(),
-    pfn: finding.pages[0]?.pfn ?? '?',
-    from: 0,
-    to: Number(last - base),
-    spans: [],
-    moments: [],
-  };
-  for (const window of finding.windows) {
-    const from = offset(drawing, window.start_ns, window.start_line);
-    if (from === null) continue;
-    const open = window.end_ns === null && window.end_line === null;
-    const to = open ? drawing.to : (offset(drawing, window.end_ns, window.end_line) ?? drawing.to);
-    const lines =
-      window.end_line === null
-        ? `line ${window.start_line ?? '?'}`
-        : `lines ${window.start_line ?? '?'} to ${window.end_line}`;
-    const times = axis === 'time' ? ` ${span({start_ns: window.start_ns, end_ns: window.end_ns})},` : '';
-    const text = `${window.label}:${times} ${lines}${open ? `, ${endText(window.end_known)}` : ''}`;
-    const length = axis === 'time' ? between(window.start_ns, window.end_ns) : null;
-    const label = length === null ? window.label : `${window.label}, ${length}`;
-    drawing.spans.push({
-      kind: window.kind,
-      label: printable(label),
-      from,
-      to,
-      open,
-      text: printable(text),
-    });
-  }
-  for (const [at, item] of finding.evidence.entries()) {
-    const where = offset(drawing, item.t_ns ?? null, item.line);
-    if (where !== null && where >= 0 && where <= drawing.to)
-      drawing.moments.push({at: where, label: printable(item.role), deciding: at === deciding});
-  }
-  return drawing;
-}
-
-function offset(drawing: Pick<Drawing, 'axis' | 'base'>, ns: string | null, line: number | null): number | null {
-  const point = drawing.axis === 'time' ? ns : line;
-  return point === null ? null : Number(BigInt(point) - BigInt(drawing.base));
+/** What to type to see a finding by other means. */
+function commandsOf(report: Report, finding: Finding): [string, string][] {
+  const byInput = report.inputs.map((input, at): [string, string | null] => {
+    const lines = finding.evidence.filter((item) => item.input === at).map(({line}) => line);
+    return ['its lines in the trace', linesCommand(input, lines)];
+  });
+  const list: [string, string | null][] = [
+    ...byInput,
+    ["its pages' history about it", commandOn(report, ['history', '--around', finding.key])],
+    ['this finding alone', commandOn(report, ['analyze', '--finding', finding.key])],
+    ['the same lines by SQL', queryCommand(report, finding)],
+    ["the rule's pattern by SQL", savedCommand(report, finding)],
+  ];
+  return list.filter((item): item is [string, string] => item[1] !== null);
 }
