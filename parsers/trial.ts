@@ -33,8 +33,8 @@ export function trial(open: (sink: EventSink, options: OpenOptions) => TraceRead
     stackBegin: () => false,
     stackFrame() {},
     stackEnd() {},
-    loss() {
-      losses++;
+    loss({what}) {
+      if (what !== 'unread') losses++;
     },
     fact(_input, name, value) {
       if (!facts.has(name)) facts.set(name, value);

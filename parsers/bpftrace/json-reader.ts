@@ -45,6 +45,10 @@ export class BpftraceJsonReader extends LineReader {
     this.lines.end();
   }
 
+  protected unread(): void {
+    this.lines.unread();
+  }
+
   protected region(buf: Uint8Array, start: number, stop: number, offset: number): void {
     while (start < stop) {
       this.counters.lines++;

@@ -133,6 +133,11 @@ export class BpftraceLines {
     this.sink.loss({input: this.options.input, line: this.counters.lines, cpu: -1, count, what: 'lost'});
   }
 
+  /** A line, or a record, that is not understood. */
+  unread(): void {
+    this.sink.loss({input: this.options.input, line: this.counters.lines, cpu: -1, count: -1, what: 'unread'});
+  }
+
   /** Whether the line begins an event, for JSON records that do not end with a newline. */
   looksLikeEvent(buf: Uint8Array, start: number, end: number): boolean {
     const {prefix} = this;

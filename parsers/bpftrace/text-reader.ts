@@ -22,6 +22,10 @@ export class BpftraceReader extends LineReader {
     this.lines.end();
   }
 
+  protected unread(): void {
+    this.lines.unread();
+  }
+
   protected region(buf: Uint8Array, start: number, stop: number, offset: number): void {
     while (start < stop) {
       this.counters.lines++;

@@ -82,6 +82,10 @@ export abstract class EventLineReader extends LineReader {
     this.endStack();
   }
 
+  protected unread(): void {
+    this.sink.loss({input: this.options.input, line: this.counters.lines, cpu: -1, count: -1, what: 'unread'});
+  }
+
   protected region(buf: Uint8Array, start: number, stop: number, offset: number): void {
     this.look(buf);
     const quickEnd = buf.length - MARGIN;

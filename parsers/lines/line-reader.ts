@@ -108,9 +108,13 @@ export abstract class LineReader implements TraceReader {
     this.carried = length;
   }
 
+  /** Tells that the current line was not understood, and so what it said is missing. */
+  protected abstract unread(): void;
+
   /** Counts the current line (number `counters.lines`) as not understood. */
   protected unrecognised(buf: Uint8Array, start: number, end: number): void {
     const counters = this.counters;
+    this.unread();
     counters.unrecognised++;
     if (counters.firstUnrecognised.length < FIRST_UNRECOGNISED) {
       const stop = Math.min(end, start + UNRECOGNISED_BYTES);

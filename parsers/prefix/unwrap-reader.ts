@@ -164,6 +164,9 @@ class Unwrapper extends LineReader {
   private readonly graph: boolean;
   private line = new Uint8Array(4096);
 
+  /** What the lines say is the inner reader's to understand. */
+  protected unread(): void {}
+
   constructor(
     wrapping: Wrapping,
     private readonly inner: TraceReader,

@@ -15,6 +15,10 @@ export type Law =
   | 'return-has-entry'
   /** the grabs inside a pin_user_pages call sum to what it returns */
   | 'grabs-sum-to-return'
+  /** the drops inside an unpin_user_pages call sum to its pages */
+  | 'drops-sum-to-call'
+  /** a free page is not pinned before it is handed out */
+  | 'free-until-allocated'
   /** a task's call of the pin_user_pages family returns before the next begins */
   | 'call-returns'
   /** a page is not handed out twice; that it is freed twice proves nothing: alloc_pages_bulk() leaves no event */

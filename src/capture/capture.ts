@@ -7,6 +7,7 @@ import {EVENT_KINDS, EventKind as K, type Loss, PageName, type TraceEvent} from 
 import {Limits} from '../base/limits.js';
 import type {TimeBase} from '../base/time.js';
 import {Audit} from './audit.js';
+import {DropSums} from './drop-sums.js';
 import {Coverage} from './coverage.js';
 import {Entries} from './entries.js';
 import {Era} from './era.js';
@@ -32,6 +33,7 @@ export class Capture {
   readonly losses = new Losses(this.gaps);
   readonly entries = new Entries(this.gaps);
   readonly audit = new Audit();
+  readonly drops = new DropSums(this.audit);
   readonly skew = new Skew();
   readonly coverage = new Coverage();
   readonly facts = new Map<string, string>();
@@ -81,6 +83,7 @@ export class Capture {
     if (kind === K.Other) return false;
     if (!believable(ev)) {
       this.unbelievable++;
+      this.gaps.add(t, t, `line ${ev.line} has numbers that no kernel prints: it is not read`, ev.cpu, ev.line);
       return false;
     }
     this.seen[kind]!++;

@@ -51,6 +51,16 @@ export class Losses {
       this.begin({cpu: -1, from: this.latest, why: `lines were left out here (line ${line})`, line, cut: true});
       return;
     }
+    if (loss.what === 'unread') {
+      this.begin({
+        cpu: -1,
+        from: this.latest,
+        why: `line ${line} was not understood: it may have been an event`,
+        line,
+        cut: true,
+      });
+      return;
+    }
     this.tally(loss);
     if (count > 0) this.events += count;
     if (loss.what === 'start') {

@@ -33,7 +33,10 @@ export class Skew {
    */
   ahead(first: number, second: number, clock: string | undefined): number {
     if (clock !== undefined && ONE_CLOCK.has(clock)) return 0;
-    return this.least.get(first * CPUS_MAX + second) ?? Infinity;
+    const ahead = this.least.get(first * CPUS_MAX + second) ?? Infinity;
+    const back = this.least.get(second * CPUS_MAX + first) ?? Infinity;
+    // There and back takes time whatever the clocks say: where it takes less than none a pair was no cause and effect.
+    return ahead + back < 0 ? Infinity : ahead;
   }
 }
 

@@ -211,8 +211,9 @@ export interface Loss {
    * `start`: everything of that CPU before its next event is gone (overwritten; "buffer started").
    * `somewhere`: counted, at a place that nothing tells.
    * `cut`: who shows the trace left lines out here.
+   * `unread`: a line was not understood, and may have been an event of any CPU.
    */
-  what: 'lost' | 'start' | 'somewhere' | 'cut';
+  what: 'lost' | 'start' | 'somewhere' | 'cut' | 'unread';
   /** it is told by a recording: `line` is the number of the record behind it, 0 at the end */
   record?: true;
 }

@@ -17,7 +17,7 @@ import {Stacks} from './tables/stacks.js';
 import {Tasks} from './tables/tasks.js';
 import type {Around} from './trackers/around.js';
 import {Batches} from './trackers/batches.js';
-import {Calls} from './trackers/calls.js';
+import {Calls, slotOf} from './trackers/calls.js';
 import {Files} from './trackers/files.js';
 import {Holdings} from './trackers/holdings.js';
 import {Lifetime} from './trackers/lifetime.js';
@@ -105,6 +105,8 @@ export class Ledger implements EventSink, Around {
   private rare(ev: TraceEvent): void {
     if (ev.vmemmapHi !== 0) this.capture.identity.told(ev.vmemmapHi, ev.vmemmapLo, 'argument');
     this.batches.endedBy(ev);
+    const {drops} = this.capture;
+    if (!drops.idle && ev.kind !== K.GupPut && ev.kind !== K.UnpinCall) drops.other(slotOf(this, ev), ev);
     switch (ev.kind) {
       case K.Grab:
         this.capture.coverage.saw(ev.fn);

@@ -5,7 +5,7 @@
 import type {Line, Premise, When} from '../claims/premise.js';
 import type {Ledger} from '../ledger/ledger.js';
 import {countAt, liveAt} from '../ledger/tables/dma.js';
-import type {Reference} from '../ledger/tables/references.js';
+import type {Deed, Reference} from '../ledger/tables/references.js';
 import {untold} from '../capture/times.js';
 import type {Doubt, Silence} from './silence.js';
 
@@ -68,6 +68,12 @@ function typed(reference: Reference): Ruling {
   return proven(reference);
 }
 
+/** The first drop that a reference may have had, where all drops of it and of those it was mixed up with were seen. */
+function dropOf({dropped, dropCertain, firstDrop, mixed}: Reference): Deed | undefined {
+  if (dropCertain) return dropped;
+  return mixed?.settled === true ? firstDrop : undefined;
+}
+
 const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
   held({references, kind}) {
     if (references.length === 0) return open(`its ${kind} was taken before the trace began, or was not seen`);
@@ -97,8 +103,8 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
       silence.lost(window.open.t, at.t) === null
     )
       return proven(reference, window.open);
-    const {dropped} = reference;
-    if (dropped !== undefined && reference.dropCertain && silence.lostOf(page, reference.t, at.t) === null) {
+    const dropped = dropOf(reference);
+    if (dropped !== undefined && silence.lostOf(page, reference.t, at.t) === null) {
       const later = ordered(at, dropped, court);
       if (later.state === 'proven') return proven(reference, dropped);
       if (later.state === 'open') return later;

@@ -81,6 +81,7 @@ export class Silence {
       case 'dropped':
         if (!m.capture.records(K.GupPut))
           return {why: 'gup_put_folio() is not probed: an unpin may have left no event'};
+        if (m.capture.audit.doubt(what, from, to) !== undefined) return m.capture.audit.doubt(what, from, to)!;
         // A large folio's count does not tell pins from gets; but what no probe explains is noted with its references.
         if (page.large && countsRecorded(m)) break;
         return {why: 'no page_ref events back the probes: the probe on its unpin may have been missed in an interrupt'};

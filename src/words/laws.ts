@@ -4,6 +4,8 @@ import type {Law} from '../capture/audit.js';
 export const LAW_WORDS: Record<Law, string> = {
   'return-has-entry': 'each return of a probed grab has its entry',
   'grabs-sum-to-return': 'the grabs inside a pin_user_pages call sum to what it returns',
+  'drops-sum-to-call': 'the drops inside an unpin_user_pages call sum to its pages',
+  'free-until-allocated': 'a free page is not pinned before it is handed out',
   'call-returns': 'a call of the pin_user_pages family returns before its task calls again',
   'allocated-then-freed': 'a page is not handed out again before it was freed',
   'writeback-then-end': 'a page does not go under writeback again before it has ended',

@@ -29,7 +29,9 @@ function without(lines: readonly Line[], gone: Gone, marked = false): Line[] {
     const n = lost.get(cpu);
     if (n === undefined) return;
     lost.delete(cpu);
-    out.push({text: `CPU:${cpu} [LOST ${n} EVENTS]`, name: '', t: 0, cpu, pid: -1, irq: false});
+    // bpftrace names no CPU
+    const text = / cpu=\d+ /.test(lines.at(-1)!.text) ? `Lost ${n} events` : `CPU:${cpu} [LOST ${n} EVENTS]`;
+    out.push({text, name: '', t: 0, cpu, pid: -1, irq: false});
   };
   lines.forEach((line, i) => {
     if (line.name !== '' && gone(line, i)) lost.set(line.cpu, (lost.get(line.cpu) ?? 0) + 1);

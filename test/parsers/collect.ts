@@ -58,8 +58,9 @@ export class Collector implements EventSink {
     this.seen.push({stack: 'end'});
   }
 
-  loss(loss: object): void {
-    this.seen.push({loss: {...loss}});
+  /** A line that is not understood is told with the reader's counters. */
+  loss(loss: {what?: string}): void {
+    if (loss.what !== 'unread') this.seen.push({loss: {...loss}});
   }
 
   fact(_input: number, name: string, value: string): void {

@@ -64,6 +64,15 @@ describe('Skew', () => {
     expect(skew.ahead(1, 0, 'mono')).toBe(0);
   });
 
+  it('is not bounded by pairs that contradict each other', () => {
+    const skew = new Skew();
+    skew.caused({t: 1000, cpu: 0}, {t: 400, cpu: 1});
+    skew.caused({t: 100, cpu: 1}, {t: 600, cpu: 0});
+    expect(skew.ahead(1, 0, 'local')).toBe(Infinity);
+    skew.caused({t: 100, cpu: 2}, {t: 600, cpu: 0});
+    expect(skew.ahead(2, 0, 'local')).toBe(500);
+  });
+
   it('learns nothing from one CPU, or from one that is not known', () => {
     const skew = new Skew();
     skew.caused({t: 1, cpu: 2}, {t: 2, cpu: 2});

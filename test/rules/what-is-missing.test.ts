@@ -1,5 +1,8 @@
 /** Events that a trace lacks make a finding possible only, whichever rule tells it. */
 import {describe, expect, it} from 'vitest';
+import {Audit} from '../../src/capture/audit.js';
+import {DropSums} from '../../src/capture/drop-sums.js';
+import {EventKind as K, TraceEvent} from '../../src/events/event.js';
 import {toldOf} from './analyze-text.js';
 import {SmallKernel} from './small-kernel.js';
 
@@ -39,6 +42,43 @@ describe('what a trace lacks', () => {
     // its drop comes later, by the call that is probed: it was held
     k.unpin(P);
     expect(await toldOf(without(k.text(), 'gup_put_folio'))).toContain('writeback-while-pinned warning sure 0x5dac9');
+  });
+
+  it('a line that is not understood, or has numbers of no kernel: it may have been a pin', async () => {
+    for (const line of ['..pscope-record: vmemm', `            wl-309 [000] ..... 10.0: try_grab_folio: garbage`]) {
+      const k = new SmallKernel({refs: false});
+      k.anon(P);
+      k.pin(P);
+      k.map(P);
+      k.unpin(P);
+      k.unmap(P);
+      const lines = k.text().split('\n');
+      const at = lines.findIndex((l) => l.includes(' dma_map_page: '));
+      expect(await toldOf(lines.join('\n'))).toContain('unpin-while-dma error sure 0x5dac9');
+      const noise = lines[at]!.replace(
+        /dma_map_page:.*/,
+        'gup_put_folio: (gup_put_folio+0x0/0x1) folio=0xffffea0000000040 refs=4294967295 flags=0x80000',
+      );
+      lines.splice(at, 0, line.startsWith('..') ? line : noise);
+      expect(await toldOf(lines.join('\n'))).toContain('unpin-while-dma error possible 0x5dac9');
+    }
+  });
+
+  it('the allocation of a page that was free: what happened since is not known', async () => {
+    const k = new SmallKernel({refs: false});
+    k.anon(P);
+    k.munmap(P);
+    k.wait(1000);
+    k.anon(P);
+    k.pin(P);
+    k.map(P);
+    k.unpin(P);
+    k.unmap(P);
+    const lines = k.text().split('\n');
+    expect(await toldOf(lines.join('\n'))).toContain('unpin-while-dma error sure 0x5dac9');
+    const again = lines.findLastIndex((line) => line.includes(' mm_page_alloc: '));
+    lines.splice(again, 1);
+    expect(await toldOf(lines.join('\n'))).toContain('unpin-while-dma error possible 0x5dac9');
   });
 
   it('hits that the kernel says its probes missed: without counts, nothing told by probes is sure', async () => {
@@ -132,5 +172,26 @@ describe('what a trace lacks', () => {
       .join('\n');
     expect(missed).not.toEqual(k.text());
     expect(await toldOf(missed)).toEqual([]);
+  });
+});
+
+describe('the drops inside a call that unpins', () => {
+  const at = (kind: number, t: number): TraceEvent => Object.assign(new TraceEvent(), {kind, t, pid: 7, line: t});
+
+  it.each([
+    ['sum to its pages', [2, 1], 0],
+    ['are fewer: one has no event', [2], 1],
+    ['leave no event at all, as where gup_put_folio() is inlined', [], 0],
+  ])('%s', (_, drops, broken) => {
+    const audit = new Audit();
+    const sums = new DropSums(audit);
+    sums.called(1, 3, at(K.UnpinCall, 10));
+    drops.forEach((refs, i) => sums.dropped(1, refs, at(K.GupPut, 11 + i)));
+    sums.other(1, at(K.PageFree, 20)); // the last reference may go with a pin
+    sums.other(2, at(K.Grab, 30)); // another task's
+    sums.other(1, at(K.Grab, 40));
+    expect(audit.broken.get('drops-sum-to-call') ?? 0).toBe(broken);
+    expect(audit.doubt('dropped', 15, 50) !== undefined).toBe(broken > 0);
+    expect(sums.idle).toBe(true);
   });
 });

@@ -24,6 +24,12 @@ export interface Deed {
   stack: number;
 }
 
+/** References of one page of which drops did not tell which they dropped. */
+export interface Mixed {
+  /** as many drops came as there were references: none was missed, and until its first each was held */
+  settled: boolean;
+}
+
 /** One pin or get, or several taken at once on one folio. */
 export class Reference {
   /** next live one of the same page */
@@ -50,8 +56,12 @@ export class Reference {
   dropped: Deed | undefined = undefined;
   /** a change of the folio's count that may have been its drop, although no probe says so */
   maybeDropped: Deed | undefined = undefined;
-  /** no other reference could have been meant by that drop */
+  /** no other reference could have been meant by that drop, nor by one before */
   dropCertain = false;
+  /** the first drop that may have been this one's or another's of its page */
+  firstDrop: Deed | undefined = undefined;
+  /** those others, once there was such a drop */
+  mixed: Mixed | undefined = undefined;
   /** `sub` is told by the probe itself or by the address of the call, not by what was mapped or dropped since */
   subCertain = true;
   /** number of the pin_user_pages call that took it, 0 unknown */

@@ -2,7 +2,7 @@
  * Who holds what: the pins and gets of every page, taken and dropped. Which reference a drop drops is chosen in pairing.ts.
  */
 import type {Hint, UnpinCall} from './calls.js';
-import type {TraceEvent} from '../../events/event.js';
+import {EventKind as K, type TraceEvent} from '../../events/event.js';
 import {KNOWN_BY, What} from '../tables/journal.js';
 import type {Drop} from '../listener.js';
 import type {Uses} from './around.js';
@@ -10,7 +10,7 @@ import {BIAS} from '../../base/reference.js';
 import {PageState, UNKNOWN_COUNT} from '../tables/page-table.js';
 import {chooseReferences} from './pairing.js';
 import type {KnownBy, ReferenceKind} from '../../base/reference.js';
-import {type Deed, Reference} from '../tables/references.js';
+import {type Deed, type Mixed, Reference} from '../tables/references.js';
 
 /** Most references of one page that are told apart: each drop looks through them. */
 const OF_A_PAGE_MAX = 1000;
@@ -63,6 +63,7 @@ export class Holdings {
     if (hint && hint.offset >= 0 && hint.pfn === around.pages.pfn[row] && n === 1)
       reference.subCertain = hint.offset === 0;
     if (reference.stack < 0) around.evidence.wantStack(reference);
+    if ((around.pages.state[row]! & PageState.free) !== 0) this.whileFree(ev, row);
     this.hold(row, reference);
     around.journals.note(row, ev, What.taken, this.rawChange(row, kind, n), detail(kind, knownBy), 0);
     return reference;
@@ -144,6 +145,38 @@ export class Holdings {
     this.live -= this.around.pages.listed[row]!;
   }
 
+  /** A drop came that may be of any reference of its kind: which of them is left is not known from here on. */
+  private mix(row: number, kind: ReferenceKind, deed: Deed): void {
+    const {references} = this.around.pages;
+    let mixed: Mixed | undefined;
+    for (let r = references[row]; r; r = r.next) if (r.kind === kind) mixed ??= r.mixed;
+    mixed ??= {settled: false};
+    for (let r = references[row]; r; r = r.next) {
+      if (r.kind !== kind) continue;
+      r.mixed ??= mixed;
+      r.firstDrop ??= deed;
+    }
+  }
+
+  /**
+   * Somebody takes a page that was freed: that it was handed out left no event. Lost, or compaction gave a free page to
+   * migration (mm/compaction.c compaction_alloc()): what happened to it until now is not known.
+   */
+  private whileFree(ev: TraceEvent, row: number): void {
+    const {pages, capture} = this.around;
+    pages.state[row]! &= ~PageState.free;
+    if (!capture.records(K.PageAlloc)) return;
+    capture.audit.breach({
+      law: 'free-until-allocated',
+      what: undefined,
+      from: pages.since[row]!,
+      to: ev.t,
+      pfn: pages.pfn[row]!,
+      line: ev.line,
+      why: `line ${ev.line} takes a page that was freed and not handed out again`,
+    });
+  }
+
   /** Of `n` drops that no listed reference explains, those that an unlisted one does: it is gone from the counts. */
   private unlisted(row: number, kind: ReferenceKind, n: number): number {
     const {pages} = this.around;
@@ -193,11 +226,14 @@ export class Holdings {
     const large = (pages.state[row]! & PageState.large) !== 0;
     const wanted = large ? this.subPagesOf(row, n, call, deed) : sub >= 0 ? sub : pages.pfn[row]!;
     const chosen = chooseReferences(around, row, kind, n, deed, wanted);
+    if (!chosen.certain && chosen.from.length > 0) this.mix(row, kind, deed);
     for (const {reference, n: some} of chosen.from) {
       reference.dropped = deed;
-      reference.dropCertain = chosen.certain;
-      if (chosen.certain && reference.line > 0) around.capture.skew.caused(reference, deed);
+      reference.dropCertain = chosen.certain && reference.mixed === undefined;
+      if (reference.dropCertain && reference.line > 0) around.capture.skew.caused(reference, deed);
       this.reduce(reference, some, wanted);
+      const left = kind === 'pin' ? pages.pins[row] : pages.gets[row];
+      if (reference.mixed !== undefined && left === 0 && chosen.unmatched === 0) reference.mixed.settled = true;
     }
     chosen.unmatched -= this.unlisted(row, kind, chosen.unmatched);
     const [first] = chosen.from;

@@ -11,7 +11,7 @@ import {Context, EventKind as K, PageName, type TraceEvent} from '../../events/e
 import {MAX_ORDER, PageState} from '../tables/page-table.js';
 import type {Stacked} from '../tables/evidence.js';
 import type {Uses} from './around.js';
-import {type Hint, newHint} from './calls.js';
+import {type Hint, newHint, slotOf} from './calls.js';
 import type {CoveredPages} from './covered-pages.js';
 import type {Holdings} from './holdings.js';
 import type {Replay} from './replay.js';
@@ -121,6 +121,7 @@ export class Probes {
     const {around} = this;
     if (ev.hasFlags !== 0) around.capture.era.fromFlags(ev.gupFlags);
     const kind = ev.hasFlags !== 0 ? around.capture.era.kindOf(ev.gupFlags) : 'pin';
+    if (kind === 'pin') around.capture.drops.dropped(slotOf(around, ev), ev.refs, ev);
     const hint = this.hint(ev, 'put', kind);
     if (kind === undefined || hint.pfn < 0) return;
     const call = around.calls.unpins[around.calls.slot(ev.cpu, ev.context)];

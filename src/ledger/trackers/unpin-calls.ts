@@ -5,7 +5,7 @@
 import {EventKind as K, type TraceEvent} from '../../events/event.js';
 import {PageState} from '../tables/page-table.js';
 import type {Uses} from './around.js';
-import {newUnpinCall, type UnpinCall} from './calls.js';
+import {newUnpinCall, slotOf, type UnpinCall} from './calls.js';
 import type {Holdings} from './holdings.js';
 
 /** What unpin_user_pages_dirty_lock() does before it drops. */
@@ -48,6 +48,8 @@ export class UnpinCalls {
   call(ev: TraceEvent): void {
     const {around} = this;
     const slot = around.calls.slot(ev.cpu, ev.context);
+    if (around.capture.records(K.GupPut))
+      around.capture.drops.called(slotOf(around, ev), Math.max(ev.nr, ev.listLength, 1), ev);
     const call = (around.calls.unpins[slot] ??= newUnpinCall());
     const {pages} = call;
     const nested = call.applied && call.list && call.pid === ev.pid && ev.t - call.deed!.t <= CALL_NS;
