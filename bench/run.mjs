@@ -6,7 +6,10 @@
  *   npm run bench -- FILE                     a trace as it is; with --size, grown to so many MB
  *   --size MB  --runs N
  *   --also FILE                               another line form of a trace, measured by the byte (repeatable)
- *   --recording FILE                          a trace.dat or perf.data: against its own tool printing it (repeatable)
+ *   --recording FILE                          a trace.dat or perf.data, grown to a million events: against its own tool printing it, and
+ *                                             that text analyzed (repeatable; by default two of this project's samples). PERF and
+ *                                             TRACE_CMD name a tool of another version
+ *   --only-recordings                         nothing else
  *   --write                                   put the tables into docs/performance.md
  */
 import {spawnSync} from 'node:child_process';
@@ -16,12 +19,17 @@ import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 import {grow} from './grow.mjs';
+import {growRecording} from './grow-recording.mjs';
 import {has, measure, requireTime} from './measure.mjs';
 import {restate} from './restate.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 const PINSCOPE = [process.execPath, path.join(root, 'bin/run.js')];
 const SAMPLE = path.join(root, 'sample-traces/ftrace/io_uring-fixed-buffers.txt.gz');
+/** Recordings that are always measured; with --recording those instead. */
+const RECORDINGS = ['trace-dat/empty-instance.dat.xz', 'perf-data/early-unpins-6.12.data.xz'].map((file) =>
+  path.join(root, 'sample-traces', file),
+);
 const DOCUMENT = path.join(root, 'docs/performance.md');
 /** Sums val= by pfn=: the quickest of the usual ways to write it for mawk. */
 const AWK =
@@ -38,6 +46,7 @@ const {values: opt, positionals} = parseArgs({
     runs: {type: 'string'},
     also: {type: 'string', multiple: true, default: []},
     recording: {type: 'string', multiple: true, default: []},
+    'only-recordings': {type: 'boolean', default: false},
     write: {type: 'boolean', default: false},
   },
 });
@@ -51,6 +60,11 @@ if (!(runs > 0 && megabytes > 0)) {
 const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-bench-'));
 process.on('SIGINT', () => process.exit(130));
 process.on('exit', () => rmSync(dir, {recursive: true, force: true}));
+
+if (opt['only-recordings']) {
+  process.stdout.write(recordings().join('\n'));
+  process.exit(0);
+}
 
 const [given] = positionals;
 const source = given ?? SAMPLE;
@@ -202,32 +216,50 @@ function forms() {
   return [out];
 }
 
-/** A recording, printed by its own tool, and that text analyzed. */
+/** Recordings grown to a million events: analyzed as they are, printed by their own tool, and that text analyzed. */
 function recordings() {
   const out = [];
-  for (const file of opt.recording) {
-    const perf = file.endsWith('.data');
-    const print = perf ? ['perf', 'script', '-f', '-i', file] : ['trace-cmd', 'report', '-i', file];
-    if (!has(print[0])) {
-      progress(`${print[0]} is not here: ${file} is left out`);
+  const events = opt.quick ? 100_000 : 1_000_000;
+  const grown = path.join(dir, 'recording');
+  const text = path.join(dir, 'printed.txt');
+  for (const file of opt.recording.length > 0 ? opt.recording : RECORDINGS) {
+    const name = path.basename(file);
+    const perf = /\.data(\.|$)/.test(name);
+    // of another version than the one of this machine, where that does not read the file
+    const program = perf ? (process.env.PERF ?? 'perf') : (process.env.TRACE_CMD ?? 'trace-cmd');
+    const print = perf ? [program, 'script', '-f', '-i', grown] : [program, 'report', '-i', grown];
+    progress(`growing ${name} to ${events} events`);
+    let count;
+    try {
+      count = growRecording(file, grown, events);
+    } catch (error) {
+      progress(`${file} is left out: ${error.message}`);
       continue;
     }
-    const text = path.join(dir, 'printed.txt');
-    const fd = openSync(text, 'w');
-    const {status} = spawnSync(print[0], print.slice(1), {stdio: ['ignore', fd, 'ignore']});
-    closeSync(fd);
-    if (status !== 0) {
-      progress(`this machine's ${print[0]} cannot read ${file}: it is left out`);
-      continue;
+    const own = analyze(grown);
+    const said = printed(program, print, text);
+    const tool = said === undefined ? measure(print, {runs}) : undefined;
+    const shown = `\`${perf ? 'perf script' : 'trace-cmd report'}\``;
+    const rows = [];
+    if (tool) rows.push([`${shown} of it`, tool]);
+    if (tool) rows.push(['`pinscope analyze` of that text', analyze(text)]);
+    rows.push(['**`pinscope analyze` of the recording**', own]);
+    out.push(table(`${name}, grown to ${count} events (ratios to printing them)`, rows, tool));
+    if (!tool) out.push(`\nNot printed here: ${said}.\n`);
+    else {
+      const both = tool.cpu + rows[1][1].cpu;
+      out.push(`\nOf printing and analyzing the text together: ${(own.cpu / both).toFixed(2)}.\n`);
     }
-    progress(print.slice(0, 2).join(' '));
-    const tool = measure(print, {runs});
-    const title = `${path.basename(file)}, ${(statSync(text).size / 1e6).toFixed(1)} MB of text (ratio to printing it)`;
-    const rows = [
-      [`\`${print.slice(0, 2).join(' ')}\``, tool],
-      ['`pinscope analyze` of that text', analyze(text)],
-    ];
-    out.push(table(title, rows, tool));
   }
   return out;
+}
+
+/** Prints a recording into a file; answers why that cannot be done here. */
+function printed(program, print, text) {
+  if (!has(program)) return `there is no ${program} on this machine`;
+  const fd = openSync(text, 'w');
+  const {status, stderr} = spawnSync(program, print.slice(1), {stdio: ['ignore', fd, 'pipe'], maxBuffer: 1 << 26});
+  closeSync(fd);
+  if (status === 0) return undefined;
+  return `this machine's ${program} does not read it (${String(stderr).trim().split('\n').at(-1)})`;
 }

@@ -296,3 +296,38 @@ describe('unpin-while-dma', () => {
     expect(await toldOf(k.text())).toEqual([]);
   });
 });
+
+/** Read with direct I/O into a mapped file that is synced meanwhile: 7.3, a folio of four pages, every page of it pinned and mapped. */
+const SYNCED_FOLIO = `# tracer: nop
+# pinscope-record: clock=mono
+# pinscope-record: kernel=7.3.4+deb13-amd64
+# pinscope-record: machine=x86_64
+# pinscope-record: vmemmap_base=0xffe0f80900000000
+            work-212 (    212) [000] .....   17.324946: mm_page_alloc: page=00000000fdb11036 pfn=0x38d0 order=2 migratetype=1 gfp_flags=GFP_HIGHUSER_MOVABLE|__GFP_COMP
+            work-212 (    212) [000] .....   17.325374: mm_filemap_add_to_page_cache: dev 259:0 ino 11 pfn=0x38d0 ofs=0 order=2
+            work-213 (    212) [001] .....   17.379891: __folio_start_writeback: (__folio_start_writeback+0x4/0x200) folio=0xffe0f809000e3400
+            work-212 (    212) [000] .....   17.383016: pin_user_pages_fast: (pin_user_pages_fast+0x4/0x60) start=0x7f4aa17f0000 nr=4 gup_flags=0x401 pages=0xff14a5124287b8a8
+            work-212 (    212) [000] d....   17.383026: try_grab_folio_fast: (try_grab_folio_fast+0x0/0x270) page=0xffe0f809000e3400 refs=1 flags=0x80401
+            work-212 (    212) [000] d....   17.383032: try_grab_folio_fast_ret: (gup_fast_fallback+0x769/0xe00 <- try_grab_folio_fast) folio=0xffe0f809000e3400
+            work-212 (    212) [000] d....   17.383038: try_grab_folio_fast: (try_grab_folio_fast+0x0/0x270) page=0xffe0f809000e3440 refs=1 flags=0x80401
+            work-212 (    212) [000] d....   17.383040: try_grab_folio_fast_ret: (gup_fast_fallback+0x769/0xe00 <- try_grab_folio_fast) folio=0xffe0f809000e3400
+            work-212 (    212) [000] d....   17.383042: try_grab_folio_fast: (try_grab_folio_fast+0x0/0x270) page=0xffe0f809000e3480 refs=1 flags=0x80401
+            work-212 (    212) [000] d....   17.383044: try_grab_folio_fast_ret: (gup_fast_fallback+0x769/0xe00 <- try_grab_folio_fast) folio=0xffe0f809000e3400
+            work-212 (    212) [000] d....   17.383045: try_grab_folio_fast: (try_grab_folio_fast+0x0/0x270) page=0xffe0f809000e34c0 refs=1 flags=0x80401
+            work-212 (    212) [000] d....   17.383047: try_grab_folio_fast_ret: (gup_fast_fallback+0x769/0xe00 <- try_grab_folio_fast) folio=0xffe0f809000e3400
+            work-212 (    212) [000] .....   17.383050: pin_user_pages_fast_ret: (iov_iter_extract_pages+0xff/0xb00 <- pin_user_pages_fast) ret=4
+            work-212 (    212) [000] .....   17.383091: dma_map_phys: 0000:00:01.0 dir=FROM_DEVICE dma_addr=38d0000 size=16384 phys_addr=38d0000 attrs=
+            work-213 (    212) [001] .....   17.383438: dma_map_phys: 0000:00:01.0 dir=TO_DEVICE dma_addr=38d0000 size=16384 phys_addr=38d0000 attrs=
+            work-212 (    212) [000] d.h1.   17.383580: dma_unmap_phys: 0000:00:01.0 dir=FROM_DEVICE dma_addr=38d0000 size=16384 attrs=
+            work-212 (    212) [000] d.h1.   17.383597: unpin_user_folio: (unpin_user_folio+0x4/0x80) folio=0xffe0f809000e3400 npages=4
+            work-213 (    212) [001] d.h1.   17.386435: dma_unmap_phys: 0000:00:01.0 dir=TO_DEVICE dma_addr=38d0000 size=16384 attrs=
+            work-213 (    212) [001] d.h1.   17.386486: folio_end_writeback: (folio_end_writeback+0x4/0x40) folio=0xffe0f809000e3400
+`;
+
+describe("the writeback's own mapping of a large folio", () => {
+  it('is that of the pages behind the first one too', async () => {
+    const told = await toldOf(SYNCED_FOLIO);
+    expect(told.filter((line) => !line.startsWith('writeback-while-pinned'))).toEqual([]);
+    expect(told.length).toBeGreaterThan(0);
+  });
+});

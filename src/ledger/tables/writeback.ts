@@ -7,8 +7,10 @@ export interface Writeback {
   exact: boolean;
   /** when an event of the page last printed the flag; -Infinity never */
   flagSeenAt: number;
-  /** a mapping for the writeback's own I/O was opened (TO_DEVICE): a second one is somebody else's */
-  ownMapping: boolean;
+  /** PFN of the first page for whose writing a mapping was opened (TO_DEVICE); -1: none. A second mapping is somebody else's */
+  ownPage: number;
+  /** the further ones, of a large folio */
+  ownPages: Set<number> | undefined;
   /** when over */
   end: Deed | undefined;
   /** it began while another was open, whose end was missed or is yet to come: which end is whose is not certain */

@@ -13,6 +13,7 @@ import type {PageTable} from '../tables/page-table.js';
 import {PageState} from '../tables/page-table.js';
 import type {ReferenceKind} from '../../base/reference.js';
 import type {Reference} from '../tables/references.js';
+import type {Writeback} from '../tables/writeback.js';
 
 export interface Owner {
   owner: WindowOwner;
@@ -61,10 +62,7 @@ export class Owners {
     const pinned = around.pages.holds(folio, 'pin', pfn);
     const writeback = pages.writebacks[folio];
     if (writeback && window.dir === DmaDir.toDevice) {
-      if (!writeback.ownMapping) {
-        writeback.ownMapping = true;
-        return pinned ? FIRST_UNDER_WRITEBACK : WRITEBACK;
-      }
+      if (firstFor(writeback, pfn)) return pinned ? FIRST_UNDER_WRITEBACK : WRITEBACK;
       return pinned ? LATER_UNDER_WRITEBACK : WRITEBACK;
     }
     const got = around.pages.holds(folio, 'get', pfn);
@@ -111,6 +109,17 @@ export class Owners {
     }
     return false;
   };
+}
+
+/** Whether a mapping is the first one of a page since its writeback began; the next one will not be. */
+function firstFor(writeback: Writeback, pfn: number): boolean {
+  if (writeback.ownPage < 0) {
+    writeback.ownPage = pfn;
+    return true;
+  }
+  if (writeback.ownPage === pfn || writeback.ownPages?.has(pfn) === true) return false;
+  (writeback.ownPages ??= new Set()).add(pfn);
+  return true;
 }
 
 /** Pages of a mapping that are asked for their holders. */
