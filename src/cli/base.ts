@@ -7,7 +7,8 @@
 import {string as textArgument} from '@oclif/core/args';
 import type {Interfaces} from '@oclif/core';
 import {Command} from '@oclif/core/command';
-import type {AnyForm, FindingOptions, InputOptions, OutputForm, OutputOptions, RawFlags, Selection} from './flags.js';
+import type {AnyForm, FindingOptions, InputOptions, OutputForm, OutputOptions, RawFlags} from './flags.js';
+import type {Selection} from '../base/selection.js';
 import * as flags from './flags.js';
 import {standingWords} from './standing.js';
 

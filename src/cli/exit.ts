@@ -2,6 +2,7 @@
  * The one place where an exit status is decided (contract, "exit").
  */
 import type {Finding, Report, Severity} from '../results/report.js';
+import {reaches} from '../results/severity.js';
 
 export const ExitCode = {
   /** at least one rule could run, and no finding reaches --fail-on */
@@ -30,13 +31,6 @@ export interface FailOn {
   severity: Severity;
   /** only findings whose verdict is `sure` count */
   sure: boolean;
-}
-
-const RANK: Record<Severity, number> = {note: 0, warning: 1, error: 2};
-
-/** Whether `severity` is at least `min`. */
-export function reaches(severity: Severity, min: Severity): boolean {
-  return RANK[severity] >= RANK[min];
 }
 
 /** Quality counters that mean that events are missing from what was read; advice alone is not one. */

@@ -6,6 +6,7 @@ import type {Pattern} from '../../parsers/prefix/pattern.js';
 import {UserError} from '../io/user-error.js';
 import type {Severity} from '../results/report.js';
 import type {FailOn} from './exit.js';
+import type {KernelVersion, Selection} from '../base/selection.js';
 import * as values from './values.js';
 
 /** Input forms that --from can force. */
@@ -48,7 +49,7 @@ export interface InputOptions {
   from: InputForm | undefined;
   /** what stands before the event in lines of one's own program; undefined: worked out */
   prefix: Pattern | undefined;
-  kernel: values.KernelVersion | undefined;
+  kernel: KernelVersion | undefined;
   pageShift: number | undefined;
   vmemmap: bigint | undefined;
   /** lossy or partly unread input ends with status 3 */
@@ -61,18 +62,6 @@ export type SumBy = (typeof SUMS)[number];
 
 /** Flags that leave findings out; the report tells them as they were typed. */
 const FILTERS = ['pfn', 'time', 'pid', 'comm', 'cpu', 'device', 'inode', 'rule', 'severity', 'finding'];
-
-/** Which pages, tasks and times are reported; empty lists restrict nothing. */
-export interface Selection {
-  pfn: values.Range[];
-  time: values.TimeSpan | undefined;
-  pid: values.Range[];
-  /** whole names, as the trace prints them */
-  comm: string[];
-  cpu: values.Range[];
-  device: string[];
-  inode: values.InodeChoice[];
-}
 
 export interface FindingOptions {
   /** ids; empty for all. Checked against the registry by the command. */

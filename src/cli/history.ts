@@ -18,7 +18,7 @@ import type {TraceOptions} from './base.js';
 import {ExitCode, readingCodeOf} from './exit.js';
 import {judging} from './judging.js';
 import {produce, type Run} from './run.js';
-import type {Range} from './values.js';
+import type {Range} from '../base/selection.js';
 
 /** Page frames of findings that are followed at once. */
 const FOUND_MAX = 10_000;

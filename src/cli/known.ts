@@ -1,8 +1,9 @@
 /** Filters that name what the trace does not have: an error that says what it has, for nothing would be found and mean nothing. */
 import {globMatches} from '../base/glob.js';
 import {INODES_MAX} from '../ledger/trackers/files.js';
-import type {FindingOptions, Selection} from './flags.js';
-import {nearest, type Range} from './values.js';
+import type {Range, Selection} from '../base/selection.js';
+import type {FindingOptions} from './flags.js';
+import {nearest} from './values.js';
 import {UserError} from '../io/user-error.js';
 import type {Reading} from '../run/read.js';
 

@@ -10,7 +10,7 @@ import type {PinsReport} from '../results/pins.js';
 import {namePins, readKallsyms} from '../report/symbols.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode, readingCodeOf} from './exit.js';
-import type {Selection} from './flags.js';
+import type {Selection} from '../base/selection.js';
 import {produce} from './run.js';
 
 export async function runPins(options: TraceOptions<PinsForm>, version: string, kallsyms?: string): Promise<ExitCode> {

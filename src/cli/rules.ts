@@ -3,7 +3,7 @@ import {SOURCES} from '../proof/needs.js';
 import {RULES_RENDERERS} from '../report/rules/index.js';
 import type {EvidenceSource, RulePage, RulesReport} from '../results/rules.js';
 import {RULES, RULES_VERSION} from '../rules/registry.js';
-import type {Need, RuleMeta} from '../rules/types.js';
+import type {Need, RuleMeta} from '../claims/rule-meta.js';
 import {ExitCode} from './exit.js';
 import type {OutputOptions} from './flags.js';
 import {ruleNamed} from './rule-names.js';

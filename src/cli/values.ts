@@ -2,42 +2,8 @@
  * Values of flags: text in, typed value out, or a UserError that says what would have been right.
  */
 import {Pattern, PatternError} from '../../parsers/prefix/pattern.js';
+import type {InodeChoice, Instant, KernelVersion, Range, TimeSpan} from '../base/selection.js';
 import {UserError} from '../io/user-error.js';
-
-/** An inclusive range of integers; a single value has both ends equal. */
-export interface Range {
-  first: number;
-  last: number;
-}
-
-/** An instant as a trace prints it. */
-export interface Instant {
-  /** ns on a clock printed in seconds */
-  ns: bigint;
-  /** the same text read as one number of a counting clock; null when it has a fraction */
-  ticks: bigint | null;
-}
-
-/** `--time A,B`; null where that end is open. */
-export interface TimeSpan {
-  from: Instant | null;
-  to: Instant | null;
-}
-
-/** `--inode`: an inode number, with the device it lives on when that was given. */
-export interface InodeChoice {
-  /** major * 2^20 + minor, as in TraceEvent.devId; null for any device */
-  devId: number | null;
-  ino: number;
-}
-
-/** `--kernel 6.12` */
-export interface KernelVersion {
-  major: number;
-  minor: number;
-  /** as typed */
-  text: string;
-}
 
 /** A flag's value that cannot be read; `like` shows values that can. */
 function wrong(flag: string, text: string, why: string, like: string): UserError {

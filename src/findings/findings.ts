@@ -13,7 +13,7 @@ import type {Cause, Evidence, Finding, FindingPage, Severity, Verdict} from '../
 import {task} from '../words/format.js';
 import {messageOf} from '../words/messages.js';
 import {causesOf} from './causes.js';
-import {decode} from './counts.js';
+import {decode} from '../words/counts.js';
 import {historyOf} from './history-of.js';
 import {keyOf} from './keys.js';
 import {windowsOf} from '../readers/windows.js';

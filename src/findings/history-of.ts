@@ -5,7 +5,7 @@ import type {Ledger} from '../ledger/ledger.js';
 import type {HistoryEntry} from '../results/report.js';
 import {formatDuration} from '../base/duration.js';
 import {directionName} from '../words/direction.js';
-import {decode} from './counts.js';
+import {decode} from '../words/counts.js';
 
 const NAMES: Record<number, string> = {
   [What.alloc]: 'alloc',

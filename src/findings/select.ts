@@ -1,8 +1,7 @@
 /** --pfn, --time, --pid, --comm, --cpu, --device, --inode and --severity: which findings are reported. */
 import {globMatches} from '../base/glob.js';
-import type {Selection} from '../cli/flags.js';
-import {reaches} from '../cli/exit.js';
-import type {Range} from '../cli/values.js';
+import type {Range, Selection} from '../base/selection.js';
+import {reaches} from '../results/severity.js';
 import type {Finding, FindingPage, Severity} from '../results/report.js';
 
 /** Answers for each finding whether it is within what the user asked for. */

@@ -5,8 +5,7 @@
 import {EventKind as K} from '../events/event.js';
 import type {Ledger} from '../ledger/ledger.js';
 import type {RuleStatus} from '../results/report.js';
-import {RULES} from '../rules/registry.js';
-import type {Need, RuleMeta} from '../rules/types.js';
+import type {Need, RuleMeta} from '../claims/rule-meta.js';
 
 /** What gives a kind of evidence: any of these event kinds; how to record it, in words. */
 interface Source {
@@ -156,6 +155,7 @@ export function coverageOf(m: Ledger, meta: RuleMeta): RuleStatus {
   return {id: meta.id, status: 'ran', missing: [], advice: '', lacks: []};
 }
 
-export function coverage(m: Ledger): RuleStatus[] {
-  return RULES.map(({meta}) => coverageOf(m, meta));
+/** How far each rule could judge what is in the trace. */
+export function coverage(m: Ledger, rules: readonly {readonly meta: RuleMeta}[]): RuleStatus[] {
+  return rules.map(({meta}) => coverageOf(m, meta));
 }

@@ -73,7 +73,7 @@ export function judgesOf(ledger: Ledger, options: Pick<AnalyzeOptions, 'longPin_
 
 function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, options: AnalyzeOptions): Report {
   const {ledger: m} = reading;
-  const rules = coverage(m);
+  const rules = coverage(m, RULES);
   // What a rule sees of a trace that lacks its events is no finding: the report says that it could not run.
   const judged = new Set(rules.filter((rule) => rule.status !== 'not-run').map((rule) => rule.id));
   const asked = (f: Finding): boolean =>

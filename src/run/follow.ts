@@ -13,6 +13,7 @@ import {Ledger} from '../ledger/ledger.js';
 import {TimeBase} from '../base/time.js';
 import type {Finding} from '../results/report.js';
 import {coverage} from '../proof/needs.js';
+import {RULES} from '../rules/registry.js';
 import {applyOptions, lookAhead, type ReadOptions} from './read.js';
 import {type Judges, judgesOf} from './analyze.js';
 import {Sorter} from '../order/sorter.js';
@@ -175,7 +176,7 @@ class Follower {
       unrecognised: reader?.counters.unrecognised ?? 0,
       tooLate: sorter?.tooLate ?? 0,
       dropped: this.judges?.findings.dropped ?? 0,
-      notRun: coverage(ledger)
+      notRun: coverage(ledger, RULES)
         .filter((r) => r.status === 'not-run')
         .map((r) => r.id),
     };
@@ -223,7 +224,7 @@ class Follower {
     const settled = this.judges.findings.takeSettled(now, waits);
     if (settled.length === 0) return;
     const runs = new Set(
-      coverage(this.ledger)
+      coverage(this.ledger, RULES)
         .filter((r) => r.status !== 'not-run')
         .map((r) => r.id),
     );

@@ -7,7 +7,7 @@ import type {Ledger} from '../ledger/ledger.js';
 import {coverage, SOURCES} from '../proof/needs.js';
 import type {CpuSpan, DeviceInfo, IdentityInfo, InfoReport, LossSpan, ProbeInfo, ToRecord} from '../results/info.js';
 import {RULES, RULES_VERSION} from '../rules/registry.js';
-import type {Need} from '../rules/types.js';
+import type {Need} from '../claims/rule-meta.js';
 import {basisOf, endingOf} from './basis.js';
 import {type Reading, readTraces, type ReadOptions} from './read.js';
 import {timesOf} from '../words/times.js';
@@ -22,7 +22,7 @@ export async function info(options: InfoOptions): Promise<InfoReport> {
   const reading = await readTraces(options, () => []);
   const {ledger: m} = reading;
   const {inputs, ...basis} = basisOf(reading, options);
-  const rules = coverage(m);
+  const rules = coverage(m, RULES);
   return {
     schema: 'pinscope.info/1',
     ...basis,

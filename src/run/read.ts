@@ -12,7 +12,7 @@ import {
   type TraceReader,
 } from '../../parsers/form.js';
 import {refuseTwoBoots} from './boots.js';
-import type {KernelVersion} from '../cli/values.js';
+import type {KernelVersion} from '../base/selection.js';
 import {type Input, openInputs, PEEK_LIMIT_BYTES} from '../io/input.js';
 import {UserError} from '../io/user-error.js';
 import {EVENT_KINDS, type EventSink} from '../events/event.js';

@@ -1,7 +1,7 @@
 /** The sentence of every finding: the only place with these words. */
 import {formatDuration} from '../base/duration.js';
 import type {Claim} from '../claims/claim.js';
-import type {RuleId} from '../rules/types.js';
+import type {RuleId} from '../claims/claim.js';
 
 /** What a message may name besides the claim's own facts. */
 export interface MessageNames {

@@ -1,4 +1,5 @@
 import {describe, expect, it} from 'vitest';
+import type {Range} from '../../src/base/selection.js';
 import * as values from '../../src/cli/values.js';
 import {UserError} from '../../src/io/user-error.js';
 
@@ -14,7 +15,7 @@ function complaint(run: () => unknown): string {
 }
 
 describe('ranges', () => {
-  const parse = (text: string): values.Range[] => values.parseRanges('pfn', text, '0x2fb0');
+  const parse = (text: string): Range[] => values.parseRanges('pfn', text, '0x2fb0');
 
   it('are lists of numbers and ranges, hex or decimal', () => {
     expect(parse('0x2fb0')).toEqual([{first: 0x2fb0, last: 0x2fb0}]);

@@ -5,7 +5,7 @@ import {beforeAll, describe, expect, inject, it} from 'vitest';
 import {LivePins} from '../../src/readers/pins/live.js';
 import {Spread} from '../../src/readers/pins/spread.js';
 import {Top} from '../../src/readers/pins/top.js';
-import {distribution} from '../../src/report/pins/distribution.js';
+import {distribution} from '../../src/readers/pins/distribution.js';
 import type {PinsReport} from '../../src/results/pins.js';
 import {against, json, linesOf, pinscope, sample} from './pinscope.js';
 

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {folded} from '../../src/report/history/fold.js';
 import {HISTORY_RENDERERS, type HistoryForm} from '../../src/report/history/index.js';
-import {distribution} from '../../src/report/pins/distribution.js';
+import {distribution} from '../../src/readers/pins/distribution.js';
 import {PINS_RENDERERS, type PinsForm} from '../../src/report/pins/index.js';
 import {histogram, livePlot} from '../../src/report/pins/plot.js';
 import {historyReport, pinsReport} from './sample-lives.js';

@@ -1,5 +1,5 @@
 /** Results of the history and pins commands, written by hand after the captures that the sample findings are from. */
-import {distribution} from '../../src/report/pins/distribution.js';
+import {distribution} from '../../src/readers/pins/distribution.js';
 import type {HistoryReport, LifeEntry} from '../../src/results/history.js';
 import type {PinsReport} from '../../src/results/pins.js';
 import {earlyUnpinWithStacks, emptyReport} from './sample-findings.js';

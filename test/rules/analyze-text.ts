@@ -3,7 +3,7 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {analyze, type AnalyzeOptions} from '../../src/run/analyze.js';
-import type {KernelVersion} from '../../src/cli/values.js';
+import type {KernelVersion} from '../../src/base/selection.js';
 import type {Report} from '../../src/results/report.js';
 
 export interface AnalyzeTextOptions {

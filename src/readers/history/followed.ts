@@ -1,5 +1,5 @@
 /** The page frames whose lives are recorded. */
-import type {Range} from '../../cli/values.js';
+import type {Range} from '../../base/selection.js';
 
 export class Followed {
   /** in ascending order, disjoint */

@@ -1,6 +1,6 @@
 /** Recorded lives as the typed result of `pinscope history`. */
 import {BEGINS, ENDS} from '../windows.js';
-import {decode} from '../../findings/counts.js';
+import {decode} from '../../words/counts.js';
 import {timesOf} from '../../words/times.js';
 import type {Gap} from '../../capture/gaps.js';
 import {ORDER_MAX} from '../../events/believable.js';

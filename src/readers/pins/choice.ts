@@ -1,7 +1,6 @@
 /** Which pins count: --pfn, --time, --pid, --comm and --cpu, asked of each taking. */
 import {globMatches} from '../../base/glob.js';
-import type {Selection} from '../../cli/flags.js';
-import type {Range} from '../../cli/values.js';
+import type {Range, Selection} from '../../base/selection.js';
 import type {Ledger} from '../../ledger/ledger.js';
 import type {Reference} from '../../ledger/tables/references.js';
 

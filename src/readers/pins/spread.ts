@@ -2,7 +2,7 @@
  * Times added one by one, and their distribution at the end, in bounded memory: exact while they are few; beyond that
  * percentiles are those of buckets less than 1 % wide, and minimum, maximum and the log2 counts stay exact.
  */
-import {distribution} from '../../report/pins/distribution.js';
+import {distribution} from './distribution.js';
 import type {Distribution} from '../../results/pins.js';
 
 /** Times kept one by one. */

@@ -1,0 +1,35 @@
+import type {RuleId} from './claim.js';
+
+/** Kinds of evidence a rule can need; `coverage.ts` knows which events give each and how to record them. */
+export type Need =
+  | 'pins'
+  | 'unpins'
+  | 'gets'
+  | 'puts'
+  | 'dma-map'
+  | 'dma-unmap'
+  | 'iommu-fault'
+  | 'writeback'
+  | 'free'
+  | 'dirty'
+  | 'counts'
+  | 'migratetype'
+  | 'gup-flags'
+  | 'time';
+
+/** What a rule is, for `pinscope rules` and for coverage. Words only: no code reads meaning out of them. */
+export interface RuleMeta {
+  id: RuleId;
+  /** completes "the page..." */
+  title: string;
+  severity: string;
+  /** without one of these the rule cannot run */
+  needs: readonly Need[];
+  /** without these it runs, and cannot see everything; each with what it then misses */
+  helpedBy: readonly {need: Need; misses: string}[];
+  meaning: string;
+  proof: string;
+  lookAlikes: readonly string[];
+  /** where the kernel states it */
+  kernelDoc: string;
+}
