@@ -10,14 +10,18 @@ export default class History extends TraceCommand {
     "Shows the whole life of some pages, one after the other: every change of a page's count with who did it, what kind of reference it " +
     'was, how that is known and which change it belongs to; the count decoded; DMA and writeback windows drawn beside it; repeats ' +
     'folded; gaps shown. Without --pfn: the pages of the findings, or of one with --around KEY, and then only the changes around its ' +
-    'deciding lines; the trace is then read twice, so it has to be a file. --time restricts the changes shown; the other filters choose ' +
-    'findings, and are for runs without --pfn and --around.\n\n' +
+    'deciding lines; the trace is then read twice, so it has to be a file. --only, and with --pfn or --around also --time, --pid, ' +
+    '--comm, --cpu and --device, restrict the changes shown; without these all filters choose findings.\n\n' +
     'Exit status: 0, 2 usage, unreadable input or no such page, 3 lossy input under --strict.';
   static override examples = [
     {description: 'One page', command: '<%= config.bin %> <%= command.id %> --pfn 0x2fb0 trace.txt'},
     {
       description: 'What is around the deciding lines of a finding, by its key',
       command: '<%= config.bin %> <%= command.id %> --around 3f9a1c02 trace.txt',
+    },
+    {
+      description: 'Pins and DMA of a page, in 5 ms',
+      command: '<%= config.bin %> <%= command.id %> --pfn 0x2fb0 --only pins,dma --time 17.2354,+5ms trace.txt',
     },
     {
       description: 'A range and a page, for a mail',
@@ -35,13 +39,17 @@ export default class History extends TraceCommand {
     ...flags.outputFlags(flags.TEXT_FORMS),
     limit: flags.limitFlag('pages'),
   };
-  static override flags = {around: flags.aroundFlag, kallsyms: flags.kallsymsFlag};
+  static override flags = {around: flags.aroundFlag, only: flags.onlyFlag, kallsyms: flags.kallsymsFlag};
   static override strict = false;
 
   async run(): Promise<void> {
     const options = await this.traceOptions(flags.TEXT_FORMS);
-    const {around, kallsyms} = (await this.parse(History)).flags;
+    const {around, only, kallsyms} = (await this.parse(History)).flags;
     const {runHistory} = await import('../src/cli/history.js');
-    process.exitCode = await runHistory({...options, around: flags.aroundKey(around)}, this.config.version, kallsyms);
+    process.exitCode = await runHistory(
+      {...options, around: flags.aroundKey(around), only: flags.onlyKinds(only)},
+      this.config.version,
+      kallsyms,
+    );
   }
 }

@@ -3,7 +3,6 @@ import {analyzeReading} from '../run/analyze.js';
 import {chosenKeys} from '../findings/choose.js';
 import {groupsOf} from '../findings/groups.js';
 import {checkKnown} from './known.js';
-import {readingRemarks} from '../words/remarks.js';
 import {selector} from '../findings/select.js';
 import {UserError} from '../io/user-error.js';
 import {REPORT_RENDERERS} from '../report/index.js';
@@ -23,7 +22,6 @@ export async function runAnalyze(options: TraceOptions, version: string, kallsym
       () => [],
     );
     if (report.partial === undefined) checkKnown(reading, options);
-    if (options.verbose) for (const line of readingRemarks(report)) process.stderr.write(`pinscope: ${line}\n`);
     if (symbols) nameReport(report, symbols);
     const chosen = chosenOf(report, options);
     const {by} = options;

@@ -183,6 +183,17 @@ export const aroundFlag = Flags.string({
   helpGroup: 'SELECTION',
 });
 
+/** Kinds of changes that --only names. */
+export const CHANGES = ['pins', 'gets', 'dma', 'writeback', 'dirty', 'life', 'counts'] as const;
+
+export const onlyFlag = list(`only changes of these kinds: ${CHANGES.join(', ')}`, 'KIND[,KIND...]', 'SELECTION');
+
+export function onlyKinds(given: readonly string[] | undefined): (typeof CHANGES)[number][] {
+  if (given === undefined || given.length === 0) return [];
+  const kinds = values.parseList('only', given.join(','), 'pins,dma');
+  return kinds.map((kind) => values.parseWord('only', kind, CHANGES));
+}
+
 /** The key that --around names, or how it begins; undefined: not given. */
 export function aroundKey(value: string | undefined): string | undefined {
   if (value === undefined) return undefined;

@@ -15,6 +15,7 @@ import {reaches} from '../results/severity.js';
 import {ExitCode, type FailOn} from './exit.js';
 import {refuseOverwriting} from './run.js';
 import {watchInterrupts} from './interrupt.js';
+import {checkKnown} from './known.js';
 import {judging} from './judging.js';
 
 export async function runFollow(options: TraceOptions, version: string): Promise<ExitCode> {
@@ -74,6 +75,10 @@ export async function runFollow(options: TraceOptions, version: string): Promise
     };
     await output.write(to === 'ndjson' ? lastLines(end) : summary(end));
     await output.commit();
+    const unknown = unknownName(followed, options);
+    if (unknown !== undefined && end.ended === undefined) throw unknown;
+    // what was stopped may not have come to it yet
+    if (unknown !== undefined && !options.quiet) process.stderr.write(`pinscope: so far: ${unknown.message}\n`);
     return failed ? ExitCode.finding : ExitCode.clean;
   } catch (error) {
     await output.abort();
@@ -82,6 +87,17 @@ export async function runFollow(options: TraceOptions, version: string): Promise
     bytes?.close();
     interruption.release();
   }
+}
+
+/** Names of filters can be looked up only when all has come. */
+function unknownName({ledger}: Followed, options: TraceOptions): UserError | undefined {
+  try {
+    checkKnown({ledger, inputs: []}, options);
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+  return undefined;
 }
 
 /** What was told so far. */

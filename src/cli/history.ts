@@ -1,11 +1,11 @@
 /** `pinscope history`: the lives of some pages, whole. */
 import {stat} from 'node:fs/promises';
-import {analyze, analyzeReading, type AnalyzeOptions} from '../run/analyze.js';
+import {analyzeReading, type AnalyzeOptions} from '../run/analyze.js';
 import {chosenKeys} from '../findings/choose.js';
 import {checkKnown, hexHint} from './known.js';
 import {selector} from '../findings/select.js';
 import {Followed} from '../readers/history/followed.js';
-import {narrowAround, narrowToTime} from '../readers/history/narrow.js';
+import {type ChangeKind, marked, narrowAround, narrowTo, narrowToKinds} from '../readers/history/narrow.js';
 import {Recorder} from '../readers/history/recorder.js';
 import {absentOf, pagesOf} from '../readers/history/report.js';
 import {UserError} from '../io/user-error.js';
@@ -23,8 +23,8 @@ import type {Range} from '../base/selection.js';
 /** Page frames of findings that are followed at once. */
 const FOUND_MAX = 10_000;
 
-/** `around`: the key of a finding, or how it begins. */
-export type HistoryOptions = TraceOptions<HistoryForm> & {around: string | undefined};
+/** `around`: the key of a finding, or how it begins; `only`: kinds of changes, none for all. */
+export type HistoryOptions = TraceOptions<HistoryForm> & {around: string | undefined; only: readonly ChangeKind[]};
 
 export async function runHistory(options: HistoryOptions, version: string, kallsyms?: string): Promise<ExitCode> {
   const asked = options.selection.pfn.length > 0;
@@ -37,7 +37,7 @@ export async function runHistory(options: HistoryOptions, version: string, kalls
     let cut = 0;
     let around: Finding | undefined;
     if (!asked) {
-      const {report, reading} = await analyzeReading({...judged, selected: selector(options), ...run}, () => []);
+      const {report, reading} = await analyzeReading({...judged, selected: choosing(options), ...run}, () => []);
       if (run.signal.aborted) {
         throw new UserError('stopped before the pages of the findings were read', {next: 'name pages with --pfn'});
       }
@@ -62,21 +62,28 @@ export async function runHistory(options: HistoryOptions, version: string, kalls
     if (result.pages.length > 0 || result.partial !== undefined) return {result, code: readingCodeOf(result, options)};
     const remark =
       seen.length > 0
-        ? `no change of these pages is within ${options.around === undefined ? '--time' : `--around ${options.around}`}`
+        ? `no change of these pages is within ${withinText(options)}`
         : `no event names any of these pages${hexHint(options.filters)}`;
     return {result, code: ExitCode.usage, remark};
   });
 }
 
-/** Filters choose findings; where the pages are named already, by --pfn or by one finding, they would do nothing. */
+/** Which findings are told: where the pages are named, all, for the filters then are about single changes. */
+function choosing(options: HistoryOptions): (finding: Finding) => boolean {
+  const {selection, around} = options;
+  if (around === undefined && selection.pfn.length === 0) return selector(options);
+  const none = {pfn: [], time: undefined, pid: [], comm: [], cpu: [], device: [], inode: []};
+  return selector({...options, selection: none});
+}
+
+/** Filters of single changes: they restrict what is shown of pages that are named already. */
+const OF_CHANGES = ['--time', '--pid', '--comm', '--cpu', '--device'];
+
+/** The other filters choose findings: where the pages are named, by --pfn or by one finding, they would do nothing. */
 function checkFilters({around, filters, selection}: HistoryOptions): void {
-  const [named, free] =
-    around !== undefined
-      ? ['--around', []]
-      : selection.pfn.length > 0
-        ? ['--pfn', ['--pfn', '--time']]
-        : ['', filters.map(({flag}) => flag)];
-  const idle = filters.filter(({flag}) => !free.includes(flag)).map(({flag}) => flag);
+  const named = around !== undefined ? '--around' : selection.pfn.length > 0 ? '--pfn' : '';
+  if (named === '') return;
+  const idle = filters.filter(({flag}) => flag !== named && !OF_CHANGES.includes(flag)).map(({flag}) => flag);
   if (idle.length === 0) return;
   const flags = idle.join(', ');
   const why =
@@ -86,21 +93,35 @@ function checkFilters({around, filters, selection}: HistoryOptions): void {
   throw new UserError(`${flags} with ${named} ${why}`, {next: `leave out ${flags} or ${named}`});
 }
 
+function withinText({around, filters}: HistoryOptions): string {
+  const typed = filters.filter(({flag}) => flag !== '--pfn').map(({flag, value}) => `${flag} ${value}`);
+  return [...(around === undefined ? [] : [`--around ${around}`]), ...typed].join(' ');
+}
+
 function findingOf(report: Report, key: string): Finding {
   const [full] = chosenKeys(report.findings, [key], '--around');
   return report.findings.find((finding) => finding.key === full)!;
 }
 
-/** Leaves in what --around or --time asks for, and tells what was asked. */
+/** Leaves in what was asked for, and tells what that was. Without --pfn and --around only --time is about single changes. */
 function narrow(result: HistoryReport, options: HistoryOptions, around: Finding | undefined): void {
-  const {time} = options.selection;
+  const {time, pid, comm, cpu, device, pfn} = options.selection;
   const before = result.pages.length;
   if (around !== undefined) {
     const {id, key, rule, severity, verdict, message} = around;
     result.around = {id, key, rule, severity, verdict, message};
     result.pages = narrowAround(result.pages, around);
-  } else if (time !== undefined) result.pages = narrowToTime(result.pages, time);
+  }
+  const named = around !== undefined || pfn.length > 0;
+  const wanted = named ? {time, pid, comm, cpu, device} : {time, pid: [], comm: [], cpu: [], device: []};
+  if (time !== undefined || (named && pid.length + comm.length + cpu.length + device.length > 0))
+    result.pages = narrowTo(result.pages, wanted, around !== undefined);
+  if (options.only.length > 0) {
+    result.pages = narrowToKinds(result.pages, options.only);
+    result.only = [...options.only];
+  }
   const filters = options.filters.filter(({flag}) => flag !== '--pfn');
+  if (named) result.named = true;
   if (filters.length > 0) result.filters = filters;
   const count = before - result.pages.length;
   if (count === 0) return;
@@ -117,22 +138,27 @@ async function recorded(
   judged: Omit<AnalyzeOptions, 'selected' | 'signal' | 'onOpen'>,
   run: Run,
   ranges: readonly Range[],
-  options: TraceOptions<HistoryForm>,
+  options: HistoryOptions,
   asked: boolean,
 ): Promise<HistoryReport> {
   const followed = new Followed(ranges);
   let recorder!: Recorder;
   let ledger!: Ledger;
-  const report = await analyze({
-    ...judged,
-    // Findings are numbered as `pinscope analyze` with the same flags but --pfn does.
-    selected: selector({...options, selection: {...options.selection, pfn: []}}),
-    ...run,
-    recorder: (m) => {
-      ledger = m;
-      return (recorder = new Recorder(m, followed));
+  const {report, reading} = await analyzeReading(
+    {
+      ...judged,
+      ...run,
+      selected: choosing(options),
+      recorder: (m) => {
+        ledger = m;
+        return (recorder = new Recorder(m, followed));
+      },
     },
-  });
+    () => [],
+  );
+  // pages that are not there are told one by one
+  if (asked && report.partial === undefined)
+    checkKnown(reading, {...options, selection: {...options.selection, pfn: []}});
   recorder.end();
   const {tool, command, inputs, clock, span, kernel, quality, timing, partial} = report;
   if (recorder.notKept > 0) {
@@ -153,7 +179,10 @@ async function recorded(
     span,
     kernel,
     quality,
-    pages: pagesOf(ledger, recorder, report.findings, asked),
+    pages: marked(
+      pagesOf(ledger, recorder, report.findings, asked),
+      options.around === undefined ? report.findings : [],
+    ),
     absent: absentOf(ledger, recorder, followed),
     timing,
     ...(partial === undefined ? {} : {partial}),

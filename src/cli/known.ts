@@ -10,9 +10,9 @@ import type {Reading} from '../run/read.js';
 /** Names that an error lists. */
 const LISTED = 8;
 
-/** Throws UserError for the first filter that names nothing of the trace. */
+/** Throws UserError for the first filter that names nothing of the trace. Without inputs, as of a followed trace, CPUs are not looked up. */
 export function checkKnown(
-  {ledger: m, inputs}: Reading,
+  {ledger: m, inputs}: Pick<Reading, 'ledger' | 'inputs'>,
   {selection: s, filters}: {selection: Selection; filters: FindingOptions['filters']},
 ): void {
   const tasks = m.evidence.tasks.all();
@@ -30,7 +30,7 @@ export function checkKnown(
     reader.counters.firstTime.forEach((t, cpu) => {
       if (!Number.isNaN(t)) cpus.add(cpu);
     });
-  numbers('--cpu', s.cpu, 'CPU', [...cpus], String);
+  if (inputs.length > 0) numbers('--cpu', s.cpu, 'CPU', [...cpus], String);
   if (s.inode.length > 0) {
     const known = [...m.files.inodes];
     // of more files than are told apart, any may be meant

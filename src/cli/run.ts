@@ -7,6 +7,7 @@ import {stat} from 'node:fs/promises';
 import type {Input} from '../io/input.js';
 import {openOutput, unwritable} from '../io/output.js';
 import {UserError} from '../io/user-error.js';
+import {readingRemarks} from '../words/remarks.js';
 import type {Renderer, RenderOptions} from '../report/render.js';
 import {type ExitCode, signalCode} from './exit.js';
 import type {AnyForm, OutputOptions} from './flags.js';
@@ -79,6 +80,7 @@ export async function produce<T>(
   try {
     const {result, code, remark, shown} = await work({signal: interruption.signal, onOpen});
     progress?.stop();
+    if (options.verbose && isRead(result)) tellReading(result);
     const {color, width, whole, limit} = options;
     const rendering = {color, width, whole, ...(limit === undefined ? {} : {limit}), ...shown};
     for (const piece of render(result, rendering)) {
@@ -96,6 +98,17 @@ export async function produce<T>(
   } finally {
     interruption.release();
   }
+}
+
+type Read = Parameters<typeof readingRemarks>[0];
+
+function isRead(result: unknown): result is Read {
+  return result !== null && typeof result === 'object' && 'inputs' in result && 'kernel' in result;
+}
+
+/** What --verbose says of an input, on standard error. */
+export function tellReading(read: Read): void {
+  for (const line of readingRemarks(read)) process.stderr.write(`pinscope: ${line}\n`);
 }
 
 function unwritableOr(error: unknown, file: string | undefined): unknown {

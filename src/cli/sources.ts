@@ -9,6 +9,7 @@ import type {TraceOptions} from './base.js';
 import type {AnyForm} from './flags.js';
 import {judging} from './judging.js';
 import {type Progress, showProgress} from './progress.js';
+import {tellReading} from './run.js';
 
 /** What SQL and comparisons read: folders as they are, each trace as a ledger in a temporary folder. */
 export class Sources {
@@ -50,13 +51,15 @@ export class Sources {
     const folder = path.join(this.temporary, String(++this.ledgers));
     let progress: Progress | undefined;
     try {
-      await writeLedger({
+      const {report} = await writeLedger({
         ...(await judging(this.options, this.version)),
         traces: trace === '-' && this.options.traces.length === 0 ? [] : [trace],
         ...{folder, form: await tableForm('parquet'), partitions: [], tables: []},
         signal: this.signal,
         onOpen: (inputs) => (progress = showProgress(inputs, this.options)),
       });
+      progress?.stop();
+      if (this.options.verbose) tellReading(report);
     } finally {
       progress?.stop();
     }

@@ -7,7 +7,12 @@ export interface Paint {
   bad(text: string): string;
   strong(text: string): string;
   faint(text: string): string;
+  /** what a change is about */
+  change(kind: keyof typeof CHANGES, text: string): string;
 }
+
+/** Blue, cyan, yellow and magenta: none of them a severity's weight. */
+const CHANGES = {pin: '34', get: '36', dma: '33', writeback: '35'} as const;
 
 const CODES: Record<Severity, string> = {error: '1;31', warning: '33', note: '36'};
 
@@ -19,5 +24,6 @@ export function paint(color: boolean): Paint {
     bad: as('1;31'),
     strong: as('1'),
     faint: as('2'),
+    change: (kind, text) => as(CHANGES[kind])(text),
   };
 }

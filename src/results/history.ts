@@ -17,6 +17,10 @@ export interface HistoryReport extends Pick<
   around?: Pick<Finding, 'id' | 'key' | 'rule' | 'severity' | 'verdict' | 'message'>;
   /** filters other than --pfn, as typed: `{flag: '--time', value: '17.2,+5ms'}` */
   filters?: {flag: string; value: string}[];
+  /** the pages were named, by --pfn or --around: filters are about changes, else about findings */
+  named?: true;
+  /** with --only: the kinds of changes that are shown */
+  only?: string[];
 }
 
 export interface PageHistory {
@@ -52,13 +56,15 @@ export interface Generation {
   windows: Window[];
   /** windows that touch none of the changes shown */
   windows_left_out?: number;
+  /** changes of other kinds than --only names */
+  changes_left_out?: number;
   /** ids of findings about this generation */
   findings: string[];
 }
 
 /** A change; `what` is `left-out` where --around or --time left some out, the first of which it stands for. */
 export interface LifeEntry extends HistoryEntry {
-  /** with --around: what it decides of the finding: `F1: unpin` */
+  /** what it decides of a finding: `F1: unpin` */
   decides?: string;
   /** the other half of a taking or dropping, a map or unmap, where it is known */
   pair: Pairing | null;

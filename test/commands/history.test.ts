@@ -183,6 +183,34 @@ describe('pinscope history', () => {
     });
   });
 
+  it('shows the changes of some tasks, CPUs, devices and kinds alone, and marks those that decide', () => {
+    const trace = sample('ftrace/unpin-while-dma');
+    const shown = (...words: string[]): LifeEntry[] =>
+      entries(json<HistoryReport>('history', '--pfn', '0x2fb0', ...words, trace)).filter(
+        ({what}) => what !== 'left-out',
+      );
+    const all = shown();
+    expect(all.filter(({decides}) => decides !== undefined).map(({decides}) => decides)).toEqual([
+      'F1: pin',
+      'F1: dma-map',
+      'F1: unpin',
+      'F1: dma-unmap',
+    ]);
+    expect(shown('--comm', 'w*')).toHaveLength(all.length);
+    const dma = shown('--device', 'pinbug.0');
+    expect(new Set(dma.map(({what}) => what))).toEqual(new Set(['dma-map', 'dma-unmap']));
+    expect(shown('--only', 'dma').map(({line}) => line)).toEqual(
+      all.filter(({what, decides}) => decides !== undefined || what.startsWith('dma-')).map(({line}) => line),
+    );
+    const {pages, only} = json<HistoryReport>('history', '--pfn', '0x2fb0', '--only', 'pins,life', trace);
+    expect(only).toEqual(['pins', 'life']);
+    expect(pages[0]?.generations[0]?.changes_left_out).toBeGreaterThan(1);
+    expect(pages[0]?.generations[0]?.windows.every(({kind}) => kind === 'pin')).toBe(true);
+    expect(against('pinscope.history.2.json', json('history', '--pfn', '0x2fb0', '--only', 'pins', trace))).toBe('');
+    const around = json<HistoryReport>('history', '--around', 'a4a217fa', '--only', 'life', trace);
+    expect(entries(around).some(({decides}) => decides !== undefined)).toBe(true);
+  });
+
   it('shows the changes within --time alone, and says how many are not shown', () => {
     const trace = sample('ftrace/unpin-while-dma');
     const report = json<HistoryReport>('history', '--pfn', '0x2fb0', '--time', '17.2322,17.2387', trace);
@@ -198,9 +226,14 @@ describe('pinscope history', () => {
   });
 
   it.each([
-    [['--pfn', '0x2fb0', '--pid', '1'], '--pid with --pfn chooses among findings, and --pfn names the pages'],
-    [['--pfn', '0x2fb0', '--device', 'foo'], '--device with --pfn'],
-    [['--around', 'a4a217fa', '--time', '1,2'], '--time with --around does nothing: --around names one finding'],
+    [['--pfn', '0x2fb0', '--rule', 'pin-leak'], '--rule with --pfn chooses among findings, and --pfn names the pages'],
+    [['--pfn', '0x2fb0', '--pid', '1'], '--pid 1: no task of this trace has this number'],
+    [['--pfn', '0x2fb0', '--only', 'pin'], 'did you mean pins?'],
+    [['--pfn', '0x2fb0', '--device', 'foo'], '--device foo: no device of this trace is named so'],
+    [
+      ['--around', 'a4a217fa', '--severity', 'error'],
+      '--severity with --around does nothing: --around names one finding',
+    ],
     [['--around', 'a4a217fa', '--pfn', '1'], '--pfn with --around'],
     [['--around', 'F1'], 'F1 is a place in one report'],
     [['--comm', 'nobody'], '--comm nobody: no task of this trace is named so'],

@@ -1,3 +1,4 @@
+import type {LifeEntry} from '../../src/results/history.js';
 import * as fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {folded} from '../../src/report/history/fold.js';
@@ -104,6 +105,58 @@ describe('history', () => {
   it.each(['table', 'mail', 'markdown'] as const)('lets nothing hostile into %s', (form) => {
     // eslint-disable-next-line no-control-regex
     expect(history(form, hostile(historyReport()))).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+  });
+
+  /** A round of I/O: a pin in two halves, a mapping, a drop by whoever is there; `us` long. */
+  function round(at: number, us: number, order: ('map' | 'unmap' | 'unpin')[]): LifeEntry[] {
+    const entry = historyReport().pages[0]!.generations[0]!.entries[1]!;
+    const words = ['pin', 'pin', ...order];
+    return words.map((word, step) => ({
+      ...entry,
+      what: {pin: 'taken', unpin: 'dropped', map: 'dma-map', unmap: 'dma-unmap'}[word]!,
+      kind: word.endsWith('pin') ? 'pin' : null,
+      delta: word === 'pin' ? [1, 1023][step]! : word === 'unpin' ? -1024 : null,
+      task: word === 'pin' ? 'wl' : `t${at}`,
+      line: at * 10 + step,
+      t_ns: String(at * 1_000_000 + Math.round((step * us * 1000) / (words.length - 1))),
+      note: null,
+      counts: null,
+      pair: null,
+    }));
+  }
+  const good = ['map', 'unmap', 'unpin'] as ('map' | 'unmap' | 'unpin')[];
+
+  it('folds equal rounds of I/O, with the least and the most that one took', () => {
+    const report = historyReport();
+    const [generation] = report.pages[0]!.generations;
+    const rounds = (from: number, to: number): LifeEntry[] =>
+      Array.from({length: to - from}, (_, i) => round(from + i, 90 + i, good)).flat();
+    const early = round(30, 500, ['map', 'unpin', 'unmap']);
+    generation!.entries = [...rounds(10, 30), ...early, ...rounds(31, 40)];
+    generation!.windows = [];
+    const text = history('table', report).replaceAll(/\s+/g, ' ');
+    expect(text).toContain('20 times:');
+    expect(text).toContain('pin, map, unmap, unpin; 90 us to 109 us each; until');
+    expect(text).toContain('9 times:');
+    // the one in another order stands alone
+    expect(text.match(/dropped pin/g)).toHaveLength(1);
+  });
+
+  it('folds no round that decides a finding', () => {
+    const report = historyReport();
+    const [generation] = report.pages[0]!.generations;
+    generation!.entries = Array.from({length: 9}, (_, i) => round(i, 90, good)).flat();
+    generation!.entries[4 * 5 + 4]!.decides = 'F1: unpin';
+    const text = history('table', report);
+    expect(text.match(/4 times:/g)).toHaveLength(2);
+    expect(text).toContain('^^^ F1: unpin');
+  });
+
+  it('colours by kind on a terminal that has colours, and says the same', () => {
+    const coloured = [...HISTORY_RENDERERS.table(historyReport(), {...plain, color: true})].join('');
+    expect(coloured).toContain('\u001b[34m');
+    // eslint-disable-next-line no-control-regex
+    expect(coloured.replaceAll(/\u001b\[[\d;]*m/g, '')).toBe(history('table'));
   });
 
   it('unfolds to what it folded', () => {

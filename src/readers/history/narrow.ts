@@ -1,4 +1,5 @@
 /** Lives cut to what was asked for: the changes around a finding's deciding lines, or those within a span of time. */
+import {globMatches} from '../../base/glob.js';
 import {counted} from '../../words/format.js';
 import type {Generation, LifeEntry, PageHistory} from '../../results/history.js';
 import type {Finding, FindingPage, Window} from '../../results/report.js';
@@ -33,18 +34,122 @@ export function narrowAround(pages: readonly PageHistory[], finding: Finding): P
   });
 }
 
-/** Only the changes within a span of time. Those whose time is not known are left out, and counted. */
-export function narrowToTime(pages: readonly PageHistory[], span: Span): PageHistory[] {
-  return narrowed(pages, ({entries}) =>
-    entries.map((entry) => {
-      const at = momentOf(entry);
-      if (at === null) return false;
-      const unit = entry.t_ticks === undefined ? 'ns' : 'ticks';
-      const from = span.from?.[unit] ?? null;
-      const to = span.to?.[unit] ?? null;
-      return (from === null || at >= from) && (to === null || at <= to);
-    }),
+/** The pages, with the changes marked that decide findings about them. */
+export function marked(pages: readonly PageHistory[], findings: readonly Finding[]): PageHistory[] {
+  const byId = new Map(findings.map((finding) => [finding.id, finding]));
+  for (const {generations} of pages)
+    for (const {findings: ids, entries} of generations) {
+      const roles = new Map<string, string>();
+      for (const id of ids)
+        for (const {input, line, role} of byId.get(id)?.evidence ?? []) {
+          const place = `${input}:${line}`;
+          const before = roles.get(place);
+          roles.set(place, `${before === undefined ? '' : `${before}; `}${id}: ${role}`);
+        }
+      for (const entry of entries) {
+        const decides = entry.what === 'gap' ? undefined : roles.get(`${entry.input}:${entry.line}`);
+        if (decides !== undefined) entry.decides = decides;
+      }
+    }
+  return [...pages];
+}
+
+/** What changes are asked for; each that is left out restricts nothing. Deciding lines of --around stay. */
+export interface Wanted {
+  time?: Span | undefined;
+  /** by whom and where it was done */
+  pid: readonly NumberRange[];
+  cpu: readonly NumberRange[];
+  comm: readonly string[];
+  /** mapped by one of these devices: every other change is left out */
+  device: readonly string[];
+}
+
+interface NumberRange {
+  first: number;
+  last: number;
+}
+
+/** Only the changes that are wanted, the others counted where they stood; what is not known of a change is not what was asked for. */
+export function narrowTo(pages: readonly PageHistory[], wanted: Wanted, around: boolean): PageHistory[] {
+  const {time, pid, cpu, comm, device} = wanted;
+  return narrowed(pages, ({entries, windows}) => {
+    const lines = device.length === 0 ? null : linesOf(windows, device);
+    return entries.map(
+      (entry) =>
+        (around && entry.decides !== undefined) ||
+        ((time === undefined || inSpan(entry, time)) &&
+          (pid.length === 0 || within(pid, entry.pid)) &&
+          (cpu.length === 0 || within(cpu, entry.cpu)) &&
+          (comm.length === 0 || comm.some((pattern) => entry.task !== null && globMatches(pattern, entry.task))) &&
+          (lines === null || lines.has(`${entry.input}:${entry.line}`))),
+    );
+  });
+}
+
+/** Where the mappings of these devices begin and end. */
+function linesOf(windows: readonly Window[], device: readonly string[]): Set<string> {
+  const of = windows.filter(
+    ({kind, label}) => kind === 'dma' && device.some((pattern) => globMatches(pattern, label.replace(/ [^ ]*$/, ''))),
   );
+  return new Set(of.flatMap(({input, start_line, end_line}) => [`${input}:${start_line}`, `${input}:${end_line}`]));
+}
+
+function within(ranges: readonly NumberRange[], value: number | null): boolean {
+  return value !== null && ranges.some(({first, last}) => value >= first && value <= last);
+}
+
+function inSpan(entry: LifeEntry, span: Span): boolean {
+  const at = momentOf(entry);
+  if (at === null) return false;
+  const unit = entry.t_ticks === undefined ? 'ns' : 'ticks';
+  const from = span.from?.[unit] ?? null;
+  const to = span.to?.[unit] ?? null;
+  return (from === null || at >= from) && (to === null || at <= to);
+}
+
+/** Kinds of changes that --only names. */
+export type ChangeKind = 'pins' | 'gets' | 'dma' | 'writeback' | 'dirty' | 'life' | 'counts';
+
+function kindOf({what, kind}: LifeEntry): ChangeKind {
+  if (kind === 'pin') return 'pins';
+  if (kind === 'get') return 'gets';
+  if (what === 'dma-map' || what === 'dma-unmap') return 'dma';
+  if (what === 'writeback-start' || what === 'writeback-end') return 'writeback';
+  if (what === 'dirty' || what === 'clean') return 'dirty';
+  return what === 'alloc' || what === 'free' || what === 'cache-add' || what === 'cache-delete' ? 'life' : 'counts';
+}
+
+/**
+ * Only changes of these kinds, with the windows of the same kinds. The others are counted for each generation, not where they stood:
+ * there are some between any two. Gaps, and what decides a finding, stay.
+ */
+export function narrowToKinds(pages: readonly PageHistory[], only: readonly ChangeKind[]): PageHistory[] {
+  const windowKinds: Record<Window['kind'], ChangeKind> = {
+    pin: 'pins',
+    get: 'gets',
+    dma: 'dma',
+    writeback: 'writeback',
+  };
+  return pages.map((page) => ({
+    ...page,
+    generations: page.generations.map((generation) => {
+      const entries = generation.entries.filter(
+        (entry) =>
+          entry.what === 'gap' ||
+          entry.what === 'left-out' ||
+          entry.decides !== undefined ||
+          only.includes(kindOf(entry)),
+      );
+      const out = generation.entries.length - entries.length;
+      return {
+        ...generation,
+        entries,
+        windows: generation.windows.filter(({kind}) => only.includes(windowKinds[kind])),
+        ...(out > 0 ? {changes_left_out: out} : {}),
+      };
+    }),
+  }));
 }
 
 /** The first change at or after the beginning of the finding on a page, and the last at or before its end. */

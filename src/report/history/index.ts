@@ -6,7 +6,7 @@ import {factLines} from '../finding-text.js';
 import {bytes, counted, number, wrap} from '../../words/format.js';
 import {continued, MAIL_WIDTH} from '../mail.js';
 import {fold, table} from '../markdown.js';
-import {paint} from '../paint.js';
+import {paint, type Paint} from '../paint.js';
 import {shownCount, type Renderer, type RenderOptions} from '../render.js';
 import {clockText, commandText, cutText, kernelText} from '../../words/words.js';
 import {absentText, generationTitle, lifeLines} from './lines.js';
@@ -27,7 +27,7 @@ const renderTable: Renderer<HistoryReport> = function* (report, options) {
     for (const at of page.generations.keys()) {
       yield '\n';
       for (const line of wrap(generationTitle(page, at), width, '  ', '')) yield `${color.strong(line)}\n`;
-      yield* generationLines(page, at, nounOfAll(report.inputs), width);
+      yield* generationLines(page, at, nounOfAll(report.inputs), width, color);
     }
   }
   yield* closing(report, hidden, width);
@@ -107,25 +107,33 @@ function opening(report: HistoryReport): [string, string][] {
 }
 
 /** What --around or the filters restrict this to; null where nothing does. */
-function showsText({around, filters = []}: HistoryReport): string | null {
+function showsText({around, filters = [], named, only}: HistoryReport): string | null {
+  const parts: string[] = [];
   if (around !== undefined) {
     const {id, key, rule, severity, verdict, message} = around;
-    return `what is around the deciding lines (^^^) of ${id}, key ${key}: ${severity} ${rule} (${verdict}): ${message}`;
+    parts.push(
+      `what is around the deciding lines (^^^) of ${id}, key ${key}: ${severity} ${rule} (${verdict}): ${message}`,
+    );
   }
   const typed = (list: typeof filters): string => list.map(({flag, value}) => `${flag} ${value}`).join(' ');
-  const choosing = filters.filter(({flag}) => flag !== '--time');
-  const time = filters.filter(({flag}) => flag === '--time');
-  const parts = [
-    ...(choosing.length > 0 ? [`pages of the findings within ${typed(choosing)}`] : []),
-    ...(time.length > 0 ? [`only changes within ${typed(time)}`] : []),
-  ];
+  const choosing = named === true ? [] : filters.filter(({flag}) => flag !== '--time');
+  const changes = filters.filter((filter) => !choosing.includes(filter));
+  if (choosing.length > 0) parts.push(`pages of the findings within ${typed(choosing)}`);
+  if (changes.length > 0) parts.push(`only changes within ${typed(changes)}`);
+  if (only !== undefined) parts.push(`only ${only.join(', ')}`);
   return parts.length === 0 ? null : parts.join('; ');
 }
 
-function* generationLines(page: PageHistory, at: number, noun: Noun, width: number): Iterable<string> {
+function* generationLines(
+  page: PageHistory,
+  at: number,
+  noun: Noun,
+  width: number,
+  color: Paint = paint(false),
+): Iterable<string> {
   const generation = page.generations[at];
   if (generation === undefined) return;
-  for (const line of lifeLines(generation, noun, width, '  ')) yield `${line}\n`;
+  for (const line of lifeLines(generation, noun, width, '  ', color)) yield `${line}\n`;
   const others = at === page.generations.length - 1 ? (page.generations_left_out ?? 0) : 0;
   if (others > 0) yield `\n  ${counted(others, 'other generation')} of ${page.pfn}: see --pfn ${page.pfn}\n`;
 }

@@ -3,6 +3,7 @@ import type {Noun} from '../../words/place.js';
 import {ascii, printable} from '../../words/clean.js';
 import {change} from '../finding-text.js';
 import {between, clip, counted, decodedBrief, duration, number, task, time, wrap} from '../../words/format.js';
+import {paint, type Paint} from '../paint.js';
 import {stackLines, trimmed} from '../stacks.js';
 import type {Window} from '../../results/report.js';
 import {endText} from '../../words/words.js';
@@ -52,10 +53,18 @@ export function generationTitle(page: PageHistory, at: number): string {
 }
 
 /** The life itself: bars of what was open, time, CPU, task, change, count decodedBrief, line; notes under their entry. */
-export function lifeLines(generation: Generation, noun: Noun, width: number, indent: string): string[] {
-  const windows = generation.windows.filter((window) => window.kind === 'dma' || window.kind === 'writeback');
-  const barred = windows.slice(0, MOST_BARS);
+export function lifeLines(
+  generation: Generation,
+  noun: Noun,
+  width: number,
+  indent: string,
+  color: Paint = paint(false),
+): string[] {
   const items = folded(generation.entries);
+  const all = generation.windows.filter((window) => window.kind === 'dma' || window.kind === 'writeback');
+  // those of rounds that are folded are told by the line that folds them
+  const windows = withoutFolded(all, items);
+  const barred = windows.slice(0, MOST_BARS);
   const most = width > 80 ? MOST_TASK.wide : MOST_TASK.narrow;
   const rows = items.map((item) => ('pattern' in item ? foldRow(item, noun, most) : entryRow(item, noun, most)));
   const barsWidth = Math.max(barred.length, 0);
@@ -72,19 +81,50 @@ export function lifeLines(generation: Generation, noun: Noun, width: number, ind
   const out = [line(heads).length <= width ? line(heads) : line(heads.slice(0, 6))];
   rows.forEach((row, at) => {
     const text = line(cells[at] ?? []);
+    const kind = kindOf(items[at]);
+    const shown = (rows: string): string => (kind === null ? rows : color.change(kind, rows));
     if (row.cells.every((cell) => cell === '')) {
       // only what its notes say
-    } else if (text.length <= width) out.push(text);
+    } else if (text.length <= width) out.push(shown(text));
     else
       out.push(
-        line((cells[at] ?? []).slice(0, 6)),
+        shown(line((cells[at] ?? []).slice(0, 6))),
         ...under(cells[at], widths, `count ${row.cells[5] ?? ''}`, width, indent, barsWidth),
       );
-    for (const note of row.notes) out.push(...under(cells[at], widths, note, width, indent, barsWidth));
+    for (const note of row.notes) {
+      const lines = under(cells[at], widths, note, width, indent, barsWidth);
+      out.push(...lines.map(note.startsWith('^^^') ? color.bad : color.faint));
+    }
   });
+  const more: string[] = [];
+  const inFolds = all.length - windows.length;
+  if (inFolds > 0) more.push(`${counted(inFolds, 'more window')} in rounds that are folded`);
   const others = generation.windows_left_out ?? 0;
-  const more = others === 0 ? [] : [`${indent}${counted(others, 'more window')} at other times`];
-  return [...out, ...legend(windows, barred, width, indent), ...more];
+  if (others > 0) more.push(`${counted(others, 'more window')} at other times`);
+  const kinds = generation.changes_left_out ?? 0;
+  if (kinds > 0) more.push(`${counted(kinds, 'change')} of other kinds left out (--only)`);
+  return [...out, ...legend(windows, barred, width, indent), ...more.map((text) => `${indent}${text}`)];
+}
+
+/** Windows that begin or end in a row of their own, or in none. */
+function withoutFolded(windows: readonly Window[], items: readonly (LifeEntry | Fold)[]): Window[] {
+  const folds = items.flatMap((item) => ('pattern' in item && item.took !== undefined ? [item] : []));
+  return windows.filter(
+    ({start_line, end_line}) =>
+      !folds.some(({pattern: [first], last}) => {
+        const inside = (line: number | null): boolean =>
+          line !== null && first !== undefined && line >= first.line && line <= last.line;
+        return inside(start_line) && inside(end_line);
+      }),
+  );
+}
+
+function kindOf(item: LifeEntry | Fold | undefined): 'pin' | 'get' | 'dma' | 'writeback' | null {
+  const entry = item !== undefined && 'pattern' in item ? item.pattern[0] : item;
+  if (entry === undefined) return null;
+  if (entry.kind === 'pin' || entry.kind === 'get') return entry.kind;
+  if (entry.what.startsWith('dma-')) return 'dma';
+  return entry.what.startsWith('writeback-') ? 'writeback' : null;
 }
 
 /** A line under an entry, at its time column, with the bars running on. */
@@ -181,7 +221,10 @@ function entryRow(entry: LifeEntry, noun: Noun, most: number): Row {
 function foldRow(fold: Fold, noun: Noun, most: number): Row {
   const first = fold.pattern[0];
   if (first === undefined) return {cells: ['', '', '', '', '', ''], notes: []};
-  const deeds = fold.pattern.map((entry) => ascii(change(entry))).join(', ');
+  const deeds =
+    fold.took === undefined
+      ? fold.pattern.map((entry) => ascii(change(entry))).join(', ')
+      : `${roundText(fold.pattern)}${tookText(fold.took)}`;
   const until = time(fold.last.t_ns, fold.last.t_ticks);
   return {
     cells: [
@@ -194,6 +237,38 @@ function foldRow(fold: Fold, noun: Noun, most: number): Row {
     ],
     notes: [`${deeds}; until ${until}, ${noun} ${fold.last.line}`],
   };
+}
+
+/** `pin, map, unmap, unpin`: the two halves of a pin are one word, other changes of the count are `2 others`. */
+function roundText(pattern: readonly LifeEntry[]): string {
+  const words: string[] = [];
+  let others = 0;
+  for (const entry of pattern) {
+    const word = ROUND_WORDS[`${entry.what} ${entry.kind ?? ''}`.trim()] ?? ROUND_WORDS[entry.what];
+    if (word === undefined) others++;
+    else if (words.at(-1) !== word) words.push(word);
+  }
+  return [...words, ...(others > 0 ? [counted(others, 'other change')] : [])].join(', ');
+}
+
+const ROUND_WORDS: Record<string, string> = {
+  'taken pin': 'pin',
+  'dropped pin': 'unpin',
+  'taken get': 'get',
+  'dropped get': 'put',
+  'dma-map': 'map',
+  'dma-unmap': 'unmap',
+  'writeback-start': 'writeback',
+  'writeback-end': 'writeback over',
+  dirty: 'dirty',
+  clean: 'clean',
+};
+
+/** `; 90 us to 12.8 ms each` */
+function tookText(took: {least: bigint; most: bigint} | null): string {
+  if (took === null) return '';
+  const {least, most} = took;
+  return least === most ? `; ${duration(least)} each` : `; ${duration(least)} to ${duration(most)} each`;
 }
 
 /** Pages asked for that the trace does not name. */
