@@ -8,7 +8,7 @@
 import {Gaps} from './gaps.js';
 
 /** Kinds of events by whose absence something may be concluded. */
-export type Unseen = 'taken' | 'dropped' | 'put' | 'unmapped' | 'freed' | 'written back' | 'writeback ended';
+export type Unseen = 'mapped' | 'taken' | 'dropped' | 'put' | 'unmapped' | 'freed' | 'written back' | 'writeback ended';
 
 export type Law =
   /** each return of a probed grab has its entry */
@@ -23,7 +23,9 @@ export type Law =
   | 'call-returns'
   /** a page is not handed out twice; that it is freed twice proves nothing: alloc_pages_bulk() leaves no event */
   | 'allocated-then-freed'
-  /** a page goes under writeback once before that ends */
+  /** a page is not unmapped whose mapping was not made */
+  | 'unmap-has-map'
+  /** a page goes under writeback, and is cleaned for it, once before that ends */
   | 'writeback-then-end'
   /** printed counts follow from the changes */
   | 'counts-add-up';

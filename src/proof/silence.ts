@@ -88,6 +88,8 @@ export class Silence {
       case 'put':
         if (!countsRecorded(m)) return {why: 'no page_ref events: a put leaves no event'};
         break;
+      case 'mapped':
+        return null; // where no maps are recorded nothing is told of them; one that is missing shows by its unmap
       case 'unmapped':
         if (
           !m.capture.records(K.DmaUnmap) &&

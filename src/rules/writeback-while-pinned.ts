@@ -1,5 +1,6 @@
-import {held as isHeld, ofFile, owns, type Premise, stillHeld, told, underWriteback} from '../claims/premise.js';
+import {held as isHeld, never, ofFile, owns, type Premise, stillHeld, told, underWriteback} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
+import type {Reference} from '../ledger/tables/references.js';
 import type {DmaWindow} from '../ledger/tables/dma.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import type {Severity} from '../results/report.js';
@@ -117,8 +118,18 @@ export const writebackWhilePinned: Rule = {
     }
 
     /** The page may be under a list of which the trace prints a part: then it is an error. */
-    function perhapsMapped({reference, writeback}: HeldWriteback, start: number): Premise[] {
-      const [window] = m.dma.cutLists.over(reference.task, start, writeback.end?.t ?? start);
+    function perhapsMapped({reference, writeback, perhaps, page}: HeldWriteback, start: number): Premise[] {
+      if (perhaps !== undefined) {
+        const {open} = perhaps.window;
+        const why = `the mapping at line ${open.line} was made under the pin, and when it ended is not known`;
+        return [told('no device had it mapped', false, why, open)];
+      }
+      const end = writeback.end?.t ?? start;
+      return [...mayBeOfCutList(reference, start, end), never('mapped', page, reference.t, end)];
+    }
+
+    function mayBeOfCutList(reference: Reference, start: number, end: number): Premise[] {
+      const [window] = m.dma.cutLists.over(reference.task, start, end);
       if (window === undefined || window.open.t < reference.t) return [];
       const why = `its mapping may be among the ${window.cut} of its list that line ${window.open.line} does not print`;
       return [told('no device had it mapped', false, why, window.open)];

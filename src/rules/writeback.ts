@@ -22,6 +22,8 @@ export interface HeldWriteback {
   writable: DmaLink | undefined;
   /** a mapping of the reference through which the device only reads */
   readable: DmaLink | undefined;
+  /** a device-writable mapping of the reference of which nobody knows whether it was over before */
+  perhaps: DmaLink | undefined;
   /** taken after the writeback had begun */
   late: boolean;
   countAtStart: number;
@@ -47,6 +49,7 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
       references,
       writable: undefined,
       readable: undefined,
+      perhaps: undefined,
       late,
       countAtStart: pages.count[row]!,
       pinsAtStart: pages.pins[row]!,
@@ -74,7 +77,12 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
       if (window.request !== undefined && window.request.completed === undefined) return true;
       return !m.dma.devices[window.device]?.leftOpen;
     };
-    if (held.writable && !stands(held.writable)) held.writable = undefined;
+    if (held.writable && !stands(held.writable)) {
+      const {window} = held.writable;
+      const madeUnder = held.references.some((r) => r.t <= window.open.t);
+      if (madeUnder && window.close === undefined) held.perhaps = held.writable;
+      held.writable = undefined;
+    }
     if (held.readable && !stands(held.readable)) held.readable = undefined;
   }
 

@@ -8,6 +8,7 @@ export const LAW_WORDS: Record<Law, string> = {
   'free-until-allocated': 'a free page is not pinned before it is handed out',
   'call-returns': 'a call of the pin_user_pages family returns before its task calls again',
   'allocated-then-freed': 'a page is not handed out again before it was freed',
+  'unmap-has-map': 'an unmap of a page has its map',
   'writeback-then-end': 'a page does not go under writeback again before it has ended',
   'counts-add-up': 'printed counts follow from the changes before them',
 };

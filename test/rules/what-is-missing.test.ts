@@ -81,6 +81,51 @@ describe('what a trace lacks', () => {
     expect(await toldOf(lines.join('\n'))).toContain('unpin-while-dma error possible 0x5dac9');
   });
 
+  it('the end of a writeback that a cleaning shows to be over: the pin may have come after it', async () => {
+    const k = new SmallKernel({refs: false});
+    k.file(P);
+    k.markDirty(P);
+    k.startWriteback(P);
+    k.wait(100);
+    k.endWriteback(P); // taken out below
+    k.pin(P);
+    k.unpin(P);
+    k.writeOut(P);
+    const lines = k.text().split('\n');
+    const named = (name: string): number[] => lines.flatMap((line, i) => (line.includes(` ${name}: `) ? [i] : []));
+    // the end is missing, and so is the next start
+    const missing = [named('folio_end_writeback')[0]!, named('__folio_start_writeback')[1]!];
+    expect(await toldOf(lines.filter((_, i) => !missing.includes(i)).join('\n'))).toEqual([
+      'writeback-while-pinned warning possible 0x5dac9',
+    ]);
+  });
+
+  it('a map whose unmap is there: a device may have written the page', async () => {
+    const k = new SmallKernel();
+    for (let i = 1; i <= 8; i++) {
+      k.anon(P + i);
+      k.pin(P + i);
+      k.map(P + i);
+      k.unmap(P + i);
+      k.unpin(P + i);
+    }
+    k.file(P);
+    k.markDirty(P);
+    k.pin(P);
+    k.map(P);
+    k.writeOut(P);
+    k.unmap(P);
+    k.unpin(P);
+    expect(await toldOf(k.text())).toEqual(['writeback-while-pinned error sure 0x5dac9']);
+    const page = `dma_addr=${(P * 4096).toString(16)} `;
+    const mapless = k.text().replace(new RegExp(`.*dma_map_page: pinbug.*${page}.*\\n`), '');
+    expect(await toldOf(mapless)).toEqual(['writeback-while-pinned warning possible 0x5dac9']);
+    const unmapless = without(k.text(), 'dma_unmap_page');
+    expect((await toldOf(unmapless)).map((told) => told.split(' ').slice(0, 3).join(' '))).not.toContain(
+      'writeback-while-pinned warning sure',
+    );
+  });
+
   it('hits that the kernel says its probes missed: without counts, nothing told by probes is sure', async () => {
     const missed = (text: string) =>
       `${text}# pinscope-record: probe_hits=gup_put_folio 90\n# pinscope-record: probe_missed=gup_put_folio 3\n`;

@@ -189,7 +189,21 @@ export class DmaDevice {
   /** windows over which another of their key was opened when they had nobody left */
   superseded = 0;
 
+  /** its addresses are not those of the pages: an IOMMU, or bounce buffers */
+  translated = false;
+  /** unmaps without a map in the trace */
+  private unmatched = 0;
+
   constructor(readonly name: string) {}
+
+  /**
+   * An unmap of it has no map. True where that is an exception: maps of some kinds may not be recorded at all, or not as
+   * their unmaps are, and a completion may have ended the mapping before its unmap came.
+   */
+  mapMissing(): boolean {
+    this.unmatched++;
+    return this.completions === 0 && this.unmaps >= this.unmatched * UNPAIRED_SHARE;
+  }
 
   /** windows with no end so far; of these some are in use */
   get unpaired(): number {

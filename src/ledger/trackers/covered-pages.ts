@@ -21,6 +21,8 @@ const LINKS_MAX = 32;
 /** The same for a device that leaves its mappings open: they are not told of. */
 const LINKS_LEFT_OPEN = 4;
 const LEFT_OPEN_MAPS = 200;
+/** Most pages of a mapping without a map that are told of. */
+const MISSING_MAX = 64;
 /** Mappings that end one after the other in one context, this close, may be followed by their unpins. */
 const UNMAP_RUN_NS = 1_000_000;
 const UNMAP_RUN_MAX = 64;
@@ -102,6 +104,30 @@ export class CoveredPages {
       if (--left > 0) continue;
       if (link.next && ends) this.around.capture.limits.hit('mappings');
       link.next = undefined;
+    }
+  }
+
+  /**
+   * A mapping of these pages was unmapped and its map is not in the trace. Of a page whose life is, the map is missing: a
+   * mapping does not outlive its page.
+   */
+  mapMissing(ev: TraceEvent, runs: readonly Run[]): void {
+    const {pages, capture} = this.around;
+    let left = MISSING_MAX;
+    for (const run of runs) {
+      for (let i = 0; i < run.pages && left-- > 0; i++) {
+        const row = pages.find(run.pfn + i);
+        if (row < 0 || (pages.state[row]! & PageState.lifeSeen) === 0) continue;
+        capture.audit.breach({
+          law: 'unmap-has-map',
+          what: 'mapped',
+          from: pages.since[row]!,
+          to: ev.t,
+          pfn: run.pfn + i,
+          line: ev.line,
+          why: `line ${ev.line} unmaps the page and its map is not in the trace`,
+        });
+      }
     }
   }
 

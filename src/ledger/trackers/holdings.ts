@@ -159,7 +159,7 @@ export class Holdings {
   }
 
   /**
-   * Somebody takes a page that was freed: that it was handed out left no event. Lost, or compaction gave a free page to
+   * Somebody pins or unpins a page that was freed: that it was handed out left no event. Lost, or compaction gave a free page to
    * migration (mm/compaction.c compaction_alloc()): what happened to it until now is not known.
    */
   private whileFree(ev: TraceEvent, row: number): void {
@@ -173,7 +173,7 @@ export class Holdings {
       to: ev.t,
       pfn: pages.pfn[row]!,
       line: ev.line,
-      why: `line ${ev.line} takes a page that was freed and not handed out again`,
+      why: `line ${ev.line} is about a page that was freed and not handed out again`,
     });
   }
 
@@ -198,6 +198,7 @@ export class Holdings {
     sub: number,
   ): void {
     const {around} = this;
+    if ((around.pages.state[row]! & PageState.free) !== 0 && kind === 'pin') this.whileFree(ev, row);
     const slot = around.calls.slot(ev.cpu, ev.context);
     const call = around.calls.unpins[slot];
     const drop = this.dropNow(row, kind, n, deed, hint, sub, call?.pid === ev.pid ? call : undefined);

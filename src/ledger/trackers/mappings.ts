@@ -201,7 +201,10 @@ export class Mappings {
     if (pfn < 0) return;
     const offset = ev.phys >= 0 ? ev.phys % 2 ** this.under.pageShift : ev.pageOffset;
     const window = this.window(ev, ev.dmaAddr, ev.size, [this.under.run(pfn, offset, ev.size)]);
-    if (ev.phys >= 0) window.bounced = this.bounces.mapped(window.device, ev.dmaAddr === ev.phys);
+    if (ev.phys >= 0) {
+      window.bounced = this.bounces.mapped(window.device, ev.dmaAddr === ev.phys);
+      this.translates(window, ev.dmaAddr === ev.phys);
+    }
     this.open(ev, addressKey(ev.dmaAddr), window);
   }
 
@@ -242,7 +245,13 @@ export class Mappings {
     const runs = this.under.followed([this.under.run(entry.pfn, entry.offset, entry.size)]);
     const window = new DmaWindow(entry.device, entry.dir, ev.dmaAddr, entry.size, runs, deed, false);
     window.bounced = this.bounces.mapped(entry.device, direct);
+    this.translates(window, direct);
     this.open(ev, addressKey(ev.dmaAddr), window);
+  }
+
+  private translates(window: DmaWindow, direct: boolean): void {
+    const device = this.devices[window.device];
+    if (device && !direct) device.translated = true;
   }
 
   // --- scatterlists
@@ -346,8 +355,30 @@ export class Mappings {
 
   private close(ev: TraceEvent, key: number, size: number, same: ((window: DmaWindow) => boolean) | undefined): void {
     const device = this.device(ev);
-    if (!this.windows.unmapped(key, device, ev.dir, size, same, this.around.evidence.deed(ev), this.slot(ev)))
-      this.windows.unmatched++;
+    if (this.windows.unmapped(key, device, ev.dir, size, same, this.around.evidence.deed(ev), this.slot(ev))) return;
+    this.windows.unmatched++;
+    const of = this.devices[device];
+    if (of !== undefined && of.mapMissing()) this.mapMissing(ev, of);
+  }
+
+  /** An unmap of what was never mapped: its map is older than the trace, or it is missing. */
+  private mapMissing(ev: TraceEvent, device: DmaDevice): void {
+    const {under} = this;
+    const page = 2 ** under.pageShift;
+    if (ev.kind === K.DmaUnmap) {
+      // Behind an IOMMU an address says nothing of the page.
+      if (device.maps > 0 && !device.translated)
+        under.mapMissing(ev, [under.run(Math.floor(ev.dmaAddr / page), ev.dmaAddr % page, ev.size)]);
+    } else if (ev.kind === K.DmaUnmapSg) {
+      const runs: Run[] = [];
+      for (let i = 0; i < ev.listLength; i++) runs.push({pfn: Math.floor(ev.listPhys[i]! / page), pages: 1});
+      under.mapMissing(ev, runs);
+    } else if (ev.kind === K.DmaUnmapSgItem) under.mapMissing(ev, [{pfn: this.around.capture.pfnOf(ev), pages: 1}]);
+    else {
+      const runs: Run[] = [];
+      for (let i = 0; i < ev.listLength; i++) runs.push({pfn: this.entryPfn(ev, i), pages: 1});
+      under.mapMissing(ev, runs);
+    }
   }
 
   /** The unmap of a whole list: of the windows that begin with its first page those that have the same pages, as far as both print them. */

@@ -169,6 +169,12 @@ export class WritebackTracker {
     }
     this.clearing.set(row, ev.pid);
     this.clean(row);
+    const under = around.pages.writebacks[row];
+    if (under?.exact === true) {
+      // Who cleans a page to write it waits for its writeback first (mm/page-writeback.c folio_prepare_writeback(), fs/ext4).
+      under.endUnseen = true;
+      this.breach(ev, row, under.start.t);
+    }
     if (around.pages.references[row]) around.journals.note(row, ev, What.clean, NaN, 0, 0);
     if (around.on.cleaned.length > 0 && around.pages.references[row]) {
       const deed = around.evidence.deed(ev);
