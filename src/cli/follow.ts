@@ -142,8 +142,8 @@ function paragraph(f: Finding): string {
 }
 
 /** What is wrong with what came, as the report has it; lines that were not understood are counted in the summary. */
-function qualityLines({ledger, tooLate, dropped}: Followed): QualityCounter[] {
-  const counters = qualityOf({ledger, inputs: [], partial: undefined, seconds: 0, tooLate});
+function qualityLines({ledger, tooLate, dropped, failed}: Followed): QualityCounter[] {
+  const counters = [...qualityOf({ledger, inputs: [], partial: undefined, seconds: 0, tooLate}), ...failed];
   return dropped > 0 ? [...counters, findingsNotKept(dropped)] : counters;
 }
 

@@ -93,3 +93,6 @@ export class Hooks {
     }
   }
 }
+
+/** The names of all hooks. */
+export const HOOKS = Object.keys(new Hooks()) as (keyof Listener)[];

@@ -11,7 +11,6 @@ import {held, marksTwice, never, ofFile, stillHeld} from '../claims/premise.js';
 import {Context} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
-import {PageState} from '../ledger/tables/page-table.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import type {Rule, RuleContext} from './types.js';
 
@@ -126,8 +125,7 @@ class LateDirty implements Listener {
       }
       this.settle(waiting);
     }
-    const state = m.pages.state[row]!;
-    const clean = (state & (PageState.dirty | PageState.dirtyKnown)) === PageState.dirtyKnown;
+    const clean = m.pages.isClean(row);
     if (this.rule === 'dirty-after-unpin') {
       const watched = this.unpinned.get(row);
       if (!watched) return;
@@ -175,12 +173,11 @@ class LateDirty implements Listener {
     }
     const waiting = this.candidates.get(row);
     if (waiting) this.settle(waiting);
-    if (m.pages.pins[row]! > 0 || (m.pages.state[row]! & PageState.swapBacked) !== 0) return;
+    if (m.pages.pins[row]! > 0 || m.pages.is(row, 'swapBacked')) return;
     const pin = drop.from[0]?.reference;
     if (!pin) return;
     const writes = pin.deviceWrote || (pin.gupFlags >= 0 && m.capture.era.isWrite(pin.gupFlags));
-    const state = m.pages.state[row]!;
-    const clean = (state & (PageState.dirty | PageState.dirtyKnown)) === PageState.dirtyKnown;
+    const clean = m.pages.isClean(row);
     // Clean because it was cleaned under this pin: what the device wrote is in it, and nobody has said so yet.
     if (!writes || !clean || pin.cleanedAt < 0) return;
     if (this.unpinned.size >= WATCHED_MAX) m.capture.limits.hit('kept-by-rules');

@@ -3,7 +3,6 @@ import {freed, held, live, owns, told} from '../claims/premise.js';
 import type {DmaLink, DmaWindow} from '../ledger/tables/dma.js';
 import type {Listener} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
-import {PageState} from '../ledger/tables/page-table.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import {liveLinks} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
@@ -113,8 +112,7 @@ export const freeWhileDma: Rule = {
       },
       dropped(drop) {
         const {pages} = m;
-        if (drop.kind !== 'pin' || (pages.state[drop.row]! & PageState.large) === 0 || pages.pins[drop.row]! > 0)
-          return;
+        if (drop.kind !== 'pin' || !pages.is(drop.row, 'large') || pages.pins[drop.row]! > 0) return;
         for (const {link} of liveLinks(m, drop.sub, drop.subPages)) {
           if (link.owner !== 'pin') continue;
           if (m.watched.size < WATCHED_MAX) m.watched.add(drop.row);

@@ -1,7 +1,6 @@
 import {freed, held, stillHeld} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
-import {PageState} from '../ledger/tables/page-table.js';
 import type {Rule, RuleContext} from './types.js';
 
 export const freeWhilePinned: Rule = {
@@ -24,7 +23,7 @@ export const freeWhilePinned: Rule = {
     return {
       freed(row, deed, seen) {
         const {pages} = m;
-        if (!seen || (pages.state[row]! & PageState.large) === 0) return;
+        if (!seen || !pages.is(row, 'large')) return;
         for (let r = pages.references[row]; r; r = r.next) {
           // Plain references taken together are put one by one: a guess proves nothing here.
           if (r.kind !== 'pin' || r.knownBy === 'count' || r.knownBy === 'guess') continue;

@@ -4,7 +4,7 @@ import {EventKind as K, PageFlag} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Ledger} from '../ledger/ledger.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
-import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
+import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import {BIAS} from '../base/reference.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import {liveLinks} from './live-links.js';
@@ -73,7 +73,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       const {pages} = m;
       for (let row = 0; row < pages.size; row++) {
         // What a put on a pin or an excess unpin left behind is told in that finding.
-        if ((pages.state[row]! & PageState.reported) !== 0) continue;
+        if (context.explained.has(row)) continue;
         for (let r = pages.references[row]; r; r = r.next) if (r.kind === kind) context.claim(claim(row, r, t));
       }
       if (kind === 'get' && !m.capture.records(K.Grab))
@@ -84,10 +84,8 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
   /** A page whose last mapping went and whose count did not: without probes the reference that is left has no kind. */
   function orphaned(row: number, generation: number, deed: Deed, end: number): void {
     const {pages} = m;
-    const state = pages.state[row]!;
-    const gone =
-      pages.generation[row] !== generation || (state & PageState.free) !== 0 || pages.lastTime[row] !== deed.t;
-    if (gone || (state & PageState.lifeSeen) === 0 || m.capture.time.unit !== 'ns' || end - deed.t < SETTLED_NS) return;
+    const gone = pages.generation[row] !== generation || pages.is(row, 'free') || pages.lastTime[row] !== deed.t;
+    if (gone || !pages.is(row, 'lifeSeen') || m.capture.time.unit !== 'ns' || end - deed.t < SETTLED_NS) return;
     context.claim({
       rule: 'get-leak',
       severity: 'warning',
@@ -125,8 +123,8 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       rule: kind === 'pin' ? 'pin-leak' : 'get-leak',
       severity: leak ? (kind === 'pin' ? 'error' : 'warning') : 'note',
       pfn: reference.sub >= 0 ? reference.sub : pages.pfn[row]!,
-      order: reference.sub < 0 && pages.state[row]! & PageState.large ? pages.order[row]! : 0,
-      span: reference.sub >= 0 && pages.state[row]! & PageState.large ? reference.n : 1,
+      order: reference.sub < 0 && pages.is(row, 'large') ? pages.order[row]! : 0,
+      span: reference.sub >= 0 && pages.is(row, 'large') ? reference.n : 1,
       page: momentOf(m, row),
       premises: owner.premises,
       start: reference.t,
@@ -174,7 +172,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       );
     if (longterm === true) return note(null);
     // A large folio prints the mapcount of its head page alone, which says nothing of the folio: its count must tell.
-    if (!large && (!unmapped(m, row) || (pages.state[row]! & PageState.wasMapped) === 0)) return note(null);
+    if (!large && (!unmapped(m, row) || !pages.is(row, 'wasMapped'))) return note(null);
     const count = pages.count[row]!;
     const holding = large ? pages.pins[row]! : BIAS * pages.pins[row]!;
     const basis = Math.max(0, m.counts.basis(row));

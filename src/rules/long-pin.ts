@@ -1,7 +1,6 @@
 import {endOfTrace, held as isHeld, stillHeld, told} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
-import {PageState} from '../ledger/tables/page-table.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import type {Rule, RuleContext} from './types.js';
 
@@ -34,7 +33,7 @@ export const longPin: Rule = {
         severity: 'note',
         pfn: pin.sub >= 0 ? pin.sub : m.pages.pfn[pin.row]!,
         order: pin.sub >= 0 ? 0 : m.pages.order[pin.row]!,
-        span: pin.sub >= 0 && m.pages.state[pin.row]! & PageState.large ? Math.max(1, pin.n) : 1,
+        span: pin.sub >= 0 && m.pages.is(pin.row, 'large') ? Math.max(1, pin.n) : 1,
         page: moment,
         premises: [
           isHeld([pin], moment),

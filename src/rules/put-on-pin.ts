@@ -2,7 +2,7 @@ import {counted, freed, held, never, type Premise, stillHeld} from '../claims/pr
 import {Context} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
-import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
+import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import {BIAS} from '../base/reference.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import type {Rule, RuleContext} from './types.js';
@@ -40,20 +40,20 @@ export const putOnPin: Rule = {
 
     function tell(row: number, pin: Reference, deed: Deed, residue: number, premises: Premise[]): void {
       const {pages} = m;
-      pages.state[row]! |= PageState.reported;
+      context.explained.add(row);
       const put = suspects.get(row);
       context.claim({
         rule: 'put-on-pin',
         severity: 'error',
         pfn: pin.sub >= 0 ? pin.sub : pages.pfn[row]!,
-        order: pages.state[row]! & PageState.large && pin.sub < 0 ? pages.order[row]! : 0,
-        span: pin.sub >= 0 && pages.state[row]! & PageState.large ? pin.n : 1,
+        order: pages.is(row, 'large') && pin.sub < 0 ? pages.order[row]! : 0,
+        span: pin.sub >= 0 && pages.is(row, 'large') ? pin.n : 1,
         page: momentOf(m, row),
         premises,
         start: put?.t ?? deed.t,
         end: deed.t,
         deed: `${put?.task ?? deed.task}.${pin.task}`,
-        args: {facts: {residue, large: (pages.state[row]! & PageState.large) !== 0, pages: pin.n}},
+        args: {facts: {residue, large: pages.is(row, 'large'), pages: pin.n}},
         tasks: [...(pin.task >= 0 ? [{role: 'pin', task: pin.task}] : []), {role: 'put', task: (put ?? deed).task}],
         stacks: [
           {role: 'pin', stack: pin.stack},
@@ -82,7 +82,7 @@ export const putOnPin: Rule = {
       },
       counted(row, deed, delta, inBatch) {
         const {pages} = m;
-        if (delta >= 0 || pages.pins[row]! <= 0 || pages.state[row]! & (PageState.large | PageState.reported)) return;
+        if (delta >= 0 || pages.pins[row]! <= 0 || pages.is(row, 'large') || context.explained.has(row)) return;
         const pin = pinOf(row)!;
         let here: Deed | undefined;
         if (delta === -1 && !suspects.has(row) && !inBatch) {
@@ -109,7 +109,7 @@ export const putOnPin: Rule = {
       freed(row, deed, seen) {
         const {pages} = m;
         suspects.delete(row);
-        if (!seen || (pages.state[row]! & PageState.large) === 0 || !m.counts.complete()) return;
+        if (!seen || !pages.is(row, 'large') || !m.counts.complete()) return;
         const pin = pinOf(row);
         if (!pin || pin.knownBy === 'count' || pin.knownBy === 'guess') return;
         const moment = momentOf(m, row);

@@ -1,5 +1,6 @@
 import type {Claim} from '../claims/claim.js';
 import type {RuleMeta} from '../claims/rule-meta.js';
+import type {Explained} from './explained.js';
 import type {Ledger} from '../ledger/ledger.js';
 import type {Listener} from '../ledger/listener.js';
 
@@ -7,6 +8,8 @@ import type {Listener} from '../ledger/listener.js';
 export interface RuleContext {
   readonly ledger: Ledger;
   readonly longPin_ns: number;
+  /** pages whose leaks other findings explain */
+  readonly explained: Explained;
   claim(claim: Claim): void;
 }
 

@@ -2,7 +2,7 @@ import {held, last, live, owns, told} from '../claims/premise.js';
 import {EventKind as K} from '../events/event.js';
 import type {Drop, Listener} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
-import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
+import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import {BIAS} from '../base/reference.js';
 import {directionName} from '../words/direction.js';
 import {type LiveLink, liveLinks} from './live-links.js';
@@ -44,7 +44,7 @@ export const unpinWhileDma: Rule = {
       )
         return false;
       if (drop.from.some((f) => f.reference.knownBy === 'count')) return true;
-      return drop.unmatched > 0 && (m.pages.state[drop.row]! & PageState.lifeSeen) === 0;
+      return drop.unmatched > 0 && !m.pages.is(drop.row, 'lifeSeen');
     }
 
     /** As many pins are left on a large folio as pages of it are mapped: whichever was dropped, none of those need be bare. */

@@ -2,7 +2,7 @@ import {counted, never, type Premise, told, wholeLife} from '../claims/premise.j
 import {EventKind as K} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
-import {PageState, UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
+import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import {BIAS} from '../base/reference.js';
 import type {Rule, RuleContext} from './types.js';
 
@@ -41,15 +41,14 @@ export const unpinWithoutPin: Rule = {
         if (drop.kind !== 'pin') return;
         const {pages} = m;
         const {row} = drop;
-        const state = pages.state[row]!;
-        const large = (state & PageState.large) !== 0;
+        const large = pages.is(row, 'large');
         const printed = !large && drop.rawAfter !== UNKNOWN_COUNT;
         if (printed ? drop.rawAfter >= 0 : drop.unmatched === 0) return;
-        const life = (state & PageState.lifeSeen) !== 0;
+        const life = pages.is(row, 'lifeSeen');
         if (!printed) {
-          if (!life && pages.pins[row] === 0 && (state & PageState.pinsDerived) === 0 && !pinnedHere.has(row)) return;
+          if (!life && pages.pins[row] === 0 && !pages.is(row, 'pinsDerived') && !pinnedHere.has(row)) return;
           if (!m.takesSeen) return;
-        } else pages.state[row]! |= PageState.reported;
+        } else context.explained.add(row);
         const get = getOf(row);
         // Where a path of taking is not recorded every unpin of its pins looks like one too many: something must speak for it.
         if (

@@ -6,6 +6,9 @@ import type {Ledger} from '../ledger/ledger.js';
 import type {Finding, QualityCounter, Report, Severity, Summary} from '../results/report.js';
 import {RULES, RULES_VERSION} from '../rules/registry.js';
 import type {Suppressions} from '../findings/suppress.js';
+import type {RuleId} from '../claims/claim.js';
+import {Explained} from '../rules/explained.js';
+import {guarded} from '../rules/guarded.js';
 import type {RuleContext} from '../rules/types.js';
 import {basisOf, endingOf} from './basis.js';
 import {Findings} from '../findings/findings.js';
@@ -40,11 +43,21 @@ export async function analyzeReading(
     return [...also(ledger), ...judges.listeners];
   });
   judges.pending.settle();
-  return {report: reportOf(reading, judges.findings, judges.nearMisses, options), reading};
+  return {report: reportOf(reading, judges, options), reading};
+}
+
+/** A rule that threw an error: it judged what came before. */
+export interface RuleFailure {
+  rule: RuleId;
+  /** time of the event it failed at */
+  at: number;
+  error: unknown;
 }
 
 /** All rules over a ledger, and where their violations go. */
 export interface Judges {
+  /** rules that an error of their own ended, and with which */
+  failures: RuleFailure[];
   findings: Findings;
   nearMisses: NearMisses;
   pending: Pending;
@@ -52,27 +65,37 @@ export interface Judges {
 }
 
 export function judgesOf(ledger: Ledger, options: Pick<AnalyzeOptions, 'longPin_ns'>): Judges {
+  const failures: RuleFailure[] = [];
   const findings = new Findings(ledger);
   const nearMisses = new NearMisses(ledger);
   const pending = new Pending(ledger, (claim, proof) => findings.add(claim, proof));
   const context: RuleContext = {
     ledger,
     longPin_ns: options.longPin_ns,
+    explained: new Explained(ledger.pages),
     claim(claim) {
       pending.add(claim);
     },
   };
   return {
+    failures,
     findings,
     nearMisses,
     pending,
     // What waits for a mapping's end is claimed before that end is heard of.
-    listeners: [...RULES.map((rule) => rule.judge(context)), pending, nearMisses],
+    listeners: [
+      ...RULES.map((rule) =>
+        guarded(rule.judge(context), (error) => failures.push({rule: rule.meta.id, at: ledger.capture.now, error})),
+      ),
+      pending,
+      nearMisses,
+    ],
   };
 }
 
-function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, options: AnalyzeOptions): Report {
+function reportOf(reading: Reading, judges: Judges, options: AnalyzeOptions): Report {
   const {ledger: m} = reading;
+  const {findings: found, nearMisses, failures} = judges;
   const rules = coverage(m, RULES);
   // What a rule sees of a trace that lacks its events is no finding: the report says that it could not run.
   const judged = new Set(rules.filter((rule) => rule.status !== 'not-run').map((rule) => rule.id));
@@ -81,9 +104,8 @@ function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, opt
   const suppressed = (f: Finding): boolean => options.suppressions?.suppresses(f) === true;
   const {findings, causes, found: all} = found.build((f) => judged.has(f.rule) && !suppressed(f), asked);
   const basis = basisOf(reading, options);
-  if (found.dropped > 0) {
-    basis.quality.push(findingsNotKept(found.dropped));
-  }
+  if (found.dropped > 0) basis.quality.push(findingsNotKept(found.dropped));
+  for (const failure of failures) basis.quality.push(ruleFailed(m, failure));
   return {
     schema: 'pinscope.report/2',
     ...basis,
@@ -100,6 +122,19 @@ function reportOf(reading: Reading, found: Findings, nearMisses: NearMisses, opt
     findings,
     near_misses: nearMisses.result(),
     ...endingOf(reading),
+  };
+}
+
+/** What a report says of a rule that failed. */
+export function ruleFailed(m: Ledger, {rule, at, error}: RuleFailure): QualityCounter {
+  const what = error instanceof Error ? error.message : String(error);
+  const {time} = m.capture;
+  return {
+    id: `rule-failed-${rule}`,
+    severity: 'error',
+    count: 1,
+    message: `${rule} ended with an error of pinscope (${what}) at ${time.absolute(at)} ${time.unit ?? 'ns'}: what came after is not judged by it`,
+    advice: 'this is a fault of pinscope: please report it, with the trace if you can',
   };
 }
 

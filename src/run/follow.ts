@@ -11,11 +11,11 @@ import {CauseIds} from '../findings/causes.js';
 import {UserError} from '../io/user-error.js';
 import {Ledger} from '../ledger/ledger.js';
 import {TimeBase} from '../base/time.js';
-import type {Finding} from '../results/report.js';
+import type {Finding, QualityCounter} from '../results/report.js';
 import {coverage} from '../proof/needs.js';
 import {RULES} from '../rules/registry.js';
 import {applyOptions, lookAhead, type ReadOptions} from './read.js';
-import {type Judges, judgesOf} from './analyze.js';
+import {type Judges, judgesOf, ruleFailed} from './analyze.js';
 import {Sorter} from '../order/sorter.js';
 import {wholeLines} from './whole-lines.js';
 
@@ -57,6 +57,8 @@ export interface Followed {
   tooLate: number;
   /** violations beyond the most findings that are kept at a time */
   dropped: number;
+  /** rules that ended with an error of their own */
+  failed: QualityCounter[];
   /** rules that could not run on what came */
   notRun: string[];
 }
@@ -176,6 +178,7 @@ class Follower {
       unrecognised: reader?.counters.unrecognised ?? 0,
       tooLate: sorter?.tooLate ?? 0,
       dropped: this.judges?.findings.dropped ?? 0,
+      failed: (this.judges?.failures ?? []).map((failure) => ruleFailed(ledger, failure)),
       notRun: coverage(ledger, RULES)
         .filter((r) => r.status === 'not-run')
         .map((r) => r.id),

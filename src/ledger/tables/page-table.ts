@@ -40,14 +40,12 @@ export const PageState = {
   wasMapped: 1 << 11,
   /** pins that began before the trace were already derived from the first count */
   pinsDerived: 1 << 12,
-  /** some finding names this generation */
-  reported: 1 << 13,
   /** an unpin was seen that no pin of this generation explains: its pins may predate the trace */
-  pinsUnknown: 1 << 14,
+  pinsUnknown: 1 << 13,
   /** swap-backed before it was mapped: shmem, in the page cache */
-  shmem: 1 << 15,
+  shmem: 1 << 14,
   /** some of its pins or gets are in its counts only: there were too many to list (Limit `references`) */
-  unlisted: 1 << 16,
+  unlisted: 1 << 15,
 } as const;
 
 /** "Not known" in the count columns. */
@@ -221,6 +219,16 @@ export class PageTable {
     const end = first + 2 ** reach;
     for (let pfn = first; pfn < end; pfn += BLOCK_PAGES) this.reached[blockOf(pfn)] = 1;
     this.reached[blockOf(end - 1)] = 1;
+  }
+
+  /** What is known of a page: `is(row, 'lifeSeen')`. */
+  is(row: number, what: keyof typeof PageState): boolean {
+    return (this.state[row]! & PageState[what]) !== 0;
+  }
+
+  /** The page is clean, as far as its dirtying and cleaning are traced. */
+  isClean(row: number): boolean {
+    return (this.state[row]! & (PageState.dirty | PageState.dirtyKnown)) === PageState.dirtyKnown;
   }
 
   /** Whether a page is part of a compound one, by what is known of it and the flags (PageFlag) printed now. */

@@ -5,7 +5,6 @@
 import type {DmaWindow} from '../../ledger/tables/dma.js';
 import type {Drop, Listener} from '../../ledger/listener.js';
 import type {Ledger} from '../../ledger/ledger.js';
-import {PageState} from '../../ledger/tables/page-table.js';
 import type {Reference} from '../../ledger/tables/references.js';
 import type {HeldPin, Holder, PinsReport} from '../../results/pins.js';
 import {LivePins} from './live.js';
@@ -99,7 +98,7 @@ export class PinCollector implements Listener {
     // Drops that no known pin explains count where no pin is left out.
     if (drop.unmatched > 0 && this.everyPin) {
       counted += drop.unmatched;
-      if ((this.m.pages.state[row]! & PageState.lifeSeen) === 0) this.fromBefore += drop.unmatched;
+      if (!this.m.pages.is(row, 'lifeSeen')) this.fromBefore += drop.unmatched;
       else this.unexplained += drop.unmatched;
     }
     this.unpins += counted;
@@ -165,7 +164,7 @@ export class PinCollector implements Listener {
   private list(pin: Reference, held: number, end: number | null): void {
     const {pages} = this.m;
     const {row} = pin;
-    const large = (pages.state[row]! & PageState.large) !== 0;
+    const large = pages.is(row, 'large');
     const listed: Listed = {
       pin,
       pfn: pin.sub >= 0 ? pin.sub : pages.pfn[row]!,
