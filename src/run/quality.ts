@@ -79,14 +79,18 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     if (count > 0) out.push({id, severity, count, ...(cpu === undefined ? {} : {cpu}), message, advice});
   };
 
+  // Of a part that somebody shows, what is missing was never lost.
+  const excerpt = m.capture.losses.cuts > 0 || inputs.some(({form}) => form.id === 'mail');
   for (const [law, count] of m.capture.audit.broken) {
     if (law === 'counts-add-up') continue; // told as replay-mismatch
     add(
       `law-${law}`,
       'note',
       count,
-      `places where the trace breaks a law that complete captures obey (${LAW_WORDS[law]}): events are missing there without a mark`,
-      'pinscope info says where; record with larger buffers, and with --show-lost-events where perf prints',
+      `places where the trace breaks a law that complete captures obey (${LAW_WORDS[law]}): ${excerpt ? 'what is shown is a part of it' : 'events are missing there without a mark'}`,
+      excerpt
+        ? 'ask for the whole trace: what was left out is not known'
+        : 'pinscope info says where; record with larger buffers, and with --show-lost-events where perf prints',
     );
   }
   const bigger = 'record with a larger buffer (buffer_size_kb), or fewer events';
