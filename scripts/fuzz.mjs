@@ -8,14 +8,16 @@
  * that repeats it; --save writes that case's inputs into a folder. The exit status is 1 if there was any.
  */
 import {fork} from 'node:child_process';
-import {mkdirSync} from 'node:fs';
+import {mkdirSync, readFileSync} from 'node:fs';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
-/** Longest time for one case. A case is a few hundred kB at most: real work on it takes a fraction of a second. */
+/** Longest CPU time for one case. A case is a few MB at most: real work on it takes a fraction of that. */
 const CASE_MS = 20_000;
+/** Longest time, where CPUs are shared by many, or the case waits for ever. */
+const CASE_WALL_MS = 300_000;
 /** Memory of the JavaScript heap that a case of that size must do with. */
 const HEAP_MB = 1024;
 /** Failures after which it is not worth going on. */
@@ -51,6 +53,16 @@ function failed(at, form, why) {
   console.log(`  again: npm run fuzz -- --seed ${at} --cases 1 ${only.filter(Boolean).join(' ')}\n`);
 }
 
+/** CPU time of a process so far, in ms (proc_pid_stat(5): utime and stime, in ticks of 10 ms); 0 where nothing tells. */
+function cpuOf(pid) {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  } catch {
+    return 0;
+  }
+}
+
 /** Runs a child from a seed on; answers the seed at which the next one has to begin. */
 function runFrom(seed) {
   return new Promise((resolve) => {
@@ -61,14 +73,15 @@ function runFrom(seed) {
     let at = seed;
     let form = '?';
     let began = 0;
+    let cpuBefore = 0;
     let errors = '';
     child.stderr.on('data', (data) => (errors = (errors + data).slice(-2000)));
     const timer = setInterval(() => {
       if (Date.now() > until) {
         at = last;
         child.kill('SIGKILL');
-      } else if (began > 0 && Date.now() - began > CASE_MS) {
-        failed(at, form, `still running after ${CASE_MS / 1000} s`);
+      } else if (began > 0 && (cpuOf(child.pid) - cpuBefore > CASE_MS || Date.now() - began > CASE_WALL_MS)) {
+        failed(at, form, `still running after ${((cpuOf(child.pid) - cpuBefore) / 1000).toFixed(0)} s of CPU`);
         at++;
         began = 0;
         form = '?';
@@ -79,6 +92,7 @@ function runFrom(seed) {
       if (m.outcome === undefined && m.failure === undefined) {
         ({at, form} = m);
         began = Date.now();
+        cpuBefore = cpuOf(child.pid);
         return;
       }
       done++;
