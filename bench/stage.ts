@@ -3,6 +3,7 @@ import {readsRecords, type TraceReader} from '../parsers/form.js';
 import {readSync, openSync, closeSync} from 'node:fs';
 import {detect} from '../parsers/detect.js';
 import {TimeBase} from '../src/base/time.js';
+import {RandomFile} from '../src/io/random-access.js';
 import type {EventSink} from '../src/events/event.js';
 import {judgesOf} from '../src/run/analyze.js';
 import {readTraces} from '../src/run/read.js';
@@ -38,7 +39,13 @@ switch (stage) {
       if (!reader) {
         const found = detect(chunk, undefined);
         if (found.outcome !== 'read') throw new Error(found.message);
-        if (readsRecords(found.form)) throw new Error('is no text');
+        if (readsRecords(found.form)) {
+          const recording = await found.form.openFile(RandomFile.open(file));
+          const records = recording.reader(DEAF, {input: 0, time: new TimeBase()});
+          while (records.step(20_000));
+          records.end();
+          break;
+        }
         reader = found.form.open(DEAF, {input: 0, time: new TimeBase()});
       }
       reader.push(chunk, chunk.length);

@@ -17,7 +17,7 @@ const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 const STAGES = [
   ['start', 'Node'],
   ['read', 'reading the file'],
-  ['lines', 'lines: columns, decoding'],
+  ['lines', 'lines or records: columns, decoding'],
   ['ledger', 'ledger without listeners'],
   ['rules', 'rules as listeners'],
   ['near-misses', 'near misses'],

@@ -62,13 +62,28 @@ export function probedField(format: EventFormat): {field: Field; isReturn: boole
   return ip && {field: ip, isReturn: false};
 }
 
+/** Words of a field that is nothing but a number: offset, how it lies, where in the row it goes. */
+const NUMBER = 3;
+/** Page flags of that many records are kept, by their bits: few of the combinations are met at all. */
+const FLAGS_KEPT = 64;
+
 export class RecordDecoder {
+  /** fields that are more than a number */
   private readonly slots: Slot[] = [];
+  /** the others, NUMBER words each */
+  private readonly numbers: Int32Array;
+  /** bits of `has` that these set */
+  private readonly has: number;
+  private readonly pageName: number;
+  /** bytes that a record must have */
+  private readonly need: number;
+  private readonly bitsSeen = new Int32Array(FLAGS_KEPT).fill(-1);
+  private readonly flagsSeen = new Int32Array(FLAGS_KEPT);
   private readonly hasPfn: boolean;
   /** `buf` of trace_marker */
   private readonly marker: Field | undefined;
   private readonly range = new Range();
-  private hasNr = false;
+  private readonly hasNr: boolean;
   private pageSeen = false;
   private lengths = -1;
   /** the record's mapping is of device memory */
@@ -84,13 +99,26 @@ export class RecordDecoder {
   ) {
     this.hasPfn = format.field('pfn') !== undefined;
     this.marker = kind === K.Marker ? format.field('buf') : undefined;
+    const numbers: number[] = [];
+    let [has, pageName, need, hasNr] = [0, PageName.none as number, 0, false];
     for (const field of format.fields) {
       if (field.name.startsWith('__probe_')) continue;
       const {key, index} = keyOfField(field.name, args);
       const reading = readings[key];
       // an array is no number
-      if (reading && (reading.how > HOW.pfn || field.lie < Lie.dataLoc)) this.slots.push({reading, key, index, field});
+      if (!reading || (reading.how <= HOW.pfn && field.lie >= Lie.dataLoc)) continue;
+      need = Math.max(need, field.offset + field.size);
+      if (reading.how > HOW.pfn) {
+        this.slots.push({reading, key, index, field});
+        continue;
+      }
+      numbers.push(field.offset, field.lie, reading.at);
+      has |= reading.has;
+      if (reading.how === HOW.pfn) pageName = PageName.pfn;
+      else if (reading.field === 'nr') hasNr = true;
     }
+    this.numbers = Int32Array.from(numbers);
+    [this.has, this.pageName, this.need, this.hasNr] = [has, pageName, need, hasNr];
   }
 
   /**
@@ -99,23 +127,23 @@ export class RecordDecoder {
    */
   decode(ev: TraceEvent, piece: Piece, base: number, end: number): boolean {
     const {view, little} = piece;
-    const {slots} = this;
+    const {slots, numbers} = this;
+    if (base + this.need > end) return false;
     ev.begin(this.kind);
     if (this.args && FAMILY_OF[this.kind] === FAMILIES.probe) ev.fn = this.args.fn;
     ev.deviceStart = ev.deviceEnd = ev.textStart = ev.textEnd = 0;
-    this.hasNr = this.pageSeen = this.deviceMemory = false;
+    this.pageSeen = this.deviceMemory = false;
     this.lengths = -1;
+    const {f64, at64} = ev;
+    for (let i = 0; i < numbers.length; i += NUMBER)
+      f64[at64 + numbers[i + 2]!] = numberAt(view, base + numbers[i]!, numbers[i + 1]!, little);
+    if (this.has !== 0) ev.i8[ev.at8 + HAS_BYTE]! |= this.has;
+    if (this.pageName !== PageName.none) ev.pageName = this.pageName;
     for (let i = 0; i < slots.length; i++) {
       const slot = slots[i]!;
-      const {reading, field} = slot;
+      const {field} = slot;
       const at = base + field.offset;
-      if (at + field.size > end) return false;
-      if (reading.how <= HOW.pfn) {
-        ev.f64[ev.at64 + reading.at] = numberAt(view, at, field.lie, little);
-        if (reading.has !== 0) ev.i8[ev.at8 + HAS_BYTE]! |= reading.has;
-        if (reading.how === HOW.pfn) ev.pageName = PageName.pfn;
-        else if (reading.field === 'nr') this.hasNr = true;
-      } else if (field.lie < Lie.dataLoc) this.plain(slot, ev, view, at, little);
+      if (field.lie < Lie.dataLoc) this.plain(slot, ev, view, at, little);
       else if (!this.array(slot, ev, piece, at, base, end)) return false;
     }
     if (this.marker) this.text(this.marker, ev, piece, base, end);
@@ -128,7 +156,7 @@ export class RecordDecoder {
     const {lie} = field;
     switch (reading.how) {
       case HOW.flags:
-        ev.pageFlags = flagsOf(this.layout, lowAt(view, at, lie, little));
+        ev.pageFlags = this.flags(lowAt(view, at, lie, little));
         break;
       case HOW.direction: {
         const dir = numberAt(view, at, lie, little);
@@ -180,6 +208,13 @@ export class RecordDecoder {
         ev.nr = numberAt(view, at, lie, little);
         break;
     }
+  }
+
+  private flags(bits: number): number {
+    const slot = (bits ^ (bits >>> 6) ^ (bits >>> 12)) & (FLAGS_KEPT - 1);
+    if (this.bitsSeen[slot] === (bits | 0) && bits !== 0xffffffff) return this.flagsSeen[slot]!;
+    this.bitsSeen[slot] = bits;
+    return (this.flagsSeen[slot] = flagsOf(this.layout, bits));
   }
 
   /** What an array or a text means. False where it lies outside of the record. */

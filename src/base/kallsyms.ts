@@ -58,23 +58,32 @@ class Symbols implements Kallsyms {
   private first = 0n;
 
   constructor(private readonly bytes: Uint8Array) {
-    const highs: number[] = [];
-    const lows: number[] = [];
-    const starts: number[] = [];
-    for (let start = 0; start < bytes.length && starts.length < MOST_SYMBOLS;) {
+    // in the order of the text, with room for twice as many when it is used up
+    let distances = new Float64Array(1 << 16);
+    let starts = new Uint32Array(distances.length);
+    let [count, high, low, least] = [0, 0, 0, 0];
+    for (let start = 0; start < bytes.length && count < MOST_SYMBOLS;) {
       let end = bytes.indexOf(LF, start);
       if (end < 0) end = bytes.length;
       const at = end - start <= LONGEST_LINE ? this.line(start, end) : -1;
       start = end + 1;
       if (at < 0) continue;
-      if (this.high === 0 && this.low === 0) this.zeros++;
-      else {
-        highs.push(this.high);
-        lows.push(this.low);
-        starts.push(at);
+      if (this.high === 0 && this.low === 0) {
+        this.zeros++;
+        continue;
       }
+      if (count === 0) [high, low] = [this.high, this.low];
+      if (count === distances.length) {
+        distances = grown(distances, new Float64Array(2 * count));
+        starts = grown(starts, new Uint32Array(2 * count));
+      }
+      const distance = (this.high - high) * 4294967296 + (this.low - low);
+      if (distance < least) least = distance;
+      distances[count] = distance;
+      starts[count++] = at;
     }
-    this.sort(highs, lows, starts);
+    this.first = ((BigInt(high) << 32n) | BigInt(low)) + BigInt(least);
+    this.sort(distances.subarray(0, count), starts, least);
   }
 
   private high = 0;
@@ -104,22 +113,15 @@ class Symbols implements Kallsyms {
     return symbol;
   }
 
-  private sort(highs: number[], lows: number[], starts: number[]): void {
-    let least = 0;
-    for (let i = 1; i < highs.length; i++)
-      if (highs[i]! < highs[least]! || (highs[i] === highs[least] && lows[i]! < lows[least]!)) least = i;
-    if (highs.length === 0) return;
-    const [high, low] = [highs[least]!, lows[least]!];
-    this.first = (BigInt(high) << 32n) | BigInt(low);
-    const distances = Float64Array.from(highs, (h, i) => (h - high) * 4294967296 + (lows[i]! - low));
+  private sort(distances: Float64Array, starts: Uint32Array, least: number): void {
     // the kernel's own symbols come in order, modules behind them
     const order = mergeRuns(
       Int32Array.from(distances, (_, i) => i),
       distances.length,
       distances,
     );
-    this.size = order.length;
-    this.distances = Float64Array.from(order, (i) => distances[i]!);
+    this.size = distances.length;
+    this.distances = Float64Array.from(order, (i) => distances[i]! - least);
     this.starts = Uint32Array.from(order, (i) => starts[i]!);
   }
 
@@ -168,6 +170,11 @@ class Symbols implements Kallsyms {
     const module = /^\[[^\s\]]+\]$/.exec(text(stop, Math.min(line, stop + 100)).trimEnd());
     return {symbol: text(start, end), module: module ? ` ${module[0]}` : ''};
   }
+}
+
+function grown<T extends Float64Array | Uint32Array>(from: T, into: T): T {
+  into.set(from);
+  return into;
 }
 
 function hexDigit(byte: number): number {

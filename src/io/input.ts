@@ -59,6 +59,11 @@ class MeteredSource implements ByteSource {
     return held ?? this.pull();
   }
 
+  /** Passes over a chunk that is not to be hashed; answers its bytes, 0 where that cannot be. */
+  pass(): number {
+    return this.hash === undefined && this.held === null ? (this.raw.pass?.() ?? 0) : 0;
+  }
+
   private async pull(): Promise<Uint8Array | null> {
     const chunk = await this.raw.next();
     if (chunk !== null) this.hash?.update(chunk);
@@ -183,6 +188,17 @@ export class Input {
       else this.head = Buffer.concat([this.head ?? new Uint8Array(0), chunk]);
     }
     return (this.head ?? new Uint8Array(0)).subarray(0, wanted);
+  }
+
+  /**
+   * Counts the next bytes as handed out: they are read by place. They are not read here unless somebody wants the digest. False at
+   * the end.
+   */
+  async pass(): Promise<boolean> {
+    const plain = this.compression === 'none' && this.head === null && this.pending === null && !this.headEnded;
+    const bytes = plain ? this.metered.pass() : 0;
+    this.bytesOut += bytes;
+    return bytes > 0 || (await this.next()) !== null;
   }
 
   /** The next bytes after decompression, or null at the end. A chunk is valid only until the next call. */

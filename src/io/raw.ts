@@ -26,6 +26,8 @@ export interface RawSource extends ByteSource {
   readonly size: number | null;
   /** `dev:ino` of a plain file; null for anything else. */
   readonly identity: string | null;
+  /** Counts a chunk as handed out that nobody needs; answers its bytes: 0 at the end. Only files can. */
+  pass?(): number;
 }
 
 /**
@@ -101,6 +103,13 @@ class FileSource implements RawSource {
     if (got === 0) return this.end(this.borrowed ? undefined : this.changed());
     this.bytes += got;
     return got === CHUNK_BYTES ? this.buffer : this.buffer.subarray(0, got);
+  }
+
+  pass(): number {
+    if (this.ended || this.borrowed) return 0;
+    const bytes = Math.min(CHUNK_BYTES, this.size - this.bytes);
+    this.bytes += bytes;
+    return bytes;
   }
 
   private changed(): string | undefined {

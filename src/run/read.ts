@@ -12,6 +12,7 @@ import {
   type TraceReader,
 } from '../../parsers/form.js';
 import {refuseTwoBoots} from './boots.js';
+import {holdNewSpace} from './new-space.js';
 import type {KernelVersion} from '../base/selection.js';
 import {type Input, openInputs, PEEK_LIMIT_BYTES} from '../io/input.js';
 import {UserError} from '../io/user-error.js';
@@ -266,8 +267,8 @@ function learn(ledger: Ledger, trial: Ledger): void {
 async function advance({input, reader}: ReadInput): Promise<boolean> {
   if ('step' in reader) {
     const more = reader.step(STEP_RECORDS);
-    // the bytes are read by place; as they come they are counted and hashed
-    for (let n = more ? 1 : Infinity; n > 0; n--) if ((await input.next()) === null) break;
+    // the bytes are read by place; as they come they are counted, and hashed where the digest is wanted
+    for (let n = more ? 1 : Infinity; n > 0; n--) if (!(await input.pass())) break;
     return more;
   }
   const chunk = await input.next();
@@ -291,6 +292,7 @@ async function pump(
     let next: ReadInput | undefined;
     for (const r of open) if (!next || r.reader.counters.latest < next.reader.counters.latest) next = r;
     const more = await advance(next!);
+    holdNewSpace();
     if (!more) {
       next!.reader.end();
       open.delete(next!);

@@ -25,7 +25,7 @@ export async function testRecorders(
       ),
     },
     readsPerSecond: READS_PER_SECOND,
-    patience: 300 + 300 * recorders.length,
+    patience: 600 + 600 * recorders.length,
     ...(tools === undefined ? {} : {tools}),
   });
   console.log(`${kernel.release}: recorded in ${guest.seconds.toFixed(0)} s`);
