@@ -37,6 +37,11 @@ export class Coverage {
     }
   }
 
+  /** Whether a function is announced as recorded, or was seen. */
+  covers(fn: number): boolean {
+    return this.known[fn] === 1;
+  }
+
   /** Null where every function that takes references is recorded; else which is not, in words. */
   takingUncovered(): string | null {
     const {known} = this;

@@ -20,6 +20,8 @@ export const Fn = {
   unpin_user_page_range_dirty_lock: 11,
   unpin_folio: 12,
   unpin_folios: 13,
+  /** one more pin of a folio that is pinned, 6.5 and later (fs/direct-io.c, iommufd) */
+  folio_add_pin: 14,
 } as const;
 
 /** The number of a function by its name; 0 where it is not told apart. */

@@ -118,7 +118,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     return unless(silence.never('dropped', page, reference.t, at.t), reference);
   },
 
-  last({kind, page, drop, maybeHeld}, {silence}) {
+  last({kind, page, drop, maybeHeld}, {m, silence}) {
     const {deed} = drop;
     if (kind === 'pin' && !page.large && page.count !== null && page.counted) {
       if (page.count >= 1024) return REFUTED;
@@ -134,14 +134,23 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     }
     if (!page.lifeSeen && !(page.counted && kind === 'pin'))
       return open(`the page is older than the trace: a ${kind} taken earlier could still hold it`, deed);
+    const more = kind === 'pin' ? m.held.excess.after(page, deed.t) : undefined;
+    if (more !== undefined)
+      return open(
+        `line ${more.line} drops a pin of the page that was not seen to be taken: it may have held the page (folio_add_pin())`,
+        deed,
+        more,
+      );
     return unless(silence.never('taken', page, page.since, deed.t), deed);
   },
 
-  owns({link}) {
-    const {window, owner, ownerCertain, ownerWhy} = link;
+  owns({link}, {m}) {
+    const {window, owner, ownerCertain, ownerWhy, unlessShared} = link;
     if (owner === 'writeback') return REFUTED;
     if (owner === 'none') return open('no reference in view had the page when it was mapped', window.open);
     if (!ownerCertain) return open(ownerWhy, window.open);
+    if (unlessShared !== '' && m.dma.devices[window.device]?.servesOthers !== false)
+      return open(unlessShared, window.open);
     if (window.iommuOnly && window.device < 0)
       return open(
         'the mapping is known from an iommu:map event only, which names no device and no direction',

@@ -1,5 +1,6 @@
 import {counted, never, type Premise, told, wholeLife} from '../claims/premise.js';
 import {EventKind as K} from '../events/event.js';
+import {Fn} from '../events/functions.js';
 import type {Listener} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
@@ -36,12 +37,17 @@ export const unpinWithoutPin: Rule = {
     const m = context.ledger;
     /** rows of which a pin was seen in this generation */
     const pinnedHere = new Set<number>();
+    /** rows of which an I/O that ended dropped a pin in this generation */
+    const unpinnedByIo = new Set<number>();
+    const addedPinsShow = (): boolean =>
+      m.capture.era.foll === 'old' || m.capture.records(K.AddPin) || m.capture.coverage.covers(Fn.folio_add_pin);
     return {
       dropped(drop) {
         if (drop.kind !== 'pin') return;
         const {pages} = m;
         const {row} = drop;
         const large = pages.is(row, 'large');
+        if (m.evidence.tasks.byInterrupt(drop.deed) && unpinnedByIo.size < PINNED_MAX) unpinnedByIo.add(row);
         const printed = !large && drop.rawAfter !== UNKNOWN_COUNT;
         if (printed ? drop.rawAfter >= 0 : drop.unmatched === 0) return;
         const life = pages.is(row, 'lifeSeen');
@@ -82,6 +88,11 @@ export const unpinWithoutPin: Rule = {
                 'a task unpinned it, not the end of an I/O',
                 countsRecorded(m) || !m.evidence.tasks.byInterrupt(drop.deed),
                 "the unpin is an interrupt's and no page_ref events back the probes: it ends an I/O whose pin may have left no event",
+              ),
+              told(
+                'no I/O has pinned it once more for itself',
+                countsRecorded(m) || !unpinnedByIo.has(row) || addedPinsShow(),
+                'an I/O that ended unpinned the page before, and may have had a pin of its own: folio_add_pin() is not probed',
               ),
               told(
                 'takings of this page show',
@@ -133,8 +144,9 @@ export const unpinWithoutPin: Rule = {
         }
         pinnedHere.add(row);
       },
-      freed(row) {
+      lifeEnded(row) {
         pinnedHere.delete(row);
+        unpinnedByIo.delete(row);
       },
     };
 

@@ -163,6 +163,8 @@ export interface DmaLink {
   /** `owner` is proven; else `ownerWhy` says what else it may be */
   ownerCertain: boolean;
   ownerWhy: string;
+  /** what else it may be where the device maps for others too; empty otherwise */
+  unlessShared: string;
   next: DmaLink | undefined;
 }
 
@@ -191,6 +193,8 @@ export class DmaDevice {
 
   /** its addresses are not those of the pages: an IOMMU, or bounce buffers */
   translated = false;
+  /** it mapped pages that nobody held by pin or get: of the page cache, of drivers */
+  servesOthers = false;
   /** unmaps without a map in the trace */
   private unmatched = 0;
 

@@ -71,6 +71,7 @@ export class CoveredPages {
     const {around} = this;
     const {pages, capture} = around;
     const {limits} = capture;
+    const device = this.devices[window.device];
     let covered = 0;
     for (const run of window.runs) covered += run.pages;
     const rows = (window.rows = new Int32Array(covered));
@@ -85,6 +86,7 @@ export class CoveredPages {
         const folio = pages.folioOf(row);
         const owner = this.owners.of(pfn, folio, window);
         const link = linkOf(window, pages.generation[row]!, owner, pages.dma[row]);
+        if (device !== undefined && (owner.owner === 'none' || owner.owner === 'writeback')) device.servesOthers = true;
         pages.dma[row] = link;
         if (link.next !== undefined) this.shorten(link);
         if ((owner.owner === 'pin' || owner.owner === 'get') && window.deviceWrites && !window.iommuOnly)

@@ -7,6 +7,7 @@ import {KNOWN_BY, What} from '../tables/journal.js';
 import type {Drop} from '../listener.js';
 import type {Uses} from './around.js';
 import {BIAS} from '../../base/reference.js';
+import {Excess} from '../tables/excess.js';
 import {PageState, UNKNOWN_COUNT} from '../tables/page-table.js';
 import {chooseReferences} from './pairing.js';
 import type {KnownBy, ReferenceKind} from '../../base/reference.js';
@@ -21,6 +22,8 @@ export class Holdings {
   /** references ever taken, of those that the trace shows or lets derive */
   takenPins = 0;
   takenGets = 0;
+  /** drops of pins that were not seen to be taken */
+  readonly excess = new Excess();
   /** references in the pages' lists */
   private live = 0;
 
@@ -241,7 +244,10 @@ export class Holdings {
     // The only reference that could be meant, dropped whole: its pages are those.
     const all = large && wanted < 0 && chosen.certain && first!.reference.n === 0 && first!.n === n;
     const subFirst = wanted >= 0 ? wanted : all ? first!.reference.sub : -1;
-    if (chosen.unmatched > 0 && kind === 'pin') pages.state[row]! |= PageState.pinsUnknown;
+    if (chosen.unmatched > 0 && kind === 'pin') {
+      pages.state[row]! |= PageState.pinsUnknown;
+      this.excess.add(row, pages.generation[row]!, deed);
+    }
     const drop: Drop = {
       kind,
       row,

@@ -6,11 +6,12 @@
  * mapping to make. Another task's mapping of a pinned page may be sendfile's, a network stack's, another reader's, under a
  * page cache or plain reference that no event shows, unless the trace shows that the pin's I/O goes through that task.
  */
-import {Context, DmaDir} from '../../events/event.js';
+import {BIAS} from '../../base/reference.js';
+import {Context, DmaDir, EventKind as K, PageFlag} from '../../events/event.js';
 import type {Uses} from './around.js';
 import type {DmaLink, DmaWindow, WindowOwner} from '../tables/dma.js';
 import type {PageTable} from '../tables/page-table.js';
-import {PageState} from '../tables/page-table.js';
+import {PageState, UNKNOWN_COUNT} from '../tables/page-table.js';
 import type {ReferenceKind} from '../../base/reference.js';
 import type {Reference} from '../tables/references.js';
 import type {Writeback} from '../tables/writeback.js';
@@ -20,14 +21,21 @@ export interface Owner {
   certain: boolean;
   /** what else it may be; empty where it is certain */
   why: string;
+  /** what else it may be where the device maps for others than those who pin (DmaDevice.servesOthers); empty otherwise */
+  unlessShared: string;
 }
 
-const sure = (owner: WindowOwner): Owner => ({owner, certain: true, why: ''});
-const maybe = (owner: WindowOwner, why: string): Owner => ({owner, certain: false, why});
+const sure = (owner: WindowOwner, unlessShared = ''): Owner => ({owner, certain: true, why: '', unlessShared});
+const maybe = (owner: WindowOwner, why: string): Owner => ({owner, certain: false, why, unlessShared: ''});
 
 const NONE = sure('none');
 const WRITEBACK = sure('writeback');
 const PIN = sure('pin');
+/** TO_DEVICE: sendfile() and fsync() map page cache pages in the context of their caller, under references of their own. */
+const PIN_OR_CACHE = sure(
+  'pin',
+  'the page may be of the page cache, and the mapping for a reference that no event shows (sendfile, fsync by the same task)',
+);
 const GET = sure('get');
 const FIRST_UNDER_WRITEBACK = maybe('writeback', 'the page was pinned as well: the mapping may be the one of the pin');
 const LATER_UNDER_WRITEBACK = maybe('ambiguous', "the mapping may be the one of the page's own writeback");
@@ -69,10 +77,27 @@ export class Owners {
     if (pinned) {
       if (got) return PIN_OR_GET;
       if (!this.isNamed(window)) return PIN_BY_UNNAMED;
-      return this.byItsTaker(folio, 'pin', pfn, window) ? PIN : PIN_BY_OTHER;
+      if (!this.byItsTaker(folio, 'pin', pfn, window)) return PIN_BY_OTHER;
+      return window.dir === DmaDir.toDevice && this.mayBeCached(folio) ? PIN_OR_CACHE : PIN;
     }
     if (got) return this.byItsTaker(folio, 'get', pfn, window) ? GET : GET_BY_OTHER;
     return NONE;
+  }
+
+  /** Whether a page may be in the page cache, with a reference beside those that are known: its count may leave no room for one. */
+  private mayBeCached(folio: number): boolean {
+    const {pages, capture} = this.around;
+    const state = pages.state[folio]!;
+    if ((state & (PageState.file | PageState.shmem)) === 0) {
+      if ((state & PageState.swapBacked) !== 0) return false;
+      if ((state & PageState.lifeSeen) !== 0 && capture.records(K.CacheAdd)) return false;
+    }
+    const count = pages.count[folio]!;
+    const mapcount = pages.mapcount[folio]!;
+    if ((state & PageState.large) !== 0 || count === UNKNOWN_COUNT || mapcount === UNKNOWN_COUNT) return true;
+    const mappings = Math.max(0, capture.era.rawMapcount ? mapcount + 1 : mapcount);
+    const cache = 1 + ((pages.flags[folio]! & PageFlag.private) !== 0 ? 1 : 0);
+    return count - BIAS * pages.pins[folio]! - pages.gets[folio]! > mappings + cache;
   }
 
   /** Whether the trace prints which task made the mapping: a name without a pid may be many. */
@@ -131,5 +156,6 @@ function covers(pages: PageTable, r: Reference, pfn: number): boolean {
 
 /** The link of a page to a window, with its owner. */
 export function linkOf(window: DmaWindow, generation: number, o: Owner, next: DmaLink | undefined): DmaLink {
-  return {window, generation, owner: o.owner, ownerCertain: o.certain, ownerWhy: o.why, next};
+  const {owner, certain, why, unlessShared} = o;
+  return {window, generation, owner, ownerCertain: certain, ownerWhy: why, unlessShared, next};
 }

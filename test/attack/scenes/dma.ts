@@ -22,6 +22,52 @@ export const DMA: readonly Scene[] = [
     },
   },
   {
+    name: 'sendfile by the task that pinned',
+    why: 'the socket holds the page and has it mapped in the context of whoever sends; the pin was for something else',
+    on: EVERY,
+    make(k) {
+      k.file(P);
+      k.pin(P, {longterm: true});
+      k.ref('page_ref_mod', P, 1);
+      k.map(P, 'TO_DEVICE', NIC);
+      k.wait(50);
+      k.unpin(P);
+      k.wait(100);
+      k.interrupt(() => k.unmap(P, 'TO_DEVICE', NIC));
+      k.put(P);
+    },
+  },
+  {
+    name: 'direct I/O of fs/direct-io.c, the bio is unpinned last',
+    why: "dio_pin_page() adds a pin for each bio (folio_add_pin()), and the task drops its own while the bio's I/O runs",
+    on: NEW,
+    make(k) {
+      k.anon(P);
+      k.pin(P);
+      k.ref('page_ref_mod', P, 1024);
+      k.map(P, 'FROM_DEVICE', NVME);
+      k.unpin(P);
+      k.wait(100);
+      k.complete(P, 'FROM_DEVICE');
+      k.munmap(P);
+    },
+  },
+  {
+    name: 'direct I/O of fs/direct-io.c, the task unpins last',
+    why: "dio_pin_page() adds a pin for each bio (folio_add_pin()), and the task drops its own when the bio's I/O is over",
+    on: NEW,
+    make(k) {
+      k.anon(P);
+      k.pin(P);
+      k.ref('page_ref_mod', P, 1024);
+      k.map(P, 'FROM_DEVICE', NVME);
+      k.complete(P, 'FROM_DEVICE');
+      k.wait(100);
+      k.unpin(P);
+      k.munmap(P);
+    },
+  },
+  {
     name: 'direct I/O by get, on a page that a debugger pins',
     why: 'direct I/O before 6.5 takes gets (iov_iter_get_pages(), lib/iov_iter.c): the mapping is not of the pin',
     on: ['old'],
