@@ -17,13 +17,13 @@ export default class Info extends TraceCommand {
   ];
   static override baseFlags = {
     ...flags.inputFlags,
-    ...flags.outputFlags(flags.PLAIN_FORMS),
+    ...flags.outputFlags(flags.TEXT_FORMS),
     limit: flags.limitFlag('lines of each list'),
   };
   static override strict = false;
 
   async run(): Promise<void> {
-    const options = await this.traceOptions(flags.PLAIN_FORMS);
+    const options = await this.traceOptions(flags.TEXT_FORMS);
     const {runInfo} = await import('../src/cli/info.js');
     process.exitCode = await runInfo(options, this.config.version);
   }

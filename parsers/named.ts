@@ -43,7 +43,7 @@ const TEXTS: readonly [RegExp, Named][] = [
     {what: 'a trace in the JSON of Chrome and Perfetto viewers', advice: `Its events name no pages. ${RECORD}`},
   ],
   [
-    /^\s*\{\s*"schema": ?"pinscope\.|^pinscope \d+\.\d+|^# pinscope report|"type": ?"input".{0,40}pinscope/,
+    /^\s*\{\s*(?:"type": ?"\w+",\s*)?"schema": ?"pinscope\.|\n<meta name="generator" content="pinscope |^pinscope \d+\.\d+|^# pinscope report|"type": ?"input".{0,40}pinscope/,
     {what: "a report of pinscope's own", advice: 'Give the trace that it was made from: its name is in the report.'},
   ],
   [

@@ -38,7 +38,8 @@ function handOf(finding: Finding, roles: readonly string[]): Hand | null {
   for (const role of roles) {
     const task = finding.tasks.find((one) => one.role === role);
     const stack = finding.stacks.find((one) => one.role === role && one.frames.length > 0);
-    if (task === undefined && stack === undefined) continue;
+    // a stack alone does not make who did the rest a culprit: everybody maps
+    if (task === undefined && (stack === undefined || roles === ACTS)) continue;
     const interrupt = task?.interrupt === true || task?.pid === 0;
     const comm = task === undefined || interrupt ? null : kindOfTask(task.comm);
     const frames = stack === undefined ? [] : callersIn(stack.frames).slice(0, TELLING);

@@ -244,7 +244,7 @@ export class Findings {
       occurrences: group.occurrences,
       related: [],
       tasks: distinctTasks(m, v),
-      stacks: v.stacks.filter((s) => s.stack >= 0).map((s) => ({role: s.role, frames: m.evidence.stacks.get(s.stack)})),
+      stacks: stacksOf(v).map(({role, stack}) => ({role, frames: m.evidence.stacks.get(stack)})),
       ...(device === undefined ? {} : {device}),
       ...(file
         ? {
@@ -336,12 +336,24 @@ function proofOf({steps}: Proof): Finding['proof'] {
   }));
 }
 
+/** Those that the rule names, then those of the other deciding events: the map's, the writeback's. */
+function stacksOf(v: Claim): {role: string; stack: number}[] {
+  const list = v.stacks.filter(({stack}) => stack >= 0);
+  for (const {role, deed} of v.evidence) {
+    if (!('stack' in deed) || deed.stack < 0 || list.some((one) => one.role === role || one.stack === deed.stack))
+      continue;
+    list.push({role, stack: deed.stack});
+  }
+  return list;
+}
+
 function hex(pfn: number): string {
   return `0x${pfn.toString(16)}`;
 }
 
-/** `PFN 0x2fb0`, `PFN 0x600-0x7ff (order 9)`, `4 pages (PFN 0x2f7c, 0x2fae...)` */
-function pagesText(pages: readonly Page[]): string {
+/** `PFN 0x2fb0`, `PFN 0x600-0x7ff (order 9)`, `4 pages (PFN 0x2f7c, 0x2fae...)`: the lowest first. */
+function pagesText(of: readonly Page[]): string {
+  const pages = [...of].sort((a, b) => a.pfn - b.pfn);
   const [first] = pages;
   if (pages.length === 1)
     return first!.order > 0 ? `folio at PFN ${hex(first!.pfn)} (order ${first!.order})` : `PFN ${hex(first!.pfn)}`;

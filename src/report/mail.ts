@@ -32,6 +32,8 @@ const CAUSES = 6;
 /** Runs of deciding lines quoted, and frames of a stack. */
 const RUNS = 8;
 const FRAMES = 8;
+/** Stacks: who took and who dropped come first. */
+const STACKS = 2;
 /** Kinds of loss that are told. */
 const LOSSES = 4;
 /** A mail shorter than this has room for the page's history about the moment. */
@@ -73,9 +75,13 @@ function subject(report: Report, finding: Finding | undefined): string[] {
 
 function proofText(report: Report, finding: Finding): string[] {
   const cause = report.causes.find((one) => one.id === finding.cause);
-  const out = ['', findingHead(cause, finding, TEXT), ...wrap(ascii(finding.message), MAIL_WIDTH, '  ')];
+  const out = ['', ...findingHead(cause, finding, TEXT), ...wrap(ascii(finding.message), MAIL_WIDTH, '  ')];
   if (finding.reason !== null) out.push(...wrap(ascii(`only possible: ${finding.reason}`), MAIL_WIDTH, '    ', '  '));
-  if (finding.stacks.length > 0) out.push('', ...stackBlock(finding, '  ', FRAMES).map((line) => ascii(line)));
+  if (finding.stacks.length > 0)
+    out.push(
+      '',
+      ...stackBlock({...finding, stacks: finding.stacks.slice(0, STACKS)}, '  ', FRAMES).map((line) => ascii(line)),
+    );
   const race = drawRace(finding, MAIL_WIDTH - 2);
   if (race.length > 0) out.push('', ...race.map((line) => `  ${line}`));
   if (finding.proof.length > 0) out.push('', '  proven by', ...proofLines(finding, MAIL_WIDTH, '  '));

@@ -137,7 +137,6 @@ function opening(report: Report): string[][] {
     rows.push(['input', `${markdownCode(baseName(input.path), true)}, ${input.format}${packed}${why}`]);
     rows.push(['', `${bytes(input.bytes)}, ${counted(input.lines, nounOf(input))}, ${counted(input.events, 'event')}`]);
     if (input.sha256 !== undefined) rows.push(['sha256', markdownCode(input.sha256, true)]);
-    if (input.cut !== undefined) rows.push(['cut', markdownText(input.cut)]);
     if (input.unrecognised.count > 0) {
       const first = input.unrecognised.first[0];
       const example =

@@ -9,6 +9,8 @@ import type {Paint} from './paint.js';
 
 /** Rows of a table of findings, pages, tasks or files that are shown when nobody asked for more. */
 export const ROWS = 20;
+/** How far to the right the key of a finding stands: not out of sight on a wide terminal. */
+const HEAD_WIDTH = 100;
 /** Causes that are shown when nobody asked for more. */
 export const CAUSES = 10;
 
@@ -33,7 +35,6 @@ export function inputLines(report: Report, width: number, name: (path: string) =
     const last = i === report.inputs.length - 1 ? [clockBrief(report), kernelText(report)] : [];
     list.push(['trace', `${name(input.path)}: ${[...facts, ...last].join(', ')}`]);
     if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
-    if (input.cut !== undefined) list.push(['cut', input.cut]);
     if (input.unrecognised.count > 0) {
       const first = input.unrecognised.first[0];
       const example =
@@ -68,7 +69,8 @@ export function causeTable(report: Report, most: number, {width, color}: TextOpt
   const worst = Math.max(5, ...cells.map((cell) => cell.worst.length));
   const key = Math.max(3, ...cells.map((cell) => cell.key.length));
   const left = id + widths.reduce((sum, one) => sum + 2 + one, 0) + 2;
-  const room = Math.max(20, width - left - 2 - worst - 2 - key);
+  const longest = Math.max(...shown.flatMap((cause) => [title(cause).length, printable(causeWho(cause)).length]));
+  const room = Math.max(20, Math.min(longest, width - left - 2 - worst - 2 - key));
   const row = (name: string, counts: string[], what: string, far: string, of: string): string =>
     `${name.padEnd(id)}${counts.map((count, at) => `  ${count.padStart(widths[at]!)}`).join('')}  ${what.padEnd(room)}  ${far.padStart(worst)}  ${of}`.trimEnd();
   const out = [row('', heads, 'what', 'worst', 'key')];
@@ -89,12 +91,12 @@ function title(cause: Cause): string {
 }
 
 /** `C1  error unpin-while-dma, sure                 3f9a1c02, one of 30` */
-export function findingHead(cause: Cause | undefined, finding: Finding, {width, color}: TextOptions): string {
+export function findingHead(cause: Cause | undefined, finding: Finding, {width, color}: TextOptions): string[] {
   const verdict = finding.verdict === 'sure' ? 'sure' : 'only possible';
   const left = `${finding.cause}  ${finding.severity} ${finding.rule}, ${verdict}`;
   const right = `${finding.key}, ${oneOf(cause?.findings ?? 1)}`;
-  const gap = ' '.repeat(Math.max(2, width - left.length - right.length));
-  return `${color.strong(left)}${gap}${right}`;
+  const gap = Math.min(width, HEAD_WIDTH) - left.length - right.length;
+  return gap < 2 ? [color.strong(left), `  ${right}`] : [`${color.strong(left)}${' '.repeat(gap)}${right}`];
 }
 
 /** `--by deed`: every finding a row. */

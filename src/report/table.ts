@@ -83,7 +83,7 @@ function* block(list: string[]): Iterable<string> {
 /** One finding of a cause: what, the drawing, the proof, the deciding lines each on one line. */
 function inBrief(report: Report, cause: Cause, finding: Finding, options: TextOptions): string[] {
   const {width, whole} = options;
-  const out = [findingHead(cause, finding, options), ...wrap(printable(finding.message), width, '  ')];
+  const out = [...findingHead(cause, finding, options), ...wrap(printable(finding.message), width, '  ')];
   if (finding.reason !== null) out.push(...wrap(printable(`only possible: ${finding.reason}`), width, '    ', '  '));
   if (finding.stacks.length > 0) out.push('', ...stackBlock(finding, '  '));
   const race = drawRace(finding, Math.min(width - 2, 110));
@@ -112,7 +112,7 @@ function inBrief(report: Report, cause: Cause, finding: Finding, options: TextOp
 function atLength(report: Report, finding: Finding, options: TextOptions): string[] {
   const {width, color, whole} = options;
   const cause = report.causes.find((one) => one.id === finding.cause);
-  const out = [findingHead(cause, finding, options), ...wrap(printable(finding.message), width, '  '), ''];
+  const out = [...findingHead(cause, finding, options), ...wrap(printable(finding.message), width, '  '), ''];
   out.push(...factLines(facts(report, finding, width >= 120 ? 12 : 6), width, '  '));
   if (finding.stacks.length > 0) out.push('', ...stackBlock(finding, '  '));
   const race = drawRace(finding, Math.min(width - 2, 110));

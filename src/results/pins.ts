@@ -36,6 +36,14 @@ export interface PinTotals {
   /** dropped here, taken before the trace began */
   from_before: number;
   held_at_end: number;
+  /** of which taken before the trace began */
+  held_from_before: number;
+  /** taken and dropped here: pins = dropped_here + gone + held_at_end - held_from_before */
+  dropped_here: number;
+  /** taken here, and gone with their page or taken back by the call that took them */
+  gone: number;
+  /** drops that no pin in view explains: unpins = dropped_here + from_before + unexplained */
+  unexplained: number;
   longterm: number;
   longterm_in_cma: number;
 }

@@ -80,6 +80,8 @@ export interface Summary {
   pins: number;
   gets: number;
   dma_windows: number;
+  /** made by users of the IOMMU API (VFIO, iommufd), outside of dma_map_*() calls; left out when there are none */
+  iommu_mappings?: number;
   writebacks: number;
   suppressed: number;
   suppressions: {entry: string; hits: number}[];

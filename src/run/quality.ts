@@ -65,6 +65,11 @@ function qualityOfIdentity(m: Ledger, add: Add): void {
   );
 }
 
+/** `, 2242 of the 6680 entries that its header counts were read` */
+function readText({missing, found, expected}: {missing: number; found: number; expected: number}): string {
+  return missing > 0 ? `, ${found} of the ${expected} entries that its header counts were read` : '';
+}
+
 export function qualityOf(reading: Reading): QualityCounter[] {
   const {ledger: m, inputs} = reading;
   const out: QualityCounter[] = [];
@@ -109,10 +114,12 @@ export function qualityOf(reading: Reading): QualityCounter[] {
       cpu >= 0 ? cpu : undefined,
     );
   }
+  const cutShort = inputs.some(({input}) => input.cut !== undefined);
   add(
     'missing-entries',
     'warning',
-    m.capture.entries.missing,
+    // of an input that ends early it is the same fact, told with its reason below
+    cutShort ? 0 : m.capture.entries.missing,
     `entries that the header counts and the file does not have (${m.capture.entries.found} of ${m.capture.entries.expected})`,
     'analyse the whole file: what was filtered out or cut off may explain any finding',
   );
@@ -176,7 +183,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     add(
       'cut-last-line',
       'note',
-      counters.lastLineCut ? 1 : 0,
+      counters.lastLineCut && input.cut === undefined ? 1 : 0,
       `the last line${of} is cut`,
       'the copy may be incomplete',
     );
@@ -185,7 +192,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
         'cut-input',
         'warning',
         1,
-        `the input${of} ends early: ${input.cut}`,
+        `the input${of} ends early: ${input.cut}${inputs.length === 1 ? readText(m.capture.entries) : ''}`,
         'copy it again; what was read is analysed',
       );
     const onCpu = counters.outOfOrderByCpu.reduce((sum, n) => sum + (n ?? 0), 0);
@@ -217,7 +224,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     'warning',
     m.counts.mismatches,
     'counts that the events before do not explain',
-    'events are missing: see losses, filters and the events recorded',
+    'events of these pages are missing without a mark; pinscope info says where, and what was recorded',
   );
   add(
     'missed-probes',

@@ -136,12 +136,13 @@ export function byLabel(role: string): string {
 
 /** What the tallies are out of: `in 310 pins of 1,234 pages, 88 DMA mappings and 12 writebacks`. */
 export function lookedAt(report: Report): string {
-  const {pages, pins, gets, dma_windows, writebacks} = report.summary;
+  const {pages, pins, gets, dma_windows, iommu_mappings: iommu, writebacks} = report.summary;
   return [
     counted(pages, 'page'),
     counted(pins, 'pin'),
     counted(gets, 'get_user_pages reference'),
     counted(dma_windows, 'DMA mapping'),
+    ...(iommu === undefined ? [] : [counted(iommu, 'IOMMU mapping')]),
     counted(writebacks, 'writeback'),
   ].join(', ');
 }

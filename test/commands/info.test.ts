@@ -1,6 +1,6 @@
 import {beforeAll, describe, expect, inject, it} from 'vitest';
 import type {InfoReport} from '../../src/results/info.js';
-import {json, linesOf, pinscope, sample} from './pinscope.js';
+import {against, json, linesOf, pinscope, sample} from './pinscope.js';
 
 beforeAll(() => expect(inject('buildFailure')).toBe(''));
 
@@ -24,6 +24,20 @@ describe('pinscope info', () => {
     expect(info.rules.find((rule) => rule.id === 'unpin-while-dma')?.status).toBe('ran');
     const maps = counted('ftrace/unpin-while-dma')['dma_map_page'];
     expect(info.devices).toEqual([{name: 'pinbug.0', maps, unmaps: maps, never_unmaps: false}]);
+  });
+
+  it.each(['ftrace/unpin-while-dma', 'ftrace/counting-clock', 'ftrace/lost-events', 'ftrace/iommu'])(
+    'keeps to its schema on %s',
+    (name) => expect(against('pinscope.info.1.json', json('info', sample(name)))).toBe(''),
+  );
+
+  it('can be mailed: no folders, no line too long, ASCII', () => {
+    const {stdout} = pinscope(['info', '--to', 'mail', sample('ftrace/lost-events')]);
+    expect(stdout).toMatch(/^[\x20-\x7e\n]*$/);
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(75);
+    expect(stdout).not.toContain('sample-traces/');
+    expect(stdout).toContain('sha256');
+    expect(pinscope(['info', '--to', 'markdown', sample('ftrace/lost-events')]).stdout).toMatch(/^## pinscope info: /);
   });
 
   it('spans each CPU from its first event to its last', () => {

@@ -7,6 +7,7 @@ import {Spread} from '../../src/readers/pins/spread.js';
 import {Top} from '../../src/readers/pins/top.js';
 import {distribution} from '../../src/readers/pins/distribution.js';
 import type {PinsReport} from '../../src/results/pins.js';
+import type {Report} from '../../src/results/report.js';
 import {against, json, linesOf, pinscope, sample} from './pinscope.js';
 
 beforeAll(() => expect(inject('buildFailure')).toBe(''));
@@ -45,6 +46,16 @@ function byHand(name: string): {taken: Held[]; holds: number[]; before: number; 
 }
 
 describe('pinscope pins', () => {
+  it.each(['call-stacks', 'lost-events', 'misuse-6.1-probes', 'misuse-6.12-page_ref', 'pinned-before-the-trace'])(
+    'says of %s where each pin went, and adds up',
+    (name) => {
+      const {totals} = json<PinsReport>('pins', sample(`ftrace/${name}`));
+      expect(totals.dropped_here + totals.gone + totals.held_at_end - totals.held_from_before).toBe(totals.pins);
+      expect(totals.dropped_here + totals.from_before + totals.unexplained).toBe(totals.unpins);
+      expect(json<Report>('analyze', sample(`ftrace/${name}`)).summary.pins).toBe(totals.pins);
+    },
+  );
+
   it.each(['call-stacks', 'counting-clock', 'lost-events', 'misuse-6.1-probes'])(
     'keeps to its schema on %s',
     (name) => {

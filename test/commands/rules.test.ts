@@ -1,7 +1,7 @@
 import {beforeAll, describe, expect, inject, it} from 'vitest';
 import type {RulesReport} from '../../src/results/rules.js';
 import {RULES} from '../../src/rules/registry.js';
-import {json, pinscope} from './pinscope.js';
+import {against, json, pinscope} from './pinscope.js';
 
 beforeAll(() => expect(inject('buildFailure')).toBe(''));
 
@@ -23,6 +23,7 @@ describe('pinscope rules', () => {
 
   it('says the same as JSON, with what each rule needs', () => {
     const report = json<RulesReport>('rules');
+    expect(against('pinscope.rules.1.json', report)).toBe('');
     expect(report.schema).toBe('pinscope.rules/1');
     expect(report.rules.map((rule) => rule.id)).toEqual(RULES.map(({meta}) => meta.id));
     const put = json<RulesReport>('rules', 'put-on-pin').rules[0];

@@ -79,7 +79,10 @@ describe('a ledger', () => {
     const refs = ndjson(path.join(folder, 'refs.ndjson'), columns);
     const taken = (kind: string): number =>
       refs
-        .filter((row) => row[at('kind')] === kind && row[at('ended')] !== 'dropped-unmatched')
+        .filter(
+          (row) =>
+            row[at('kind')] === kind && row[at('ended')] !== 'dropped-unmatched' && row[at('taken_line')] !== null,
+        )
         .reduce((sum, row) => sum + Number(row[at('n')]), 0);
     expect(taken('pin')).toBe(report.summary.pins);
     expect(taken('get')).toBe(report.summary.gets);

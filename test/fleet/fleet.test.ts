@@ -46,7 +46,7 @@ describe('a fleet', () => {
         `SELECT (SELECT count(*) FROM traces)::INTEGER AS traces, (SELECT count(DISTINCT host) FROM traces)::INTEGER AS hosts,
               (SELECT count(*) FROM findings)::INTEGER AS findings, (SELECT count(*) FROM findings WHERE verdict = 'sure')::INTEGER AS sure,
               (SELECT sum(events) FROM traces)::INTEGER AS events,
-              (SELECT coalesce(sum(n), 0) FROM refs WHERE kind = 'pin' AND ended <> 'dropped-unmatched')::INTEGER AS pins`,
+              (SELECT coalesce(sum(n), 0) FROM refs WHERE kind = 'pin' AND ended <> 'dropped-unmatched' AND taken_line IS NOT NULL)::INTEGER AS pins`,
       );
       expect(counted).toEqual({traces: 200, hosts: 20, ...sums});
       const causes = await saved(database, 'causes');

@@ -195,7 +195,7 @@ describe('pins', () => {
   it('says who pins, for how long, and what is in CMA', () => {
     const text = pins('table');
     expect(text).toMatch(/wl\/309 +300 +80 +10 /);
-    expect(text).toContain('310 taken on 88 pages, 302 dropped');
+    expect(text).toContain('310 taken on 88 pages: 299 dropped, 1 gone');
     expect(text).toMatch(/0x12200 \(order 9\) +230 ms +17\.256732 +held +wl\/309 +4100 +CMA/);
     expect(text).toContain('Time from unmap to unpin on pinbug.0, ns');
     expect(text).toContain('Live pins over time: at most 88, at 17.345000');
@@ -228,7 +228,9 @@ describe('pins', () => {
 
   it('plots the most of each column', () => {
     const live = {start_ns: '0', step_ns: '1000', most: [0, 8, 0, 0], peak: 8, peak_ns: '1000'};
-    expect(livePlot(live, 60, 2)).toEqual(['8 | #', '  | #', '0 +----', '   0.000000 0.000004']);
+    expect(livePlot(live, 60, null, 2)).toEqual(['8 | #', '  | #', '0 +----', '   0.000000 0.000004']);
+    // never beyond the trace
+    expect(livePlot(live, 60, '3000', 2).at(-1)).toBe('   0.000000 0.000003');
   });
 });
 

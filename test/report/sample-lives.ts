@@ -115,7 +115,19 @@ export function pinsReport(): PinsReport {
   return {
     schema: 'pinscope.pins/1',
     ...basis('pins'),
-    totals: {pins: 310, pages: 88, unpins: 302, from_before: 2, held_at_end: 10, longterm: 3, longterm_in_cma: 1},
+    totals: {
+      pins: 310,
+      pages: 88,
+      unpins: 302,
+      from_before: 2,
+      held_at_end: 10,
+      held_from_before: 0,
+      dropped_here: 299,
+      gone: 1,
+      unexplained: 1,
+      longterm: 3,
+      longterm_in_cma: 1,
+    },
     live: {
       start_ns: '17012627000',
       step_ns: '4738950',

@@ -24,6 +24,9 @@ export class Holdings {
   takenGets = 0;
   /** drops of pins that were not seen to be taken */
   readonly excess = new Excess();
+  /** of these, taken before the trace began: held, but not taken in it */
+  private earlierPins = 0;
+  private earlierGets = 0;
   /** references in the pages' lists */
   private live = 0;
 
@@ -72,6 +75,15 @@ export class Holdings {
     return reference;
   }
 
+  /** Taken in the trace: what every command counts. */
+  get pins(): number {
+    return this.takenPins - this.earlierPins;
+  }
+
+  get gets(): number {
+    return this.takenGets - this.earlierGets;
+  }
+
   /** What n references of a kind add to the raw count: a pin of a small folio is GUP_PIN_COUNTING_BIAS. */
   private rawChange(row: number, kind: ReferenceKind, n: number): number {
     return kind === 'pin' && (this.around.pages.state[row]! & PageState.large) === 0 ? n * BIAS : n;
@@ -83,9 +95,11 @@ export class Holdings {
     if (reference.kind === 'pin') {
       pages.pins[row]! += reference.n;
       this.takenPins += reference.n;
+      if (!Number.isFinite(reference.t)) this.earlierPins += reference.n;
     } else {
       pages.gets[row]! += reference.n;
       this.takenGets += reference.n;
+      if (!Number.isFinite(reference.t)) this.earlierGets += reference.n;
     }
     if (this.live >= LIVE_MAX || pages.listed[row]! >= OF_A_PAGE_MAX) {
       pages.state[row]! |= PageState.unlisted;

@@ -39,8 +39,12 @@ export class IommuWindows {
     private readonly told: {opened(ev: TraceEvent, window: DmaWindow): void; ended(window: DmaWindow): void},
   ) {}
 
+  /** mappings that no dma_map_*() call tells of */
+  mapped = 0;
+
   map(ev: TraceEvent): void {
     if (ev.phys < 0) return;
+    this.mapped++;
     const {under} = this;
     const pfn = Math.floor(ev.phys / 2 ** under.pageShift);
     const runs = under.followed([under.run(pfn, 0, ev.size)]);
@@ -120,6 +124,7 @@ export class IommuWindows {
       else this.under.detach(window);
       window.endedBy = 'unknown';
       window.inCall = true;
+      this.mapped--;
     };
     if ((end - first) / page > recent.size) {
       for (const [iova, window] of recent) if (iova >= first && iova < end) take(iova, window);

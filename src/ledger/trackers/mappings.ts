@@ -45,6 +45,11 @@ export class Mappings {
   /** the event at hand */
   private ev!: TraceEvent;
 
+  /** of users of the IOMMU API (VFIO, iommufd): iommu:map events outside of dma_map_*() calls */
+  get iommuMappings(): number {
+    return this.iommu.mapped;
+  }
+
   constructor(private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'journals' | 'calls' | 'on'>) {
     this.under = new CoveredPages(around, this.devices);
     this.past = new EndedMappings(around);

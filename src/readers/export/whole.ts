@@ -20,8 +20,8 @@ export function wholeRows(m: Ledger, report: Report, out: RowSink): void {
     end_ns: moment(m, report.span.end_ns),
     started_unix_ns: null,
     events: m.capture.events,
-    pins: m.held.takenPins,
-    gets: m.held.takenGets,
+    pins: m.held.pins,
+    gets: m.held.gets,
     partial: report.partial ?? null,
     limits: limitsOf(report),
   });

@@ -41,6 +41,9 @@ export class PinCollector implements Listener {
   readonly live = new LivePins();
   /** drops that no pin in view explains, of pages whose whole life is in the trace */
   unexplained = 0;
+  /** taken here and gone with their page, or taken back by the call itself */
+  private gone = 0;
+  private droppedHere = 0;
   /** pages that were not counted, because there were too many */
   pagesNotCounted = 0;
   private takings = 0;
@@ -144,7 +147,11 @@ export class PinCollector implements Listener {
     this.live.change(t, -n);
     if (!Number.isFinite(pin.t)) return;
     const stack = this.stackTally(pin, n);
-    if (!dropped) return;
+    if (!dropped) {
+      this.gone += n;
+      return;
+    }
+    this.droppedHere += n;
     const held = t - pin.t;
     this.hold.add(held, n);
     this.tally(this.tasks, pin.task).hold.add(held, n);
@@ -222,9 +229,13 @@ export class PinCollector implements Listener {
     const {m} = this;
     const timed = m.capture.time.unit === 'ns';
     let heldAtEnd = 0;
+    let heldFromBefore = 0;
     for (const [pin, n] of this.held) {
       heldAtEnd += n;
-      if (!Number.isFinite(pin.t)) continue;
+      if (!Number.isFinite(pin.t)) {
+        heldFromBefore += n;
+        continue;
+      }
       this.tally(this.tasks, pin.task).held += n;
       const stack = this.stackTally(pin, n);
       if (stack) stack.held += n;
@@ -247,6 +258,10 @@ export class PinCollector implements Listener {
         unpins: this.unpins,
         from_before: this.fromBefore,
         held_at_end: heldAtEnd,
+        held_from_before: heldFromBefore,
+        dropped_here: this.droppedHere,
+        gone: this.gone,
+        unexplained: this.unexplained,
         longterm: this.longtermPins,
         longterm_in_cma: this.longtermInCma,
       },

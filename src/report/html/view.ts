@@ -146,7 +146,6 @@ function reportFacts(report: Report): [string, string][] {
     list.push(['', `${bytes(input.bytes)}, ${counted(input.lines, nounOf(input))}, ${counted(input.events, 'event')}`]);
     if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
     if (input.evidence.length > 0) list.push(['known by', input.evidence.join('; ')]);
-    if (input.cut !== undefined) list.push(['cut', input.cut]);
     if (input.unrecognised.count > 0) {
       const first = input.unrecognised.first[0];
       const example = first === undefined ? '' : `, the first is ${nounOf(input)} ${first.line}: ${first.text.trim()}`;

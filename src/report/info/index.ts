@@ -1,16 +1,17 @@
 /** `pinscope info` in its output forms. */
 import {nounOf} from '../../words/place.js';
 import {jsonDocument} from '../json.js';
-import {printable, untabbed} from '../../words/clean.js';
+import {ascii, markdownBlock, markdownText, printable, untabbed} from '../../words/clean.js';
 import {factLines} from '../finding-text.js';
 import {bytes, clip, counted, number, time, wrap} from '../../words/format.js';
+import {MAIL_WIDTH} from '../mail.js';
 import {paint, type Paint} from '../paint.js';
 import {shownCount, type Renderer, type RenderOptions} from '../render.js';
 import {textTable} from '../text-table.js';
-import {clockText, cutText, kernelText} from '../../words/words.js';
+import {baseName, clockText, cutText, kernelText} from '../../words/words.js';
 import type {InfoInput, InfoReport, LossSpan} from '../../results/info.js';
 
-export type InfoForm = 'table' | 'json';
+export type InfoForm = 'table' | 'mail' | 'markdown' | 'json';
 
 /** Rows of each list unless --limit says otherwise. */
 const USUAL_LIMIT = 40;
@@ -24,7 +25,27 @@ const renderTable: Renderer<InfoReport> = function* (report, options) {
 
 const renderJson: Renderer<InfoReport> = (report, options) => jsonDocument(report, options.whole === true);
 
-export const INFO_RENDERERS: Record<InfoForm, Renderer<InfoReport>> = {table: renderTable, json: renderJson};
+/** The same for who is asked "what is this trace?": no folders, no colour, lines that no mailer breaks. */
+const renderMail: Renderer<InfoReport> = function* (report, options) {
+  for (const line of lines(sent(report), options, MAIL_WIDTH, paint(false)))
+    yield `${clip(ascii(untabbed(line)).trimEnd(), MAIL_WIDTH)}\n`;
+};
+
+const renderMarkdown: Renderer<InfoReport> = function* (report, options) {
+  yield `## pinscope info: ${markdownText(report.inputs.map(({path}) => baseName(path)).join(', '))}\n\n`;
+  yield markdownBlock([...lines(sent(report), options, 110, paint(false))]);
+};
+
+function sent(report: InfoReport): InfoReport {
+  return {...report, inputs: report.inputs.map((input) => ({...input, path: baseName(input.path)}))};
+}
+
+export const INFO_RENDERERS: Record<InfoForm, Renderer<InfoReport>> = {
+  table: renderTable,
+  mail: renderMail,
+  markdown: renderMarkdown,
+  json: renderJson,
+};
 
 function* lines(report: InfoReport, options: RenderOptions, width: number, color: Paint): Iterable<string> {
   for (const input of report.inputs) {

@@ -100,12 +100,37 @@ function facts(report: PinsReport): [string, string][] {
     const where = counter.cpu === undefined ? '' : ` on CPU ${counter.cpu}`;
     list.push([counter.severity, `${counter.message}${where}: ${number(counter.count)}`]);
   }
-  const {pins, pages, unpins, from_before, held_at_end, longterm, longterm_in_cma} = report.totals;
-  list.push(['pins', `${number(pins)} taken on ${counted(pages, 'page')}, ${number(unpins)} dropped`]);
-  if (from_before > 0) list.push(['', `${counted(from_before, 'drop')} of pins from before the trace`]);
-  if (held_at_end > 0) list.push(['', `${number(held_at_end)} still held at the end of the trace`]);
+  const {pins, pages, unpins, from_before, held_at_end, longterm, longterm_in_cma, ...rest} = report.totals;
+  const held = held_at_end - rest.held_from_before;
+  list.push([
+    'pins',
+    `${number(pins)} taken on ${counted(pages, 'page')}: ${partsOf(pins, [
+      [rest.dropped_here, 'dropped'],
+      [rest.gone, 'gone with their page, or taken back'],
+      [held, 'still held at the end of the trace'],
+    ])}`,
+  ]);
+  if (rest.held_from_before > 0)
+    list.push(['', `${number(rest.held_from_before)} from before the trace are still held at its end`]);
+  if (unpins > 0)
+    list.push([
+      'unpins',
+      `${number(unpins)}: ${partsOf(unpins, [
+        [rest.dropped_here, 'of pins taken here'],
+        [from_before, 'of pins from before the trace'],
+        [rest.unexplained, 'that no pin in view explains'],
+      ])}`,
+    ]);
   if (longterm > 0) list.push(['long-term', `${number(longterm)}, ${number(longterm_in_cma)} of them in CMA`]);
   return list.map(([label, text]) => [label, printable(text)]);
+}
+
+/** `73 dropped, 29 still held`; `all dropped` */
+function partsOf(total: number, parts: [number, string][]): string {
+  const some = parts.filter(([count]) => count > 0);
+  const [only] = some;
+  if (some.length === 1 && only?.[0] === total) return `all ${only[1]}`;
+  return some.map(([count, what]) => `${number(count)} ${what}`).join(', ');
 }
 
 function sections(report: PinsReport, options: RenderOptions, width: number): Section[] {
@@ -113,9 +138,11 @@ function sections(report: PinsReport, options: RenderOptions, width: number): Se
   if (report.live !== null && report.live.most.length > 0) {
     const {peak, peak_ns} = report.live;
     const title = `Live pins over time: at most ${number(peak)}, at ${time(peak_ns)}`;
-    list.push({title, lines: livePlot(report.live, width - 2).map((line) => `  ${line}`)});
+    list.push({title, lines: livePlot(report.live, width - 2, report.span.end_ns).map((line) => `  ${line}`)});
   }
   if (report.tasks.length > 0) list.push({title: 'Who pins, by task', lines: taskTable(report.tasks, options, width)});
+  const names = namesOf(report.tasks);
+  if (names.length > 0) list.push({title: 'Who pins, by name', lines: nameTable(names, options, width)});
   if (report.stacks.length > 0) {
     list.push({title: 'Who pins, by call stack', lines: stackList(report.stacks, options, width)});
   }
@@ -125,7 +152,9 @@ function sections(report: PinsReport, options: RenderOptions, width: number): Se
   }
   if (report.longest.length > 0) list.push({title: 'Held longest', lines: heldTable(report.longest, options, width)});
   if (report.longterm.length > 0) {
-    list.push({title: 'Long-term pins (FOLL_LONGTERM)', lines: heldTable(report.longterm, options, width)});
+    const lines = heldTable(report.longterm, options, width);
+    const same = lines.join('\n') === heldTable(report.longest, options, width).join('\n');
+    list.push({title: 'Long-term pins (FOLL_LONGTERM)', lines: same ? ['  those held longest, above'] : lines});
   }
   return list;
 }
@@ -153,6 +182,39 @@ function taskTable(holders: Holder[], options: RenderOptions, width: number): st
     ]);
   const heads = ['pins', 'pages', 'held', 'median', '99 %', 'longest'].map((head) => ({head, right: true}));
   return [...textTable([{head: 'task'}, ...heads], rows), ...cutLine(holders.length - shown)];
+}
+
+interface Named {
+  comm: string;
+  tasks: number;
+  pins: number;
+  held: number;
+}
+
+/** Tasks of one name together, most pins first; none where no name is of several tasks. */
+function namesOf(tasks: readonly Holder[]): Named[] {
+  const names = new Map<string, Named>();
+  for (const {task: of, pins, held_at_end} of tasks) {
+    const name = of?.comm ?? '-';
+    const known = names.get(name) ?? {comm: name, tasks: 0, pins: 0, held: 0};
+    names.set(name, {...known, tasks: known.tasks + 1, pins: known.pins + pins, held: known.held + held_at_end});
+  }
+  if (names.size === tasks.length) return [];
+  return [...names.values()].toSorted((a, b) => b.pins - a.pins);
+}
+
+function nameTable(names: readonly Named[], options: RenderOptions, width: number): string[] {
+  const shown = shownCount(options, USUAL_LIMIT, names.length);
+  const rows = names
+    .slice(0, shown)
+    .map(({comm: name, tasks, pins, held}) => [
+      clip(printable(name), Math.min(30, width - 40)),
+      number(tasks),
+      number(pins),
+      number(held),
+    ]);
+  const heads = ['tasks', 'pins', 'held'].map((head) => ({head, right: true}));
+  return [...textTable([{head: 'name'}, ...heads], rows), ...cutLine(names.length - shown)];
 }
 
 function stackList(holders: Holder[], options: RenderOptions, width: number): string[] {

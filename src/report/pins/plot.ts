@@ -3,7 +3,7 @@ import {number, time} from '../../words/format.js';
 import type {Distribution, LivePins} from '../../results/pins.js';
 
 /** Columns of `#` over a time axis, `rows` high; several steps that fall into one column show the most of them. */
-export function livePlot(live: LivePins, width: number, rows = 8): string[] {
+export function livePlot(live: LivePins, width: number, end_ns: string | null = null, rows = 8): string[] {
   const label = number(live.peak).length;
   const columns = Math.max(1, Math.min(width - label - 3, live.most.length));
   const heights = resampled(live.most, columns).map((most) => (live.peak === 0 ? 0 : (most / live.peak) * rows));
@@ -15,7 +15,9 @@ export function livePlot(live: LivePins, width: number, rows = 8): string[] {
   }
   lines.push(`${'0'.padStart(label)} +${'-'.repeat(columns)}`);
   const from = time(live.start_ns);
-  const to = time((BigInt(live.start_ns) + BigInt(live.step_ns) * BigInt(live.most.length)).toString());
+  // the last step may reach beyond the trace
+  const steps = BigInt(live.start_ns) + BigInt(live.step_ns) * BigInt(live.most.length);
+  const to = time((end_ns === null || BigInt(end_ns) > steps ? steps : BigInt(end_ns)).toString());
   lines.push(`${' '.repeat(label + 2)}${from}${to.padStart(Math.max(to.length + 1, columns - from.length))}`);
   return lines;
 }
