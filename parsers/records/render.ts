@@ -89,6 +89,8 @@ class Payload {
     const {name, lie, isText, size, signed} = field;
     if (lie >= Lie.dataLoc) return isText ? `${name}="${this.textOf(field)}"` : `${name}=${this.list(field)}`;
     const value = this.big(field);
+    // a probe's format tells how its arguments are printed: `page=0x%Lx offset=0x%Lx size=%u`
+    if (this.shown.format.print.includes(` ${name}=0x%`)) return `${name}=0x${value.toString(16)}`;
     const hex = !signed && ((size === 8 && value > 0xffffn) || /flags/.test(name));
     return `${name}=${hex ? `0x${value.toString(16)}` : this.plain(field)}`;
   }
@@ -188,6 +190,12 @@ class Payload {
     return DIRECTIONS[Number(this.num('dir'))] ?? this.num('dir');
   }
 
+  /** Attributes of a mapping: nothing where there are none, as the kernel prints it; their bits else. */
+  attrs(): string {
+    const bits = this.hex('attrs');
+    return bits === '0' ? '' : `0x${bits}`;
+  }
+
   pageFlags(): string {
     const {layout} = this.shown;
     const field = this.field('flags');
@@ -224,13 +232,13 @@ function filemap(p: Payload): string {
 function dmaMap(p: Payload): string {
   return (
     `${p.str('device')} dir=${p.dir()} dma_addr=${p.hex('dma_addr')} size=${p.num('size')} ` +
-    `phys_addr=${p.hex('phys_addr')} attrs=0x${p.hex('attrs')}`
+    `phys_addr=${p.hex('phys_addr')} attrs=${p.attrs()}`
   );
 }
 
 function dmaUnmap(p: Payload): string {
   const address = p.has('addr') ? p.hex('addr') : p.hex('dma_addr');
-  return `${p.str('device')} dir=${p.dir()} dma_addr=${address} size=${p.num('size')} attrs=0x${p.hex('attrs')}`;
+  return `${p.str('device')} dir=${p.dir()} dma_addr=${address} size=${p.num('size')} attrs=${p.attrs()}`;
 }
 
 function writeback(p: Payload): string {
@@ -263,9 +271,8 @@ const TEXTS: Record<string, (p: Payload) => string> = {
   'dma:dma_map_sg': (p) =>
     `${p.str('device')} dir=${p.dir()} nents=${p.length('phys_addrs')}/${p.num('full_nents')} ` +
     `ents=${p.length('dma_addrs')}/${p.num('full_ents')}${p.num('truncated') === '1' ? ' [TRUNCATED]' : ''} ` +
-    `dma_addrs=${p.array('dma_addrs')} sizes=${p.array('lengths')} phys_addrs=${p.array('phys_addrs')} attrs=0x${p.hex('attrs')}`,
-  'dma:dma_unmap_sg': (p) =>
-    `${p.str('device')} dir=${p.dir()} phys_addrs=${p.array('addrs')} attrs=0x${p.hex('attrs')}`,
+    `dma_addrs=${p.array('dma_addrs')} sizes=${p.array('lengths')} phys_addrs=${p.array('phys_addrs')} attrs=${p.attrs()}`,
+  'dma:dma_unmap_sg': (p) => `${p.str('device')} dir=${p.dir()} phys_addrs=${p.array('addrs')} attrs=${p.attrs()}`,
   'iommu:map': (p) => `IOMMU: iova=0x${p.hex('iova', 16)} paddr=0x${p.hex('paddr', 16)} size=${p.num('size')}`,
   'iommu:unmap': (p) =>
     `IOMMU: iova=0x${p.hex('iova', 16)} size=${p.num('size')} unmapped_size=${p.num('unmapped_size')}`,

@@ -1,5 +1,5 @@
 /** One finding as lines of plain text: what the terminal and the mail say alike. */
-import {nounOf} from '../words/place.js';
+import {type Noun, nounOf, nounOfFinding} from '../words/place.js';
 import {ascii, printable, untabbed} from '../words/clean.js';
 import {
   chop,
@@ -39,7 +39,10 @@ export function facts(report: Pick<Report, 'findings'>, finding: Finding, mostRu
   if (after !== null) list.push(['count after', decoded(after)]);
   for (const window of toldWindows(finding)) {
     const label = window.label === window.kind ? '' : `${printable(window.label)}: `;
-    list.push([window.kind === 'dma' ? 'DMA window' : window.kind, `${label}${windowSpan(window)}`]);
+    list.push([
+      window.kind === 'dma' ? 'DMA window' : window.kind,
+      `${label}${windowSpan(window, nounOfFinding(finding))}`,
+    ]);
   }
   if (finding.reason !== null) list.push(['only possible', printable(finding.reason)]);
   if (finding.related.length > 0) list.push(['same deed as', kinText(report, finding)]);
@@ -99,12 +102,13 @@ const LEAST = 22;
 export function proofLines(finding: Finding, width: number, indent: string): string[] {
   const {proof} = finding;
   if (proof.length === 0) return [];
+  const noun = nounOfFinding(finding);
   const name = Math.max(...proof.map(({premise}) => premise.length));
   const says = Math.max(...proof.map((item) => item.says.length));
   return proof.flatMap((item) => {
     const head = `${indent}${printable(item.premise).padEnd(name)}  ${printable(item.says).padEnd(says)}  `;
     const lines = item.by.map(({line}) => String(line));
-    const by = lines.length === 0 ? '' : `${lines.length === 1 ? 'line' : 'lines'} ${lines.join(', ')}`;
+    const by = lines.length === 0 ? '' : `${noun}${lines.length === 1 ? '' : 's'} ${lines.join(', ')}`;
     const why = item.proven ? '' : `not proven${item.why === undefined ? '' : `: ${printable(item.why)}`}`;
     const text = [why, by].filter((part) => part !== '').join('; ');
     if (text === '') return [head.trimEnd()];
@@ -132,12 +136,12 @@ export function aboutMoment(finding: Finding, most = ABOUT): {entries: HistoryEn
 }
 
 /** When a window was open; by lines of the trace where the clock has no seconds. */
-function windowSpan(window: Finding['windows'][number]): string {
+function windowSpan(window: Finding['windows'][number], noun: Noun): string {
   const timed = window.start_ns !== null;
-  const start = timed ? time(window.start_ns) : `line ${window.start_line ?? '?'}`;
+  const start = timed ? time(window.start_ns) : `${noun} ${window.start_line ?? '?'}`;
   if (window.end_ns === null && window.end_line === null) return `${start}, ${endText(window.end_known)}`;
   const length = between(window.start_ns, window.end_ns);
-  const end = timed ? time(window.end_ns) : `line ${window.end_line ?? '?'}`;
+  const end = timed ? time(window.end_ns) : `${noun} ${window.end_line ?? '?'}`;
   return `${start} to ${end}${length === null ? '' : ` (${length})`}`;
 }
 
@@ -178,7 +182,7 @@ export function change(entry: HistoryEntry): string {
 const MOST_TASK = 23;
 
 /** The history of the first page: time, CPU, task, change, decoded count, line; notes go under their entry. */
-export function historyLines(entries: readonly HistoryEntry[], width: number, indent: string): string[] {
+export function historyLines(entries: readonly HistoryEntry[], noun: Noun, width: number, indent: string): string[] {
   if (entries.length === 0) return [];
   const rows = entries.map((entry) => ({
     cells: [
@@ -191,7 +195,7 @@ export function historyLines(entries: readonly HistoryEntry[], width: number, in
     ],
     note: entry.note,
   }));
-  const heads = ['time', 'cpu', 'task', 'change', 'count', 'line'];
+  const heads = ['time', 'cpu', 'task', 'change', 'count', noun];
   const widths = heads.map((head, at) =>
     rows.reduce((widest, row) => Math.max(widest, row.cells[at]?.length ?? 0), head.length),
   );
@@ -258,8 +262,8 @@ export function restText(finding: Finding, rest: number[]): string {
 }
 
 /** `12 more lines, of the same deed done again (--to json has them)`. */
-export function leftText(left: number): string {
-  return `${counted(left, 'more line')}, of the same deed done again (--to json has them all)`;
+export function leftText(finding: Finding, left: number): string {
+  return `${counted(left, `more ${nounOfFinding(finding)}`)}, of the same deed done again (--to json has them all)`;
 }
 
 /** `line 3641 of trace.txt, drops the pin` and the line itself. */

@@ -3,7 +3,7 @@
  * 75 columns except the trace's own, which are indented (`>` would say that somebody else wrote them) and keep every byte: who
  * has only this mail can check the claim, and `pinscope analyze --from mail` reads it back.
  */
-import {nounOf} from '../words/place.js';
+import {nounOf, nounOfFinding} from '../words/place.js';
 import {wordsOn} from '../words/commands.js';
 import {ascii, untabbed} from '../words/clean.js';
 import {causeTitle, exampleOf, lacksOf, nearMissText} from '../words/causes.js';
@@ -97,7 +97,7 @@ function proofText(report: Report, finding: Finding): string[] {
     }
     out.push(...wrap(ascii(placeText(report, finding, at, like)), MAIL_WIDTH, '    ', '  '), quoted(finding, at));
   }
-  if (unshown > 0) out.push(...wrap(leftText(unshown), MAIL_WIDTH, '       ', '     '));
+  if (unshown > 0) out.push(...wrap(leftText(finding, unshown), MAIL_WIDTH, '       ', '     '));
   return out;
 }
 
@@ -124,7 +124,7 @@ function historyText(finding: Finding): string[] {
   return [
     '',
     `  pfn ${first.pfn} about that moment (1p+2: one pin, two other references):`,
-    ...historyLines(entries, MAIL_WIDTH, '  '),
+    ...historyLines(entries, nounOfFinding(finding), MAIL_WIDTH, '  '),
   ];
 }
 

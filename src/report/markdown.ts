@@ -3,7 +3,7 @@
  * after `</summary>` makes what follows Markdown again. All text of a trace stands in code spans or fenced blocks, where
  * neither turns `@name` or `#1` into links; sentences that quote it are escaped.
  */
-import {nounOf} from '../words/place.js';
+import {nounOf, nounOfFinding} from '../words/place.js';
 import {htmlText, markdownBlock, markdownCode, markdownText, untabbed} from '../words/clean.js';
 import {
   aboutMoment,
@@ -183,13 +183,13 @@ function details(report: Report, finding: Finding, open: boolean): string {
       ]),
       ...(run.rest.length > 0 ? [`# ${restText(finding, run.rest)}`] : []),
     ]);
-    if (left > 0) lines.push(`# ${leftText(left)}`);
+    if (left > 0) lines.push(`# ${leftText(finding, left)}`);
     parts.push(`${evidenceTitle(finding, 'The lines that decide it:')}\n`, markdownBlock(lines));
   }
   const first = finding.pages[0];
   const {entries} = aboutMoment(finding);
   if (entries.length > 0 && first !== undefined) {
-    const body = markdownBlock(historyLines(entries, HISTORY_WIDTH, ''));
+    const body = markdownBlock(historyLines(entries, nounOfFinding(finding), HISTORY_WIDTH, ''));
     parts.push(fold(`pfn ${htmlText(first.pfn)} about that moment`, body));
   }
   const verdict = finding.verdict === 'sure' ? 'sure' : 'only possible';

@@ -3,6 +3,7 @@
  * on the right. With two CPUs (or two tasks) each has a column; when one task did everything, the other column is the
  * device or the writeback that went on meanwhile, drawn as a bar from its start to its end.
  */
+import {nounOfFinding} from '../words/place.js';
 import {ascii} from '../words/clean.js';
 import {clip, duration, task, time, wrap} from '../words/format.js';
 import type {Evidence, Finding} from '../results/report.js';
@@ -87,7 +88,8 @@ function stepsOf(finding: Finding): Step[] {
       if (last.time === '-') last.time = step.time;
     } else steps.push(step);
   }
-  for (const step of steps) if (step.lines > 1) step.text += ` (${step.lines} lines)`;
+  const noun = nounOfFinding(finding);
+  for (const step of steps) if (step.lines > 1) step.text += ` (${step.lines} ${noun}s)`;
   return steps;
 }
 

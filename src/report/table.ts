@@ -1,5 +1,5 @@
 /** `--to table`: the terminal. The answer first, then the causes, then one finding of each with the lines that prove it. */
-import {nounOf} from '../words/place.js';
+import {nounOf, nounOfFinding} from '../words/place.js';
 import {printable} from '../words/clean.js';
 import {chop, wrap} from '../words/format.js';
 import {exampleOf, nearMissText} from '../words/causes.js';
@@ -104,7 +104,7 @@ function inBrief(report: Report, cause: Cause, finding: Finding, options: TextOp
     if (like.length > 0)
       out.push(...wrap(restText(finding, like), width, ' '.repeat(head.length + 2), ' '.repeat(head.length)));
   }
-  if (left > 0) out.push(...wrap(leftText(left), width, '    ', '  '));
+  if (left > 0) out.push(...wrap(leftText(finding, left), width, '    ', '  '));
   return out;
 }
 
@@ -118,7 +118,7 @@ function atLength(report: Report, finding: Finding, options: TextOptions): strin
   const race = drawRace(finding, Math.min(width - 2, 110));
   if (race.length > 0) out.push('', ...race.map((line) => `  ${line}`));
   if (finding.proof.length > 0) out.push('', '  proven by', ...proofLines(finding, width, '  '));
-  if (finding.evidence.length > 0) out.push('', '  deciding lines');
+  if (finding.evidence.length > 0) out.push('', `  deciding ${nounOfFinding(finding)}s`);
   const {runs, left} = evidenceRuns(finding);
   for (const run of runs) {
     for (const at of run.shown) {
@@ -130,11 +130,15 @@ function atLength(report: Report, finding: Finding, options: TextOptions): strin
     }
     if (run.rest.length > 0) out.push(...wrap(restText(finding, run.rest), width, '      ', '    '));
   }
-  if (left > 0) out.push(...wrap(leftText(left), width, '    ', '  '));
+  if (left > 0) out.push(...wrap(leftText(finding, left), width, '    ', '  '));
   const {entries, before, after} = aboutMoment(finding);
   const first = finding.pages[0];
   if (entries.length > 0 && first !== undefined) {
-    out.push('', `  pfn ${first.pfn} about that moment (p: pins)`, ...historyLines(entries, width, '  '));
+    out.push(
+      '',
+      `  pfn ${first.pfn} about that moment (p: pins)`,
+      ...historyLines(entries, nounOfFinding(finding), width, '  '),
+    );
     const others = before + after;
     if (others > 0) out.push(...wrap(`The rest: pinscope history --around ${finding.key} ...`, width, '  '));
   }

@@ -7,6 +7,11 @@ export function nounOf(input: {format: string} | undefined): Noun {
   return input !== undefined && RECORDINGS.has(input.format) ? 'record' : 'line';
 }
 
+/** Of the events that decide a finding: a record's line was rendered. */
+export function nounOfFinding(finding: {evidence: readonly {rendered?: true}[]}): Noun {
+  return finding.evidence.length > 0 && finding.evidence.every(({rendered}) => rendered === true) ? 'record' : 'line';
+}
+
 /** For columns that hold the numbers of all inputs. */
 export function nounOfAll(inputs: readonly {format: string}[]): Noun {
   return inputs.length > 0 && inputs.every((input) => nounOf(input) === 'record') ? 'record' : 'line';

@@ -5,6 +5,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {afterAll, describe, expect, it} from 'vitest';
 import {info} from '../../src/run/info.js';
+import {REPORT_RENDERERS} from '../../src/report/index.js';
 import {UserError} from '../../src/io/user-error.js';
 import {analyzeFiles} from '../rules/analyze-text.js';
 
@@ -57,8 +58,14 @@ describe('a recording', () => {
   });
 
   it('shows its records as records', async () => {
-    const {findings} = await analyzeFiles([file('shown.data', PERF)]);
-    const [first] = findings[0]!.evidence;
+    const report = await analyzeFiles([file('shown.data', PERF)]);
+    const [first] = report.findings[0]!.evidence;
+    for (const form of ['table', 'mail', 'markdown', 'html'] as const) {
+      const text = [...REPORT_RENDERERS[form](report, {color: false, width: 100})].join('');
+      expect(text).toMatch(/record \d+/);
+      // neither where premises are proven, nor above a history
+      expect(text).not.toMatch(/\blines? \d+|count +line$/m);
+    }
     expect(first).toMatchObject({rendered: true, cpu: expect.any(Number) as number});
     expect(first!.text).toMatch(/^ *\S+-\d+ +\[\d{3}\] \S{5} +\d+\.\d{9}: \w+: /);
   });

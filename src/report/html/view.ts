@@ -2,7 +2,7 @@
  * What the page shows, laid out in advance: the page's own script only draws. All text is made printable here, and
  * times become offsets from a base, small enough to be exact in the page's numbers.
  */
-import {nounOf} from '../../words/place.js';
+import {nounOf, nounOfFinding} from '../../words/place.js';
 import {printable, untabbed} from '../../words/clean.js';
 import {commandOn, linesCommand, queryCommand, savedCommand} from '../../words/commands.js';
 import {change, facts, evidenceHead} from '../finding-text.js';
@@ -211,7 +211,10 @@ function findingView(report: Report, finding: Finding): FindingView {
     proof: finding.proof.map(({premise, says, proven, by, why}) => ({
       premise: printable(premise),
       says: printable(says),
-      by: by.length === 0 ? '' : `${by.length === 1 ? 'line' : 'lines'} ${by.map(({line}) => line).join(', ')}`,
+      by:
+        by.length === 0
+          ? ''
+          : `${nounOfFinding(finding)}${by.length === 1 ? '' : 's'} ${by.map(({line}) => line).join(', ')}`,
       why: proven ? null : printable(why ?? ''),
     })),
     evidence: finding.evidence.map((item, index) => {
