@@ -10,6 +10,8 @@ export default defineConfig({
     // else vitest swallows what oclif prints
     disableConsoleIntercept: true,
     testTimeout: 30_000,
+    // one short of all by default, which on two is half
+    maxWorkers: '100%',
     reporters: reportFile === undefined ? ['default'] : ['default', ['json', {outputFile: reportFile}]],
   },
 });
