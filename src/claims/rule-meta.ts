@@ -1,4 +1,5 @@
 import type {RuleId} from './claim.js';
+import type {Premise} from './premise.js';
 
 /** Kinds of evidence a rule can need; `coverage.ts` knows which events give each and how to record them. */
 export type Need =
@@ -29,6 +30,8 @@ export interface RuleMeta {
   helpedBy: readonly {need: Need; misses: string}[];
   meaning: string;
   proof: string;
+  /** what may have to be proven for `sure`, as a finding's proof says it; those of every rule (page named, times ordered) apart */
+  premises: readonly {readonly id: Premise['id']; readonly says: string}[];
   lookAlikes: readonly string[];
   /** where the kernel states it */
   kernelDoc: string;

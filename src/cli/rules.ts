@@ -1,6 +1,7 @@
 /** `pinscope rules`: what the rules are, from their own words. */
 import {SOURCES} from '../proof/needs.js';
 import {RULES_RENDERERS} from '../report/rules/index.js';
+import {PROVEN_BY} from '../words/premises.js';
 import type {EvidenceSource, RulePage, RulesReport} from '../results/rules.js';
 import {RULES, RULES_VERSION} from '../rules/registry.js';
 import type {Need, RuleMeta} from '../claims/rule-meta.js';
@@ -32,6 +33,7 @@ function pageOf(meta: RuleMeta): RulePage {
     severity: meta.severity,
     meaning: meta.meaning,
     proof: meta.proof,
+    premises: meta.premises.map(({id, says}) => ({premise: id, says, proven_by: PROVEN_BY[id]})),
     look_alikes: [...meta.lookAlikes],
     needs: meta.needs.map(sourceOf),
     helped_by: meta.helpedBy.map(({need, misses}) => ({...sourceOf(need), misses})),

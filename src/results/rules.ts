@@ -15,6 +15,8 @@ export interface RulePage {
   meaning: string;
   /** what makes a finding `sure` */
   proof: string;
+  /** what has to be proven for `sure`, and by what it is */
+  premises: {premise: string; says: string; proven_by: string}[];
   /** what looks like it and is harmless, and how it is told apart */
   look_alikes: string[];
   /** without all of these the rule cannot run */

@@ -43,6 +43,13 @@ export const dirtyAfterWriteback: Rule = {
       'attached"; data can be lost on copy-on-write file systems.',
     proof:
       'The pin, a device-writable mapping under it, the writeback within it, and the dirtying by the unpinning task before the unpin.',
+    premises: [
+      {id: 'held', says: 'it was a pin'},
+      {id: 'of-file', says: 'the page was of a file'},
+      {id: 'still-held', says: 'the pin was held then'},
+      {id: 'never', says: 'it was not written back in between'},
+      {id: 'never', says: 'it was not mapped in between'},
+    ],
     lookAlikes: [
       'A write fault of the program itself meanwhile (two markings, or a fault in the stack): the file system is told.',
     ],
@@ -63,6 +70,13 @@ export const dirtyAfterUnpin: Rule = {
       'data is lost. unpin_user_pages_dirty_lock() does both in the right order.',
     proof:
       'The write pin (or a device-writable mapping), its unpin, and the one marking of the clean page by the same task after it.',
+    premises: [
+      {id: 'held', says: 'it was a pin'},
+      {id: 'of-file', says: 'the page was of a file'},
+      {id: 'no-fault', says: 'no write fault of the program explains it'},
+      {id: 'never', says: 'it was not written back in between'},
+      {id: 'never', says: 'it was not mapped in between'},
+    ],
     lookAlikes: [
       "A write fault or write() by the program; a later pin's own dirtying; a page that was dirty all along.",
     ],

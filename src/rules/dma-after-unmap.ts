@@ -31,6 +31,16 @@ export const dmaAfterUnmap: Rule = {
       'earlier (unmaps are flushed in batches by default), the device reads or writes memory that others own.',
     proof:
       'The map and the unmap of the address for that device, and the fault on it after the unmap, with no map of it in between.',
+    premises: [
+      {id: 'unmapped', says: 'the mapping was over then, and the address was not mapped again'},
+      {id: 'told', says: 'the device of the fault is that of the mapping'},
+      {id: 'not-mapped', says: 'no mapping of the address is in the trace'},
+      {id: 'told', says: 'when the fault was'},
+      {id: 'told', says: 'the address had no entry'},
+      {id: 'told', says: 'the mapping had allowed this access'},
+      {id: 'told', says: 'the access came after this mapping'},
+      {id: 'told', says: 'the page is the one at that address'},
+    ],
     lookAlikes: [
       'A fault on an address that is mapped still: a device that writes what it may only read. No finding.',
       'A fault against the direction of the mapping (a write to TO_DEVICE) just after the unmap: reported as possible only, since it may have been made before.',

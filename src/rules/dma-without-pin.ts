@@ -16,6 +16,11 @@ export const dmaWithoutPin: Rule = {
       'The device reaches the data of a user page that is held by a plain reference. Since 5.6 such users are to pin ' +
       '(FOLL_PIN), so that writeback and fork can know of it.',
     proof: 'The get (FOLL_GET) and the map of the same task, with no pin on the page.',
+    premises: [
+      {id: 'held', says: 'it was a get_user_pages reference'},
+      {id: 'owns', says: 'mapped under that reference'},
+      {id: 'never', says: 'it was not put in between'},
+    ],
     lookAlikes: [
       'Users that still rightly take plain references: NFS direct I/O, ceph, vmsplice, zero-copy send (kernel-facts by version).',
       'Direct I/O before 6.5, which took plain references: silent on such kernels.',

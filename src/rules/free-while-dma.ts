@@ -23,6 +23,16 @@ export const freeWhileDma: Rule = {
       'the classic silent corruption. It is most often the consequence of an unpin or put that came too soon.',
     proof:
       'The map while the page was pinned (or held by get_user_pages), the free, and the unmap that comes after it.',
+    premises: [
+      {id: 'held', says: 'it was a pin'},
+      {id: 'held', says: 'it was a get_user_pages reference'},
+      {id: 'owns', says: "mapped for the pin's own I/O"},
+      {id: 'owns', says: 'mapped under that reference'},
+      {id: 'freed', says: 'the page was freed'},
+      {id: 'live', says: "the mapping's own end came later"},
+      {id: 'told', says: 'the page was freed'},
+      {id: 'told', says: 'mapped while the reference was held'},
+    ],
     lookAlikes: [
       "Mappings that were never made under a pin or get: a driver's own buffers, page cache read-in, the page's writeback.",
       'A device that is never seen to unmap: silent, its mappings have no end to compare with.',

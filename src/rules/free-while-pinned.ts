@@ -14,6 +14,11 @@ export const freeWhilePinned: Rule = {
       'A small folio cannot be freed while pinned (each pin is 1024 references), but a large one can: its pin count is apart ' +
       'from its reference count, so one put too many frees it under the pin.',
     proof: 'The pin of a large folio (typed by a probe), no unpin of it, and the free.',
+    premises: [
+      {id: 'held', says: 'it was a pin'},
+      {id: 'freed', says: 'the page was freed'},
+      {id: 'still-held', says: 'the pin was held then'},
+    ],
     lookAlikes: ["A small folio freed with a pin outstanding: the unpin's event is missing, not the unpin."],
     kernelDoc: 'include/linux/mm_types.h (_pincount); Documentation/core-api/pin_user_pages.rst',
   },

@@ -28,6 +28,14 @@ export const pinLeak: Rule = {
       'Nobody is left who could unpin the page: it stays allocated, cannot be migrated, and its memory is lost until reboot.',
     proof:
       'The pin, the last mapping going away, and a count that holds nothing but the pin until the end of the trace.',
+    premises: [
+      {id: 'held', says: 'it was a pin'},
+      {id: 'told', says: 'its owner is gone'},
+      {id: 'never', says: 'it was not dropped in between'},
+      {id: 'told', says: 'the pin was not long-term'},
+      {id: 'told', says: 'its I/O is over'},
+      {id: 'still-held', says: 'the pin was held then'},
+    ],
     lookAlikes: [
       'Long-term pins (io_uring fixed buffers, RDMA, VFIO) outlive the mapping by design: a note.',
       'Trace ended before the drop; a drop that a missed probe hid, where only probes were recorded: a note.',
@@ -52,6 +60,14 @@ export const getLeak: Rule = {
     meaning: 'The reference was never put: the page stays allocated after its last mapping is gone.',
     proof:
       'The get (a probe with FOLL_GET), the last mapping going away, and a count that stays above what the page itself needs.',
+    premises: [
+      {id: 'told', says: 'it was a get_user_pages reference'},
+      {id: 'held', says: 'it was a get_user_pages reference'},
+      {id: 'told', says: 'its owner is gone'},
+      {id: 'never', says: 'it was not put in between'},
+      {id: 'told', says: 'nothing else carries the reference'},
+      {id: 'still-held', says: 'the get was held then'},
+    ],
     lookAlikes: ['References of LRU batches, which are drained later: a page not yet on the LRU is only possible.'],
     kernelDoc: 'Documentation/core-api/pin_user_pages.rst',
   },

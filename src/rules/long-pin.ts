@@ -15,6 +15,11 @@ export const longPin: Rule = {
       'A pin without FOLL_LONGTERM is meant to last for one I/O. Held for long it blocks migration, compaction and CMA, and ' +
       'was not checked for the places (CMA, ZONE_MOVABLE, fsdax) that long-term pins must leave.',
     proof: 'The pin, its flags, and the unpin (or the end of the trace) later than the threshold.',
+    premises: [
+      {id: 'held', says: 'it was a pin'},
+      {id: 'told', says: 'the pin was not long-term'},
+      {id: 'still-held', says: 'the pin was held then'},
+    ],
     lookAlikes: ['Pins with FOLL_LONGTERM: io_uring fixed buffers, RDMA, VFIO.'],
     kernelDoc: 'Documentation/core-api/pin_user_pages.rst (FOLL_LONGTERM)',
   },

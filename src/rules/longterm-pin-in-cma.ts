@@ -19,6 +19,11 @@ export const longtermPinInCma: Rule = {
       'for as long as it is pinned.',
     proof:
       "A pin with FOLL_LONGTERM, mt=4 in the page's own page_ref events, and the successful return of the pin call.",
+    premises: [
+      {id: 'held', says: 'it was a pin'},
+      {id: 'told', says: 'the block is a CMA block'},
+      {id: 'still-held', says: 'the pin was held then'},
+    ],
     lookAlikes: [
       'Pins taken and undone while the kernel migrates: not findings.',
       'mt=4 on a kernel without CONFIG_CMA means "isolate": possible only, unless CMA shows in the trace.',

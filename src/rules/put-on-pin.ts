@@ -24,6 +24,13 @@ export const putOnPin: Rule = {
     proof:
       'The pin, and a count that cannot be otherwise: with every mapping gone a small page that holds n pins has fewer than ' +
       '1024 n references. For a large folio, its free while a pin (typed by a probe) was never unpinned.',
+    premises: [
+      {id: 'held', says: 'it was a pin'},
+      {id: 'counted', says: 'the printed count shows it'},
+      {id: 'freed', says: 'the page was freed'},
+      {id: 'still-held', says: 'the pin was held then'},
+      {id: 'never', says: 'it was not dropped in between'},
+    ],
     lookAlikes: [
       'put_page() of another reference while the pin lives on.',
       'A leaked pin: then the count stays at a multiple of 1024, not one below it.',

@@ -17,6 +17,13 @@ export const putWhileDma: Rule = {
       'put_page() comes before the device is done.',
     proof:
       'The get (a probe with FOLL_GET), the map under it, the put after which the count leaves no room for the get, and the unmap.',
+    premises: [
+      {id: 'held', says: 'it was a get_user_pages reference'},
+      {id: 'last', says: 'no get was left'},
+      {id: 'owns', says: 'mapped under that reference'},
+      {id: 'live', says: "the mapping's own end came later"},
+      {id: 'told', says: 'the holder has no other way to keep the page'},
+    ],
     lookAlikes: [
       'get_page() and put_page() by others during the I/O: as long as the count leaves room for the get, nothing is said.',
       'A pin on the same page still protects it.',

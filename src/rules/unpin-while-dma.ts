@@ -22,6 +22,13 @@ export const unpinWhileDma: Rule = {
     proof:
       'The pin (a probe with FOLL_PIN, or page_ref +1024/+1023), the map under it, the unpin, and the unmap that comes after ' +
       'the unpin, each on its line.',
+    premises: [
+      {id: 'held', says: 'it was a pin'},
+      {id: 'last', says: 'no pin was left'},
+      {id: 'owns', says: "mapped for the pin's own I/O"},
+      {id: 'live', says: "the mapping's own end came later"},
+      {id: 'told', says: 'a get_user_pages reference held it still'},
+    ],
     lookAlikes: [
       'Another pin still holds the page: no finding; it counts as a near miss.',
       "The mapping is the page's own writeback (TO_DEVICE, PG_writeback set): PG_writeback protects it, not the pin.",

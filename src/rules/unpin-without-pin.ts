@@ -26,6 +26,15 @@ export const unpinWithoutPin: Rule = {
     proof:
       'A negative count right after the unpin; or, where no counts are recorded, a page whose whole life is in the trace and ' +
       'has fewer pins than unpins.',
+    premises: [
+      {id: 'counted', says: 'the printed count shows it'},
+      {id: 'whole-life', says: 'its life was seen from the beginning'},
+      {id: 'told', says: 'every grab since then is of a known kind'},
+      {id: 'told', says: 'the drop itself was seen'},
+      {id: 'told', says: 'a task unpinned it, not the end of an I/O'},
+      {id: 'told', says: 'takings of this page show'},
+      {id: 'never', says: 'it was not taken in between'},
+    ],
     lookAlikes: [
       'Pins from before the trace began: a page that is not seen from its allocation, with no count, is left alone.',
       'A page_ref value filter that hides fast pins (+1, +1023) and shows their unpins.',

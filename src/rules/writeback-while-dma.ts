@@ -18,6 +18,17 @@ export const writebackWhileDma: Rule = {
       'The same hazard as writeback-while-pinned, under plain references: the device may change the page while the file ' +
       'system writes it out and takes it for clean.',
     proof: 'The get, the device-writable map under it, and the start of writeback before the unmap.',
+    premises: [
+      {id: 'held', says: 'it was a pin'},
+      {id: 'held', says: 'it was a get_user_pages reference'},
+      {id: 'still-held', says: 'the pin was held then'},
+      {id: 'still-held', says: 'the get was held then'},
+      {id: 'owns', says: "mapped for the pin's own I/O"},
+      {id: 'owns', says: 'mapped under that reference'},
+      {id: 'under-writeback', says: 'the writeback was running'},
+      {id: 'of-file', says: 'the page was of a file'},
+      {id: 'told', says: 'mapped while the reference was held'},
+    ],
     lookAlikes: ['Mappings TO_DEVICE; pages that are anonymous; direct I/O writes (the device reads).'],
     kernelDoc: 'Documentation/core-api/pin_user_pages.rst',
   },

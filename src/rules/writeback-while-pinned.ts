@@ -28,6 +28,17 @@ export const writebackWhilePinned: Rule = {
       'may not match, and what the device wrote after the cleaning is dirty data that the file system was not told of.',
     proof:
       'The pin, the start of writeback while it was held, and a mapping that lets the device write, live at some time within.',
+    premises: [
+      {id: 'held', says: 'it was a pin'},
+      {id: 'still-held', says: 'the pin was held then'},
+      {id: 'under-writeback', says: 'the writeback was running'},
+      {id: 'of-file', says: 'the page was of a file'},
+      {id: 'owns', says: "mapped for the pin's own I/O"},
+      {id: 'never', says: 'it was not mapped in between'},
+      {id: 'told', says: 'the pin was for writing'},
+      {id: 'told', says: 'the device writes the page itself'},
+      {id: 'told', says: 'no device had it mapped'},
+    ],
     lookAlikes: [
       'The device only reads (TO_DEVICE), or the pin was taken for reading: harmless, a note.',
       'An anonymous page: written to swap only, and reclaim skips pinned pages (6.5, 6.1-stable): a note.',

@@ -9,6 +9,8 @@ import {byLabel, lookedAt, unrun} from './words.js';
 const KINDS_NAMED = 4;
 /** Rules that could not run which the first line names. */
 const RULES_NAMED = 4;
+/** Open premises that the sum names. */
+const OPEN_NAMED = 3;
 
 /** The sum in one sentence, with its full stop: what filters left, how many findings of how many causes, how sure. */
 export function sumText(report: Report): string {
@@ -71,6 +73,29 @@ function kindText({rule, severity, findings}: Kind): string {
   return `${counted(findings, severity)} ${rule}`;
 }
 
+/**
+ * Why findings are only possible, by the first premise that is open, with a full stop: `5 of 11 are only possible because it is
+ * not proven that it was a pin.`; empty where all are sure.
+ */
+function doubtText({findings}: Report): string {
+  const possible = findings.filter(({verdict}) => verdict === 'possible');
+  if (possible.length === 0) return '';
+  const open = new Map<string, number>();
+  for (const {proof} of possible) {
+    const says = proof.find(({proven}) => !proven)?.says;
+    if (says !== undefined) open.set(says, (open.get(says) ?? 0) + 1);
+  }
+  const [first, ...more] = [...open].sort((a, b) => b[1] - a[1]);
+  if (first === undefined) return '';
+  const whole = findings.length === 1 ? 'It' : `${number(possible.length)} of ${number(findings.length)}`;
+  const are = `${whole} ${possible.length === 1 ? 'is' : 'are'} only possible`;
+  if (more.length === 0) return `${are} because it is not proven that ${first[0]}.`;
+  const named = [first, ...more].slice(0, OPEN_NAMED).map(([says, count]) => `of ${number(count)} that ${says}`);
+  const others = more.slice(OPEN_NAMED - 1).reduce((sum, [, count]) => sum + count, 0);
+  if (others > 0) named.push(`of ${number(others)} something else`);
+  return `${are}: it is not proven ${named.join(', ')}.`;
+}
+
 /** Which rules ran, with a full stop. */
 export function rulesText(report: Report): string {
   const {rules} = report;
@@ -113,9 +138,14 @@ export function suppressedText({summary}: Report): string {
 /** All that the first lines say. */
 export function answer(report: Report): string[] {
   const stopped = report.partial === undefined ? '' : `${sentence(report.partial)}.`;
-  return [sumText(report), suppressedText(report), rulesText(report), lossText(report), stopped].filter(
-    (text) => text !== '',
-  );
+  return [
+    sumText(report),
+    doubtText(report),
+    suppressedText(report),
+    rulesText(report),
+    lossText(report),
+    stopped,
+  ].filter((text) => text !== '');
 }
 
 function sentence(text: string): string {

@@ -39,3 +39,26 @@ export function premiseWords(premise: Premise): string {
       return premise.says;
   }
 }
+
+/** By what each premise is proven, in words; src/proof/provers.ts does it. Facts that are told say it themselves. */
+export const PROVEN_BY: Readonly<Record<Premise['id'], string>> = {
+  held: 'its taking, typed by the flags of a probe, a count that grew by 1024, or a stack',
+  'still-held': 'its drop, which came later; or a certificate that no drop was missed',
+  last: 'a printed count of less than 1024 after the drop; else every taking of the page in a trace certified to show them',
+  owns: 'a mapping made by the task that took the reference, while nothing else on the page could be meant',
+  live: 'the end of this very mapping (its unmap, or the completion of its request), which came later on a clock that orders the two',
+  'of-file': 'a filemap event of this life of the page, or its flags',
+  'under-writeback': 'the start and the own end of the writeback, or flags that page_ref events print',
+  freed: 'its free event',
+  never:
+    'a certificate: each function by which it could have happened is traced, nothing is lost there, and no law is broken',
+  counted: 'the count that the kernel printed, by itself',
+  'whole-life': 'its allocation, in the trace',
+  'no-fault': 'markings that the file system of the page makes in each write fault, as this trace shows',
+  unmapped: 'its unmap before the fault, and no mapping of the address in between',
+  'not-mapped': 'a certificate that no mapping was missed',
+  named:
+    'a PFN, a pointer under a base that is told, printed or agreed on by pairs, or an address of a known page size',
+  timed: 'times of a clock that is known',
+  told: '',
+};

@@ -47,6 +47,13 @@ function page(rule: RulePage, width: number, color: Paint): string[] {
     ...section('SEVERITY', ...prose(rule.severity).map((line) => tinted(rule, line, color))),
     ...section('WHAT IT MEANS', ...prose(rule.meaning)),
     ...section('WHAT PROVES IT', ...prose(rule.proof)),
+    ...section(
+      'PREMISES: EACH THAT A FINDING STATES IS PROVEN, OR IT IS ONLY POSSIBLE',
+      ...rule.premises.flatMap(({says, proven_by}) => [
+        `  - ${says}`,
+        ...(proven_by === '' ? [] : wrap(`proven by ${proven_by}`, width, '      ', '    ')),
+      ]),
+    ),
     ...section('WHAT LOOKS LIKE IT AND IS HARMLESS', ...items(rule.look_alikes)),
     ...section(
       'WHAT TO RECORD',
