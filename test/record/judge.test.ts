@@ -58,6 +58,15 @@ describe('judge', () => {
   test('takes a sync that met the edge of a read', () =>
     expect(wrongs([...right, finding('writeback-while-pinned', 90_010n, '0x8')])).toEqual([]));
 
+  test('takes a long pin only of what really lasted', () => {
+    const slow: Deed = {name: 'FILEMAP_READ', t0: 7_000_000_000n, t1: 8_900_000_000n, pfns: ['0x9']};
+    const long = finding('long-pin', 7_000_000_010n, '0x9');
+    expect(wrongs([...right, long], [...work, slow])).toEqual([]);
+    expect(wrongs([...right, long], [...work, {...slow, t1: 7_900_000_000n}])).toEqual([
+      expect.stringContaining('nobody did that'),
+    ]);
+  });
+
   test('refuses a finding on correct work', () => {
     expect(wrongs([...right, finding('unpin-while-dma', 10_050n, '0x2')])).toEqual([
       expect.stringContaining('nobody did that'),
