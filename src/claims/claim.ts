@@ -5,7 +5,7 @@
 import type {LineText} from '../events/line-text.js';
 import type {DmaWindow} from '../ledger/tables/dma.js';
 import type {Moment} from '../ledger/moment.js';
-import type {Journal} from '../ledger/tables/journal.js';
+import type {Excerpt} from '../ledger/tables/life.js';
 import type {Deed} from '../ledger/tables/references.js';
 import type {Severity} from '../results/report.js';
 import type {Premise} from './premise.js';
@@ -76,6 +76,6 @@ export interface Claim {
   awaits?: DmaWindow;
   /** a deed whose stack comes after its own event, and the role of that stack */
   late?: {role: string; deed: Deed};
-  /** the page's journal, where it may be gone before the claim is proven */
-  journal?: Journal | undefined;
+  /** what happened to the page about the moment, held while the claim may become a finding */
+  excerpt?: Excerpt | undefined;
 }

@@ -6,10 +6,8 @@ import {checkKnown, hexHint} from './known.js';
 import {selector} from '../findings/select.js';
 import {Followed} from '../readers/history/followed.js';
 import {type ChangeKind, marked, narrowAround, narrowTo, narrowToKinds} from '../readers/history/narrow.js';
-import {Recorder} from '../readers/history/recorder.js';
 import {absentOf, pagesOf} from '../readers/history/report.js';
 import {UserError} from '../io/user-error.js';
-import type {Ledger} from '../ledger/ledger.js';
 import {HISTORY_RENDERERS, type HistoryForm} from '../report/history/index.js';
 import type {HistoryReport} from '../results/history.js';
 import {nameHistory, readKallsyms} from '../report/symbols.js';
@@ -142,30 +140,20 @@ async function recorded(
   asked: boolean,
 ): Promise<HistoryReport> {
   const followed = new Followed(ranges);
-  let recorder!: Recorder;
-  let ledger!: Ledger;
   const {report, reading} = await analyzeReading(
-    {
-      ...judged,
-      ...run,
-      selected: choosing(options),
-      recorder: (m) => {
-        ledger = m;
-        return (recorder = new Recorder(m, followed));
-      },
-    },
+    {...judged, ...run, selected: choosing(options), follow: followed},
     () => [],
   );
   // pages that are not there are told one by one
   if (asked && report.partial === undefined)
     checkKnown(reading, {...options, selection: {...options.selection, pfn: []}});
-  recorder.end();
   const {tool, command, inputs, clock, span, kernel, quality, timing, partial} = report;
-  if (recorder.notKept > 0) {
+  const {ledger} = reading;
+  if (ledger.book.notKept > 0) {
     quality.push({
       id: 'happenings-not-kept',
       severity: 'warning',
-      count: recorder.notKept,
+      count: ledger.book.notKept,
       message: 'changes of these pages beyond the most that are kept: their histories end early',
       advice: 'follow fewer pages',
     });
@@ -179,11 +167,8 @@ async function recorded(
     span,
     kernel,
     quality,
-    pages: marked(
-      pagesOf(ledger, recorder, report.findings, asked),
-      options.around === undefined ? report.findings : [],
-    ),
-    absent: absentOf(ledger, recorder, followed),
+    pages: marked(pagesOf(ledger, report.findings, asked), options.around === undefined ? report.findings : []),
+    absent: absentOf(ledger, followed),
     timing,
     ...(partial === undefined ? {} : {partial}),
   };

@@ -4,17 +4,17 @@
  * One deed is one finding: the same rule with the same verdict, tasks and device, within a moment, or, where call stacks
  * were traced, from the same taking and dropping stacks at any time. Findings on one page at one time name each other.
  */
-import type {Journal} from '../ledger/tables/journal.js';
 import type {Ledger} from '../ledger/ledger.js';
 import type {Claim} from '../claims/claim.js';
 import {inInterrupt} from '../events/event.js';
 import type {Proof} from '../proof/prove.js';
 import type {Cause, Evidence, Finding, FindingPage, Severity, Verdict} from '../results/report.js';
+import {fileText} from '../words/file.js';
 import {task} from '../words/format.js';
 import {messageOf} from '../words/messages.js';
 import {causesOf} from './causes.js';
 import {decode} from '../words/counts.js';
-import {historyOf} from './history-of.js';
+import {excerptOf} from '../readers/history/excerpt.js';
 import {keyOf} from './keys.js';
 import {windowsOf} from '../readers/windows.js';
 import {momentOf, type PageTime, pageTimes, timesOf} from '../words/times.js';
@@ -55,7 +55,6 @@ interface Proven {
 interface Group {
   proof: Proof;
   first: Claim;
-  journal: Journal | undefined;
   pages: Map<string, Page>;
   occurrences: number;
   evidence: Claim['evidence'];
@@ -93,12 +92,12 @@ export class Findings {
     if (!group) {
       if (this.groups.length >= FINDINGS_MAX) {
         this.dropped++;
+        this.release(v);
         return;
       }
       group = {
         first: v,
         proof: proven.proof,
-        journal: v.journal,
         pages: new Map(),
         occurrences: 0,
         evidence: [],
@@ -108,8 +107,13 @@ export class Findings {
       };
       this.groups.push(group);
       this.open.set(key, group);
-    }
+    } else this.release(v);
     this.merge(group, v);
+  }
+
+  /** Only what happened to the first page of a finding is shown. */
+  private release({excerpt}: Claim): void {
+    if (excerpt) this.m.book.entries.release(excerpt);
   }
 
   private keyOf({claim: v, proof}: Proven): string {
@@ -246,15 +250,7 @@ export class Findings {
       tasks: distinctTasks(m, v),
       stacks: stacksOf(v).map(({role, stack}) => ({role, frames: m.evidence.stacks.get(stack)})),
       ...(device === undefined ? {} : {device}),
-      ...(file
-        ? {
-            file: {
-              dev: `${Math.floor(file.dev / 2 ** 20)}:${file.dev % 2 ** 20}`,
-              ino: String(file.ino),
-              index: String(file.index),
-            },
-          }
-        : {}),
+      ...(file ? {file: fileText(file)} : {}),
       message: messageOf(v, {
         pages: pagesText(pages),
         task: (role) => taskText(m, v, role),
@@ -262,7 +258,11 @@ export class Findings {
         ticks: m.capture.time.unit === 'ticks',
       }),
       evidence: this.evidence(group),
-      history: historyOf(m, group.journal, large),
+      history: excerptOf(
+        m,
+        v.excerpt,
+        group.evidence.map(({deed}) => deed),
+      ),
       windows: windowsOf(m, v),
       counts: {before: decode(v.countsBefore, large), after: decode(v.countsAfter, large)},
     };

@@ -9,9 +9,9 @@
 import {Capture} from '../capture/capture.js';
 import {EventKind as K, type EventSink, type Loss, type TraceEvent} from '../events/event.js';
 import type {TimeBase} from '../base/time.js';
+import {Book} from './book.js';
 import {Hooks, type Listener} from './listener.js';
 import {Evidence} from './tables/evidence.js';
-import {Journals} from './tables/journals.js';
 import {PageTable} from './tables/page-table.js';
 import {Stacks} from './tables/stacks.js';
 import {Tasks} from './tables/tasks.js';
@@ -22,6 +22,7 @@ import {Files} from './trackers/files.js';
 import {Holdings} from './trackers/holdings.js';
 import {Lifetime} from './trackers/lifetime.js';
 import {Mappings} from './trackers/mappings.js';
+import {Marks} from './trackers/marks.js';
 import {PinCalls} from './trackers/pin-calls.js';
 import {Probes} from './trackers/probes.js';
 import {RefCounts} from './trackers/ref-counts.js';
@@ -34,7 +35,7 @@ export class Ledger implements EventSink, Around {
   readonly capture: Capture;
   readonly pages = new PageTable();
   readonly evidence: Evidence;
-  readonly journals: Journals;
+  readonly book: Book;
   readonly calls = new Calls();
   /** what rules and collectors listen to */
   readonly on = new Hooks();
@@ -54,13 +55,14 @@ export class Ledger implements EventSink, Around {
   private readonly unpinCalls: UnpinCalls;
   private readonly pinCalls: PinCalls;
   private readonly batches = new Batches();
+  private readonly marks: Marks;
 
   constructor(time: TimeBase) {
     this.capture = new Capture(time);
     const {limits} = this.capture;
     const tasks = new Tasks(limits);
     this.evidence = new Evidence(tasks, new Stacks(limits));
-    this.journals = new Journals(this.pages, tasks);
+    this.book = new Book(this.pages, this.evidence);
     this.files = new Files(this);
     this.held = new Holdings(this);
     this.counts = new Replay(this, this.held);
@@ -70,6 +72,7 @@ export class Ledger implements EventSink, Around {
     this.unpinCalls = new UnpinCalls(this, this.held);
     this.probes = new Probes(this, this.held, this.counts, this.dma.under);
     this.typing = new Typing(this, this.held, this.counts);
+    this.marks = new Marks(this);
     this.lifetime = new Lifetime(this, this.held, this.files, this.writeback);
     this.refs = new RefCounts(this, this.watched, {
       replay: this.counts,
@@ -93,9 +96,11 @@ export class Ledger implements EventSink, Around {
   }
 
   event(ev: TraceEvent): void {
+    this.evidence.begin(ev);
+    if (ev.kind === K.Mention || ev.kind === K.Marker) this.marks.event(ev);
+    if (ev.kind === K.Mention) return; // of the ledger's events it is none
     if (!this.capture.event(ev)) return;
     if (this.calls.pending.length > 0) this.unpinCalls.settle(ev);
-    this.evidence.begin(ev.cpu);
     if (ev.kind <= K.RefUnfreeze) this.refs.event(ev);
     else this.rare(ev);
     this.evidence.end(ev.cpu);

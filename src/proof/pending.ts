@@ -29,8 +29,12 @@ export class Pending implements Listener {
 
   add(claim: Claim): void {
     const {page} = claim;
-    if (claim.journal === undefined && this.m.pages.generation[page.row] === page.generation)
-      claim.journal = this.m.pages.journals[page.row];
+    if (this.m.pages.generation[page.row] === page.generation)
+      claim.excerpt = this.m.book.about(
+        page.row,
+        claim.at,
+        claim.evidence.map(({deed}) => deed),
+      );
     if (claim.awaits === undefined) this.ready(claim);
     else this.awaiting.add(claim, claim.awaits);
   }
@@ -58,6 +62,7 @@ export class Pending implements Listener {
     for (const {claim} of this.waiting.splice(0, n)) {
       const proof = prove(claim, this.court);
       if (proof !== undefined) this.tell(claim, proof);
+      else if (claim.excerpt) this.m.book.entries.release(claim.excerpt);
     }
   }
 

@@ -1,19 +1,19 @@
 /**
- * The spans that decide a finding: the references, mappings and writebacks that its premises are about, each with its own
- * end, as the ledger paired it. Nothing is closed by "the first of its kind".
+ * References, mappings and writebacks as spans, each with its own end as the ledger paired it: those that decide a finding
+ * are the ones that its premises are about. Nothing is closed by "the first of its kind".
  */
 import type {Claim} from '../claims/claim.js';
 import type {Ledger} from '../ledger/ledger.js';
-import type {DmaWindow} from '../ledger/tables/dma.js';
-import type {Deed, Reference} from '../ledger/tables/references.js';
+import {DmaWindow} from '../ledger/tables/dma.js';
+import {type Deed, Reference} from '../ledger/tables/references.js';
 import type {Writeback} from '../ledger/tables/writeback.js';
 import type {Window, WindowEnd} from '../results/report.js';
 import {directionName} from '../words/direction.js';
 import {task} from '../words/format.js';
 import {timesOf} from '../words/times.js';
 
-export const BEGINS = {pin: 'pin', get: 'get', dma: 'map', writeback: 'writeback-start'} as const;
-export const ENDS = {pin: 'unpin', get: 'put', dma: 'unmap', writeback: 'writeback-end'} as const;
+const BEGINS = {pin: 'pin', get: 'get', dma: 'map', writeback: 'writeback-start'} as const;
+const ENDS = {pin: 'unpin', get: 'put', dma: 'unmap', writeback: 'writeback-end'} as const;
 
 export function windowsOf(m: Ledger, claim: Pick<Claim, 'premises'>): Window[] {
   const references = new Set<Reference>();
@@ -38,21 +38,36 @@ export function windowsOf(m: Ledger, claim: Pick<Claim, 'premises'>): Window[] {
         writebacks.add(premise.writeback);
     }
   }
-  return [
+  return sorted([
     ...[...references].filter((r) => r.line > 0 || r.dropped !== undefined).map((r) => ofReference(m, r)),
     ...[...mappings].map((w) => ofMapping(m, w)),
-    ...[...writebacks].map((w) =>
-      span(
-        m,
-        'writeback',
-        `writeback by ${by(m, w.start.task)}`,
-        w.start,
-        w.endUnseen ? undefined : w.end,
-        w.exact ? 'writeback-start' : 'flags',
-        'writeback-end',
-      ),
+    ...[...writebacks].map((w) => ofWriteback(m, w)),
+  ]).map(({kind, label, ...rest}) => ({kind, label, decides: true, ...rest}));
+}
+
+/** The spans of what began in a life. */
+export function windowsBegun(m: Ledger, began: readonly (Reference | DmaWindow | Writeback)[]): Window[] {
+  return sorted(
+    began.map((of) =>
+      of instanceof Reference ? ofReference(m, of) : of instanceof DmaWindow ? ofMapping(m, of) : ofWriteback(m, of),
     ),
-  ].sort((a, b) => (a.start_line ?? 0) - (b.start_line ?? 0));
+  );
+}
+
+function sorted(windows: Window[]): Window[] {
+  return windows.sort((a, b) => (a.start_line ?? 0) - (b.start_line ?? 0));
+}
+
+function ofWriteback(m: Ledger, w: Writeback): Window {
+  return span(
+    m,
+    'writeback',
+    `writeback by ${by(m, w.start.task)}`,
+    w.start,
+    w.endUnseen ? undefined : w.end,
+    w.exact ? 'writeback-start' : 'flags',
+    'writeback-end',
+  );
 }
 
 function ofReference(m: Ledger, reference: Reference): Window {
@@ -95,7 +110,6 @@ function span(
   return {
     kind,
     label,
-    decides: true,
     ...timesOf(m, from.t, to ? to.t : NaN),
     input: from.input,
     start_line: from.line,

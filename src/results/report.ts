@@ -263,7 +263,7 @@ export interface HistoryEntry {
   pid: number | null;
   line: number;
   input: number;
-  /** one of: alloc, free, taken, dropped, dma-map, dma-unmap, writeback-start, writeback-end, dirty, clean, freeze, unfreeze, set, cache-add, cache-delete, mark, gap, folded */
+  /** one of: alloc, free, taken, dropped, dma-map, dma-unmap, dma-complete, writeback-start, writeback-end, dirty, clean, freeze, unfreeze, set, cache-add, cache-delete, refused, mark, gap, folded */
   what: string;
   /** kind of the reference taken or dropped: pin, get, mapping, page-cache, lru-batch, writeback, private, transient, unknown */
   kind: string | null;

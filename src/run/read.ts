@@ -17,6 +17,7 @@ import type {KernelVersion} from '../base/selection.js';
 import {type Input, openInputs, PEEK_LIMIT_BYTES} from '../io/input.js';
 import {UserError} from '../io/user-error.js';
 import {EVENT_KINDS, type EventSink} from '../events/event.js';
+import type {Follower} from '../ledger/book.js';
 import type {Listener} from '../ledger/listener.js';
 import {Ledger} from '../ledger/ledger.js';
 import type {Kallsyms} from '../base/kallsyms.js';
@@ -50,8 +51,8 @@ export interface ReadOptions {
   signal?: AbortSignal | undefined;
   /** told once the inputs are open: to show progress */
   onOpen?: ((inputs: readonly Input[]) => void) | undefined;
-  /** stands before the ledger: gets every event, hands it on, and hears what the ledger tells */
-  recorder?: ((ledger: Ledger) => EventSink & Listener) | undefined;
+  /** pages whose lives are kept whole */
+  follow?: Follower | undefined;
 }
 
 export interface ReadInput {
@@ -132,9 +133,9 @@ async function readOnce(
       const again = IN_PLACE.has(form.id) && form.transcoded !== true ? input.reread() : undefined;
       if (again) ledger.evidence.lineReaders[i] = (offset, length, cut) => again.line(offset, length, cut);
     });
-    const recorder = options.recorder?.(ledger);
-    ledger.listen([...(recorder ? [recorder] : []), ...listen(ledger)]);
-    const sink = recorder ?? ledger;
+    ledger.book.follows = options.follow;
+    ledger.listen(listen(ledger));
+    const sink: EventSink = ledger;
 
     const needsSorting = inputs.length > 1 || detected.some((d) => !d.form.ordered) || learnt.disorder > 0;
     const sorter = needsSorting ? new Sorter(sink, inputs.length, learnt.disorder === 2) : undefined;
@@ -202,7 +203,7 @@ function openOptions(options: ReadOptions, input: number, time: TimeBase): OpenO
     time,
     ...(kernel === undefined ? {} : {kernel: kernel.text}),
     ...(kallsyms ? {kallsyms} : {}),
-    ...(options.recorder ? {mentions: true} : {}),
+    ...(options.follow ? {mentions: true} : {}),
   };
 }
 

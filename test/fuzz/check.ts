@@ -6,14 +6,12 @@ import {type OpenOptions, readsRecords, type TraceReader} from '../../parsers/fo
 import {follow} from '../../src/run/follow.js';
 import {info} from '../../src/run/info.js';
 import {readTraces} from '../../src/run/read.js';
-import {analyze, type AnalyzeOptions} from '../../src/run/analyze.js';
+import {analyze, analyzeReading, type AnalyzeOptions} from '../../src/run/analyze.js';
 import {exitCodeOf} from '../../src/cli/exit.js';
 import {Followed} from '../../src/readers/history/followed.js';
-import {Recorder} from '../../src/readers/history/recorder.js';
 import {absentOf, pagesOf} from '../../src/readers/history/report.js';
 import {UserError} from '../../src/io/user-error.js';
 import type {EventSink} from '../../src/events/event.js';
-import type {Ledger} from '../../src/ledger/ledger.js';
 import {EVERY_PIN, PinCollector} from '../../src/readers/pins/collector.js';
 import {basisOf, endingOf} from '../../src/run/basis.js';
 import {HISTORY_RENDERERS} from '../../src/report/history/index.js';
@@ -145,22 +143,15 @@ async function checkHistory(options: AnalyzeOptions, found: Report): Promise<voi
   const followed = new Followed(
     pages.map(({pfn, order}) => ({first: Number(pfn), last: Number(pfn) + 2 ** order - 1})),
   );
-  let recorder!: Recorder;
-  let ledger!: Ledger;
-  const report = await analyze({
-    ...options,
-    recorder: (m) => {
-      ledger = m;
-      return (recorder = new Recorder(m, followed));
-    },
-  });
+  const {report, reading} = await analyzeReading({...options, follow: followed}, () => []);
+  const {ledger} = reading;
   const {tool, command, inputs, clock, span, kernel, quality, timing} = report;
-  const lives = pagesOf(ledger, recorder, report.findings, false);
+  const lives = pagesOf(ledger, report.findings, false);
   const result = {
     schema: 'pinscope.history/2' as const,
     ...{tool, command, inputs, clock, span, kernel, quality, timing},
     pages: lives,
-    absent: absentOf(ledger, recorder, followed),
+    absent: absentOf(ledger, followed),
   };
   valid(isHistory, JSON.parse(whole(HISTORY_RENDERERS.json(result, PLAIN))), 'history json');
   checkText('history', whole(HISTORY_RENDERERS.table(result, PLAIN)), UNSAFE);

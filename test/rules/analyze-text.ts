@@ -2,7 +2,8 @@
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
-import {analyze, type AnalyzeOptions} from '../../src/run/analyze.js';
+import {analyzeReading, type AnalyzeOptions} from '../../src/run/analyze.js';
+import type {Ledger} from '../../src/ledger/ledger.js';
 import type {KernelVersion} from '../../src/base/selection.js';
 import type {Report} from '../../src/results/report.js';
 
@@ -12,25 +13,32 @@ export interface AnalyzeTextOptions {
   /** `--long-pin`; 1 s when left out, as on the command line */
   longPin_ns?: number;
   vmemmap?: bigint;
-  recorder?: AnalyzeOptions['recorder'];
+  follow?: AnalyzeOptions['follow'];
+  /** what was read, for tests that ask the ledger itself */
+  read?: (ledger: Ledger) => void;
 }
 
 /** The report on files, with every option as the command line has it by default. */
 export async function analyzeFiles(traces: readonly string[], options: AnalyzeTextOptions = {}): Promise<Report> {
-  return analyze({
-    traces,
-    from: undefined,
-    kernel: options.kernel === undefined ? undefined : kernelOf(options.kernel),
-    pageShift: undefined,
-    vmemmap: options.vmemmap,
-    rules: [],
-    longPin_ns: options.longPin_ns ?? 1e9,
-    suppressions: undefined,
-    selected: () => true,
-    command: [],
-    version: '0.0.0',
-    recorder: options.recorder,
-  });
+  const {report, reading} = await analyzeReading(
+    {
+      traces,
+      from: undefined,
+      kernel: options.kernel === undefined ? undefined : kernelOf(options.kernel),
+      pageShift: undefined,
+      vmemmap: options.vmemmap,
+      rules: [],
+      longPin_ns: options.longPin_ns ?? 1e9,
+      suppressions: undefined,
+      selected: () => true,
+      command: [],
+      version: '0.0.0',
+      follow: options.follow,
+    },
+    () => [],
+  );
+  options.read?.(reading.ledger);
+  return report;
 }
 
 /** The report on a text, or on several that are read together. */

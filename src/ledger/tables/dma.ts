@@ -10,6 +10,7 @@
  * What may be asked of a window: `liveAt(window, t)`.
  */
 import {DmaDir} from '../../events/event.js';
+import type {Life} from './life.js';
 import type {Deed} from './references.js';
 
 /** Under what a window was opened; see trackers/owners.ts for how it is told. */
@@ -72,6 +73,8 @@ export class DmaWindow {
   partOf: DmaWindow | undefined = undefined;
   /** an iommu:map event inside a dma_map_*() call, whose own event tells the mapping better: no mapping of its own */
   inCall = false;
+  /** the ledger wrote down that it began, on some of its pages */
+  written = false;
   /** next older open window of the same key, see OpenWindows */
   older: DmaWindow | undefined = undefined;
   /** what its unmap will name, see OpenWindows */
@@ -165,6 +168,9 @@ export interface DmaLink {
   ownerWhy: string;
   /** what else it may be where the device maps for others too; empty otherwise */
   unlessShared: string;
+  /** the entry of the mapping's beginning on this page's folio, and the life that it is of; 0 and undefined where none was written */
+  entry: number;
+  life: Life | undefined;
   next: DmaLink | undefined;
 }
 

@@ -12,15 +12,24 @@ export interface Stacked {
   stack: number;
 }
 
+const NO_ENTRIES: readonly number[] = [];
+
 export class Evidence {
   /** by input: what reads a line of it again by its place; where there is nothing, the text itself is kept */
   readonly lineReaders: (((offset: number, length: number, cut: boolean) => string) | undefined)[] = [];
   /** told of each stack that was waited for */
   onStack: (target: Stacked, stack: number) => void = () => {};
+  /** told of the stack of an event that has entries */
+  onEntries: (ids: readonly number[], stack: number) => void = () => {};
   private wanted: Stacked | undefined;
   /** by CPU: what waits for the stack of its last event */
   private readonly waiting: (Stacked | undefined)[] = [];
+  /** by CPU: the entries of its last event */
+  private readonly entries: (number[] | undefined)[] = [];
   private stackCpu = -1;
+  // the event at hand
+  private line = -1;
+  private input = -1;
 
   constructor(
     readonly tasks: Tasks,
@@ -62,8 +71,25 @@ export class Evidence {
   }
 
   /** Before an event is taken: what stacks of its CPU come from here on are not of the one before. */
-  begin(cpu: number): void {
+  begin({cpu, line, input}: TraceEvent): void {
+    this.line = line;
+    this.input = input;
     this.waiting[cpu + 1] = undefined;
+    const entries = this.entries[cpu + 1];
+    if (entries !== undefined && entries.length > 0) entries.length = 0;
+  }
+
+  /** An entry was written: if it is of the event at hand, its stack belongs to that too. */
+  entry({cpu, line, input}: Pick<Deed, 'cpu' | 'line' | 'input'>, id: number): void {
+    if (line !== this.line || input !== this.input) return;
+    const entries = this.entries[cpu + 1];
+    if (entries === undefined) this.entries[cpu + 1] = [id];
+    else entries.push(id);
+  }
+
+  /** The entries of the last event of a CPU. */
+  entriesOf(cpu: number): readonly number[] {
+    return this.entries[cpu + 1] ?? NO_ENTRIES;
   }
 
   /** After it. */
@@ -74,7 +100,7 @@ export class Evidence {
   }
 
   stackBegin(cpu: number): boolean {
-    if (this.waiting[cpu + 1] === undefined) return false;
+    if (this.waiting[cpu + 1] === undefined && this.entriesOf(cpu).length === 0) return false;
     this.stacks.begin();
     this.stackCpu = cpu;
     return true;
@@ -83,9 +109,12 @@ export class Evidence {
   stackEnd(): void {
     const target = this.waiting[this.stackCpu + 1];
     const stack = this.stacks.end();
-    if (target && stack >= 0) {
-      target.stack = stack;
-      this.onStack(target, stack);
+    if (stack >= 0) {
+      this.onEntries(this.entriesOf(this.stackCpu), stack);
+      if (target) {
+        target.stack = stack;
+        this.onStack(target, stack);
+      }
     }
     this.waiting[this.stackCpu + 1] = undefined;
   }

@@ -2,7 +2,7 @@ import {randomInt} from 'node:crypto';
 import {PageFlag} from '../../events/event.js';
 import type {ReferenceKind} from '../../base/reference.js';
 import type {DmaLink} from './dma.js';
-import type {Journal} from './journal.js';
+import type {Life} from './life.js';
 import type {Reference} from './references.js';
 import type {Writeback} from './writeback.js';
 
@@ -10,7 +10,7 @@ import type {Writeback} from './writeback.js';
  * The table of pages: one row for every PFN that a trace names, in columns of typed arrays.
  *
  * A PFN is a place, not a page: `generation` counts the pages that lived there. A row holds what is true now; what was
- * is in the journal (for pages that matter) or gone. Open addressing with linear probing: four times as fast as a
+ * is in the entries of its life (for pages that matter) or gone. Open addressing with linear probing: four times as fast as a
  * Map<number, object>, and 60 bytes a page.
  */
 
@@ -94,8 +94,8 @@ export class PageTable {
   references: (Reference | undefined)[] = [];
   /** live DMA windows over a page, newest first; on the row of the sub-page itself */
   dma: (DmaLink | undefined)[] = [];
-  /** what lately happened to a page that matters */
-  journals: (Journal | undefined)[] = [];
+  /** what happened to a page that matters or is followed */
+  lives: (Life | undefined)[] = [];
   /** the writeback a page is under */
   writebacks: (Writeback | undefined)[] = [];
   /** migratetype as last printed, -1 */
@@ -144,6 +144,7 @@ export class PageTable {
     this.pfn[row] = pfn;
     this.reset(row, t);
     this.dma[row] = undefined;
+    this.lives[row] = undefined;
     this.generation[row] = 0;
     this.order[row] = 0;
     return row;
@@ -163,7 +164,6 @@ export class PageTable {
     this.gets[row] = 0;
     this.listed[row] = 0;
     this.references[row] = undefined;
-    this.journals[row] = undefined;
     this.writebacks[row] = undefined;
     this.migratetype[row] = -1;
   }

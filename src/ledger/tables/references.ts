@@ -64,6 +64,8 @@ export class Reference {
   mixed: Mixed | undefined = undefined;
   /** `sub` is told by the probe itself or by the address of the call, not by what was mapped or dropped since */
   subCertain = true;
+  /** entry of its taking, 0 none */
+  entry = 0;
   /** number of the pin_user_pages call that took it, 0 unknown */
   call = 0;
 

@@ -17,4 +17,6 @@ export interface Writeback {
   outOfTurn: boolean;
   /** the end is that of another event: the next start, or a flag that is gone */
   endUnseen: boolean;
+  /** entry of its start, 0 none */
+  entry: number;
 }

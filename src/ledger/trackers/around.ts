@@ -3,9 +3,9 @@
  * tracker that it works with is handed to it by itself.
  */
 import type {Capture} from '../../capture/capture.js';
+import type {Book} from '../book.js';
 import type {Hooks} from '../listener.js';
 import type {Evidence} from '../tables/evidence.js';
-import type {Journals} from '../tables/journals.js';
 import type {PageTable} from '../tables/page-table.js';
 import type {Calls} from './calls.js';
 
@@ -16,7 +16,7 @@ export interface Around {
   /** tasks, stacks, and events as deeds */
   readonly evidence: Evidence;
   /** the writer of what happens to pages */
-  readonly journals: Journals;
+  readonly book: Book;
   readonly calls: Calls;
   /** those who are told of changes */
   readonly on: Hooks;

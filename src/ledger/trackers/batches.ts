@@ -4,21 +4,21 @@
 import {Context, EventKind as K, type TraceEvent} from '../../events/event.js';
 
 export class Batches {
-  /** by CPU: the call that runs there, and how many puts of it may follow */
-  private readonly running: ({pid: number; left: number} | undefined)[] = [];
+  /** by CPU: the call that runs there, its line, and how many puts of it may follow */
+  private readonly running: ({pid: number; line: number; left: number} | undefined)[] = [];
 
   /** A call begins. */
   begin(ev: TraceEvent): void {
-    this.running[ev.cpu + 1] = {pid: ev.pid, left: ev.nr};
+    this.running[ev.cpu + 1] = {pid: ev.pid, line: ev.line, left: ev.nr};
   }
 
-  /** Whether a put by this event can be one of a batch. Each put uses up one. */
-  has(ev: TraceEvent): boolean {
+  /** The line of the call that a put by this event can be one of; 0 none. Each put uses up one. */
+  of(ev: TraceEvent): number {
     const batch = this.running[ev.cpu + 1];
-    if (batch === undefined || batch.pid !== ev.pid || ev.context > Context.task) return false;
-    if (ev.kind === K.RefModAndTest && batch.left-- > 0) return true;
+    if (batch === undefined || batch.pid !== ev.pid || ev.context > Context.task) return 0;
+    if (ev.kind === K.RefModAndTest && batch.left-- > 0) return batch.line;
     this.running[ev.cpu + 1] = undefined;
-    return false;
+    return 0;
   }
 
   /** What a task does next, but for freeing the pages of its batch, ends the batch. */

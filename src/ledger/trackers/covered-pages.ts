@@ -10,7 +10,6 @@ import {
   WINDOW_PAGES_MAX,
 } from '../tables/dma.js';
 import {Context, type TraceEvent} from '../../events/event.js';
-import {What} from '../tables/journal.js';
 import type {Uses} from './around.js';
 import {linkOf, Owners} from './owners.js';
 import {PageState} from '../tables/page-table.js';
@@ -31,7 +30,7 @@ export class CoveredPages {
   readonly owners: Owners;
 
   constructor(
-    private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'journals' | 'calls' | 'on'>,
+    private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'book' | 'calls' | 'on'>,
     private readonly devices: readonly DmaDevice[],
   ) {
     this.owners = new Owners(around);
@@ -76,6 +75,8 @@ export class CoveredPages {
     for (const run of window.runs) covered += run.pages;
     const rows = (window.rows = new Int32Array(covered));
     let at = 0;
+    let before = -1;
+    let entry = 0;
     for (const run of window.runs) {
       for (let i = 0; i < run.pages; i++) {
         const pfn = run.pfn + i;
@@ -91,8 +92,15 @@ export class CoveredPages {
         if (link.next !== undefined) this.shorten(link);
         if ((owner.owner === 'pin' || owner.owner === 'get') && window.deviceWrites && !window.iommuOnly)
           this.wrote(pfn, folio, window);
-        if (pages.journals[row]) around.journals.note(row, ev, What.dmaMap, NaN, journalled(window), 0);
+        if (!around.book.has(folio)) continue;
+        // once for the pages of a folio that follow each other
+        if (folio === before) {
+          link.entry = entry;
+          link.life = pages.lives[folio];
+        } else entry = around.book.mapped(folio, link, pfn, run.pfn + run.pages - pfn);
+        before = entry === 0 ? -1 : folio;
       }
+      before = -1;
     }
     for (const tell of around.on.dmaOpened) tell(window);
   }
@@ -189,6 +197,7 @@ export class CoveredPages {
   ended(ev: TraceEvent, window: DmaWindow): void {
     const {around} = this;
     if (window.certainEnd && window.close !== undefined) around.capture.skew.caused(window.open, window.close);
+    this.writeEnd(window);
     for (const tell of around.on.dmaClosed) tell(window);
     const slot = around.calls.slot(ev.cpu, ev.context);
     const run = around.calls.unmapped[slot];
@@ -198,11 +207,49 @@ export class CoveredPages {
     } else around.calls.unmapped[slot] = {t: ev.t, windows: [window]};
     this.ioEnded(window, ev.context !== Context.task);
     this.detach(window);
-    for (const run of window.runs) {
-      const row = around.pages.find(run.pfn);
-      if (row >= 0 && around.pages.journals[row])
-        around.journals.note(row, ev, What.dmaUnmap, NaN, journalled(window), window.open.line);
+  }
+
+  /** A mapping is over: that is written down where its beginning was, and of pages that matter by now. */
+  private writeEnd(window: DmaWindow): void {
+    const {pages, book} = this.around;
+    const {rows, written} = window;
+    let before = -1;
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
+      if (row < 0) continue;
+      const folio = pages.folioOf(row);
+      if (folio === before || (!written && pages.lives[folio] === undefined)) continue;
+      const link = this.linkTo(row, window);
+      if (link === undefined) continue;
+      before = folio;
+      const same = link.generation === pages.generation[row];
+      book.unmapped(folio, window, link, same, this.coversMore(folio, window.partOf));
     }
+  }
+
+  /** Whether a mapping of which a part is over still covers a page of a folio. */
+  private coversMore(folio: number, whole: DmaWindow | undefined): boolean {
+    if (whole === undefined) return false;
+    const {pages} = this.around;
+    const first = pages.pfn[folio]! - whole.runs[0]!.pfn;
+    const end = Math.min(whole.rows.length, first + 2 ** pages.order[folio]!);
+    for (let i = Math.max(0, first); i < end; i++) if (whole.rows[i]! >= 0) return true;
+    return false;
+  }
+
+  /** What was written down of a mapping is no mapping: its call failed (`failed`), or the call's own event tells it better. */
+  unwrite(window: DmaWindow, failed: boolean): void {
+    if (!window.written) return;
+    for (const row of window.rows) {
+      const link = row < 0 ? undefined : this.linkTo(row, window);
+      if (link !== undefined) this.around.book.unmade(link, failed);
+    }
+  }
+
+  private linkTo(row: number, window: DmaWindow): DmaLink | undefined {
+    let link = this.around.pages.dma[row];
+    while (link !== undefined && link.window !== window) link = link.next;
+    return link;
   }
 
   /** The references that a mapping was made under know that their I/O is over, and whether that shows in interrupts. */
@@ -231,9 +278,4 @@ export class CoveredPages {
       }
     }
   }
-}
-
-/** Device and direction as a journal entry holds them. */
-function journalled(window: DmaWindow): number {
-  return (window.device + 1) * 8 + window.dir + 1;
 }

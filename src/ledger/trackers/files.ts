@@ -1,6 +1,5 @@
 /** Which page of which file lives in a PFN, by the filemap events (mm_filemap_add_to_page_cache, ..._delete_...). */
 import {EventKind, type TraceEvent} from '../../events/event.js';
-import {What} from '../tables/journal.js';
 import type {Uses} from './around.js';
 import {PageState} from '../tables/page-table.js';
 
@@ -22,7 +21,7 @@ const FILE_PAGES_MAX = 2_000_000;
 export const INODES_MAX = 100_000;
 
 export class Files {
-  constructor(private readonly around: Uses<'capture' | 'pages' | 'journals'>) {}
+  constructor(private readonly around: Uses<'capture' | 'pages' | 'book'>) {}
 
   private readonly byRow = new Map<number, FilePage>();
   /** inode numbers of all files that were seen, the first INODES_MAX */
@@ -33,22 +32,21 @@ export class Files {
     if (ev.pfn < 0) return;
     const row = around.pages.row(ev.pfn, ev.t);
     if (row < 0) return;
+    const index = ev.index >= 0 ? ev.index : Math.floor(ev.ofs / around.capture.pageSize.bytes);
     if (ev.kind === EventKind.CacheAdd) {
       around.pages.state[row]! |= PageState.file;
       if (ev.order > 0) around.pages.setLarge(row, ev.order, true);
       if (ev.devId >= 0 && this.inodes.size < INODES_MAX) this.inodes.add(ev.ino);
-      const index = ev.index >= 0 ? ev.index : Math.floor(ev.ofs / around.capture.pageSize.bytes);
       // of what is not read to its end nothing is known
       if (ev.devId < 0) this.byRow.delete(row);
       else if (this.byRow.size < FILE_PAGES_MAX || this.byRow.has(row))
         this.byRow.set(row, {dev: ev.devId, ino: ev.ino, index, input: ev.input, line: ev.line});
       else around.capture.limits.hit('file-pages');
-      if (around.pages.journals[row]) around.journals.note(row, ev, What.cacheAdd, NaN, 0, 0);
     } else {
       around.pages.state[row]! &= ~PageState.file;
       this.byRow.delete(row);
-      if (around.pages.journals[row]) around.journals.note(row, ev, What.cacheDelete, NaN, 0, 0);
     }
+    around.book.file(row, ev, index);
   }
 
   /** The page of a file that lives in a row's place. */

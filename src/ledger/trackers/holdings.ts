@@ -3,10 +3,8 @@
  */
 import type {Hint, UnpinCall} from './calls.js';
 import {EventKind as K, type TraceEvent} from '../../events/event.js';
-import {KNOWN_BY, What} from '../tables/journal.js';
 import type {Drop} from '../listener.js';
 import type {Uses} from './around.js';
-import {BIAS} from '../../base/reference.js';
 import {Excess} from '../tables/excess.js';
 import {PageState, UNKNOWN_COUNT} from '../tables/page-table.js';
 import {chooseReferences} from './pairing.js';
@@ -30,7 +28,7 @@ export class Holdings {
   /** references in the pages' lists */
   private live = 0;
 
-  constructor(private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'journals' | 'calls' | 'on'>) {}
+  constructor(private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'book' | 'calls' | 'on'>) {}
 
   /** A taking that the event at hand shows. `sub`: first sub-page, -1 when only the folio is known. */
   take(
@@ -70,8 +68,7 @@ export class Holdings {
       reference.subCertain = hint.offset === 0;
     if (reference.stack < 0) around.evidence.wantStack(reference);
     if ((around.pages.state[row]! & PageState.free) !== 0) this.whileFree(ev, row);
-    this.hold(row, reference);
-    around.journals.note(row, ev, What.taken, this.rawChange(row, kind, n), detail(kind, knownBy), 0);
+    this.hold(row, reference, hint?.from === 'grab' && knownBy === 'probe' && hint.line !== ev.line ? hint.line : 0);
     return reference;
   }
 
@@ -84,13 +81,14 @@ export class Holdings {
     return this.takenGets - this.earlierGets;
   }
 
-  /** What n references of a kind add to the raw count: a pin of a small folio is GUP_PIN_COUNTING_BIAS. */
-  private rawChange(row: number, kind: ReferenceKind, n: number): number {
-    return kind === 'pin' && (this.around.pages.state[row]! & PageState.large) === 0 ? n * BIAS : n;
+  /** A page holds a reference from here on. `probe`: line of the probe that announced it, 0 none. */
+  hold(row: number, reference: Reference, probe = 0): void {
+    this.count(row, reference);
+    this.around.book.taken(row, reference, probe);
+    this.list(row, reference);
   }
 
-  /** Adds a reference to its page and tells of it. */
-  hold(row: number, reference: Reference): void {
+  private count(row: number, reference: Reference): void {
     const {pages} = this.around;
     if (reference.kind === 'pin') {
       pages.pins[row]! += reference.n;
@@ -101,6 +99,11 @@ export class Holdings {
       this.takenGets += reference.n;
       if (!Number.isFinite(reference.t)) this.earlierGets += reference.n;
     }
+  }
+
+  /** Adds a reference to its page's list and tells of it. */
+  private list(row: number, reference: Reference): void {
+    const {pages} = this.around;
     if (this.live >= LIVE_MAX || pages.listed[row]! >= OF_A_PAGE_MAX) {
       pages.state[row]! |= PageState.unlisted;
       this.around.capture.limits.hit('references');
@@ -113,10 +116,19 @@ export class Holdings {
     for (const tell of this.around.on.taken) tell(row, reference);
   }
 
-  /** Pins that a count shows and no event did: from before the trace, or lost. */
-  derived(row: number, n: number): void {
+  /** Pins that the count which the event at hand prints holds and no event showed: from before the trace, or lost. */
+  derived(ev: TraceEvent, row: number, n: number, before: boolean): void {
     const pfn = this.around.pages.pfn[row]!;
-    this.hold(row, new Reference('pin', n, 'count', row, pfn, -Infinity, -1, -1, -1, 0, 0, ''));
+    const reference = new Reference('pin', n, 'count', row, pfn, -Infinity, -1, -1, -1, 0, 0, '');
+    this.count(row, reference);
+    this.around.book.derived(row, reference, ev, before);
+    this.list(row, reference);
+  }
+
+  /** How the kind of a reference is known turns out to be better. */
+  knownBetter(reference: Reference, by: KnownBy): void {
+    reference.knownBy = by;
+    this.around.book.knownBetter(reference);
   }
 
   /** Pins that are gone although no event showed it: the oldest. */
@@ -133,6 +145,7 @@ export class Holdings {
 
   private withdraw(reference: Reference, n: number): void {
     this.reduce(reference, n);
+    this.around.book.withdrawn(reference);
     for (const withdrawn of this.around.on.withdrawn) withdrawn(reference, n);
   }
 
@@ -218,18 +231,16 @@ export class Holdings {
     if ((around.pages.state[row]! & PageState.free) !== 0 && kind === 'pin') this.whileFree(ev, row);
     const slot = around.calls.slot(ev.cpu, ev.context);
     const call = around.calls.unpins[slot];
-    const drop = this.dropNow(row, kind, n, deed, hint, sub, call?.pid === ev.pid ? call : undefined);
-    const from = drop.from[0]?.reference;
-    const known = detail(kind, from?.knownBy ?? 'count');
-    around.journals.note(row, ev, What.dropped, -this.rawChange(row, kind, n), known, from?.line ?? 0);
+    const counted = ev.kind <= K.RefUnfreeze;
+    this.dropNow(row, kind, n, deed, hint, sub, call?.pid === ev.pid ? call : undefined, counted);
   }
 
   /** A drop that only the call it happened in shows. */
   dropCall(row: number, n: number, deed: Deed, call: UnpinCall): void {
-    this.dropNow(row, 'pin', n, deed, undefined, -1, call);
+    this.dropNow(row, 'pin', n, deed, undefined, -1, call, false);
   }
 
-  /** The same without an event to note: a deed of before. `call`: the unpin call it is part of. */
+  /** The same of a deed of before. `call`: the unpin call it is part of; `counted`: a page_ref event shows it. */
   dropNow(
     row: number,
     kind: ReferenceKind,
@@ -238,7 +249,8 @@ export class Holdings {
     hint: Hint | undefined,
     sub: number,
     call: UnpinCall | undefined,
-  ): Drop {
+    counted: boolean,
+  ): void {
     const {around} = this;
     const {pages} = around;
     const large = (pages.state[row]! & PageState.large) !== 0;
@@ -279,8 +291,8 @@ export class Holdings {
       paired: chosen.how,
     };
     if (hint && hint.stack >= 0) deed.stack = hint.stack;
+    around.book.dropped(drop, counted);
     for (const tell of around.on.dropped) tell(drop);
-    return drop;
   }
 
   /**
@@ -329,8 +341,3 @@ export class Holdings {
 
 /** A completion unpins this soon after it has unmapped. */
 const UNMAPPED_NS = 1_000_000;
-
-/** A reference as a journal entry holds it. */
-function detail(kind: ReferenceKind, knownBy: KnownBy): number {
-  return (kind === 'pin' ? 1 : 2) + 4 * KNOWN_BY.indexOf(knownBy);
-}

@@ -74,6 +74,7 @@ export class IommuWindows {
       let n = WAITING_EVENTS_MAX / 2;
       for (const iova of recent.keys()) {
         recent.delete(iova);
+        this.under.unwrite(window, false);
         if (--n === 0) break;
       }
     }
@@ -120,6 +121,7 @@ export class IommuWindows {
     const end = address + size;
     const take = (iova: number, window: DmaWindow): void => {
       recent.delete(iova);
+      this.under.unwrite(window, false);
       if (this.open.get(iova) === window) this.forget(iova);
       else this.under.detach(window);
       window.endedBy = 'unknown';
@@ -183,6 +185,7 @@ export class IommuWindows {
     const part = new DmaWindow(window.device, window.dir, address, (stop - first) * page, runs, window.open, true);
     part.partOf = window;
     part.request = window.request;
+    part.written = window.written;
     part.rows = window.rows.slice(first, stop);
     for (let i = first; i < stop; i++) {
       const row = window.rows[i]!;

@@ -7,7 +7,6 @@
  * second line for the same free.
  */
 import {EventKind as K, PageName, type TraceEvent} from '../../events/event.js';
-import {What} from '../tables/journal.js';
 import type {Uses} from './around.js';
 import type {Files} from './files.js';
 import type {Holdings} from './holdings.js';
@@ -27,7 +26,7 @@ export class Lifetime {
   private readonly half = new Map<number, number>();
 
   constructor(
-    private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'journals' | 'on'>,
+    private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'book' | 'on'>,
     private readonly held: Holdings,
     private readonly files: Files,
     private readonly writeback: WritebackTracker,
@@ -43,12 +42,18 @@ export class Lifetime {
         if (pfn >= 0) this.freed(ev, pfn);
         break;
       case K.PageFreeBatched:
-        // The same free again, unless the trace records only this one.
-        if (pfn >= 0 && !this.around.capture.records(K.PageFree)) this.freed(ev, pfn);
+        // The same free again, unless the trace records only this one, or begins between the two.
+        if (pfn >= 0 && (!this.around.capture.records(K.PageFree) || this.firstOf(pfn, ev.order))) this.freed(ev, pfn);
         break;
       default: // FolioPutLast: the pointer of a page whose mm_page_free follows
         this.dying = ev.ptrHi !== 0 ? {hi: ev.ptrHi, lo: ev.ptrLo, pid: ev.pid, cpu: ev.cpu} : undefined;
     }
+  }
+
+  /** Whether an event is the first that names a page which is followed. */
+  private firstOf(pfn: number, order: number): boolean {
+    const {book, pages} = this.around;
+    return book.follows?.touches(pfn, 2 ** Math.max(0, order)) === true && pages.find(pfn) < 0;
   }
 
   private dying: {hi: number; lo: number; pid: number; cpu: number} | undefined;
@@ -61,7 +66,7 @@ export class Lifetime {
     if (row < 0) return;
     if (this.half.get(row) === K.RefSet && pages.lastTime[row] === pages.since[row]) this.half.delete(row);
     else {
-      this.begin(ev, row);
+      this.begin(ev, row, true);
       if (around.capture.records(K.RefSet)) this.half.set(row, K.PageAlloc);
       if (this.half.size > HALF_MAX) this.half.clear();
     }
@@ -76,6 +81,7 @@ export class Lifetime {
       pages.order[row] = ev.order;
       pages.setLarge(row, ev.order, true);
     }
+    around.book.allocated(row, ev);
     if (ev.mt === 5) around.capture.era.cmaKnown = true;
   }
 
@@ -91,7 +97,7 @@ export class Lifetime {
     if (this.half.size > HALF_MAX) this.half.clear();
   }
 
-  private begin(ev: TraceEvent, row: number): void {
+  private begin(ev: TraceEvent, row: number, half = false): void {
     const {around} = this;
     const {pages} = around;
     // Handed out again while something of the old page lives: its free was not seen.
@@ -100,7 +106,7 @@ export class Lifetime {
     if ((pages.state[row]! & held) === PageState.lifeSeen && around.capture.records(K.PageFree))
       this.breach(ev, row, `line ${ev.line} hands the page out again although its free is not in the trace`);
     const wasFree = (pages.state[row]! & PageState.free) !== 0;
-    this.cut(ev.t, row, false);
+    this.cut(ev.t, row, false, half);
     pages.state[row] = FRESH;
     if (wasFree) pages.sinceCpu[row] = ev.cpu;
   }
@@ -120,8 +126,10 @@ export class Lifetime {
         around.capture.limits.looks += 1024;
         if (around.capture.limits.tired()) break;
       }
-      const row = pages.find(pfn + i);
+      // a free is an event of a followed page too where it is the first one
+      const row = i === 0 && this.firstOf(pfn, ev.order) ? pages.row(pfn, ev.t) : pages.find(pfn + i);
       if (row < 0) continue;
+      around.book.freed(row, ev, pfn);
       if (this.holdsAnything(row)) this.tellFreed(ev, row, true);
       if (pages.sinceCpu[row]! >= 0) around.capture.skew.caused({t: pages.since[row]!, cpu: pages.sinceCpu[row]!}, ev);
       this.cut(ev.t, row, true);
@@ -158,15 +166,15 @@ export class Lifetime {
 
   private tellFreed(ev: TraceEvent, row: number, seen: boolean): void {
     const {around} = this;
-    if (around.pages.journals[row]) around.journals.note(row, ev, seen ? What.free : What.alloc, NaN, 0, 0);
     const deed = around.evidence.deed(ev);
     for (const tell of around.on.freed) tell(row, deed, seen);
   }
 
-  private cut(t: number, row: number, freed: boolean): void {
+  /** `half`: by the other half of an allocation. */
+  private cut(t: number, row: number, freed: boolean, half = false): void {
     const {around} = this;
     const {pages} = around;
-    around.journals.forget(row);
+    around.book.lifeEnded(row, t, freed, half);
     this.writeback.abandon(row);
     for (const tell of around.on.lifeEnded) tell(row, t, freed);
     pages.generation[row]!++;

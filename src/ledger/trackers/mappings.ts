@@ -50,7 +50,7 @@ export class Mappings {
     return this.iommu.mapped;
   }
 
-  constructor(private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'journals' | 'calls' | 'on'>) {
+  constructor(private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'book' | 'calls' | 'on'>) {
     this.under = new CoveredPages(around, this.devices);
     this.past = new EndedMappings(around);
     around.on.dmaClosed.push((window) => this.past.add(window));
@@ -312,6 +312,7 @@ export class Mappings {
     if (ev.ret < 0) {
       this.failedMaps++;
       this.windows.withdraw(window);
+      this.under.unwrite(window, true);
       this.under.detach(window);
     }
   }

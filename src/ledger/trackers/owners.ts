@@ -157,5 +157,15 @@ function covers(pages: PageTable, r: Reference, pfn: number): boolean {
 /** The link of a page to a window, with its owner. */
 export function linkOf(window: DmaWindow, generation: number, o: Owner, next: DmaLink | undefined): DmaLink {
   const {owner, certain, why, unlessShared} = o;
-  return {window, generation, owner, ownerCertain: certain, ownerWhy: why, unlessShared, next};
+  return {
+    window,
+    generation,
+    owner,
+    ownerCertain: certain,
+    ownerWhy: why,
+    unlessShared,
+    entry: 0,
+    life: undefined,
+    next,
+  };
 }

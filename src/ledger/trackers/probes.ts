@@ -114,6 +114,7 @@ export class Probes {
       undefined,
       -1,
       undefined,
+      false,
     );
   }
 

@@ -4,7 +4,6 @@
  */
 import {BIAS} from '../../base/reference.js';
 import {EventKind as K, PageFlag, type TraceEvent} from '../../events/event.js';
-import {What} from '../tables/journal.js';
 import {PageState, UNKNOWN_COUNT} from '../tables/page-table.js';
 import type {Deed} from '../tables/references.js';
 import type {Uses} from './around.js';
@@ -32,7 +31,7 @@ interface Trackers {
 
 export class RefCounts {
   constructor(
-    private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'journals' | 'calls' | 'on'>,
+    private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'book' | 'calls' | 'on'>,
     /** rows whose every change is told, although they hold nothing */
     private readonly watched: ReadonlySet<number>,
     private readonly to: Trackers,
@@ -56,14 +55,20 @@ export class RefCounts {
         delta = ev.val;
         break;
       case K.RefModUnless:
-        if (ev.hasRet !== 0 && ev.ret === 0) return; // attempted, nothing changed
+        if (ev.hasRet !== 0 && ev.ret === 0) {
+          around.book.setTo(row, ev); // attempted, nothing changed
+          return;
+        }
         delta = ev.val;
         break;
       case K.RefSet:
         absolute = ev.val;
         break;
       case K.RefFreeze:
-        if (ev.ret === 0) return;
+        if (ev.ret === 0) {
+          around.book.setTo(row, ev);
+          return;
+        }
         absolute = 0;
         break;
       default: // RefUnfreeze
@@ -93,7 +98,7 @@ export class RefCounts {
       return;
     }
 
-    const inBatch = to.batches.has(ev);
+    const batch = to.batches.of(ev);
     to.replay.change(ev, row, delta, previous);
     if (ev.pageFlags !== 0) to.writeback.flags(ev, row);
 
@@ -103,17 +108,12 @@ export class RefCounts {
     if (hint !== undefined && hint.pid === ev.pid) told = to.probes.complete(hint, ev, row, delta);
     if (!told && (delta >= BIAS - 1 || delta <= 1 - BIAS)) told = to.typing.byDelta(ev, row, delta);
     if (!told && pages.state[row]! & PageState.large && delta !== 0) to.typing.ambiguous(ev, row, delta);
-    if (pages.journals[row] !== undefined) {
-      if (!told) {
-        if (around.pages.matters(row)) around.journals.note(row, ev, What.change, delta, 0, 0);
-        else around.journals.forget(row);
-      }
-    }
     if (pages.gets[row]! > 0 && !told) to.typing.putByCount(ev, row, delta);
     else if (delta < 0 && ev.count > 0 && ev.mapcount === -1 && pages.references[row] === undefined)
       this.orphan(ev, row);
+    if (pages.lives[row] !== undefined || around.book.follows !== undefined) around.book.counted(row, ev, delta, batch);
     if (pages.references[row] !== undefined || (this.watched.size > 0 && this.watched.has(row)))
-      this.tellCounted(ev, row, delta, inBatch);
+      this.tellCounted(ev, row, delta, batch !== 0);
     if (kind === K.RefModAndTest && ev.hasRet !== 0 && ev.ret === 1) to.lifetime.lastReferenceGone(ev, row);
   }
 
@@ -140,18 +140,8 @@ export class RefCounts {
 
   private set(ev: TraceEvent, row: number, kind: number, absolute: number): void {
     const {around, to} = this;
-    const {pages} = around;
     if (kind === K.RefSet && absolute === 1) to.lifetime.setToOne(ev, row);
     to.replay.set(ev, row, absolute);
-    if (pages.journals[row] !== undefined) {
-      around.journals.note(
-        row,
-        ev,
-        kind === K.RefFreeze ? What.freeze : kind === K.RefUnfreeze ? What.unfreeze : What.set,
-        NaN,
-        0,
-        0,
-      );
-    }
+    around.book.setTo(row, ev);
   }
 }

@@ -51,7 +51,7 @@ export class Replay {
     pages.count[row] = printed;
     if (before === UNKNOWN_COUNT) {
       pages.expect[row] = printed;
-      this.derivePins(row, printed - delta);
+      this.derivePins(ev, row, printed - delta);
       return;
     }
     const expected = before + delta;
@@ -79,7 +79,7 @@ export class Replay {
     if (!this.complete()) {
       // A trace that leaves out some of the page_ref events (a filter, a subset): no loss, and the printed count is all there is.
       pages.expect[row] = printed;
-      this.resync(row, printed - delta);
+      this.resync(ev, row, printed - delta);
       return;
     }
     if ((pages.state[row]! & PageState.mismatch) === 0) {
@@ -100,7 +100,7 @@ export class Replay {
       line: ev.line,
       why: `counts of PFN 0x${ev.pfn.toString(16)} do not add up before line ${ev.line}: events are missing`,
     });
-    this.resync(row, printed - delta);
+    this.resync(ev, row, printed - delta);
   }
 
   /**
@@ -130,24 +130,24 @@ export class Replay {
   }
 
   /** Pins from before the trace, from the first count seen: a small page's count holds them in units of the bias. */
-  private derivePins(row: number, before: number): void {
+  private derivePins(ev: TraceEvent, row: number, before: number): void {
     const {around} = this;
     const {pages} = around;
     const state = pages.state[row]!;
     pages.state[row] = state | PageState.pinsDerived;
     if (state & (PageState.large | PageState.pinsDerived) || before < BIAS) return;
     const pins = nearestPins(before) - pages.pins[row]!;
-    if (pins > 0) this.held.derived(row, pins);
+    if (pins > 0) this.held.derived(ev, row, pins, (state & PageState.lifeSeen) === 0);
   }
 
   /** After missing events: as many pins as the count holds. */
-  private resync(row: number, before: number): void {
+  private resync(ev: TraceEvent, row: number, before: number): void {
     const {around} = this;
     const {pages} = around;
     if (pages.state[row]! & PageState.large || before < 0) return;
     const pins = nearestPins(before);
     const known = pages.pins[row]!;
-    if (pins > known) this.held.derived(row, pins - known);
+    if (pins > known) this.held.derived(ev, row, pins - known, false);
     else if (pins < known) this.held.lose(row, known - pins);
   }
 }

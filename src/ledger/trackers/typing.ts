@@ -101,10 +101,10 @@ export class Typing {
     const {row, delta, deed, reference} = waiting;
     const frames = around.evidence.stacks.get(stack).map(symbolOf);
     if (reference) {
-      if (frames.some(isPinFunction)) reference.knownBy = 'stack';
+      if (frames.some(isPinFunction)) this.held.knownBetter(reference, 'stack');
       else if (frames.some(isGetFunction)) this.held.undo(reference);
     } else if (deed && delta < 0 && frames.some(isUnpinFunction) && around.pages.pins[row]! > 0) {
-      this.held.dropNow(row, 'pin', -delta, deed, undefined, -1, undefined);
+      this.held.dropNow(row, 'pin', -delta, deed, undefined, -1, undefined, true);
     } else if (deed && delta > 0 && frames.some(isPinFunction)) {
       const {t, cpu, task, context, input, line, text} = deed;
       const pin = new Reference('pin', delta, 'stack', row, -1, t, cpu, task, context, input, line, text);

@@ -5,7 +5,6 @@
  * page_ref events print: the first event that shows it bounds the start, the first without it bounds the end.
  */
 import {EventKind as K, PageFlag, type TraceEvent} from '../../events/event.js';
-import {What} from '../tables/journal.js';
 import type {Uses} from './around.js';
 import type {CoveredPages} from './covered-pages.js';
 import type {Files} from './files.js';
@@ -27,7 +26,7 @@ export class WritebackTracker {
   private readonly clearing = new Map<number, number>();
 
   constructor(
-    private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'journals' | 'on'>,
+    private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'book' | 'on'>,
     private readonly files: Files,
     private readonly under: CoveredPages,
   ) {}
@@ -129,6 +128,7 @@ export class WritebackTracker {
       end: undefined,
       outOfTurn: false,
       endUnseen: false,
+      entry: 0,
     };
     pages.writebacks[row] = writeback;
     pages.state[row]! |= PageState.underWriteback;
@@ -138,7 +138,7 @@ export class WritebackTracker {
       r.cleaned = writeback.start;
       r.deviceWrote = this.under.deviceWritesNow(row, r);
     }
-    if (matters) around.journals.note(row, ev, What.writebackStart, NaN, 0, 0);
+    around.book.writebackBegun(row, ev, writeback, matters);
     for (const tell of around.on.writebackStarted) tell(row, writeback);
   }
 
@@ -147,7 +147,7 @@ export class WritebackTracker {
     const {pages} = around;
     const writeback = pages.writebacks[row]!;
     writeback.end = around.evidence.deed(ev);
-    if (pages.references[row] || pages.journals[row]) around.journals.note(row, ev, What.writebackEnd, NaN, 0, 0);
+    around.book.writebackEnded(row, ev, writeback);
     for (const tell of around.on.writebackEnded) tell(row, writeback);
     pages.writebacks[row] = undefined;
     pages.state[row]! &= ~PageState.underWriteback;
@@ -175,7 +175,7 @@ export class WritebackTracker {
       under.endUnseen = true;
       this.breach(ev, row, under.start.t);
     }
-    if (around.pages.references[row]) around.journals.note(row, ev, What.clean, NaN, 0, 0);
+    around.book.cleaned(row, ev);
     if (around.on.cleaned.length > 0 && around.pages.references[row]) {
       const deed = around.evidence.deed(ev);
       for (const tell of around.on.cleaned) tell(row, deed);
@@ -220,10 +220,10 @@ export class WritebackTracker {
   private mark(ev: TraceEvent, row: number): void {
     const {around} = this;
     // folio_clear_dirty_for_io() calls folio_mark_dirty() itself when folio_mkclean() found dirty PTEs (mm/page-writeback.c).
-    if (this.clearing.get(row) === ev.pid && !around.pages.writebacks[row]) return;
+    const own = this.clearing.get(row) === ev.pid && !around.pages.writebacks[row];
+    around.book.dirtied(row, ev, own);
+    if (own) return;
     this.clearing.delete(row);
-    if (around.pages.references[row] || around.pages.journals[row])
-      around.journals.note(row, ev, What.dirty, NaN, 0, 0);
     const deed = around.evidence.deed(ev);
     this.twice(row, deed);
     for (const tell of around.on.dirtied) tell(row, deed);

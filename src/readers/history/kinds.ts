@@ -8,32 +8,32 @@
 import {Context, PageFlag} from '../../events/event.js';
 import {BIAS} from '../../base/reference.js';
 import {symbolOf} from '../../ledger/tables/stacks.js';
-import type {Happening, LifeGeneration} from './life.js';
+import type {Happening, Told} from './life.js';
 import {actors, kindByStack} from './stack-kinds.js';
 
-/** How far apart, in happenings of the page, two halves of one deed may be. */
 /** How many entries after a get are looked through for its put. */
 const PUT_LOOKS = 5000;
+/** How far apart, in happenings of the page, two halves of one deed may be. */
 const NEAR = 8;
 /** Unpaired takings looked at for one drop: a page of libc has thousands, and the near ones are right. */
 const OPEN_MAX = 256;
 
-/** Types the changes of one generation. `frames`: of a stack, innermost first. */
-export function inferKinds(generation: LifeGeneration, frames: (stack: number) => readonly string[]): void {
-  const {happenings, order} = generation;
+/** Types the changes of one life, or of what is kept of it. `frames`: of a stack, innermost first. */
+export function inferKinds(told: Told, frames: (stack: number) => readonly string[]): void {
+  const {happenings, order} = told;
   /** changes of the count that print the page's state */
   const counts = happenings.filter((h) => h.flags >= 0);
   byStacks(happenings, frames);
   halvesOfPins(happenings);
   writebackEnds(counts);
-  plainPuts(generation);
+  plainPuts(happenings);
   pageCache(happenings, 2 ** order);
   privateData(counts);
   lruBatches(counts);
   mappings(counts);
   transient(happenings);
   pairOldestFirst(happenings);
-  allocation(generation);
+  allocation(told);
   for (const h of happenings) if (open(h)) h.kind = 'unknown';
 }
 
@@ -108,8 +108,7 @@ function writebackEnds(counts: Happening[]): void {
  * The ledger takes a get for put when the count leaves no room for it, which may be a drop too late. A drop before that
  * by the very task that took it, outside any batch, is the likelier put: the later one is then something else.
  */
-function plainPuts(generation: LifeGeneration): void {
-  const {happenings, windows} = generation;
+function plainPuts(happenings: Happening[]): void {
   happenings.forEach((late, at) => {
     const get = late.pair?.with;
     if (late.kind !== 'get' || late.knownBy !== 'count' || late.what !== 'dropped' || !get) return;
@@ -123,7 +122,6 @@ function plainPuts(generation: LifeGeneration): void {
     put.pair = {with: get, how: 'same task'};
     get.pair = {with: put, how: 'same task'};
     late.kind = late.knownBy = late.pair = null;
-    for (const window of windows) if (window.from === get && window.to === late) window.to = put;
   });
 }
 
@@ -213,7 +211,7 @@ function transient(happenings: Happening[]): void {
 }
 
 /** A page is born with one reference, its allocator's: the first drop that no taking explains lets go of it. */
-function allocation({born, happenings}: LifeGeneration): void {
+function allocation({born, happenings}: Told): void {
   if (born !== 'alloc') return;
   const [birth] = happenings;
   const h = happenings.find((o) => o.what === 'dropped' && o.delta === -1 && o.pair === null && open(o));

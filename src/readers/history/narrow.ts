@@ -114,7 +114,7 @@ export type ChangeKind = 'pins' | 'gets' | 'dma' | 'writeback' | 'dirty' | 'life
 function kindOf({what, kind}: LifeEntry): ChangeKind {
   if (kind === 'pin') return 'pins';
   if (kind === 'get') return 'gets';
-  if (what === 'dma-map' || what === 'dma-unmap') return 'dma';
+  if (what === 'dma-map' || what === 'dma-unmap' || what === 'dma-complete') return 'dma';
   if (what === 'writeback-start' || what === 'writeback-end') return 'writeback';
   if (what === 'dirty' || what === 'clean') return 'dirty';
   return what === 'alloc' || what === 'free' || what === 'cache-add' || what === 'cache-delete' ? 'life' : 'counts';

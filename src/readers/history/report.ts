@@ -1,40 +1,48 @@
-/** Recorded lives as the typed result of `pinscope history`. */
-import {BEGINS, ENDS} from '../windows.js';
-import {decode} from '../../words/counts.js';
-import {timesOf} from '../../words/times.js';
-import type {Gap} from '../../capture/gaps.js';
+/** Lives that the ledger followed as the typed result of `pinscope history`. */
 import {ORDER_MAX} from '../../events/believable.js';
+import type {Gap} from '../../capture/gaps.js';
 import type {Ledger} from '../../ledger/ledger.js';
+import {What} from '../../ledger/tables/entries.js';
+import type {FollowedLife, Life} from '../../ledger/tables/life.js';
+import type {Generation, LifeEntry, PageHistory} from '../../results/history.js';
+import type {Finding} from '../../results/report.js';
+import {fileText} from '../../words/file.js';
 import {counted} from '../../words/format.js';
-import type {Generation, LifeEntry, PageHistory, Pairing} from '../../results/history.js';
-import type {Finding, Window} from '../../results/report.js';
+import {timesOf} from '../../words/times.js';
+import {windowsBegun} from '../windows.js';
+import {entryOf} from './entry.js';
 import type {Followed} from './followed.js';
 import {inferKinds} from './kinds.js';
-import type {Happening, Life, LifeGeneration, LifeWindow} from './life.js';
-import type {Recorder} from './recorder.js';
-
-/** Frames of a taking or dropping that JSON shows. */
-const FRAMES_MAX = 32;
+import {type Happening, happeningsOf} from './life.js';
 
 /** The lives in ascending order of PFN. `asked`: the pages were named, not taken from findings. */
-export function pagesOf(m: Ledger, recorder: Recorder, findings: readonly Finding[], asked: boolean): PageHistory[] {
+export function pagesOf(m: Ledger, findings: readonly Finding[], asked: boolean): PageHistory[] {
   const about = new FindingsByPage(findings);
-  return [...recorder.lives.values()]
-    .filter((life) => life.generations.length > 0)
-    .sort((a, b) => a.pfn - b.pfn)
-    .map((life) => {
+  return [...byPfn(m)]
+    .sort(([a], [b]) => a - b)
+    .map(([pfn, lives]) => {
       const near = about.near(
-        life.pfn,
-        life.generations.reduce((most, g) => Math.max(most, g.order), 0),
+        pfn,
+        lives.reduce((most, {followed}) => Math.max(most, followed!.order), 0),
       );
-      const generations = life.generations.map((g) => generationOf(m, recorder, life, g, near));
+      const generations = lives.map((life) => generationOf(m, life, life.followed!, near));
       const ids = [...new Set(generations.flatMap((g) => g.findings))];
       return {
-        pfn: `0x${life.pfn.toString(16)}`,
+        pfn: `0x${pfn.toString(16)}`,
         why: asked ? '--pfn' : ids.join(', '),
         generations,
       };
     });
+}
+
+function byPfn(m: Ledger): Map<number, Life[]> {
+  const lives = new Map<number, Life[]>();
+  for (const life of m.book.followed) {
+    const of = lives.get(life.pfn);
+    if (of === undefined) lives.set(life.pfn, [life]);
+    else of.push(life);
+  }
+  return lives;
 }
 
 /** Findings by the pages they name: a run may have ten thousand lives, and findings on a million pages. */
@@ -64,22 +72,20 @@ class FindingsByPage {
   }
 }
 
-/** Frames asked for that no recorded life covers; of a range nothing of which was seen, its two ends. */
-export function absentOf(m: Ledger, recorder: Recorder, followed: Followed): string[] {
+/** Frames asked for that no life covers; of a range nothing of which was seen, its two ends. */
+export function absentOf(m: Ledger, followed: Followed): string[] {
   const out: string[] = [];
-  // blocks whose order their free alone has told
-  const freedAlone = [...recorder.lives.values()].flatMap(({pfn, generations}) => {
-    const order = generations[0]?.order ?? 0;
-    return order > 0 ? [{first: pfn, last: pfn + 2 ** order - 1}] : [];
-  });
+  const lives = new Set(m.book.followed.map(({pfn}) => pfn));
+  // a block is as large as its life was, whatever lives there now
+  const blocks = m.book.followed.filter(({followed}) => followed!.order > 0);
   const covered = (pfn: number): boolean => {
+    if (blocks.some((life) => pfn >= life.pfn && pfn < life.pfn + 2 ** life.followed!.order)) return true;
     const row = m.pages.findFolio(pfn);
-    if (freedAlone.some(({first, last}) => pfn >= first && pfn <= last)) return true;
-    return recorder.lives.has(pfn) || (row >= 0 && recorder.lives.has(m.pages.pfn[row]!));
+    return lives.has(pfn) || (row >= 0 && lives.has(m.pages.pfn[row]!));
   };
   for (const {first, last} of followed.ranges) {
     if (last - first >= ABSENT_MAX) {
-      const any = [...recorder.lives.keys()].some((pfn) => pfn >= first && pfn <= last);
+      const any = [...lives].some((pfn) => pfn >= first && pfn <= last);
       if (!any) out.push(`0x${first.toString(16)}-0x${last.toString(16)}`);
       continue;
     }
@@ -91,50 +97,45 @@ export function absentOf(m: Ledger, recorder: Recorder, followed: Followed): str
 /** A range longer than this is absent as a whole or not at all. */
 const ABSENT_MAX = 4096;
 
-function generationOf(
-  m: Ledger,
-  recorder: Recorder,
-  life: Life,
-  g: LifeGeneration,
-  findings: readonly Finding[],
-): Generation {
-  const frames = (stack: number): readonly string[] => recorder.stacks.get(stack);
-  inferKinds(g, frames);
-  const windows = g.windows.filter(({of, from}) => {
-    if (!('inCall' in of) || !of.inCall) return true;
-    from.notes.push('inside the dma_map_*() call whose event follows');
-    return false;
-  });
-  const [first] = g.happenings;
-  const start = first?.t ?? g.end;
-  const end = Number.isNaN(g.end) ? (g.happenings.at(-1)?.t ?? start) : g.end;
-  const until = g.died === null ? m.capture.last : end;
-  const touched = m.capture.gaps.within(start, until) !== undefined;
-  const gaps = touched ? m.capture.gaps.all().filter((gap) => gap.from <= until && gap.to >= start) : [];
+function generationOf(m: Ledger, life: Life, followed: FollowedLife, findings: readonly Finding[]): Generation {
+  const {born, died, order} = followed;
+  const happenings = happeningsOf(m, m.book.entries.of(life));
+  inferKinds({born, order, happenings}, (stack) => m.evidence.stacks.get(stack));
+  const [first] = happenings;
+  const start = first?.t ?? followed.end;
+  const end = Number.isNaN(followed.end) ? (happenings.at(-1)?.t ?? start) : followed.end;
+  const {gaps, last} = m.capture;
+  const until = died === null ? last : end;
+  const touched = gaps.within(start, until) !== undefined;
+  const missing = touched ? gaps.all().filter((gap) => gap.from <= until && gap.to >= start) : [];
+  const file = fileOf(m, life);
   return {
-    order: g.order,
-    ...(g.order > 0 && !g.orderKnown ? {order_known: false as const} : {}),
-    born: g.born,
-    died: g.died,
+    order,
+    ...(order > 0 && !followed.orderKnown ? {order_known: false as const} : {}),
+    born,
+    died,
     ...timesOf(m, start, end),
-    ...(g.file
-      ? {
-          file: {
-            dev: `${Math.floor(g.file.dev / 2 ** 20)}:${g.file.dev % 2 ** 20}`,
-            ino: String(g.file.ino),
-            index: String(g.file.index),
-          },
-        }
-      : {}),
-    entries: withGaps(m, g.happenings, gaps, (h) => entryOf(m, h, frames)),
-    windows: windows.map((window) => windowOf(m, window)).sort((a, b) => (a.start_line ?? 0) - (b.start_line ?? 0)),
-    findings: findings.filter((f) => isAbout(m, f, life.pfn, g, start, end)).map((f) => f.id),
+    ...(file === undefined ? {} : {file}),
+    entries: withGaps(m, happenings, missing),
+    windows: windowsBegun(m, m.book.begunIn(life)),
+    findings: findings.filter((f) => isAbout(m, f, life.pfn, order, start, end)).map((f) => f.id),
   };
 }
 
+/** The file that it entered last. */
+function fileOf(m: Ledger, life: Life): Generation['file'] {
+  const {entries} = m.book;
+  let file: Generation['file'];
+  for (const id of entries.of(life)) {
+    if (entries.what[id] === What.enteredFile && entries.extra[id] !== -1)
+      file = fileText({dev: entries.extra[id]! >>> 0, ino: entries.sub[id]!, index: entries.detail[id]!});
+  }
+  return file;
+}
+
 /** Whether a finding names a page of this folio while this generation lived there. */
-function isAbout(m: Ledger, f: Finding, pfn: number, g: LifeGeneration, start: number, end: number): boolean {
-  const last = pfn + 2 ** g.order - 1;
+function isAbout(m: Ledger, f: Finding, pfn: number, order: number, start: number, end: number): boolean {
+  const last = pfn + 2 ** order - 1;
   return f.pages.some((p) => {
     const first = Number(p.pfn);
     if (first > last || first + 2 ** p.order - 1 < pfn) return false;
@@ -145,68 +146,8 @@ function isAbout(m: Ledger, f: Finding, pfn: number, g: LifeGeneration, start: n
   });
 }
 
-/** Notes point to lines; of a recording they are records. */
-function placed(note: string, noun: string): string {
-  return noun === 'line' ? note : note.replace(/\bline (?=\d)/g, `${noun} `);
-}
-
-function entryOf(m: Ledger, h: Happening, frames: (stack: number) => readonly string[]): LifeEntry {
-  const task = m.evidence.tasks.get(h.task);
-  const ticks = m.capture.time.unit === 'ticks';
-  const t = Number.isFinite(h.t) ? String(m.capture.time.absolute(h.t)) : null;
-  const changes = h.what === 'taken' || h.what === 'dropped';
-  const isPinOrGet = h.kind === 'pin' || h.kind === 'get';
-  const raw = Number.isNaN(h.raw) ? null : h.raw;
-  return {
-    t_ns: ticks ? null : t,
-    ...(ticks && t !== null ? {t_ticks: t} : {}),
-    cpu: h.cpu >= 0 ? h.cpu : null,
-    task: h.task >= 0 ? task.comm : null,
-    pid: h.task >= 0 && task.pid >= 0 ? task.pid : null,
-    line: h.line,
-    input: h.input,
-    what: h.what,
-    kind: h.kind,
-    delta: Number.isNaN(h.delta) ? null : h.delta,
-    known_by: h.knownBy,
-    note: h.notes.length === 0 ? null : placed(h.notes.join('; '), m.capture.noun(h.input)),
-    counts: raw === null && !changes ? null : decode({raw, pins: h.pins}, h.large),
-    ...(isPinOrGet && h.stack >= 0 ? {frames: frames(h.stack).slice(0, FRAMES_MAX)} : {}),
-    pair: h.pair === null ? null : pairingOf(m, h, h.pair),
-  };
-}
-
-function pairingOf(m: Ledger, h: Happening, pair: NonNullable<Happening['pair']>): Pairing {
-  const other = pair.with;
-  const far = Math.abs(h.t - other.t);
-  return {
-    input: other.input,
-    line: other.line,
-    distance_ns: m.capture.time.unit === 'ticks' || !Number.isFinite(far) ? null : String(far),
-    how: pair.how,
-  };
-}
-
-function windowOf(m: Ledger, {kind, label, from, to}: LifeWindow): Window {
-  return {
-    kind,
-    label,
-    ...timesOf(m, from.t, to === null ? NaN : to.t),
-    input: from.input,
-    start_line: from.line,
-    end_line: to?.line ?? null,
-    start_known: BEGINS[kind],
-    end_known: to === null ? 'unknown' : ENDS[kind],
-  };
-}
-
 /** Where events are missing, between the entries: what was lost between two of them is one line. */
-function withGaps(
-  m: Ledger,
-  happenings: readonly Happening[],
-  gaps: readonly Gap[],
-  entry: (h: Happening) => LifeEntry,
-): LifeEntry[] {
+function withGaps(m: Ledger, happenings: readonly Happening[], gaps: readonly Gap[]): LifeEntry[] {
   const out: LifeEntry[] = [];
   const left = [...gaps].sort((a, b) => a.from - b.from);
   let at = 0;
@@ -215,7 +156,7 @@ function withGaps(
     // A gap stands before the first entry that comes after it began.
     while (at < left.length && left[at]!.from < h.t) here.push(left[at++]!);
     if (here.length > 0) out.push(gapOf(m, here, i === 0 ? undefined : happenings[i - 1]));
-    out.push(entry(h));
+    out.push(entryOf(m, h));
   });
   if (at < left.length) out.push(gapOf(m, left.slice(at), happenings.at(-1)));
   return out;

@@ -68,7 +68,9 @@ function roundsAt(entries: readonly LifeEntry[], at: number): Fold | null {
   const fold = foldAt(entries, at, LONGEST_ROUND, inRound, sameStep);
   if (fold === null) return null;
   const {length} = fold.pattern;
-  const ends = fold.pattern.some(({what, kind}) => what === 'dma-unmap' || (what === 'dropped' && kind === first.kind));
+  const ends = fold.pattern.some(
+    ({what, kind}) => what === 'dma-unmap' || what === 'dma-complete' || (what === 'dropped' && kind === first.kind),
+  );
   if (!ends) return null;
   // a round of a pin begins with the pin: it is found one or two changes further on
   if (first.what === 'dma-map' && fold.pattern.some((entry) => entry.what === 'taken' && isReference(entry)))
@@ -104,6 +106,7 @@ const ROUND = new Set([
   'change',
   'dma-map',
   'dma-unmap',
+  'dma-complete',
   'writeback-start',
   'writeback-end',
   'dirty',

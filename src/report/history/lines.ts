@@ -258,6 +258,7 @@ const ROUND_WORDS: Record<string, string> = {
   'dropped get': 'put',
   'dma-map': 'map',
   'dma-unmap': 'unmap',
+  'dma-complete': 'complete',
   'writeback-start': 'writeback',
   'writeback-end': 'writeback over',
   dirty: 'dirty',

@@ -1,0 +1,120 @@
+/** What a finding tells of its page, and what `pinscope history` tells of it, are one telling. */
+import {readdirSync} from 'node:fs';
+import path from 'node:path';
+import {describe, expect, it} from 'vitest';
+import {narrowAround} from '../../src/readers/history/narrow.js';
+import {Followed} from '../../src/readers/history/followed.js';
+import {pagesOf} from '../../src/readers/history/report.js';
+import type {Generation, LifeEntry, PageHistory} from '../../src/results/history.js';
+import type {Finding, FindingPage, HistoryEntry, Window} from '../../src/results/report.js';
+import {analyzeFiles} from '../rules/analyze-text.js';
+
+const root = 'sample-traces';
+const samples = readdirSync(root, {recursive: true, encoding: 'utf8'})
+  .filter((name) => /\.(?:txt(?:\.gz)?|dat\.xz|data\.xz)$/.test(name))
+  .sort();
+
+/** Findings of a sample, and the lives of their pages as `pinscope history` would show them. */
+async function told(name: string): Promise<{findings: Finding[]; lives: PageHistory[]}> {
+  const file = path.join(root, name);
+  const {findings} = await analyzeFiles([file]);
+  const pages = findings.flatMap((finding) => finding.pages);
+  const ranges = pages.map(({pfn, order}) => ({first: Number(pfn), last: Number(pfn) + 2 ** order - 1}));
+  let lives: PageHistory[] = [];
+  await analyzeFiles([file], {
+    follow: new Followed(ranges),
+    read: (ledger) => (lives = pagesOf(ledger, findings, false)),
+  });
+  return {findings, lives};
+}
+
+/** The lives of a page of a finding that the finding is about. */
+function livesOf(lives: readonly PageHistory[], finding: Finding, {pfn, order}: FindingPage): Generation[] {
+  const first = Number(pfn);
+  const last = first + 2 ** order - 1;
+  return lives.flatMap((page) =>
+    page.generations.filter((generation) => {
+      const head = Number(page.pfn);
+      return head <= last && head + 2 ** generation.order > first && generation.findings.includes(finding.id);
+    }),
+  );
+}
+
+function bare(window: Window): Window {
+  const copy = {...window};
+  delete copy.decides;
+  return copy;
+}
+
+/** What must be the same of an entry. */
+function same({t_ns, cpu, task, pid, line, input, what, kind, delta, known_by, counts}: HistoryEntry): object {
+  return {t_ns, cpu, task, pid, line, input, what, kind, delta, known_by, counts};
+}
+
+/** The file that the page was of at a moment, as the entries of its life tell. */
+function fileAt(entries: readonly LifeEntry[], at: bigint | null): string | undefined {
+  let file: string | undefined;
+  for (const {what, note, t_ns} of entries) {
+    if (at !== null && t_ns !== null && BigInt(t_ns) > at) break;
+    if (what === 'cache-add') file = note?.split('; ')[0];
+    if (what === 'cache-delete') file = undefined;
+  }
+  return file;
+}
+
+function isOf(one: HistoryEntry, other: HistoryEntry): boolean {
+  return one.line === other.line && one.input === other.input && one.what === other.what;
+}
+
+/** Entries of a finding that follow each other do so in the life of the page. */
+function inARow(history: readonly HistoryEntry[], entries: readonly LifeEntry[], where: string): void {
+  const own = entries.filter(({what}) => what !== 'gap' && what !== 'mark');
+  history.forEach((entry, at) => {
+    const before = history[at - 1];
+    if (before === undefined || entry.what === 'folded' || before.what === 'folded') return;
+    const steps = own.findIndex((one) => isOf(one, entry)) - own.findIndex((one) => isOf(one, before));
+    expect(steps, `${where}: from line ${before.line} to ${entry.line}`).toBe(1);
+  });
+}
+
+describe('of the sample', () => {
+  it.each(samples)('%s every finding tells what history tells', async (name) => {
+    const {findings, lives} = await told(name);
+    for (const finding of findings) {
+      const where = `${finding.id} ${finding.rule}`;
+      const about = finding.pages.map((page) => livesOf(lives, finding, page));
+      finding.pages.forEach((page, at) => {
+        const windows = about[at]!.flatMap((generation) => generation.windows);
+        for (const window of page.windows ?? (at === 0 ? finding.windows : []))
+          expect(windows, `${where} ${page.pfn}`).toContainEqual(bare(window));
+      });
+      const entries = (about[0] ?? []).flatMap((generation) => generation.entries);
+      const shown = finding.history.filter(({what}) => what !== 'folded');
+      for (const entry of shown) {
+        const other = entries.find((one) => isOf(one, entry));
+        if (
+          entry.kind === 'unknown' &&
+          other?.known_by === 'guess' &&
+          !shown.some(({line}) => line === other.pair?.line)
+        )
+          // a guess by another change of the same task, which is not among those that a finding keeps
+          Object.assign(other, {kind: 'unknown', known_by: null});
+        expect(other && same(other), `${where} line ${entry.line}`).toEqual(same(entry));
+      }
+      inARow(finding.history, entries, where);
+      const around = narrowAround(structuredClone(lives), finding).flatMap(({generations}) =>
+        generations.flatMap((generation) => generation.entries),
+      );
+      for (const entry of shown)
+        expect(
+          around.some((one) => isOf(one, entry)),
+          `${where} --around`,
+        ).toBe(true);
+      const at = finding.at_ns === null ? null : BigInt(finding.at_ns);
+      const {file} = finding;
+      const expected = fileAt(entries, at);
+      if (expected !== undefined || file !== undefined)
+        expect(file && `device ${file.dev}, inode ${file.ino}, page index ${file.index}`, where).toBe(expected);
+    }
+  });
+});
