@@ -5,7 +5,7 @@
  */
 import type {Claim} from '../claims/claim.js';
 import type {Ledger} from '../ledger/ledger.js';
-import {type DmaWindow, liveAt} from '../ledger/tables/dma.js';
+import {type DmaWindow, endRole, liveAt} from '../ledger/tables/dma.js';
 
 /** Most claims that wait; those of the window that has waited longest are given up first. */
 const AWAITING_MAX = 100_000;
@@ -89,7 +89,7 @@ export class AwaitedEnds {
     claim.end = close.t;
     claim.args.distance = close.t - claim.at;
     claim.args.facts = {...claim.args.facts, end: window.endedBy!};
-    claim.evidence.push({role: window.endedBy === 'completion' ? 'dma-complete' : 'dma-unmap', deed: close});
+    claim.evidence.push({role: endRole(window), deed: close});
     this.ready(claim);
   }
 

@@ -100,7 +100,7 @@ const LEAST = 22;
 
 /** What had to hold, one a line: the premise, in words, and the lines that prove it, or why nothing does. */
 export function proofLines(finding: Finding, width: number, indent: string): string[] {
-  const {proof} = finding;
+  const proof = premisesOf(finding);
   if (proof.length === 0) return [];
   const noun = nounOfFinding(finding);
   const name = Math.max(...proof.map(({premise}) => premise.length));
@@ -114,6 +114,17 @@ export function proofLines(finding: Finding, width: number, indent: string): str
     if (text === '') return [head.trimEnd()];
     if (head.length + LEAST <= width) return wrap(text, width, ' '.repeat(head.length), head);
     return [head.trimEnd(), ...wrap(text, width, `${indent}    `)];
+  });
+}
+
+/** The premises, each once: of several windows or pages one may be said twice, by the same lines. */
+export function premisesOf({proof}: Pick<Finding, 'proof'>): Finding['proof'] {
+  const told = new Set<string>();
+  return proof.filter((premise) => {
+    const text = JSON.stringify(premise);
+    if (told.has(text)) return false;
+    told.add(text);
+    return true;
   });
 }
 

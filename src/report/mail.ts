@@ -67,7 +67,8 @@ function proofOf(report: Report, options: RenderOptions): Finding | undefined {
 
 function subject(report: Report, finding: Finding | undefined): string[] {
   if (finding === undefined) return [];
-  const rest = report.causes.length - 1;
+  // kin are the same deeds under another rule
+  const rest = report.causes.filter((cause) => cause.kin_of === null).length - 1;
   const more = rest > 0 ? ` and ${counted(rest, 'other cause')}` : '';
   const text = `Subject: [BUG] ${causeTitle({rule: finding.rule, device: finding.device ?? null})}${more}`;
   return [clip(ascii(text), MAIL_WIDTH), ''];

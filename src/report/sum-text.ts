@@ -60,7 +60,7 @@ export function causeTable(report: Report, most: number, {width, color}: TextOpt
   const cells = shown.map((cause) => ({
     id: cause.id,
     counts: [number(cause.findings), number(cause.pages), number(cause.sure)],
-    worst: cause.worst.distance_ns === null ? '' : duration(cause.worst.distance_ns),
+    worst: far(cause.worst),
     key: cause.worst.key,
   }));
   const heads = ['found', 'pages', 'sure'];
@@ -76,14 +76,19 @@ export function causeTable(report: Report, most: number, {width, color}: TextOpt
   const out = [row('', heads, 'what', 'worst', 'key')];
   shown.forEach((cause, at) => {
     const [first = '', ...rest] = [...wrap(title(cause), room), ...wrap(printable(causeWho(cause)), room)];
-    const {counts, worst: far, key: of} = cells[at]!;
-    const line = row(cause.id, counts, first, far, of);
+    const {counts, worst: distance, key: of} = cells[at]!;
+    const line = row(cause.id, counts, first, distance, of);
     out.push(color.severity(cause.severity, cause.id) + line.slice(cause.id.length));
     for (const more of rest) out.push(`${' '.repeat(left)}${more}`.trimEnd());
   });
   const hidden = causes.length - shown.length;
   if (hidden > 0) out.push(cutText(hidden, 'cause'));
   return out;
+}
+
+/** A distance in words; nothing where there is none, for 0 ns is no distance. */
+function far({distance_ns}: {distance_ns: string | null}): string {
+  return distance_ns === null || distance_ns === '0' ? '' : duration(distance_ns);
 }
 
 function title(cause: Cause): string {
@@ -109,7 +114,7 @@ export function deedTable(report: Report, most: number, options: TextOptions): s
     finding.rule,
     number(frames(finding.pages)),
     time(finding.at_ns ?? finding.start_ns, finding.at_ticks ?? finding.start_ticks),
-    finding.distance_ns === null ? '' : duration(finding.distance_ns),
+    far(finding),
     finding.key,
     options.whole || options.width >= 110
       ? `${pageList(finding.pages, 2)}: ${printable(finding.message)}`
@@ -135,7 +140,7 @@ export function groupTable({by, rows}: ReportGroups, most: number, options: Text
     printable(name),
     number(findings),
     number(sure),
-    worst.distance_ns === null ? '' : duration(worst.distance_ns),
+    far(worst),
     worst.key,
     Object.entries(by_rule)
       .map(([rule, count]) => `${number(count)} ${rule}`)

@@ -1,6 +1,7 @@
 import {held as isHeld, ofFile, owns, stillHeld, told, underWriteback} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import {countsRecorded} from '../ledger/moment.js';
+import {endRole} from '../ledger/tables/dma.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import type {Rule, RuleContext} from './types.js';
 import {directionName} from '../words/direction.js';
@@ -81,7 +82,7 @@ export const writebackWhileDma: Rule = {
           ...(reference.line > 0 ? [{role: 'get', deed: reference}] : []),
           {role: 'dma-map', deed: writable.window.open},
           {role: 'writeback-start', deed: writeback.start},
-          ...(writable.window.close ? [{role: 'dma-unmap', deed: writable.window.close}] : []),
+          ...(writable.window.close ? [{role: endRole(writable.window), deed: writable.window.close}] : []),
           ...(writeback.end ? [{role: 'writeback-end', deed: writeback.end}] : []),
         ].sort((a, b) => a.deed.t - b.deed.t),
         countsBefore: null,

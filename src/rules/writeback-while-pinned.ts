@@ -1,7 +1,7 @@
 import {held as isHeld, never, ofFile, owns, type Premise, stillHeld, told, underWriteback} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Reference} from '../ledger/tables/references.js';
-import type {DmaWindow} from '../ledger/tables/dma.js';
+import {type DmaWindow, endRole} from '../ledger/tables/dma.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import type {Severity} from '../results/report.js';
 import type {Rule, RuleContext} from './types.js';
@@ -112,7 +112,7 @@ export const writebackWhilePinned: Rule = {
           ...(reference.line > 0 ? [{role: 'pin', deed: reference}] : []),
           ...(writable ? [{role: 'dma-map', deed: writable.window.open}] : []),
           {role: 'writeback-start', deed: writeback.start},
-          ...(writable?.window.close ? [{role: 'dma-unmap', deed: writable.window.close}] : []),
+          ...(writable?.window.close ? [{role: endRole(writable.window), deed: writable.window.close}] : []),
           ...(writeback.end ? [{role: 'writeback-end', deed: writeback.end}] : []),
         ].sort((a, b) => a.deed.t - b.deed.t),
         countsBefore: null,

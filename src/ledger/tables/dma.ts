@@ -242,3 +242,8 @@ const COMPLETIONS_SHARE = 20;
 const UNPAIRED_FEW = 8;
 /** One of so many is. */
 const UNPAIRED_SHARE = 8;
+
+/** What a line of evidence that ends a mapping shows: its unmap, or the completion of the request that it was made for. */
+export function endRole({endedBy}: Pick<DmaWindow, 'endedBy'>): 'dma-unmap' | 'dma-complete' {
+  return endedBy === 'completion' ? 'dma-complete' : 'dma-unmap';
+}

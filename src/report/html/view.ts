@@ -5,7 +5,7 @@
 import {nounOf, nounOfFinding} from '../../words/place.js';
 import {printable, untabbed} from '../../words/clean.js';
 import {commandOn, linesCommand, queryCommand, savedCommand} from '../../words/commands.js';
-import {change, facts, evidenceHead} from '../finding-text.js';
+import {change, facts, evidenceHead, premisesOf} from '../finding-text.js';
 import {bytes, counted, decoded, duration, frames, number, pageRuns, span, task, time} from '../../words/format.js';
 import {answer, causeTitle, causeWho, lacksOf} from '../../words/causes.js';
 import {drawRace} from '../race.js';
@@ -208,7 +208,7 @@ function findingView(report: Report, finding: Finding): FindingView {
       lines: stackLines(stack).map(printable),
     })),
     race: drawRace(finding, RACE_WIDTH),
-    proof: finding.proof.map(({premise, says, proven, by, why}) => ({
+    proof: premisesOf(finding).map(({premise, says, proven, by, why}) => ({
       premise: printable(premise),
       says: printable(says),
       by:
