@@ -14,7 +14,7 @@ import {pageView} from './view.js';
 const USUAL_LIMIT = 2000;
 
 /** Files of the page's one script: what a later one uses, an earlier one gives. */
-const SCRIPTS = ['base.js', 'layout.js', 'overview.js', 'picture.js', 'finding.js', 'main.js'];
+const SCRIPTS = ['base.js', 'layout.js', 'overview.js', 'picture.js', 'finding.js', 'top.js', 'main.js'];
 
 function part(name: string): string {
   return readFileSync(new URL(`./page/${name}`, import.meta.url), 'utf8');

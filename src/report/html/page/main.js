@@ -149,7 +149,7 @@
     },
     'Light / dark',
   );
-  const help = helpDialog();
+  const help = ui.helpDialog();
   root.append(
     ui.make(
       'header',
@@ -166,8 +166,8 @@
     ui.make('p', {class: 'verdict'}, ui.make('b', {}, report.verdict[0]), ' ' + report.verdict.slice(1).join(' ')),
     help,
   );
-  const causeRows = new Map();
-  if (report.causes.length > 0) root.append(causeList());
+  const causes = ui.causeList(report, (cause) => filter({cause: state.cause === cause ? '' : cause}));
+  if (report.causes.length > 0) root.append(causes.node);
   const read = ui.make(
     'details',
     {open: findings.length < 2 ? '' : null},
@@ -184,89 +184,6 @@
         });
   if (overview !== null) root.append(overview.node);
   root.append(read, notice);
-
-  function causeList() {
-    const list = ui.make('div', {class: 'causes', role: 'table', 'aria-label': 'Causes'});
-    const head = ['', 'cause', 'found', 'pages', 'sure', 'worst'];
-    list.append(
-      ui.make(
-        'div',
-        {class: 'head', role: 'row'},
-        head.map((text) => ui.make('span', {role: 'columnheader'}, text)),
-      ),
-    );
-    for (const cause of report.causes) {
-      const row = ui.make(
-        'div',
-        {class: 'row', role: 'row'},
-        ui.make(
-          'span',
-          {role: 'cell'},
-          ui.make(
-            'button',
-            {
-              type: 'button',
-              class: 'cause',
-              title: 'Only the findings of this cause',
-              'aria-pressed': 'false',
-              onclick: () => filter({cause: state.cause === cause.id ? '' : cause.id}),
-            },
-            cause.id,
-          ),
-        ),
-        ui.make(
-          'span',
-          {role: 'cell', class: 'what'},
-          ui.badge(cause.severity),
-          ' ',
-          ui.make('b', {}, cause.title),
-          ui.make('span', {class: 'who faint'}, cause.who),
-        ),
-        ui.make('span', {role: 'cell', class: 'number', 'data-name': 'found'}, cause.found),
-        ui.make('span', {role: 'cell', class: 'number', 'data-name': 'pages'}, cause.pages),
-        ui.make('span', {role: 'cell', class: 'number', 'data-name': 'sure'}, cause.sure),
-        ui.make(
-          'span',
-          {role: 'cell', class: 'number', 'data-name': 'worst'},
-          cause.worst === '' ? '' : cause.worst + ' ',
-          ui.make('a', {href: '#' + cause.key, title: 'Show this finding'}, cause.key),
-        ),
-      );
-      causeRows.set(cause.id, row);
-      list.append(row);
-    }
-    return list;
-  }
-  function helpDialog() {
-    const keys = [
-      ['j  k', 'next and previous finding'],
-      ['[  ]', 'previous and next page of the finding'],
-      ['/', 'search; Escape leaves it'],
-      ['?', 'these keys'],
-      ['in the whole trace', ''],
-      ['←  →', 'finding before and after in time'],
-      ['+  −  0', 'narrow, widen, leave the range of time'],
-      ['in a picture', ''],
-      ['+  −  0', 'zoom, all of it'],
-      ['←  →', 'move'],
-      [',  .', 'event before and after'],
-      ['a  b', 'place a marker there; Escape removes both'],
-    ];
-    const dialog = ui.make(
-      'dialog',
-      {'aria-label': 'Keys'},
-      ui.make(
-        'dl',
-        {class: 'facts'},
-        keys.flatMap(([key, text]) => [
-          ui.make('dt', {}, text === '' ? ui.make('b', {}, key) : ui.make('kbd', {}, key)),
-          ui.make('dd', {}, text),
-        ]),
-      ),
-      ui.make('form', {method: 'dialog'}, ui.make('button', {}, 'Close')),
-    );
-    return dialog;
-  }
 
   // ---- filters
   const shownCount = ui.make('span', {class: 'count', 'aria-live': 'polite'});
@@ -353,7 +270,7 @@
     for (const [key, select] of Object.entries(controls)) select.value = state[key];
     if (search.value.trim().toLowerCase() !== state.text) search.value = state.text;
     order.value = state.order;
-    for (const [id, row] of causeRows) {
+    for (const [id, row] of causes.rows) {
       row.classList.toggle('chosen', state.cause === id);
       row.querySelector('button').setAttribute('aria-pressed', String(state.cause === id));
     }
