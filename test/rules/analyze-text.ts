@@ -20,25 +20,27 @@ export interface AnalyzeTextOptions {
 
 /** The report on files, with every option as the command line has it by default. */
 export async function analyzeFiles(traces: readonly string[], options: AnalyzeTextOptions = {}): Promise<Report> {
-  const {report, reading} = await analyzeReading(
-    {
-      traces,
-      from: undefined,
-      kernel: options.kernel === undefined ? undefined : kernelOf(options.kernel),
-      pageShift: undefined,
-      vmemmap: options.vmemmap,
-      rules: [],
-      longPin_ns: options.longPin_ns ?? 1e9,
-      suppressions: undefined,
-      selected: () => true,
-      command: [],
-      version: '0.0.0',
-      follow: options.follow,
-    },
-    () => [],
-  );
+  const {report, reading} = await analyzeReading(optionsFor(traces, options), () => []);
   options.read?.(reading.ledger);
   return report;
+}
+
+/** Every option as the command line has it by default. */
+export function optionsFor(traces: readonly string[], options: AnalyzeTextOptions = {}): AnalyzeOptions {
+  return {
+    traces,
+    from: undefined,
+    kernel: options.kernel === undefined ? undefined : kernelOf(options.kernel),
+    pageShift: undefined,
+    vmemmap: options.vmemmap,
+    rules: [],
+    longPin_ns: options.longPin_ns ?? 1e9,
+    suppressions: undefined,
+    selected: () => true,
+    command: [],
+    version: '0.0.0',
+    follow: options.follow,
+  };
 }
 
 /** The report on a text, or on several that are read together. */
