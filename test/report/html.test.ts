@@ -271,6 +271,12 @@ describe.skipIf(browserPath === undefined)('in a browser', () => {
       'On paper: one finding in full; 23 more are in the file or the trace.',
     );
     await page.emulateMedia({media: 'screen'});
+    // what is not true to time says so on paper too
+    await page.evaluate("location.hash = '#3f9a1c02;scale=steps'");
+    await expect.poll(() => page.locator('.untrue').isVisible()).toBe(true);
+    await page.emulateMedia({media: 'print'});
+    expect(await page.locator('.untrue').isVisible()).toBe(true);
+    await page.emulateMedia({media: 'screen'});
     expect(trouble).toEqual([]);
   });
 

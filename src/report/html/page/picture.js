@@ -378,7 +378,7 @@ ui.picture = (picture, view, on) => {
           useScale(view.scale);
           on.changed();
         });
-  const note = ui.make('span', {class: 'faint'}, 'not true to time: equal steps between the deciding events');
+  const note = ui.make('span', {class: 'faint untrue'}, 'not true to time: equal steps between the deciding events');
   note.hidden = true;
   const tools = ui.make(
     'div',
@@ -393,7 +393,6 @@ ui.picture = (picture, view, on) => {
     ui.make('span', {class: 'faint gap'}, 'markers'),
     markerButtons,
     tool('×', 'Remove the markers', unplace),
-    note,
   );
   pressed();
   tell();
@@ -404,7 +403,7 @@ ui.picture = (picture, view, on) => {
     else paint();
   });
   return {
-    node: ui.make('div', {class: 'drawing'}, tools, svg, ui.make('div', {class: 'under'}, readout)),
+    node: ui.make('div', {class: 'drawing'}, tools, svg, ui.make('div', {class: 'under'}, note, readout)),
     point: (line) => {
       const mark = line === null ? undefined : picture.marks.find((one) => one.lines.includes(line));
       point(mark === undefined ? null : mark.at);
