@@ -242,6 +242,8 @@ export class BpftraceLines {
     if (hasAddress) {
       // `ffffffff812e1078 __alloc_pages_noprof+616`: the name says it better
       const symbol = skipSpaces(buf, addressEnd, end);
+      // an indented event: its time looks like an address
+      if (find(buf, symbol, end, EQUALS_SIGN) >= 0) return false;
       if (symbol < end) pos = symbol;
     } else if (!hasOffset(buf, pos, end)) return false;
     if (this.after === After.event) {
@@ -276,6 +278,7 @@ export class BpftraceLines {
 }
 
 const HEX_PREFIX = ascii('0x');
+const EQUALS_SIGN = ascii('=');
 
 /** `symbol+598`, `symbol+0x256 [module]` */
 function hasOffset(buf: Uint8Array, start: number, end: number): boolean {

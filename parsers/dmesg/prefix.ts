@@ -35,9 +35,13 @@ const MAX_BRACKET = 40;
 /** Time, caller; some consoles add their own time before both. */
 const MAX_BRACKETS = 3;
 const SEMICOLON = 59;
+const POINT = ascii('.');
 
 /** Where the text of the log line `buf[start..end)` begins; `start` if nothing is before it. */
 export function afterPrefix(buf: Uint8Array, start: number, end: number): number {
+  const indent = skipSpaces(buf, start, end);
+  // a log that is indented; `   [001] ` is the CPU of an event
+  if (indent > start) return isStamped(buf, indent, end) ? afterPrefix(buf, indent, end) : start;
   let pos = syslog(buf, start, end);
   pos = kmsg(buf, pos, end);
   pos = level(buf, pos, end);
@@ -50,6 +54,12 @@ export function afterPrefix(buf: Uint8Array, start: number, end: number): number
     if (pos >= end || buf[pos] === SPACE) return Math.min(pos + 1, end);
   }
   return pos;
+}
+
+/** `[   12.345678]` */
+function isStamped(buf: Uint8Array, start: number, end: number): boolean {
+  const stop = bracket(buf, start, end);
+  return stop > start && find(buf, start, stop, POINT) >= 0;
 }
 
 /** `Nov 22 10:00:00 host kernel: ` */

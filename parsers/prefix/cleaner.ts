@@ -3,13 +3,15 @@
  * old systrace pages. Cleaned lines are never longer than they were.
  */
 
-import {ascii, LESS, startsWith} from '../bytes.js';
+import {ascii, LESS, SPACE, startsWith, TAB} from '../bytes.js';
 
 export interface Cleaning {
   /** escape sequences of terminals (ECMA-48) */
   readonly escapes: boolean;
   /** entities, and tags around lines */
   readonly html: boolean;
+  /** tabs between columns and no-break spaces, as the blanks that they were */
+  readonly blanks: boolean;
 }
 
 const ESC = 27;
@@ -17,6 +19,9 @@ const AMPERSAND = 38;
 const BACKSLASH = 92;
 const SEMICOLON = 59;
 const BELL = 7;
+/** U+00A0 in UTF-8 */
+const NO_BREAK = 0xc2;
+const NO_BREAK_END = 0xa0;
 
 const ENTITIES = new Map<string, number>([
   ['lt', 60],
@@ -53,11 +58,16 @@ const TAGS = [
 const ENTITY = /&(?:lt|gt|quot|amp|apos|nbsp|#\d{1,4}|#x[0-9a-f]{1,4});/i;
 const TAG = /<\/?(?:pre|code|span|div|br|td|tr|blockquote|font)\b[^>]{0,200}>/i;
 
+/** Whether there is anything to clean. */
+export function cleans({escapes, html, blanks}: Cleaning): boolean {
+  return escapes || html || blanks;
+}
+
 export class Cleaner {
   constructor(private readonly cleaning: Cleaning) {}
 
   /** What the lines of a head need. */
-  static needed(lines: readonly string[]): Cleaning {
+  static needed(lines: readonly string[]): Omit<Cleaning, 'blanks'> {
     return {
       escapes: lines.some((line) => line.includes('\x1b[')),
       html: lines.some(
@@ -68,15 +78,24 @@ export class Cleaner {
 
   /** Writes `buf[start..end)` cleaned to `out` from `to` on, and answers where it ends there. */
   clean(buf: Uint8Array, start: number, end: number, out: Uint8Array, to: number): number {
-    const {escapes, html} = this.cleaning;
+    const {escapes, html, blanks} = this.cleaning;
     if (html && end - start >= 3 && startsWith(buf, end - 3, end, OLD_PAGE_END)) end -= 3;
-    if (!escapes && !html) {
+    if (!escapes && !html && !blanks) {
       out.set(buf.subarray(start, end), to);
       return to + end - start;
     }
     for (let pos = start; pos < end;) {
       const c = buf[pos]!;
       let next = pos;
+      if (blanks) {
+        const broken = c === NO_BREAK && pos + 1 < end && buf[pos + 1] === NO_BREAK_END;
+        // a tab before a line is its own
+        if (broken || (c === TAB && pos > start)) {
+          out[to++] = SPACE;
+          pos += broken ? 2 : 1;
+          continue;
+        }
+      }
       if (c === ESC && escapes) next = afterEscape(buf, pos, end);
       else if (c === LESS && html) next = afterTag(buf, pos, end);
       else if (c === AMPERSAND && html) {

@@ -225,7 +225,8 @@ function isTime(numbers: readonly number[], lines: readonly Sample[]): boolean {
 }
 
 function commOf(columns: readonly Column[]): Column | undefined {
-  const task = columns.find((c) => c.shape === 'task');
+  // what tools put before a line (`HEAD:trace.txt:5`, `sh[812]`) stands before the task
+  const task = columns.findLast((c) => c.shape === 'task');
   if (task) return task;
   const words = columns.filter((c) => c.shape === 'word' && c.values.every((v) => v.length <= 16));
   return words.find((c) => c.says === 'comm') ?? words.find((c) => new Set(c.values).size > 1) ?? words[0];
@@ -239,14 +240,15 @@ function assignNumbers(
   told: string[],
 ): void {
   const open: Column[] = [];
-  for (const column of columns) {
-    const said = ['cpu', 'pid', 'tid', 'tgid'].find((name) => column.says === name);
-    if (said !== undefined && !roles.includes(said === 'tgid' ? 'pid' : said))
-      roles[column.at] = said === 'tgid' ? 'pid' : said;
-    else if (column.says === '') open.push(column);
-  }
   const has = (role: string): boolean => roles.includes(role);
   const named = comm?.shape === 'task';
+  for (const column of columns) {
+    const said = ['cpu', 'pid', 'tid', 'tgid'].find((name) => column.says === name);
+    const role = said === 'tgid' ? 'pid' : said;
+    // a task's own number is its tid
+    if (role !== undefined && !has(role) && !(named && role === 'tid')) roles[column.at] = role;
+    else if (column.says === '') open.push(column);
+  }
   const pids = open.filter((c) => goesWith(c, comm));
   if (!has('cpu')) {
     const small = open

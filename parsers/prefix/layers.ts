@@ -16,7 +16,7 @@ import {COLON, isDigit, MINUS, PIPE, skipDigits, SPACE, TAB, text} from '../byte
 export type Strip = (buf: Uint8Array, start: number, end: number) => number;
 
 export interface Layer {
-  readonly id: 'number' | 'file' | 'stamp' | 'sender' | 'mark' | 'indent';
+  readonly id: 'number' | 'file' | 'stamp' | 'sender' | 'mark' | 'indent' | 'words';
   /** what it is, for `info` */
   readonly title: string;
   /** a strip of its own for each reader: it may learn as it goes */
@@ -97,7 +97,7 @@ const file: Layer = {
       while (pos < limit && buf[pos]! > SPACE && buf[pos] !== COLON) pos++;
       if (pos < limit && pos > start && buf[pos] === COLON) {
         const name = text(buf, start, pos);
-        if (!/[./]/.test(name) || TASK.test(name)) return -1;
+        if (TASK.test(name)) return -1;
         if (names.size < MAX_FILES) names.add(name);
         return numbered(buf, pos + 1, end, COLON);
       }
@@ -146,7 +146,7 @@ const mark = pattern(
   'mark',
   'a mark before each line (diff, a comment, a table)',
   0.6,
-  /^[ \t]{0,8}(?:[+|*]|#|\/\/|;|│) ?/,
+  /^[ \t]{0,8}(?:[+|*-]|#|\/\/|;|│) ?/,
 );
 const indent = pattern('indent', 'a tab', 0.6, /^\t{1,8}/);
 

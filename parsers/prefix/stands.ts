@@ -3,9 +3,9 @@
  * only that may be taken away which leaves such lines behind.
  */
 
-import {EQUALS, isDigit, LBRACE, QUOTE, skipDigits, skipSpaces, SPACE, startsWith, ascii} from '../bytes.js';
+import {DOT, EQUALS, isDigit, LBRACE, QUOTE, skipDigits, skipSpaces, SPACE, startsWith, ascii} from '../bytes.js';
 import {afterPrefix} from '../dmesg/prefix.js';
-import {LineContext} from '../ftrace/context.js';
+import {LineContext, TimeForm} from '../ftrace/context.js';
 import {PerfColumns} from '../perf-script/columns.js';
 
 const SCHEMA_KEYS = ['cpu', 'pid', 'tid', 'comm'].map(ascii);
@@ -21,14 +21,26 @@ export class Standing {
     if (this.ftrace.parse(buf, start, end)) return this.ftrace.commStart;
     if (this.perf.parse(buf, start, end)) return this.perf.commStart;
     const body = afterPrefix(buf, start, end);
-    if (body > start && this.ftrace.parse(buf, body, end)) return start;
+    // other tools put times of day in brackets too
+    if (body > start && this.ftrace.parse(buf, body, end) && (this.isDump || hasByte(buf, start, body, DOT)))
+      return start;
     return schema(buf, start, end) || record(buf, start, end) ? start : -1;
+  }
+
+  /** The line just read has the columns of a dump, which count from its buffer's start. */
+  private get isDump(): boolean {
+    return this.ftrace.timeForm === TimeForm.relative;
   }
 
   /** The same where the columns stand exactly where the kernel prints them. */
   inPlace(buf: Uint8Array, start: number, end: number): boolean {
     return this.ftrace.parseInPlace(buf, start, end);
   }
+}
+
+function hasByte(buf: Uint8Array, start: number, end: number, byte: number): boolean {
+  const at = buf.indexOf(byte, start);
+  return at >= 0 && at < end;
 }
 
 /** `61966072758 cpu=1 pid=398 ...` of bpftrace programs */

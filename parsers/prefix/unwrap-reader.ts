@@ -8,7 +8,7 @@ import {ascii, CR, LF, text} from '../bytes.js';
 import {EventTable} from '../events/table.js';
 import {UNRECOGNISED_BYTES, type OpenOptions, ReaderCounters, type TraceReader} from '../form.js';
 import {LineReader} from '../lines/line-reader.js';
-import {Cleaner} from './cleaner.js';
+import {Cleaner, cleans} from './cleaner.js';
 import {Transcoder} from './encoding.js';
 import {graphLine} from './graph.js';
 import {PageText} from './html.js';
@@ -178,7 +178,7 @@ class Unwrapper extends LineReader {
     this.counters = inner.counters;
     this.strip = stripOf(wrapping.layers);
     this.cleaner = new Cleaner(wrapping.cleaning);
-    this.cleaning = wrapping.cleaning.escapes || wrapping.cleaning.html;
+    this.cleaning = cleans(wrapping.cleaning);
     this.graph = wrapping.graph !== undefined;
     this.page = wrapping.page ? new PageText() : undefined;
   }

@@ -4,15 +4,16 @@
  * are events by themselves, time and all.
  */
 
-import {SPACE, text} from '../bytes.js';
+import {SPACE, TAB, text} from '../bytes.js';
 import {headLines} from '../head-lines.js';
 import {type Encoding, encodingOf, Transcoder} from './encoding.js';
 import {LAYERS, LineNumber, type Layer, type Strip} from './layers.js';
-import {Cleaner, type Cleaning} from './cleaner.js';
+import {Cleaner, type Cleaning, cleans} from './cleaner.js';
 import {hasTime, isGraph, isGraphEvent} from './graph.js';
 import {isHtml, PageText} from './html.js';
 import type {Pattern} from './pattern.js';
 import {Standing} from './stands.js';
+import {gluedTo, wordsBefore} from './words.js';
 
 export interface Wrapping {
   readonly encoding: Encoding;
@@ -61,29 +62,38 @@ export function wrappingOf(head: Uint8Array, stated?: Pattern): Wrapping | undef
 
   const page = isHtml(plain);
   const lines = linesOf(plain, page);
-  const cleaning = Cleaner.needed(lines.map((line) => text(line.buf, line.start, line.end)));
+  const needed = Cleaner.needed(lines.map((line) => text(line.buf, line.start, line.end)));
+  const cleaning = {...needed, blanks: needsBlanks(lines, needed)};
   if (cleaning.escapes) evidence.push('colour codes of a terminal, skipped');
   if (cleaning.html) evidence.push('HTML entities or tags, read as the characters they stand for');
   if (page) evidence.push('an HTML page: the trace is what stands in it as text');
-  const cleaner = new Cleaner(cleaning);
-  const cleaned = lines.map((line): Line => {
-    const out = new Uint8Array(line.end - line.start);
-    const length = cleaner.clean(line.buf, line.start, line.end, out, 0);
-    return {buf: out, start: 0, end: length, number: line.number};
-  });
+  if (cleaning.blanks) evidence.push('tabs between the columns, or no-break spaces, read as blanks');
+  const cleaned = cleanedBy(cleaning, lines);
   const layers = stated ? [statedLayer(stated)] : isMail(cleaned) ? [] : layersOf(cleaned);
   if (stated) evidence.push(`--prefix '${stated.text}' is skipped on each line`);
   const told = stated ? {excerpt: undefined, severalFiles: false} : tell(cleaned, layers, evidence);
   const graph = graphOf(cleaned, evidence);
-  const any =
-    graph !== undefined ||
-    mark > 0 ||
-    encoding !== 'utf-8' ||
-    cleaning.escapes ||
-    cleaning.html ||
-    page ||
-    layers.length > 0;
+  const any = graph !== undefined || mark > 0 || encoding !== 'utf-8' || cleans(cleaning) || page || layers.length > 0;
   return any ? {encoding, mark, cleaning, page, layers, graph, ...told, evidence} : undefined;
+}
+
+function cleanedBy(cleaning: Cleaning, lines: readonly Line[]): Line[] {
+  const cleaner = new Cleaner(cleaning);
+  return lines.map((line): Line => {
+    const out = new Uint8Array(line.end - line.start);
+    const length = cleaner.clean(line.buf, line.start, line.end, out, 0);
+    return {buf: out, start: 0, end: length, number: line.number};
+  });
+}
+
+/** Whether more lines are events with blanks for their tabs and no-break spaces. */
+function needsBlanks(lines: readonly Line[], needed: Omit<Cleaning, 'blanks'>): boolean {
+  const having = lines.filter(({buf, start, end}) => buf.subarray(start + 1, end).some((c) => c === TAB || c === 0xa0));
+  if (having.length === 0) return false;
+  const standing = new Standing();
+  const stand = (blanks: boolean): number =>
+    cleanedBy({...needed, blanks}, having).filter(({buf, start, end}) => standing.at(buf, start, end) >= 0).length;
+  return stand(true) > stand(false);
 }
 
 /** A function graph that has events in it. */
@@ -138,8 +148,8 @@ function layersOf(lines: readonly Line[]): Layer[] {
   const search = (at: readonly Line[], chosen: Layer[]): void => {
     if (chosen.length >= MAX_LAYERS) return;
     for (const layer of LAYERS) {
-      // a mark of one character twice is part of the text
-      if (chosen.at(-1)?.id === layer.id) continue;
+      // a mark of one character twice is part of the text; `HEAD:trace.txt:` of git grep is a name twice
+      if (chosen.at(-1)?.id === layer.id && layer.id !== 'file') continue;
       const strip = layer.make();
       const bodies = at.map((line) => strip(line.buf, line.start, line.end));
       const having = bodies.filter((body) => body >= 0).length;
@@ -155,7 +165,15 @@ function layersOf(lines: readonly Line[]): Layer[] {
     }
   };
   search(lines, []);
-  return best;
+  const rest = stripped(lines, best);
+  const last = wordsBefore(rest, standing) ?? gluedTo(rest, standing);
+  return last ? [...best, last] : best;
+}
+
+/** The lines without some layers. */
+function stripped(lines: readonly Line[], layers: readonly Layer[]): Line[] {
+  const strip = stripOf(layers);
+  return lines.map((line) => ({...line, start: strip(line.buf, line.start, line.end)}));
 }
 
 /** How many lines stand without their prefix; 0 unless they are clearly more than with it. */

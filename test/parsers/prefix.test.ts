@@ -66,6 +66,29 @@ const WRAPS: Record<string, Wrap> = {
   'grep of a numbered log': (l, i) => `12${i}:2025-06-02 10:00:0${i}: ${l}`,
   colours: (l) => l.replace(/(wrk|swapper|pfn)/, '\x1b[01;31m\x1b[K$1\x1b[m\x1b[K'),
   'grep -n --color': (l, i) => `\x1b[32m\x1b[K${3 + i}\x1b[m\x1b[K\x1b[36m\x1b[K:\x1b[m\x1b[K${l}`,
+  'git grep -n': (l, i) => `HEAD:trace.txt:${5 + i}:${l}`,
+  'grep -H, a name without a dot': (l) => `trace:${l}`,
+  'rg, numbers that grow': (l, i) => `${9 + i * 91}:${l}`,
+  bat: (l, i) => `${String(i + 9).padStart(4)} │ ${l}`,
+  'L10:': (l, i) => `L${i + 10}: ${l}`,
+  'a job of several': (l, i) => `[${i + 1}/3] ${l}`,
+  'a host': (l) => `node07: ${l}`,
+  'a level': (l) => `INFO: ${l}`,
+  "python's logging": (l, i) => `2025-06-02 10:00:0${i},123 INFO root: ${l}`,
+  logcat: (l, i) => `06-02 10:00:0${i}.123  1234  1234 I trace   : ${l}`,
+  'RFC 5424': (l, i) => `<165>1 2025-06-02T10:00:0${i}.003Z build-7 app 123 ID47 - ${l}`,
+  'syslog-ng': (l, i) => `<13>Jun  2 10:00:0${i} build-7 trace: ${l}`,
+  'journalctl -o short-monotonic': (l, i) => `[ 1234.56789${i}] build-7 sh[812]: ${l}`,
+  'journalctl -o short-iso': (l, i) => `2025-06-02T10:00:0${i}+0200 build-7 sh[812]: ${l}`,
+  'a runner of CI': (l, i) => `2025-06-02T10:00:0${i}.123456Z 01O ${l}`,
+  'a prompt': (l) => `$ ${l}`,
+  'a quote by name': (l) => `JD> ${l}`,
+  'diff, taken away': (l) => `-${l}`,
+  'a list': (l) => ` * ${l}`,
+  'two tools': (l, i) => `build.log:${40 + i}:[10:00:0${i}] ${l}`,
+  'no-break spaces': (l) => l.replaceAll(' ', '\u00a0'),
+  'quotation marks': (l) => `"${l}"`,
+  '{noformat}': (l) => `{noformat}${l}`,
   entities: (l) => l.replaceAll('=', '=&lt;&gt;').replaceAll('=&lt;&gt;', '&#61;').replaceAll('<', '&lt;') + '<br>',
 };
 
@@ -99,12 +122,12 @@ describe.each(Object.entries(FORMS))('%s', (id, lines) => {
     const bytes = Buffer.from(`${wrapped.join('\n')}\n`);
     const {form, evidence} = formOf(bytes);
     expect(form.id).toBe(id);
-    expect(evidence.join('\n')).toMatch(/before the line stands|colour codes|HTML/);
+    expect(evidence.join('\n')).toMatch(/before the line stands|colour codes|HTML|no-break/);
     const {seen, unrecognised} = readAny(bytes);
     expect(unrecognised).toBe(0);
     expect(events(seen).map(bare)).toEqual(plain);
     // what is shown is the line as it stands in the input, at its place
-    expect(events(seen).map((s) => s['raw'])).toEqual(wrapped);
+    expect(events(seen).map((s) => s['raw'])).toEqual(wrapped.map((l) => Buffer.from(l).toString('latin1')));
     let offset = 0;
     const offsets = wrapped.map((l) => (offset += Buffer.byteLength(l) + 1) - Buffer.byteLength(l) - 1);
     expect(events(seen).map((s) => s['offset'])).toEqual(offsets);
@@ -160,6 +183,29 @@ describe('what is no prefix', () => {
       const wrapping = wrappingOf(name.endsWith('.gz') ? gunzipSync(bytes) : bytes);
       expect([name, wrapping?.layers]).toEqual([name, undefined]);
     }
+  });
+});
+
+describe('a dump in a kernel log', () => {
+  const dump = [
+    '[  516.125674] Dumping ftrace buffer:',
+    '[  516.125675] ---------------------------------',
+    `[  516.125676]      wrk-701       1d..2. 276242022us : ${REF}`,
+    '[  516.125677]  => try_grab_folio',
+    `[  516.125678]      wrk-701       1d..2. 276242032us : ${DROP}`,
+    '[  516.125679] ---------------------------------',
+  ];
+  const plain = events(readAny(Buffer.from(`${dump.join('\n')}\n`)).seen).map(bare);
+  const names = [
+    'grep -n', 'git grep -n', 'cat -n', 'less -N', 'bat', 'a host', 'a prompt', 'ts', 'logcat', 'RFC 5424', 'a runner of CI', 'two tools',
+    "python's logging", 'journalctl -o short-monotonic', 'a level', 'no-break spaces', 'colours',
+  ]; // prettier-ignore
+  it.each([...names, 'four blanks'])('%s', (name) => {
+    const wrap: Wrap = WRAPS[name] ?? ((l) => `    ${l}`);
+    const bytes = Buffer.from(`${dump.map(wrap).join('\n')}\n`);
+    expect(formOf(bytes).form.id).toBe('dmesg');
+    expect(plain).toHaveLength(2);
+    expect(events(readAny(bytes, [9]).seen).map(bare)).toEqual(plain);
   });
 });
 
