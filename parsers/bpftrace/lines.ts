@@ -34,12 +34,15 @@ import {headerLine} from '../ftrace/header.js';
 import {decodePayload, payloadOf, type Payload} from './events.js';
 import {LinePrefix} from './prefix.js';
 import {isOutput, MapOutput} from './output.js';
-import {Restyler, type Style} from './style.js';
+import {Restyler} from './restyle.js';
+import type {Style} from './style.js';
 
 /** What an indented line belongs to. */
 const After = {nothing: 0, event: 1, stack: 2, skippedStack: 3} as const;
 
 const START = ascii('START');
+/** Headings are short. */
+const MAX_HEADINGS = 400;
 const VMEMMAP = ascii('vmemmap=');
 const LOST = /^(?:WARNING: )?Lost (\d{1,15}) events?\b/;
 
@@ -96,7 +99,17 @@ export class BpftraceLines {
     if (read) return true;
     this.endStack(After.nothing);
     if (this.note(buf, start, end)) return true;
+    if (this.style && this.frames(buf, start, end)) return this.skip();
     return (this.maps.begins(buf, start, end) || isOutput(buf, start, end)) && this.skip();
+  }
+
+  /** Headings of columns, and the brackets around a list of objects. */
+  private frames(buf: Uint8Array, start: number, end: number): boolean {
+    if (end - start > MAX_HEADINGS) return false;
+    const line = text(buf, start, end);
+    if (this.style!.kind === 'json') return /^[[\]],?$/.test(line);
+    const words = line.split(/[\s,;|]+/).filter((word) => word !== '');
+    return words.length >= 3 && words.every((word) => /^#?[A-Z][A-Za-z0-9_()/%-]*$/.test(word));
   }
 
   /** A line of a style of its own: read as the line of the schema that it is made into. */

@@ -5,7 +5,8 @@
  *     nsecs       cpu   pid     tid     comm    name           key=value ...
  *
  * `pid` and `tid` are bpftrace's builtins: the thread group and the thread. Other programs' lines are read as far as
- * they resemble this: pairs in any order, a time as `time=`, words of unknown meaning between.
+ * they resemble this: pairs in any order, a time as `nsecs=` (of any other key the unit is not known: style.ts), words of
+ * unknown meaning between.
  */
 
 import {
@@ -15,6 +16,7 @@ import {
   decimal,
   DOT,
   EQUALS,
+  QUOTE,
   isDigit,
   sameBytes,
   skipDigits,
@@ -34,7 +36,7 @@ const CPU = ascii('cpu');
 const PID = ascii('pid');
 const TID = ascii('tid');
 const TGID = ascii('tgid');
-const TIMES = ['time', 'ts', 'nsecs', 'elapsed', 't'].map(ascii);
+const NSECS = ascii('nsecs');
 
 export class LinePrefix {
   hasTime = false;
@@ -130,8 +132,7 @@ export class LinePrefix {
       if (!this.hasTid) this.pid = value;
       this.hasPid = true;
     } else if (sameBytes(buf, start, equals, TGID)) this.tgid = value;
-    else if (!this.hasTime && TIMES.some((name) => sameBytes(buf, start, equals, name)))
-      this.time(buf, equals + 1, end);
+    else if (!this.hasTime && sameBytes(buf, start, equals, NSECS)) this.time(buf, equals + 1, end);
     else return;
     this.pairs++;
   }
@@ -141,6 +142,13 @@ export class LinePrefix {
    * Answers where the word after it begins.
    */
   private comm(buf: Uint8Array, pos: number, end: number): number {
+    if (buf[pos] === QUOTE) {
+      const close = buf.indexOf(QUOTE, pos + 1);
+      if (close > pos && close < Math.min(end, pos + COMM_PADDED + 2)) {
+        this.setComm(buf, pos + 1, close);
+        return close + 1;
+      }
+    }
     const reach = Math.min(end - 1, pos + COMM_PADDED + 1);
     let name = -1;
     for (let at = pos + 1; at <= reach; at++) {

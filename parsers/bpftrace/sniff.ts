@@ -12,7 +12,9 @@ import {Members} from './json.js';
 import {isOutput, MapOutput} from './output.js';
 import {BpftraceJsonReader} from './json-reader.js';
 import {LinePrefix} from './prefix.js';
-import {Restyler, type Style, styleOf} from './style.js';
+import {Restyler} from './restyle.js';
+import {type Style, styleOf} from './style.js';
+import {type Timed, unitOf} from '../prefix/unit.js';
 import {BpftraceReader} from './text-reader.js';
 
 const NO: Sniff = {verdict: 'no', score: 0, evidence: []};
@@ -48,6 +50,7 @@ function programOf(lines: readonly HeadLine[]): Program {
   const prefix = new LinePrefix();
   const table = new EventTable();
   const program: Program = {timed: 0, untimed: 0, unknown: 0, others: 0, firstEvent: 0, sample: '', style: undefined};
+  const times: Timed[] = [];
   for (const {buf, start, end, line} of lines) {
     if (!prefix.parse(buf, start, end)) {
       // stacks are indented
@@ -62,19 +65,24 @@ function programOf(lines: readonly HeadLine[]): Program {
       if (prefix.hasTime && prefix.pairs >= 2) program.unknown++;
       else program.others++;
     } else {
-      if (prefix.hasTime && prefix.strange === 0) program.timed++;
-      else program.untimed++;
+      if (prefix.hasTime && prefix.strange === 0) {
+        program.timed++;
+        if (times.length < STYLE_LINES) {
+          const {seconds, fraction_ns, cpu, pid} = prefix;
+          times.push({t: seconds * 1e9 + fraction_ns, cpu, tid: pid, name: entry.name});
+        }
+      } else program.untimed++;
       program.firstEvent ||= line;
       program.sample ||= entry.name;
     }
   }
-  // the schema first: what it documents needs no evidence
-  if (program.timed > program.untimed) return program;
+  // the schema first: what it documents needs no evidence, unless its own times speak against it
+  if (program.timed > program.untimed && unitOf(times)?.unit !== 'us') return program;
   const style = styleOf(lines.slice(0, STYLE_LINES));
   if (!style) return program;
   const restyler = new Restyler(style);
   const styled = lines.filter(({buf, start, end}) => restyler.rewrite(buf, start, end, 0) >= 0);
-  if (styled.length <= program.timed) return program;
+  if (styled.length <= program.timed && style.unit !== 'us') return program;
   const [timed, untimed] = style.unit === undefined ? [0, styled.length] : [styled.length, 0];
   return {
     ...program,

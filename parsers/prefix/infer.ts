@@ -36,7 +36,7 @@ const ALIKE = 0.9;
 /** A few lines of a long trace may stand a little late. */
 const LATE = 0.005;
 
-type Shape = 'int' | 'decimal' | 'clock' | 'task' | 'word';
+type Shape = 'int' | 'decimal' | 'clock' | 'task' | 'pids' | 'word';
 
 interface Column {
   at: number;
@@ -65,8 +65,11 @@ interface Word {
 
 const CLOCK = /^(\d\d:\d\d:\d\d(?:\.\d{1,9})?)([:,;]?)$/;
 const NUMBER =
-  /^([[(<#]?)((?:(?:cpu|pid|tid|tgid|ts|t|time|timestamp|elapsed|[a-z]{0,9}_?[num]s(?:ecs?)?)[=:]?)?)(\d{1,20})(\.\d{1,9})?([\])>]?[:,;)]?)$/i;
+  /^([[(<#@]?)((?:(?:cpu|pid|tid|tgid|ts|t|time|timestamp|elapsed|[a-z]{0,9}_?[num]s(?:ecs?)?)[=:]?)?)(\d{1,20})(\.\d{1,9})?([\])>]?[:,;)]?)$/i;
 const TASK = /^(.{1,15}?)([-/:]|\(|\[)(\d{1,10})([)\]]?[:,;]?)$/;
+/** thread group and thread */
+const PIDS = /^(\d{1,10})\/(\d{1,10})([:,;]?)$/;
+const DATE = /^\d{1,4}[-/]\d{1,2}[-/]\d{1,4}$/;
 const NAMED = /^(comm[=:])(.{1,16})$/;
 
 function take(word: string): Word {
@@ -88,6 +91,8 @@ function take(word: string): Word {
     };
   }
   if ((m = NAMED.exec(word))) return {...none, shape: 'word', before: m[1]!, value: m[2]!, says: 'comm'};
+  if ((m = PIDS.exec(word))) return {...none, shape: 'pids', value: word, number: Number(m[2]), after: m[3]!};
+  if (DATE.test(word)) return {...none, shape: 'word', value: word};
   if ((m = TASK.exec(word)) && !/[=]/.test(word)) {
     return {...none, shape: 'task', value: m[1]!, between: m[2]!, number: Number(m[3]), after: m[4]!};
   }
@@ -116,6 +121,8 @@ export function infer(samples: readonly Sample[], behind = false): Inference | u
   const rest = columns.filter((c) => c !== time?.column);
   const comm = commOf(rest);
   if (comm) roles[comm.at] = comm.shape === 'task' ? 'task' : 'comm';
+  const pids = rest.find((c) => c.shape === 'pids');
+  if (pids && comm?.shape !== 'task') roles[pids.at] = 'pids';
   assignNumbers(
     rest.filter((c) => c.shape === 'int'),
     comm,
@@ -123,12 +130,14 @@ export function infer(samples: readonly Sample[], behind = false): Inference | u
     told,
   );
 
-  if (time && time.column.shape === 'int') {
-    const found = unitOf(timed(lines, columns, roles, time.column));
-    unit = found?.unit ?? saidUnit(time.column) ?? 'unknown';
-    told.push(
-      found?.why ?? (unit === 'unknown' ? 'the unit of the time is not proven' : `the time says that it is in ${unit}`),
-    );
+  if (time && time.column.shape !== 'clock') {
+    const said = saidUnit(time.column) ?? unitWord(columns[time.column.at + 1]);
+    const whole = time.column.shape === 'int';
+    const found = said === undefined && whole ? unitOf(timed(lines, columns, roles, time.column)) : undefined;
+    unit = said ?? found?.unit ?? (whole ? 'unknown' : (secondsOf(time.column.values) ?? 'unknown'));
+    if (said !== undefined) told.push(`the time says that it is in ${said}`);
+    else if (found) told.push(found.why);
+    else if (unit === 'unknown') told.push('the unit of the time is not proven');
   }
   const last = behind && time?.column.at === usual - 1;
   const before = behind ? columns.slice(0, -1) : columns;
@@ -163,8 +172,10 @@ function columnOf(lines: readonly Sample[], at: number): Column {
   }
   // a comm, whatever it looks like in some lines
   const before = said ? first.before : '';
-  const values = lines.map((line) => line.words[at]!.slice(before.length));
-  return {at, shape: 'word', before, after: '', between: '', says: said ? first.says : '', values, numbers: []};
+  const last = lines[0]!.words[at]!.at(-1)!;
+  const after = /[:,;]/.test(last) && lines.every((line) => line.words[at]!.endsWith(last)) ? last : '';
+  const values = lines.map((line) => line.words[at]!.slice(before.length, after === '' ? undefined : -1));
+  return {at, shape: 'word', before, after, between: '', says: said ? first.says : '', values, numbers: []};
 }
 
 interface Time {
@@ -261,14 +272,23 @@ function assignNumbers(
       );
     }
   }
-  if (named || has('tid')) return;
+  if (named || has('tid') || has('pids')) return;
   const left = pids.filter((c) => roles[c.at] === undefined);
   const [first, second] = left;
-  if (first && second && has('pid') === false) {
-    roles[first.at] = 'pid';
-    roles[second.at] = 'tid';
-  } else if (first) roles[first.at] = 'tid';
-  if (first) told.push(`column ${first.at + 1} names the task: each of its numbers goes with one name`);
+  // the thread group, then the thread: the same number for most
+  const group = first !== undefined && second !== undefined && !has('pid') && isGroupOf(first, second);
+  // of several the one whose numbers come again with their names
+  const again = left.filter((c) => new Set(c.numbers).size < c.numbers.length);
+  const tid = group ? second : left.length > 1 ? (again.length === 1 ? again[0] : undefined) : first;
+  if (group) roles[first.at] = 'pid';
+  if (!tid) return;
+  roles[tid.at] = 'tid';
+  told.push(`column ${tid.at + 1} names the task: each of its numbers goes with one name`);
+}
+
+function isGroupOf(group: Column, thread: Column): boolean {
+  const same = group.numbers.filter((n, i) => n === thread.numbers[i]).length;
+  return same * 2 >= group.numbers.length && group.numbers.every((n, i) => n <= thread.numbers[i]!);
 }
 
 /** Whether each number goes with one comm, as pids do, and there is more than one, or it is no small number. */
@@ -315,11 +335,30 @@ const UNITS: Record<string, Unit> = {
   ms: 'ms',
   msec: 'ms',
   msecs: 'ms',
+  s: 's',
+  sec: 's',
+  secs: 's',
+  seconds: 's',
 };
 
 /** `nsecs=`, `ts_ns:` */
 export function unitOfKey(key: string): Unit | undefined {
-  return UNITS[key.slice(key.lastIndexOf('_') + 1)];
+  const last = key.slice(key.lastIndexOf('_') + 1);
+  return Object.hasOwn(UNITS, last) ? UNITS[last] : undefined;
+}
+
+/** The word behind a number: `61000030 us`. */
+function unitWord(column: Column | undefined): Unit | undefined {
+  const [first = ''] = column?.values ?? [];
+  if (!column || column.shape !== 'word' || !column.values.every((value) => value === first)) return undefined;
+  const word = first.replace(/[\])]?[:,;]?$/, '').toLowerCase();
+  return Object.hasOwn(UNITS, word) ? UNITS[word] : undefined;
+}
+
+/** Numbers with a fraction of micro- or nanoseconds are seconds; of three digits they may be milliseconds as well. */
+export function secondsOf(values: readonly string[]): Unit | undefined {
+  const digits = values.reduce((most, value) => Math.max(most, value.length - 1 - value.indexOf('.')), 0);
+  return digits >= 6 ? 's' : undefined;
 }
 
 function saidUnit(column: Column): Unit | undefined {
@@ -341,6 +380,8 @@ function written(column: Column, role: string | undefined, unit: Unit | undefine
   switch (role) {
     case 'time':
       return around(TIME_FIELD[unit ?? 'unknown']);
+    case 'pids':
+      return around('%pid/%tid');
     case 'task':
       return around(`%comm${literal(column.between)}%tid`);
     case undefined:

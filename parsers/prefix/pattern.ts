@@ -4,8 +4,8 @@
  *
  *     %cpu %pid %tid %tgid     numbers; pid and tgid are the thread group, tid the thread, as bpftrace calls them
  *     %comm                    a task's name, which may hold blanks; once
- *     %nsecs %usecs %msecs     the time as one number; %ticks: a number without a known unit
- *     %secs                    seconds, with a fraction or without
+ *     %nsecs                   the time as one number; %ticks: a number without a known unit
+ *     %usecs %msecs %secs      with a fraction or without
  *     %clock                   a time of day: 14:03:01 or 14:03:01.000030
  *     %*                       any word;   %%  a percent sign
  *
@@ -157,7 +157,7 @@ export class Pattern {
       return stop > pos ? stop : -1;
     }
     if (field === 'time') {
-      const stop = this.unit === 'clock' ? clockEnd(buf, pos, end) : numberEnd(buf, pos, end, this.unit === 's');
+      const stop = this.unit === 'clock' ? clockEnd(buf, pos, end) : numberEnd(buf, pos, end, this.unit !== 'ns');
       if (stop < 0) return -1;
       this.timeStart = pos;
       this.timeEnd = stop;
@@ -203,10 +203,10 @@ function word(buf: Uint8Array, pos: number, end: number): number {
   return pos;
 }
 
-function numberEnd(buf: Uint8Array, pos: number, end: number, seconds: boolean): number {
+function numberEnd(buf: Uint8Array, pos: number, end: number, fraction: boolean): number {
   const stop = skipDigits(buf, pos, end);
   if (stop === pos || stop - pos > 20) return -1;
-  if (!seconds || buf[stop] !== DOT || stop >= end) return stop;
+  if (!fraction || buf[stop] !== DOT || stop >= end) return stop;
   const last = skipDigits(buf, stop + 1, end);
   return last > stop + 1 && last - stop <= 10 ? last : -1;
 }

@@ -114,7 +114,9 @@ export function gluedTo(lines: readonly HeadLine[], standing: Standing): Layer |
   }
   // it ends in a mark: what follows may begin alike by chance
   while (length > 0 && !isMark(first.buf[first.start + length - 1]!)) length--;
-  if (length === 0) return undefined;
+  // what says of itself what follows is a column: `elapsed=`, `t:`
+  const text = Buffer.from(first.buf.subarray(first.start, first.start + length)).toString('latin1');
+  if (length === 0 || /^\W?\w+[:=]$/.test(text)) return undefined;
   const stand = (skipped: number): number =>
     lines.filter(({buf, start, end}) => standing.at(buf, start + skipped, end) >= 0).length;
   if (stand(length) === 0 || stand(0) > 0) return undefined;

@@ -80,6 +80,36 @@ const STYLES: Record<string, {write: (l: Line) => string; cpu?: false; task?: fa
         ),
       }),
   },
+  'arguments in brackets': {
+    write: (l) => `${l.t} ${l.comm}/${l.tid} ${l.name}(${l.args.replaceAll(' ', ', ')})`,
+    cpu: false,
+  },
+  'arguments in braces': {
+    write: (l) => `${l.t} ${l.comm}/${l.tid} ${l.name} {${l.args.replaceAll(' ', ', ')}}`,
+    cpu: false,
+  },
+  'the name first, then who and when': {
+    write: (l) => `kprobe:${l.name}: ${l.comm}(${l.tid}) on cpu ${l.cpu} at ${l.t}: ${l.args}`,
+  },
+  'thread group and thread': {write: (l) => `${l.t} ${l.comm} ${l.tid}/${l.tid} cpu${l.cpu} ${l.name} ${l.args}`},
+  'milliseconds by name': {
+    write: (l) => `${l.t.slice(0, -6)}.${l.t.slice(-6, -3)} ms ${l.comm}[${l.tid}] ${l.name} ${l.args}`,
+    cpu: false,
+    time: 'us',
+  },
+  'microseconds by name': {
+    write: (l) => `[${l.t.slice(0, -3)} us] cpu${l.cpu} ${l.comm}:${l.tid} ${l.name} ${l.args}`,
+    time: 'us',
+  },
+  'date and time of day': {
+    write: (l) => `2025-06-02 ${clock(l.t)}.${l.t.slice(-9, -3)} ${l.comm} ${l.tid} ${l.cpu} ${l.name} ${l.args}`,
+    time: 'day',
+  },
+  'the time last, with a mark': {write: (l) => `[${l.cpu}] ${l.comm}:${l.tid} ${l.name} ${l.args} @${l.t}`},
+  'names in quotes': {write: (l) => `ts=${l.t} comm="${l.comm}" tid=${l.tid} cpu=${l.cpu} event=${l.name} ${l.args}`},
+  'words between': {
+    write: (l) => `${l.t} cpu ${l.cpu} pid ${l.tid} comm ${l.comm}: ${l.name} ${l.args.replaceAll('=', ': ')}`,
+  },
   'no time at all': {write: (l) => `${l.cpu} ${l.comm} ${l.tid} ${l.name} ${l.args}`, time: 'none'},
 };
 
@@ -102,6 +132,9 @@ const events = (seen: Seen[]): Seen[] => seen.filter((s) => 'kind' in s);
 const fact = (seen: Seen[], name: string): unknown => seen.find((s) => s['fact'] === name)?.['value'];
 const textOf = (write: (l: Line) => string, lines = LINES): string => lines.map((l) => `${write(l)}\n`).join('');
 const SCHEMA = (l: Line): string => `${l.t} cpu=${l.cpu} pid=${l.tid} tid=${l.tid} comm=${l.comm} ${l.name} ${l.args}`;
+const SCHEMA_COLUMNS = (l: Line): string => `${l.t} ${l.cpu} ${l.tid} ${l.comm} ${l.name} ${l.args}`;
+const JSON_LINE = (l: Line): string =>
+  `${JSON.stringify({nsecs: Number(l.t), comm: l.comm, name: l.name, ...Object.fromEntries(l.args.split(' ').map((a) => a.split(/=(.*)/)))})},`;
 const plain = events(readText(textOf(SCHEMA)).seen);
 
 describe.each(Object.entries(STYLES))('%s', (_name, {write, ...kept}) => {
@@ -170,8 +203,30 @@ describe('what is not proven', () => {
   });
 
   it('is no unit: a number that only grows', () => {
-    const {seen} = readText(textOf((l) => `${l.t} ${l.comm} ${l.name} ${l.args}`, few));
-    expect(fact(seen, 'clock_unit')).toBe('unknown');
+    for (const before of [
+      (l: Line) => `${l.t} ${l.comm}`,
+      (l: Line) => `ts=${l.t} comm=${l.comm}`,
+      (l: Line) => `t: ${l.t} comm: ${l.comm}`,
+      (l: Line) => `elapsed=${l.t} cpu=${l.cpu} tid=${l.tid} comm=${l.comm}`,
+      // microseconds with a fraction, or seconds
+      (l: Line) => `${l.t.slice(0, -6)}.${l.t.slice(-6, -3)} ${l.comm}`,
+    ]) {
+      const {seen} = readText(textOf((l) => `${before(l)} ${l.name} ${l.args}`, few));
+      expect([before.toString(), fact(seen, 'clock_unit')]).toEqual([before.toString(), 'unknown']);
+    }
+  });
+
+  it('is no nanosecond: what loops over pages show to be microseconds, in the schema too', () => {
+    const loop = Array.from({length: 40}, (_, i) => ({...LINES[0]!, t: String(61000030 + Math.floor(i * 2.4)), name: 'gup_put_folio'}));
+    const {seen} = readText(textOf((l) => `${l.t} cpu=0 pid=5 tid=5 comm=wl ${l.name} page=0xffffea00000a8000`, loop));
+    const [first, second] = events(seen);
+    expect((second!['t'] as number) - (first!['t'] as number)).toBe(2000);
+  });
+
+  it('is no pid: one of two numbers of a few lines', () => {
+    const two = [few[0]!, {...few[0]!, t: '61966999999', tid: '77', comm: 'other'}];
+    const {seen} = readText(textOf((l) => `${l.t.slice(-6)} ${l.comm} ${l.tid} ${l.name} ${l.args}`, two));
+    expect(events(seen).map((s) => s['pid'])).toEqual([-1, -1]);
   });
 
   it('makes every finding possible at most, and says why', async () => {
@@ -205,6 +260,17 @@ describe('tables with headings', () => {
       {kind: 'PageFree', pfn: 17, cpu: 1, pid: 8, comm: 'a b', order: 2},
     ]);
     expect(unrecognised).toBe(1);
+  });
+});
+
+describe('what stands around the lines', () => {
+  it.each([
+    ['headings of columns', 'TIME(ns)       CPU  PID     COMM             EVENT\n', SCHEMA_COLUMNS, ''],
+    ['brackets of a list', '[\n', JSON_LINE, ']\n'],
+  ])('is understood: %s', (_name, before, write, after) => {
+    const {seen, unrecognised} = readText(before + textOf(write) + after);
+    expect(unrecognised).toBe(0);
+    expect(events(seen)).toHaveLength(LINES.length);
   });
 });
 
