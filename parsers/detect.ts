@@ -7,10 +7,13 @@ import {openStyled} from './bpftrace/index.js';
 import {statedStyle} from './bpftrace/style.js';
 import {type Form, type FormId, type LineForm, readsRecords, type Sniff} from './form.js';
 import type {Pattern} from './prefix/pattern.js';
+import {QUOTED} from './prefix/quoted.js';
 import {UnwrapReader, unwrapped} from './prefix/unwrap-reader.js';
-import {type Wrapping, wrappingOf} from './prefix/unwrap.js';
+import {isMail, type Wrapping, wrappingOf} from './prefix/unwrap.js';
+import {mail} from './mail/index.js';
 import {named} from './named.js';
 import {forms} from './registry.js';
+import {trial} from './trial.js';
 
 export type Detection =
   | {outcome: 'read'; form: Form; evidence: string[]}
@@ -39,7 +42,20 @@ export function detect(head: Uint8Array, from?: FormId, prefix?: Pattern): Detec
     if (found.outcome === 'read') return wrapped(found, wrapping);
     if (found.outcome === 'refused') return found;
   }
-  return detectPlain(head, from);
+  const found = detectPlain(head, from);
+  return (from === undefined && quotedProgram(head, found)) || found;
+}
+
+/** A mail that quotes a program of bpftrace, of which its own reader makes less. */
+function quotedProgram(head: Uint8Array, found: Detection): Detection | undefined {
+  if (found.outcome !== 'read' || (found.form.id !== 'mail' && !isMail(head))) return undefined;
+  const program = detectPlain(unwrapped(head, QUOTED));
+  if (program.outcome !== 'read' || (program.form.id !== 'bpftrace' && program.form.id !== 'bpftrace-json'))
+    return undefined;
+  const known = trial((sink, options) => mail.open(sink, options), head).decoded;
+  const quoted = wrapped(program, QUOTED) as {outcome: 'read'; form: LineForm; evidence: string[]};
+  const read = trial((sink, options) => quoted.form.open(sink, options), head).decoded;
+  return read > known ? quoted : undefined;
 }
 
 /** Lines of one's own program, by what is said of them. */

@@ -3,7 +3,7 @@
  * excerpt in a mail. A form strips what stands before a line (a log's prefix, quote marks) and gives the rest here.
  */
 
-import {EventKind, type TraceEvent} from '../src/events/event.js';
+import {Context, EventKind, type TraceEvent} from '../src/events/event.js';
 import {
   ascii,
   EQUALS,
@@ -19,13 +19,22 @@ import {
   SPACE,
   startsWith,
   TAB,
+  text,
 } from './bytes.js';
+import {type PageDump, PageDumps} from './dmesg/page-dump.js';
 import {After, EventLineReader} from './lines/event-lines.js';
 import {FlagPrinter} from './events/page-flags.js';
 import {MAX_CPU} from './form.js';
 import {TimeForm} from './ftrace/context.js';
 import {lossLine} from './ftrace/header.js';
 import {LooseColumns} from './loose-columns.js';
+
+/** First letters of the lines of a page's dump. */
+const DUMP_FIRST = new Set([...'pPhfrB'].map((c) => c.charCodeAt(0)));
+const DUMP_BYTES = 500;
+/** Dumps told as facts, and kept until the first event comes. */
+const DUMPS_TOLD = 8;
+const DUMPS_HELD = 1000;
 
 const CPU_COLON = ascii('CPU:');
 const STACK = ascii('<stack trace');
@@ -42,6 +51,7 @@ export abstract class LooseLineReader extends EventLineReader {
 
   override end(): void {
     super.end();
+    this.endDump();
     if (this.otherText > 0) this.sink.fact(this.options.input, 'lines_of_other_text', String(this.otherText));
   }
 
@@ -52,6 +62,67 @@ export abstract class LooseLineReader extends EventLineReader {
       const newline = buf.indexOf(LF, start);
       this.line(buf, start, newline, offset);
       start = newline + 1;
+    }
+  }
+
+  // --- dumps of pages between the lines (dmesg/page-dump.ts): no events, but they stand in a page's history
+
+  private readonly dumps = new PageDumps();
+  private readonly heldDumps: PageDump[] = [];
+  private dumpsTold = 0;
+
+  /** The time of the last event; NaN before the first. */
+  protected abstract now(): number;
+
+  /** Whether the line, without what stands before it, is one of a page's dump. */
+  protected dumpLine(buf: Uint8Array, start: number, end: number, line: number, offset: number): boolean {
+    start = skipSpaces(buf, start, end);
+    if (start >= end || !DUMP_FIRST.has(buf[start]!)) return false;
+    const {mine, dump} = this.dumps.line(text(buf, start, Math.min(end, start + DUMP_BYTES)), line, offset);
+    if (dump) this.dumped(dump);
+    return mine;
+  }
+
+  private dumped(dump: PageDump): void {
+    if (this.dumpsTold++ < DUMPS_TOLD) {
+      const name = this.dumpsTold === 1 ? 'page_dump' : `page_dump_${this.dumpsTold}`;
+      this.sink.fact(this.options.input, name, `line ${dump.line}: ${dump.text}`);
+    }
+    if (this.heldDumps.length < DUMPS_HELD) this.heldDumps.push(dump);
+    if (!Number.isNaN(this.now())) this.giveDumps(this.now());
+  }
+
+  /** Hands over the dumps so far, as marks at a time: that of the event before, or of the first one. */
+  protected giveDumps(t: number): void {
+    const {ev, counters} = this;
+    for (const {text: said, line, offset} of this.heldDumps.splice(0)) {
+      this.closeStack();
+      ev.buf = Buffer.from(said);
+      ev.line = line;
+      ev.offset = offset;
+      ev.t = t;
+      ev.pid = ev.tgid = ev.cpu = -1;
+      ev.context = Context.unknown;
+      ev.commStart = ev.commEnd = ev.nameStart = ev.nameEnd = ev.deviceStart = ev.deviceEnd = 0;
+      ev.lineStart = ev.textStart = 0;
+      ev.lineEnd = ev.textEnd = ev.buf.length;
+      ev.begin(EventKind.Marker);
+      counters.events++;
+      this.table.named('(page dump in the log)').count++;
+      this.sink.event(ev);
+    }
+  }
+
+  private endDump(): void {
+    const dump = this.dumps.end();
+    if (dump) this.dumped(dump);
+    if (this.heldDumps.length === 0) return;
+    // no event has a time: the lines are in order
+    this.sink.fact(this.options.input, 'clock', 'line order');
+    this.sink.fact(this.options.input, 'clock_unit', 'ticks');
+    for (const held of this.heldDumps.splice(0)) {
+      this.heldDumps.push(held);
+      this.giveDumps(this.options.time.fromInteger(BigInt(held.line), 'ticks'));
     }
   }
 

@@ -21,6 +21,7 @@ import {type FaultLine, faultOf} from './fault.js';
 import {afterPrefix} from './prefix.js';
 
 export const DUMPING = ascii('Dumping ftrace buffer:');
+const EMPTY = ascii('(ftrace buffer empty)');
 const LINUX = ascii('Linux version ');
 const TAINT = ascii('ainted');
 const DROPPED = ascii('** ');
@@ -64,12 +65,18 @@ export class DmesgReader extends LooseLineReader {
     if (body >= end || this.lossMarker(buf, body, end) || this.frame(buf, body, end)) return;
     if (this.columns.parseWhole(buf, body, end)) {
       const t = this.printedTime(buf);
+      this.giveDumps(t);
       if (this.held.length > 0) for (const one of this.held.splice(0)) this.handFault(one, one.buf.length, t);
       this.lastTime = t;
       this.hand(buf, start, end, this.counters.lines, offset + start, t);
     } else if (this.fault(buf, start, body, end, offset)) return;
+    else if (this.dumpLine(buf, body, end, this.counters.lines, offset + start)) this.otherText++;
     else if (this.log(buf, body, end)) this.otherText++;
     else this.unrecognised(buf, start, end);
+  }
+
+  protected override now(): number {
+    return this.lastTime;
   }
 
   /** Whether the line tells of an access that an IOMMU stopped. */
@@ -119,6 +126,7 @@ export class DmesgReader extends LooseLineReader {
       if (isRule(buf, start, end)) this.rule();
       return true;
     }
+    if (find(buf, start, end, EMPTY) >= 0) this.sink.fact(this.options.input, 'buffer_empty', 'ftrace buffer empty');
     if (startsWith(buf, start, end, DROPPED)) this.dropped(text(buf, start, Math.min(end, start + LOOKED_AT)));
     else if (!this.release) this.kernel(buf, start, end);
     // cut by the console: an event's name, a colon, pairs

@@ -1,6 +1,6 @@
 /** Whether an input is a kernel log with an ftrace dump in it. */
 
-import {find} from '../bytes.js';
+import {find, text} from '../bytes.js';
 import type {Sniff} from '../form.js';
 import {LineContext} from '../ftrace/context.js';
 import {headLines} from '../head-lines.js';
@@ -20,6 +20,7 @@ export function sniffDmesg(head: Uint8Array): Sniff {
   let events = 0;
   let firstEvent = 0;
   let dump = 0;
+  let pages = 0;
   headLines(head, (start, end, line) => {
     if (start === end) return;
     lines++;
@@ -28,6 +29,7 @@ export function sniffDmesg(head: Uint8Array): Sniff {
       prefixed++;
       firstPrefixed ||= line;
     }
+    if (pages === 0 && PAGE_DUMP.test(text(head, body, Math.min(end, body + 200)))) pages = line;
     if (dump === 0 && find(head, body, end, DUMPING) === body) dump = line;
     else if ((body > start || dump > 0) && columns.parse(head, body, end)) {
       events++;
@@ -43,6 +45,7 @@ export function sniffDmesg(head: Uint8Array): Sniff {
   if (saysEmpty(head)) {
     evidence.push('the kernel says that its ftrace buffer was empty: enable the events before it happens');
   }
+  if (pages > 0) evidence.push(`line ${pages}: the dump of a page`);
   if (dump > 0) evidence.push(`line ${dump}: "Dumping ftrace buffer:"`);
   if (events > 0)
     evidence.push(
@@ -54,5 +57,9 @@ export function sniffDmesg(head: Uint8Array): Sniff {
     evidence.push(`no ftrace dump in the first ${head.length} bytes: ftrace_dump_on_oops makes the kernel print one`);
     return {verdict: 'yes', score: 30, evidence};
   }
+  if (pages > 0) return {verdict: 'yes', score: 45, evidence};
   return NO;
 }
+
+/** `page: refcount:-1023 mapcount:0 ...`, with a pointer before it on older kernels */
+const PAGE_DUMP = /^ *page:\s?(?:(?:0x)?[0-9a-f]{8,16} )?(?:ref)?count:-?\d/;

@@ -247,7 +247,8 @@ export class MailReader extends LooseLineReader {
     else {
       if (buf[from] === HASH) this.header(buf, from, end, line);
       // pairs without an event above them are what a break left of one
-      if (pairs(buf, from, end) > 1) this.unrecognised(buf, start, end);
+      if (this.dumpLine(buf, afterPrefix(buf, from, end), end, line, offset)) this.otherText++;
+      else if (pairs(buf, from, end) > 1) this.unrecognised(buf, start, end);
       else {
         if (buf[from] !== HASH) notes.prose++;
         this.otherText++;
@@ -289,6 +290,7 @@ export class MailReader extends LooseLineReader {
     if (name === undefined) return false;
     table.named(name).count++;
     counters.events++;
+    counters.time(this.clock.fromSeconds(perf.seconds, perf.fraction_ns), perf.cpu);
     return true;
   }
 
@@ -312,9 +314,12 @@ export class MailReader extends LooseLineReader {
     if (numbered > start && this.standsWithTask(buf, numbered, end)) {
       this.begin = start = numbered;
     }
-    if (columns.parseWhole(buf, start, end)) return true;
     const logged = afterPrefix(buf, start, end);
-    if (logged > start && columns.parseWhole(buf, logged, end)) {
+    const isLogged = (): boolean => logged > start && columns.parseWhole(buf, logged, end);
+    // `[  516.125676] ` of a log: a comm may not begin within it
+    const stamped = logged > start && find(buf, start, logged, POINT) >= 0 && isLogged();
+    if (!stamped && columns.parseWhole(buf, start, end)) return true;
+    if (stamped || isLogged()) {
       this.begin = logged;
       return true;
     }
@@ -417,6 +422,7 @@ export class MailReader extends LooseLineReader {
           return;
         }
         this.anyEvent = true;
+        this.giveDumps(this.timeForm === -1 ? this.nextInOrder() : this.lastTime);
         this.hand(bytes, 0, bytes.length, line, offset, this.timeForm === -1 ? this.nextInOrder() : this.lastTime);
         return;
       case 'frame':
@@ -446,6 +452,10 @@ export class MailReader extends LooseLineReader {
     if (shown.has(key)) return true;
     if (shown.size < MAX_SHOWN) shown.add(key);
     return false;
+  }
+
+  protected override now(): number {
+    return this.anyEvent ? (this.timeForm === -1 ? this.nextInOrder() : this.lastTime) : NaN;
   }
 
   private nextInOrder(): number {
@@ -478,6 +488,7 @@ export class MailReader extends LooseLineReader {
 }
 
 const NONE = new Uint8Array(0);
+const POINT = ascii('.');
 const MT = ascii(' mt=');
 const VAL = ascii(' val=');
 const RET = ascii(' ret=');

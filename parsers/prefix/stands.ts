@@ -14,16 +14,21 @@ export class Standing {
   private readonly ftrace = new LineContext();
   private readonly perf = new PerfColumns();
 
+  /** the line that was asked for last has the columns of the kernel's tools, not of a program of bpftrace */
+  columns = false;
+
   /**
    * Where the first column of the event that `buf[start..end)` is begins: its comm in most forms. -1: no such event.
    */
   at(buf: Uint8Array, start: number, end: number): number {
+    this.columns = true;
     if (this.ftrace.parse(buf, start, end)) return this.ftrace.commStart;
     if (this.perf.parse(buf, start, end)) return this.perf.commStart;
     const body = afterPrefix(buf, start, end);
     // other tools put times of day in brackets too
     if (body > start && this.ftrace.parse(buf, body, end) && (this.isDump || hasByte(buf, start, body, DOT)))
       return start;
+    this.columns = false;
     return schema(buf, start, end) || record(buf, start, end) ? start : -1;
   }
 

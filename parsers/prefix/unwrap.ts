@@ -69,7 +69,7 @@ export function wrappingOf(head: Uint8Array, stated?: Pattern): Wrapping | undef
   if (page) evidence.push('an HTML page: the trace is what stands in it as text');
   if (cleaning.blanks) evidence.push('tabs between the columns, or no-break spaces, read as blanks');
   const cleaned = cleanedBy(cleaning, lines);
-  const layers = stated ? [statedLayer(stated)] : isMail(cleaned) ? [] : layersOf(cleaned);
+  const layers = stated ? [statedLayer(stated)] : isMailHeader(cleaned) ? [] : layersOf(cleaned);
   if (stated) evidence.push(`--prefix '${stated.text}' is skipped on each line`);
   const told = stated ? {excerpt: undefined, severalFiles: false} : tell(cleaned, layers, evidence);
   const graph = graphOf(cleaned, evidence);
@@ -111,7 +111,14 @@ function graphOf(lines: readonly Line[], evidence: string[]): Wrapping['graph'] 
 }
 
 /** A mail's lines have their own reader, which takes each as it is. */
-function isMail(lines: readonly Line[]): boolean {
+export function isMail(head: Uint8Array): boolean {
+  return isMailHeader(linesOf(head.subarray(0, MAIL_HEAD), false));
+}
+
+/** A header of a mail is looked for in so many bytes. */
+const MAIL_HEAD = 1 << 16;
+
+function isMailHeader(lines: readonly Line[]): boolean {
   const fields = lines
     .slice(0, 20)
     .filter((line) => MAIL_FIELD.test(text(line.buf, line.start, Math.min(line.end, line.start + 80))));

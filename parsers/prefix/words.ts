@@ -91,6 +91,11 @@ export function wordsBefore(lines: readonly HeadLine[], standing: Standing): Lay
   while (allow(count + 1) && isLabel(events, count)) count++;
   if (count === 0) return undefined;
   const having = events.filter(({begins}) => begins[count] === true);
+  // quotes are the mail reader's, which knows the lines that are broken behind them
+  const quoted = having.every(({line, words}) =>
+    /^(?:> )+$/.test(words.look(line.buf, count).replaceAll('>>', '> > ')),
+  );
+  if (quoted && isOfKernel(having[0]!, count, standing)) return undefined;
   const looks = new Set<string>();
   for (const {line, words} of having) if (looks.size < MAX_LOOKS) looks.add(words.look(line.buf, count));
   const gap = gapOf(having, count, standing);
@@ -112,6 +117,11 @@ export function gluedTo(lines: readonly HeadLine[], standing: Standing): Layer |
     while (same < length && start + same < end && buf[start + same] === first.buf[first.start + same]) same++;
     length = same;
   }
+  // within one word, and no part of a number
+  for (let i = 0; i < length; i++) {
+    const c = first.buf[first.start + i]!;
+    if (isBlank(c) || (c >= 48 && c <= 57)) length = i;
+  }
   // it ends in a mark: what follows may begin alike by chance
   while (length > 0 && !isMark(first.buf[first.start + length - 1]!)) length--;
   // what says of itself what follows is a column: `elapsed=`, `t:`
@@ -120,6 +130,9 @@ export function gluedTo(lines: readonly HeadLine[], standing: Standing): Layer |
   const stand = (skipped: number): number =>
     lines.filter(({buf, start, end}) => standing.at(buf, start + skipped, end) >= 0).length;
   if (stand(length) === 0 || stand(0) > 0) return undefined;
+  const quoted = /^[> ]+$/.test(text);
+  if (quoted && lines.some(({buf, start, end}) => standing.at(buf, start + length, end) >= 0 && standing.columns))
+    return undefined;
   const glued = first.buf.slice(first.start, first.start + length);
   return {
     id: 'words',
@@ -133,6 +146,10 @@ const MAX_GLUED = 60;
 
 function isMark(c: number): boolean {
   return c > SPACE && c < 127 && !/[\w]/.test(String.fromCharCode(c));
+}
+
+function isOfKernel({line, words}: Event, count: number, standing: Standing): boolean {
+  return standing.at(line.buf, words.starts[count]!, line.end) >= 0 && standing.columns;
 }
 
 function stripOf(count: number, looks: ReadonlySet<string>, gap: number, standing: Standing): Strip {

@@ -1,5 +1,7 @@
 /** `pinscope analyze`: options in, report out, exit status back. */
 import {analyzeReading} from '../run/analyze.js';
+import {answerOf} from '../run/answer.js';
+import type {Reading} from '../run/read.js';
 import {chosenKeys} from '../findings/choose.js';
 import {groupsOf} from '../findings/groups.js';
 import {checkKnown} from './known.js';
@@ -27,7 +29,7 @@ export async function runAnalyze(options: TraceOptions, version: string, kallsym
     const {by} = options;
     if (by === 'page' || by === 'task' || by === 'file') report.groups = groupsOf(report.findings, by);
     const code = exitCodeOf(report, options);
-    if (code === ExitCode.usage) throw nothingJudged(report);
+    if (code === ExitCode.usage) throw nothingJudged(report, reading);
     return {result: report, code, shown: {chosen, ...(by === 'deed' ? {by} : {})}};
   });
 }
@@ -49,15 +51,10 @@ function chosenOf(report: Report, options: TraceOptions): string[] {
 }
 
 /** Nothing that any rule could judge: one line instead of a report that says nothing fifteen times. */
-function nothingJudged(report: Report): UserError {
+function nothingJudged(report: Report, reading: Reading): UserError {
   const where = report.inputs.length === 1 ? report.inputs[0]!.path : `${report.inputs.length} traces`;
-  const events = report.inputs.reduce((sum, input) => sum + input.events, 0);
-  const what =
-    events === 0
-      ? `holds no event (${report.inputs[0]!.format} was looked for)`
-      : 'holds none of the events that the rules asked for need';
-  return new UserError(what, {
+  return new UserError(answerOf(reading) ?? 'holds none of the events that the rules asked for need', {
     where: where === '-' ? 'standard input' : where,
-    next: 'see pinscope info for what to record',
+    next: 'pinscope info tells what is in it, and what each rule lacks',
   });
 }

@@ -6,6 +6,8 @@ export interface InfoReport extends Pick<
   'tool' | 'command' | 'clock' | 'span' | 'kernel' | 'quality' | 'timing' | 'partial'
 > {
   schema: 'pinscope.info/1';
+  /** where no rule can run: one sentence that says why, and what to record */
+  answer?: string;
   inputs: InfoInput[];
   /** in ascending order; CPUs without an event are left out */
   cpus: CpuSpan[];

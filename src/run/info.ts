@@ -8,6 +8,7 @@ import {coverage, SOURCES} from '../proof/needs.js';
 import type {CpuSpan, DeviceInfo, IdentityInfo, InfoReport, LossSpan, ProbeInfo, ToRecord} from '../results/info.js';
 import {RULES, RULES_VERSION} from '../rules/registry.js';
 import type {Need} from '../claims/rule-meta.js';
+import {answerOf} from './answer.js';
 import {basisOf, endingOf} from './basis.js';
 import {type Reading, readTraces, type ReadOptions} from './read.js';
 import {timesOf} from '../words/times.js';
@@ -23,8 +24,10 @@ export async function info(options: InfoOptions): Promise<InfoReport> {
   const {ledger: m} = reading;
   const {inputs, ...basis} = basisOf(reading, options);
   const rules = coverage(m, RULES);
+  const answer = answerOf(reading);
   return {
     schema: 'pinscope.info/1',
+    ...(answer === undefined ? {} : {answer}),
     ...basis,
     inputs: inputs.map((input, at) => {
       const {form, reader} = reading.inputs[at]!;

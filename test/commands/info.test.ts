@@ -88,6 +88,45 @@ describe('pinscope info', () => {
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
   });
 
+  it.each([
+    [
+      'of other events',
+      '     sh-1     [000] ..... 5.000001: sched_waking: comm=a pid=1 prio=120\n',
+      /^No event of this trace is about pages \(they are sched_waking\), so nothing can be judged; .*pinscope record/,
+    ],
+    [
+      'of allocations alone',
+      '     sh-1     [000] ..... 5.000001: mm_page_free: page=0 pfn=0x4a10 order=0\n',
+      /^1 event of this trace names a page, but none tells of references/,
+    ],
+    [
+      'that is empty',
+      '# tracer: nop\n#\n# entries-in-buffer/entries-written: 0/0   #P:4\n#\n',
+      /^The buffer of this trace was empty, .*were events enabled\?/,
+    ],
+    [
+      'of an empty buffer in a log',
+      '[  1.0] a\n[  2.0] Dumping ftrace buffer:\n[  3.0]    (ftrace buffer empty)\n',
+      /^The kernel's ftrace buffer was empty when it was dumped; .*ftrace_dump_on_oops/,
+    ],
+    [
+      'that a log lacks',
+      '[  1.0] a\n[  2.0] b\n[  3.0] c\n',
+      /^There is no ftrace dump in this log; .*ftrace_dump_on_oops/,
+    ],
+    [
+      'of a mail',
+      'From: a@b.c\nSubject: x\n\nsh-1     [000] ..... 5.000001: sched_waking: comm=a\n',
+      /^No event of this trace is about pages/,
+    ],
+  ])('answers first, in one sentence, for a trace %s', (_name, text, sentence) => {
+    const told = pinscope(['info', '-'], text);
+    expect(told.stdout.split('\n\n')[0]!.replace(/\s+/g, ' ')).toMatch(sentence);
+    const judged = pinscope(['analyze', '-'], text);
+    expect(judged.status).toBe(2);
+    expect(judged.stderr.replace(/^pinscope: standard input: /, '')).toMatch(sentence);
+  });
+
   it('shows lines that it does not understand, made safe', () => {
     const [head = '', ...rest] = linesOf('ftrace/unpin-while-dma');
     const text = [head, '\u001b[31mnot a line of any trace', ...rest].join('\n');

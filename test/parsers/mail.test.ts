@@ -4,6 +4,7 @@ import {readFileSync} from 'node:fs';
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {detect} from '../../parsers/detect.js';
+import type {LineForm} from '../../parsers/form.js';
 import {ftrace} from '../../parsers/ftrace/index.js';
 import {mail} from '../../parsers/mail/index.js';
 import {perfScript} from '../../parsers/perf-script/index.js';
@@ -366,5 +367,44 @@ describe('as people mail it', () => {
     expect([...reader.counters.eventsByName()]).toEqual([['sched:sched_process_fork', 1]]);
     const found = mail.sniff(Buffer.from(`${HEAD}  wrk-48  [002] ....   978.554289: sched_switch: prev_comm=a\n`));
     expect(found.evidence.at(-1)).toBe('no event about pages among them');
+  });
+});
+
+describe('a program of bpftrace that a mail quotes', () => {
+  const OUTPUT = readFileSync(new URL('../../sample-traces/bpftrace/mixed-6.12.txt', import.meta.url), 'latin1')
+    .split('\n')
+    .slice(0, 80);
+  const styled = OUTPUT.flatMap((line) => {
+    const m = /^(\d+) cpu=(\d) pid=\d+ tid=(\d+) comm=(.{0,15}?) (\w+) (\w+=.*)$/.exec(line);
+    return m ? [`kprobe:${m[5]}: ${m[4]}(${m[3]}) on ${m[2]} at ${m[1]}: ${m[6]}`] : [];
+  });
+  const kinds = (text: string): unknown[] => {
+    const found = detect(Buffer.from(text, 'latin1'));
+    if (found.outcome !== 'read') throw new Error(found.message);
+    expect(found.form.id).toBe('bpftrace');
+    return read(found.form as LineForm, text).seen.flatMap((s) =>
+      'kind' in s ? [[s['kind'], s['cpu'], s['pid'], s['comm']]] : [],
+    );
+  };
+  it.each([
+    ['of the schema', OUTPUT],
+    ['of its own style', styled],
+  ])('%s is read, whatever stands around it', (_name, lines) => {
+    const plain = kinds(lines.join('\n'));
+    expect(plain.length).toBeGreaterThan(50);
+    const quoted = (marks: string): string => lines.map((line) => marks + line).join('\n');
+    expect(kinds(quoted('> '))).toEqual(plain);
+    expect(kinds(message(['Hello,', '', ...quoted('> ').split('\n'), '', 'Regards']))).toEqual(plain);
+    expect(kinds(message(['Hello,', '', ...lines, '', 'Regards']))).toEqual(plain);
+    expect(kinds(message(quoted('>> ').split('\n')))).toEqual(plain);
+  });
+});
+
+describe('a log that a mail quotes', () => {
+  it('keeps its times out of the tasks', () => {
+    const line = (t: string): string =>
+      `> [  516.12567${t}]      wrk-701       1d..2. 27624202${t}us : mm_page_free: page=0 pfn=0x4a10 order=0`;
+    const {seen} = read(mail, [line('1'), line('2')].join('\n'));
+    expect(seen.filter((s) => 'kind' in s).map((s) => s['comm'])).toEqual(['wrk', 'wrk']);
   });
 });

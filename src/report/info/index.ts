@@ -48,6 +48,7 @@ export const INFO_RENDERERS: Record<InfoForm, Renderer<InfoReport>> = {
 };
 
 function* lines(report: InfoReport, options: RenderOptions, width: number, color: Paint): Iterable<string> {
+  if (report.answer !== undefined) yield* [...wrap(printable(`${report.answer}.`), width), ''];
   for (const input of report.inputs) {
     yield color.strong(printable(input.path === '-' ? 'standard input' : input.path));
     yield* factLines(inputFacts(input), width, '  ');
@@ -189,10 +190,12 @@ function sections(report: InfoReport, options: RenderOptions, width: number, col
     }),
   );
   add('Rules', ruleLines(report, color));
-  add(
-    'What to record for the rest',
-    report.record.flatMap((item) => recordLines(item, width)),
-  );
+  // where no rule can run the first line has said it
+  if (report.answer === undefined)
+    add(
+      'What to record for the rest',
+      report.record.flatMap((item) => recordLines(item, width)),
+    );
   return out;
 }
 
