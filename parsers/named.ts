@@ -21,6 +21,28 @@ const MAGIC: readonly [string | readonly number[], Named, number?][] = [
     'SIMPLEPERF',
     {what: 'a simpleperf recording', advice: `It samples stacks, and holds no page references. ${RECORD}`},
   ],
+  [
+    [0xc1, 0x1f, 0xfc, 0xc1],
+    {what: 'a trace of LTTng (CTF)', advice: `LTTng has no events of page references. ${RECORD}`},
+  ],
+  [
+    [0x75, 0xd1, 0x1f, 0xc1],
+    {what: 'the metadata of a trace of LTTng (CTF)', advice: `LTTng has no events of page references. ${RECORD}`},
+  ],
+  ['Rar!\x1a\x07', {what: 'a rar archive', advice: UNPACK}],
+  ['\x89LZO', {what: 'a file compressed by lzop', advice: 'Unpack it: lzop -d'}],
+  ['\x7fELF', {what: 'a program, a module or a core dump (ELF)', advice: `Not what it printed. ${RECORD}`}],
+  [
+    'KDUMP   ',
+    {
+      what: 'a dump of kernel memory (kdump)',
+      advice: 'Its ring buffer can be taken out of it: the crash extension trace.so, `trace show`.',
+    },
+  ],
+  ['%PDF-', {what: 'a PDF document', advice: 'Give the text of the trace in it.'}],
+  ['{\\rtf', {what: 'an RTF document', advice: 'Save it as plain text.'}],
+  ['SQLite format 3', {what: 'an SQLite database', advice: 'Give the trace that it was made from.'}],
+  [[0xd4, 0xc3, 0xb2, 0xa1], {what: 'a capture of network packets', advice: `It holds no pages. ${RECORD}`}],
   ['TRACE:\n', {what: 'compressed output of atrace -z', advice: 'Run atrace without -z, or give the systrace page.'}],
 ];
 
@@ -53,6 +75,43 @@ const TEXTS: readonly [RegExp, Named][] = [
   [
     /^(?:Cmdline|Arch|Event): .+\n(?:.*\n){0,6}(?:Samples|Overhead)/m,
     {what: 'a report of simpleperf', advice: `It counts samples. ${RECORD}`},
+  ],
+  [/^ *Performance counter stats for /m, {what: 'output of perf stat', advice: `It counts events. ${RECORD}`}],
+  [
+    /^# Overhead +\S/m,
+    {
+      what: 'output of perf report',
+      advice: 'It sums samples up. Give perf.data itself, or print it: perf script --ns --show-lost-events',
+    },
+  ],
+  [
+    /^FUNC +COUNT\n|^Tracing \d+ functions? (?:matching|for) /m,
+    {what: 'output of funccount or stackcount of bcc', advice: `It counts calls. ${RECORD}`},
+  ],
+  [
+    /^(?:\[pid +)?\d* *(?:\d\d:\d\d:\d\d(?:\.\d+)? )?\w+\(.*\) += -?(?:0x)?[\da-f?]+/m,
+    {what: 'output of strace', advice: `System calls do not name page frames. ${RECORD}`},
+  ],
+  [
+    /^nr_foll_pin_(?:acquired|released) \d/m,
+    {
+      what: '/proc/vmstat',
+      advice: `nr_foll_pin_acquired less nr_foll_pin_released is how many pins are held; who holds them only a trace tells. ${RECORD}`,
+    },
+  ],
+  [/^name: \w+\nID: \d+\nformat:/, {what: 'the format of an event (tracefs)', advice: `It is no trace. ${RECORD}`}],
+  [/^(?:[a-z_]\w*:[a-z_]\w*\n){2}/, {what: 'a list of events', advice: `They can be recorded. ${RECORD}`}],
+  [
+    /^\s*<(?:!doctype html|html)\b/i,
+    {what: 'a web page with no trace in it', advice: 'Give the file that the page shows, or the text of the trace.'},
+  ],
+  [
+    /^crash> |^ +PAGE +PHYSICAL +MAPPING/m,
+    {
+      what: 'output of crash',
+      advice:
+        'A page in a dump has counts, but no history. The ring buffer of the dump: the crash extension trace.so, `trace show`.',
+    },
   ],
   [
     /^(?:TIME +)?PID +TID +COMM +FUNC/m,

@@ -109,7 +109,7 @@ export class BpftraceLines {
     const line = text(buf, start, end);
     if (this.style!.kind === 'json') return /^[[\]],?$/.test(line);
     const words = line.split(/[\s,;|]+/).filter((word) => word !== '');
-    return words.length >= 3 && words.every((word) => /^#?[A-Z][A-Za-z0-9_()/%-]*$/.test(word));
+    return words.length >= 3 && words.every((word) => /^(?:#?[A-Z][A-Za-z0-9_()/%-]*|-)$/.test(word));
   }
 
   /** A line of a style of its own: read as the line of the schema that it is made into. */

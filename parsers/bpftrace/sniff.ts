@@ -95,7 +95,7 @@ function programOf(lines: readonly HeadLine[]): Program {
 }
 
 /** Lines from which a style is worked out. */
-const STYLE_LINES = 4000;
+const STYLE_LINES = 1500;
 
 export function sniffText(head: Uint8Array): Sniff {
   const maps = new MapOutput();

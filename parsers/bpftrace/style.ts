@@ -57,7 +57,8 @@ export function styleOf(
   for (const separator of [SPACE, COMMA, 59, 124, TAB]) {
     const parter = new Parter(separator);
     const parts = texts.map((line) => parter.line(line));
-    const count = parts.filter((p) => p !== undefined).length;
+    // a name alone may stand in any text
+    const count = parts.filter((p) => p !== undefined && p.pairs.length > 0).length;
     if (count > (best?.count ?? 0)) best = {separator, parts, count};
     const headings = separator === SPACE ? undefined : headingsOf(texts, separator);
     if (!headings) continue;

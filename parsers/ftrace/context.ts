@@ -95,7 +95,8 @@ export class LineContext {
   private withoutPid(buf: Uint8Array, start: number, end: number): boolean {
     const comm = skipSpaces(buf, start, end);
     let pos = comm;
-    const limit = Math.min(end, comm + COMM_WIDTH + 8);
+    // `<redacted>-<redacted>` and the blanks after it
+    const limit = Math.min(end, comm + COMM_WIDTH + 24);
     while (pos < limit && buf[pos] !== LBRACKET) pos++;
     if (pos >= limit || (pos > comm && buf[pos - 1] !== SPACE)) return false;
     let stop = pos;

@@ -92,10 +92,12 @@ export function readPayload(name: string, line: string, pos: number, ev: TraceEv
     let from = pos;
     const device = /^dev (\d+)[:,](\d+)(?= |:|$)/.exec(line.slice(pos));
     ev.devId = device ? Number(device[1]) * 2 ** 20 + Number(device[2]) : -1;
-    const named = /^dev \d*[^]?\d* *(?:ino ([0-9a-fA-F]*))?/.exec(line.slice(pos));
+    const named = /^dev \d*[^]?\d* *(ino (?:0[xX](?=[0-9a-fA-F]))?([0-9a-fA-F]*))?/.exec(line.slice(pos));
     if (named) {
       from += named[0].length;
-      if (named[1]) ev.ino = number(named[1], true);
+      if (named[2]) ev.ino = number(named[2], true);
+      const next = line[from];
+      if (named[1] !== undefined && (named[2] === '' || (next !== undefined && next !== ' '))) ev.devId = -1;
     }
     const rest = fieldsOf(line, from);
     const last = (key: number): Field | undefined => rest.findLast((f) => f.key === key);

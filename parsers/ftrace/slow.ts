@@ -195,7 +195,7 @@ function columnsOf(line: string): Columns | undefined {
 /** `<redacted>    [005] ..s..   166.485548: name: ` */
 function withoutPid(line: string, indent: number): Columns | undefined {
   const bracket = line.indexOf('[', indent);
-  if (bracket < 0 || bracket >= indent + 24) return undefined;
+  if (bracket < 0 || bracket >= indent + 40) return undefined;
   const comm = line.slice(indent, bracket);
   if (comm !== '' && (!comm.endsWith(' ') || /\d *$/.test(comm))) return undefined;
   const m = WITHOUT_PID.exec(line.slice(bracket));

@@ -16,6 +16,9 @@ const MAX_FIELD = 4096;
 /** RFC 2046: a boundary has at most 70 characters. */
 const MAX_BOUNDARY = 70;
 const MAX_LOOK = 200;
+const MAX_NAME = 200;
+/** Attachments that are told of. */
+const MAX_SKIPPED = 8;
 
 /** Fields that mark the head of a message; `name: ` alone would do for the payload of an event too. */
 const FIELD =
@@ -34,6 +37,10 @@ export class Message {
   private state: 'start' | 'header' | Line = 'start';
   private field = '';
   private type = '';
+  /** of an attachment */
+  private name = '';
+  /** attachments that are no text, by name and type: the first few */
+  readonly skipped: string[] = [];
   private boundary = '';
   private readonly boundaries: Uint8Array[] = [];
   private nested = 0;
@@ -75,6 +82,7 @@ export class Message {
     this.state = 'header';
     this.field = '';
     this.type = 'text/plain';
+    this.name = '';
     this.boundary = '';
     this.encoding = 'none';
   }
@@ -102,8 +110,9 @@ export class Message {
     } else if (name === 'content-type') {
       const semicolon = value.indexOf(';');
       this.type = (semicolon < 0 ? value : value.slice(0, semicolon)).trim().toLowerCase();
-      this.boundary = boundaryOf(value);
-    }
+      this.boundary = parameter(value, 'boundary=', MAX_BOUNDARY);
+      this.name ||= parameter(value, 'name=', MAX_NAME);
+    } else if (name === 'content-disposition') this.name ||= parameter(value, 'filename=', MAX_NAME);
   }
 
   private endHeader(): void {
@@ -114,7 +123,11 @@ export class Message {
     } else if (this.type === 'message/rfc822' && this.nested < MAX_DEPTH) {
       this.nested++;
       this.begin();
-    } else this.state = isText(this.type) ? 'read' : 'skip';
+    } else if (isText(this.type, this.name)) this.state = 'read';
+    else {
+      this.state = 'skip';
+      if (this.name !== '' && this.skipped.length < MAX_SKIPPED) this.skipped.push(`${this.name} (${this.type})`);
+    }
   }
 
   /** A boundary of this part or of one around it. */
@@ -137,22 +150,33 @@ export class Message {
   }
 }
 
+/** Names of files that hold lines of text, whatever type a mail program took them for. */
+const TEXT_NAME = /(?:\.(?:txt|log|trace|out|dmesg|report|script)|^[^.]{1,100})$/i;
+const UNTYPED = new Set([
+  'application/octet-stream',
+  'application/x-trace',
+  'application/text',
+  'text/log',
+  'text/csv',
+]);
+
 /** Plain text under any of its names; HTML would need a browser, calendars and styles say nothing. */
-function isText(type: string): boolean {
-  return type === '' || type === 'text/plain' || type.startsWith('text/x-') || type === 'text/troff';
+function isText(type: string, name: string): boolean {
+  if (type === '' || type === 'text/plain' || type.startsWith('text/x-') || type === 'text/troff') return true;
+  return name !== '' && UNTYPED.has(type) && TEXT_NAME.test(name);
 }
 
 function head(buf: Uint8Array, start: number, end: number): string {
   return text(buf, start, Math.min(end, start + MAX_LOOK));
 }
 
-/** `multipart/mixed; boundary="=_x"` */
-function boundaryOf(value: string): string {
-  const at = value.toLowerCase().indexOf('boundary=');
+/** `multipart/mixed; boundary="=_x"`: the value of a parameter; empty where there is none, or one that is too long. */
+function parameter(value: string, name: string, most: number): string {
+  const at = value.toLowerCase().indexOf(name);
   if (at < 0) return '';
-  const rest = value.slice(at + 9);
+  const rest = value.slice(at + name.length);
   const quoted = rest.startsWith('"');
   const stop = quoted ? rest.indexOf('"', 1) : rest.search(/[;\s]|$/);
-  const boundary = quoted ? rest.slice(1, stop < 0 ? rest.length : stop) : rest.slice(0, stop);
-  return boundary.length <= MAX_BOUNDARY ? boundary : '';
+  const found = quoted ? rest.slice(1, stop < 0 ? rest.length : stop) : rest.slice(0, stop);
+  return found.length <= most ? found : '';
 }

@@ -114,6 +114,13 @@ export class MailReader extends LooseLineReader {
     if (this.held && this.held.length > 0) this.release(-1, 0);
     this.closeStack();
     const {repeated} = this.notes;
+    const {skipped} = this.message;
+    if (skipped.length > 0)
+      this.sink.fact(
+        this.options.input,
+        'attachments_not_read',
+        `${skipped.join(', ')}: save them, and give them as traces`,
+      );
     if (repeated > 0) this.sink.fact(this.options.input, 'repeated_lines', String(repeated));
   }
 

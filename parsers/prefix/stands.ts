@@ -16,13 +16,18 @@ export class Standing {
 
   /** the line that was asked for last has the columns of the kernel's tools, not of a program of bpftrace */
   columns = false;
+  /** and a task of its own */
+  tasked = false;
 
   /**
    * Where the first column of the event that `buf[start..end)` is begins: its comm in most forms. -1: no such event.
    */
   at(buf: Uint8Array, start: number, end: number): number {
-    this.columns = true;
-    if (this.ftrace.parse(buf, start, end)) return this.ftrace.commStart;
+    this.columns = this.tasked = true;
+    if (this.ftrace.parse(buf, start, end)) {
+      this.tasked = this.ftrace.pid >= 0 || this.ftrace.commEnd > this.ftrace.commStart;
+      return this.ftrace.commStart;
+    }
     if (this.perf.parse(buf, start, end)) return this.perf.commStart;
     const body = afterPrefix(buf, start, end);
     // other tools put times of day in brackets too

@@ -21,7 +21,7 @@ export function unwrapped(head: Uint8Array, wrapping: Wrapping): Uint8Array {
   const collect = new Collect(pieces);
   const plain = head.subarray(wrapping.mark);
   const bytes = wrapping.encoding === 'utf-8' ? plain : new Transcoder(wrapping.encoding).push(plain);
-  const unwrapper = new Unwrapper(wrapping, collect, new Places(collect), 0);
+  const unwrapper = new Unwrapper(wrapping, collect, new Places(collect, false), 0);
   unwrapper.push(bytes, bytes.length);
   // a last line without an end may be whole
   if (!pieces.length) unwrapper.end();
@@ -41,7 +41,7 @@ export class UnwrapReader implements TraceReader {
     sink: EventSink,
     options: OpenOptions,
   ) {
-    const places = new Places(sink);
+    const places = new Places(sink, wrapping.graph?.tasks === false);
     const inner = open(places, options);
     this.counters = inner.counters;
     this.mark = wrapping.mark;
@@ -80,9 +80,17 @@ class Places implements EventSink {
   ends: number[] = [];
   offsets: number[] = [];
 
-  constructor(private readonly sink: EventSink) {}
+  constructor(
+    private readonly sink: EventSink,
+    /** the lines name no task */
+    private readonly nobody: boolean,
+  ) {}
 
   event(ev: TraceEvent): void {
+    if (this.nobody) {
+      ev.pid = -1;
+      ev.commEnd = ev.commStart;
+    }
     const at = ev.line - this.firstLine;
     if (at < 0 || at >= this.starts.length) {
       // a mail's line that waited for its rest: it is shown as it was put together

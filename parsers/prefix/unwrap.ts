@@ -9,7 +9,7 @@ import {headLines} from '../head-lines.js';
 import {type Encoding, encodingOf, Transcoder} from './encoding.js';
 import {LAYERS, LineNumber, type Layer, type Strip} from './layers.js';
 import {Cleaner, type Cleaning, cleans} from './cleaner.js';
-import {hasTime, isGraph, isGraphEvent} from './graph.js';
+import {hasTask, hasTime, isGraph, isGraphEvent} from './graph.js';
 import {isHtml, PageText} from './html.js';
 import type {Pattern} from './pattern.js';
 import {Standing} from './stands.js';
@@ -23,8 +23,8 @@ export interface Wrapping {
   /** an HTML page: the trace in it is one element's text */
   readonly page: boolean;
   readonly layers: readonly Layer[];
-  /** a function graph with events as comments; `timed`: with their times */
-  readonly graph: {readonly timed: boolean} | undefined;
+  /** a function graph with events as comments; `timed`, `tasks`: with their times, their tasks */
+  readonly graph: {readonly timed: boolean; readonly tasks: boolean} | undefined;
   /** why the lines are a choice of those that were; undefined where they may be all */
   readonly excerpt: string | undefined;
   /** lines of several files follow each other: times go back */
@@ -107,7 +107,7 @@ function graphOf(lines: readonly Line[], evidence: string[]): Wrapping['graph'] 
   evidence.push(`line ${lines[first]!.number}: a function graph with events as comments: these are read`);
   if (!timed)
     evidence.push('no TIME column: echo 1 > options/funcgraph-abstime (and funcgraph-proc for tasks) prints it');
-  return {timed};
+  return {timed, tasks: events.some((line) => hasTask(line))};
 }
 
 /** A mail's lines have their own reader, which takes each as it is. */

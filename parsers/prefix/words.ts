@@ -73,15 +73,19 @@ interface Event {
 
 /** What stands before each line, or undefined: then the lines begin with events, or with nothing that can be told. */
 export function wordsBefore(lines: readonly HeadLine[], standing: Standing): Layer | undefined {
+  if (isPlain(lines, standing)) return undefined;
   const events = lines.flatMap((line): Event[] => {
     const words = new Words();
     words.split(line.buf, line.start, line.end, MAX_WORDS);
-    const begins = words.starts.map((at) => standing.at(line.buf, at, line.end) === at);
+    const any = words.starts.map((at) => standing.at(line.buf, at, line.end) === at);
+    const tasked = words.starts.map(
+      (at, i) => any[i]! && standing.at(line.buf, at, line.end) === at && standing.tasked,
+    );
+    // a task is no word before the line
+    const begins = tasked.includes(true) ? tasked : any;
     return begins.includes(true) ? [{line, begins, words}] : [];
   });
   if (events.length < FEW) return undefined;
-  const inPlace = events.filter(({line}) => standing.inPlace(line.buf, line.start, line.end)).length;
-  if (inPlace >= events.length * MOST) return undefined;
   const allow = (count: number): boolean =>
     events.filter(({begins}) => begins[count] === true).length >= events.length * MOST;
   let count = 0;
@@ -148,6 +152,24 @@ function isMark(c: number): boolean {
   return c > SPACE && c < 127 && !/[\w]/.test(String.fromCharCode(c));
 }
 
+/** Most lines are events as they stand: in the kernel's columns, or from their first word on, which is no label. */
+function isPlain(lines: readonly HeadLine[], standing: Standing): boolean {
+  const words = new Words();
+  let inPlace = 0;
+  let plain = 0;
+  for (const {buf, start, end} of lines) {
+    words.split(buf, start, end, 1);
+    const [first] = words.starts;
+    if (first === undefined) continue;
+    if (standing.inPlace(buf, start, end)) inPlace++;
+    else if (!LABEL_END.test(String.fromCharCode(buf[words.ends[0]! - 1]!)) && standing.at(buf, first, end) === first)
+      plain++;
+  }
+  return (inPlace + plain) * 2 > lines.length;
+}
+
+const LABEL_END = /[:|>\]$#)},;]/;
+
 function isOfKernel({line, words}: Event, count: number, standing: Standing): boolean {
   return standing.at(line.buf, words.starts[count]!, line.end) >= 0 && standing.columns;
 }
@@ -179,7 +201,8 @@ function gapOf(events: readonly Event[], count: number, standing: Standing): num
 function isLabel(events: readonly Event[], at: number): boolean {
   const first = events[0]!;
   const word = textOf(first, at);
-  if (!/[:|>\]$#)},;]$/.test(word) || /\d/.test(word)) return false;
+  // `<redacted>` is a task
+  if (!LABEL_END.test(word.at(-1)!) || /\d|^</.test(word)) return false;
   return events.every((event) => textOf(event, at) === word);
 }
 

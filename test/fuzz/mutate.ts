@@ -1,6 +1,7 @@
 /** One case: a part of a real capture, damaged in ways that know what a trace line is made of. */
 import {readFileSync} from 'node:fs';
 import {gzipSync} from 'node:zlib';
+import {dressed} from './dress.js';
 import type {Random} from './random.js';
 import type {FuzzForm} from './seeds.js';
 
@@ -23,6 +24,7 @@ function oneInput(random: Random, seeds: ReadonlyMap<FuzzForm, string[][]>, form
     const at = random.below(lines.length + 1);
     lines = [...lines.slice(0, at), ...other, ...lines.slice(at)];
   }
+  lines = dressed(lines, random);
   const rounds = random.chance(0.1) ? 0 : 1 + random.below(random.chance(0.2) ? 60 : 8);
   for (let i = 0; i < rounds; i++) random.of(MUTATIONS)(lines, random);
   // A few mutations that double lines of a megabyte make more than a string can hold.
@@ -179,7 +181,7 @@ const MUTATIONS: Mutation[] = [
     if (r.chance(0.1)) lines.splice(r.below(lines.length + 1), 0, r.of(['x', '> ', '=', '0 ', '{"', 'a=', ' => ']).repeat(r.chance(0.3) ? 600_000 : 20_000));
   },
   // losses, headers, stacks
-  (lines, r) => lines.splice(r.below(lines.length + 1), 0, r.of(['CPU:0 [LOST 12 EVENTS]', 'CPU:1 [LOST EVENTS]', 'CPU:99999999999 [LOST 99999999999999999999 EVENTS]', 'CPU:0 [LOST -1 EVENTS]', '##### CPU 1 buffer started ####', '# entries-in-buffer/entries-written: 1/99999999999   #P:2', '# tracer: function', '#', 'Lost 18446744073709551615 events', '{"type": "lost_events", "data": {"events": 99}}', '{"type": "printf", "data": "', '{"type": "map", "data": {"@": {"a": [1, {"b": 2}]}}}', '# vmemmap_base: 0xffffffffffffffff', '# kernel: 6.1', 'START vmemmap=0x1', '--', '-- ', 'Content-Type: multipart/mixed; boundary="a"', '--a', 'Content-Transfer-Encoding: base64', 'Content-Transfer-Encoding: quoted-printable', '=3D=', '='])),
+  (lines, r) => lines.splice(r.below(lines.length + 1), 0, r.of(['CPU:0 [LOST 12 EVENTS]', 'CPU:1 [LOST EVENTS]', 'CPU:99999999999 [LOST 99999999999999999999 EVENTS]', 'CPU:0 [LOST -1 EVENTS]', '##### CPU 1 buffer started ####', '# entries-in-buffer/entries-written: 1/99999999999   #P:2', '# tracer: function', '#', 'Lost 18446744073709551615 events', '{"type": "lost_events", "data": {"events": 99}}', '{"type": "printf", "data": "', '{"type": "map", "data": {"@": {"a": [1, {"b": 2}]}}}', '# vmemmap_base: 0xffffffffffffffff', '# kernel: 6.1', 'BUG: Bad page state in process x  pfn:2f30', '[    1.000000] page: refcount:-1023 mapcount:0 mapping:0 index:0x0 pfn:0x2f30', 'head: order:9 mapcount:0 pincount:-1', 'page dumped because: x', '           wl-309     [000] .....    17.231918: tracing_mark_write: pfn=0x2fb0 \x1b[31m', '    wl-309     [000] .....    17.231918: my_event: pfns 0x2fb0,0x2fb1', 'START vmemmap=0x1', '--', '-- ', 'Content-Type: multipart/mixed; boundary="a"', '--a', 'Content-Transfer-Encoding: base64', 'Content-Transfer-Encoding: quoted-printable', '=3D=', '='])),
   (lines, r) => lines.splice(r.below(lines.length + 1), 0, ...stack(r)),
 ]; // prettier-ignore
 

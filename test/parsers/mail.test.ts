@@ -408,3 +408,65 @@ describe('a log that a mail quotes', () => {
     expect(seen.filter((s) => 'kind' in s).map((s) => s['comm'])).toEqual(['wrk', 'wrk']);
   });
 });
+
+describe('attachments', () => {
+  const part = (fields: string[], body: string[]): string[] => ['--=_a', ...fields, '', ...body];
+  const mixed = (...parts: string[][]): string =>
+    message(
+      [...part(['Content-Type: text/plain'], ['Hello, see the trace.', '']), ...parts.flat(), '--=_a--'],
+      'Content-Type: multipart/mixed; boundary="=_a"',
+    );
+  const lines = LINES.slice(0, 40);
+  const expected = bare(read(ftrace, lines.join('\n')).seen);
+  it.each([
+    [
+      'text/plain',
+      ['Content-Type: text/plain; name="trace.txt"', 'Content-Disposition: attachment; filename="trace.txt"'],
+      lines,
+    ],
+    [
+      'text/x-log in base64',
+      ['Content-Type: text/x-log; name="trace.log"', 'Content-Transfer-Encoding: base64'],
+      encodeBase64(lines),
+    ],
+    [
+      'of no type, by its name, in base64',
+      ['Content-Type: application/octet-stream; name="trace.txt"', 'Content-Transfer-Encoding: base64'],
+      encodeBase64(lines),
+    ],
+    [
+      'of no type, by its file',
+      [
+        'Content-Type: application/octet-stream',
+        'Content-Disposition: attachment;',
+        ' filename=ftrace-dump',
+        'Content-Transfer-Encoding: quoted-printable',
+      ],
+      encodeQuotedPrintable(lines),
+    ],
+  ])('are read: %s', (_name, fields, body) => {
+    const {seen} = read(mail, mixed(part(fields, body)), [7, 300]);
+    expect(bare(seen)).toEqual(expected);
+  });
+
+  it('that are no text are named', () => {
+    const {seen} = read(
+      mail,
+      mixed(
+        part(
+          ['Content-Type: application/gzip; name="trace.txt.gz"', 'Content-Transfer-Encoding: base64'],
+          ['H4sIAAAA'],
+        ),
+        part(
+          ['Content-Type: application/octet-stream; name="trace.dat"', 'Content-Transfer-Encoding: base64'],
+          ['FwgE'],
+        ),
+        part(['Content-Type: text/plain; name="trace.txt"'], lines),
+      ),
+    );
+    expect(bare(seen)).toEqual(expected);
+    expect(seen.find((s) => s['fact'] === 'attachments_not_read')?.['value']).toBe(
+      'trace.txt.gz (application/gzip), trace.dat (application/octet-stream): save them, and give them as traces',
+    );
+  });
+});

@@ -60,6 +60,7 @@ describe('perf script', () => {
 describe('tasks that somebody edited', () => {
   it.each([
     ['   <redacted>    [005] ..s.. 166350.485548: ', '<redacted>', 1],
+    ['   <redacted>-<redacted>    [005] ..s.. 166350.485548: ', '<redacted>-<redacted>', 1],
     ['wrk [005] ..s.. 166350.485548: ', 'wrk', 1],
     ['[005] 166350.485548: ', '', -1],
     ['            XXXX XX [005] ..... 166350.485548: ', 'XXXX XX', 0],
@@ -87,6 +88,18 @@ describe('a function graph with events', () => {
       {kind: 'PageFree', pfn: 17, order: 3, line: 6},
     ]);
     expect(events(seen)[0]!['raw']).toContain('/* mm_page_free');
+  });
+
+  it('with the latency format has contexts', () => {
+    const {seen} = readText(graph('  612.100001 |   1)    cam-701    |  d.h1. |'));
+    expect(events(seen)).toMatchObject([{cpu: 1, pid: 701, context: 2}, {pfn: 17}]);
+  });
+
+  it('without tasks knows none', () => {
+    expect(events(readText(graph('  612.100001 |   1) ')).seen)).toMatchObject([
+      {cpu: 1, pid: -1, comm: ''},
+      {pfn: 17},
+    ]);
   });
 
   it('without times has none', () => {

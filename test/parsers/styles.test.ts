@@ -217,7 +217,11 @@ describe('what is not proven', () => {
   });
 
   it('is no nanosecond: what loops over pages show to be microseconds, in the schema too', () => {
-    const loop = Array.from({length: 40}, (_, i) => ({...LINES[0]!, t: String(61000030 + Math.floor(i * 2.4)), name: 'gup_put_folio'}));
+    const loop = Array.from({length: 40}, (_, i) => ({
+      ...LINES[0]!,
+      t: String(61000030 + Math.floor(i * 2.4)),
+      name: 'gup_put_folio',
+    }));
     const {seen} = readText(textOf((l) => `${l.t} cpu=0 pid=5 tid=5 comm=wl ${l.name} page=0xffffea00000a8000`, loop));
     const [first, second] = events(seen);
     expect((second!['t'] as number) - (first!['t'] as number)).toBe(2000);
