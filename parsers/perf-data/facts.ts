@@ -18,7 +18,10 @@ export function tellFacts(file: PerfDataFile, sink: EventSink, input: number): v
   fact('cpus', file.cpus);
   fact('tool', file.perf === undefined ? undefined : `perf ${file.perf}`);
   fact('command_line', file.commandLine);
-  if (file.wall) fact('wall_clock', `${file.wall.wall_ns} ns at ${file.wall.clock_ns} ns of the trace's clock`);
+  if (file.wall) {
+    fact('wall_clock', `${file.wall.wall_ns} ns at ${file.wall.clock_ns} ns of the trace's clock`);
+    fact('wall_offset_ns', String(BigInt(file.wall.wall_ns) - BigInt(file.wall.clock_ns)));
+  }
   for (const name of recordedEvents(file)) fact('recorded_event', name);
   for (const note of file.meta.notes.slice(0, NOTES_MAX)) fact('note', note);
 }

@@ -30,7 +30,10 @@ export function tellFacts(
   fact('file_version', `${file.version}${file.packing === 'none' ? '' : `, packed with ${file.packing}`}`);
   fact('sub_buffer_bytes', buffers[0]?.page);
   if (file.shift_ns !== 0n) fact('added_to_times_ns', String(file.shift_ns));
-  if (file.date_ns !== undefined) fact('wall_clock', `times and ${file.date_ns} ns`);
+  if (file.date_ns !== undefined) {
+    fact('wall_clock', `times and ${file.date_ns} ns`);
+    fact('wall_offset_ns', String(file.date_ns));
+  }
   const instances = buffers.filter(({name}) => name !== '').map(({name}) => name);
   if (instances.length > 0) fact('instances', instances.join(' '));
   if (read.otherClock.length > 0) fact('not_read', `instances on another clock: ${read.otherClock.join(' ')}`);

@@ -67,6 +67,7 @@ header() {
   fact tool "$tool"
   fact kernel "$(uname -r)"
   fact machine "$(uname -m)"
+  fact started_unix "$(date +%s)"
   fact boot_id "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
   fact cpus "$cpus"
   cpus_online=$(online)

@@ -136,6 +136,27 @@ describe('a ledger', () => {
     expect(hiveValue('..')).toBe('%2E%2E');
   });
 
+  test('says when a recording began where the trace says it', async () => {
+    const started = async (trace: string): Promise<string | null> => {
+      const folder = temporaryFolder();
+      await ledgerOf(trace, folder, 'ndjson', {tables: ['traces']});
+      const columns = namesOf('traces');
+      const [row] = ndjson(path.join(folder, 'traces.ndjson'), columns);
+      return row![columns.indexOf('started_unix_ns')]!;
+    };
+    const folder = temporaryFolder();
+    const text = path.join(folder, 'trace.txt');
+    const line = '     sh-1     [000] .....     5.000001: mm_page_free: page=0 pfn=0x10 order=0\n';
+    writeFileSync(text, `# tracer: nop\n#\n# pinscope-record: started_unix=1764100000\n${line}`);
+    expect(await started(text)).toBe('1764100000000000000');
+    writeFileSync(text, `# tracer: nop\n#\n${line}`);
+    expect(await started(text)).toBeNull();
+    // trace-cmd record --date
+    const wall = new Date(Number(await started(sample('trace-dat/call-stacks.dat.xz'))) / 1e6);
+    expect(wall.getUTCFullYear()).toBeGreaterThan(2020);
+    expect(wall.getUTCFullYear()).toBeLessThan(2030);
+  });
+
   test('leaves nothing behind where the trace cannot be read', async () => {
     const folder = temporaryFolder();
     const trace = path.join(folder, 'not-a-trace');

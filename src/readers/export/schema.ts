@@ -71,7 +71,9 @@ export const TABLES = {
     clock_unit: text("'ns', or 'ticks' of a clock that counts: then every _ns is NULL and _line orders"),
     start_ns: time('the first event'),
     end_ns: time('the last event'),
-    started_unix_ns: big('when the recording began, where it says so: lays hosts side by side'),
+    started_unix_ns: big(
+      'the wall clock when it began, to lay hosts side by side: of a trace.dat of trace-cmd record --date, a perf.data with clock data, or `pinscope record` (to the second); NULL where the trace does not say it, as tracefs text and what is printed of recordings do not',
+    ),
     events: big('events read'),
     pins: big('pins taken (FOLL_PIN), those derived from counts too'),
     gets: big('plain references taken by get_user_pages()'),

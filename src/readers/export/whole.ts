@@ -18,7 +18,7 @@ export function wholeRows(m: Ledger, report: Report, out: RowSink): void {
     clock_unit: report.clock.unit,
     start_ns: moment(m, report.span.start_ns),
     end_ns: moment(m, report.span.end_ns),
-    started_unix_ns: null,
+    started_unix_ns: startedUnix(m, report),
     events: m.capture.events,
     pins: m.held.pins,
     gets: m.held.gets,
@@ -61,6 +61,20 @@ export function wholeRows(m: Ledger, report: Report, out: RowSink): void {
   );
   const causes = new Map(report.causes.map((cause) => [cause.id, cause]));
   for (const finding of report.findings) findingRows(m, finding, causes.get(finding.cause)!, out);
+}
+
+/**
+ * The wall clock at the first event: by the offset that a recording has beside its own clock (trace-cmd record --date, perf
+ * record -k with its clock data), else when the recorder says that it began, to the second.
+ */
+function startedUnix({capture: {facts}}: Ledger, {span, inputs}: Report): number | null {
+  // of several inputs each has its own
+  if (inputs.length !== 1) return null;
+  const offset = facts.get('wall_offset_ns');
+  if (offset !== undefined && /^-?\d{1,19}$/.test(offset) && span.start_ns !== null)
+    return Number(BigInt(span.start_ns) + BigInt(offset));
+  const seconds = facts.get('started_unix');
+  return seconds !== undefined && /^\d{9,11}$/.test(seconds) ? Number(seconds) * 1e9 : null;
 }
 
 function stackRows(frames: readonly string[], stack_id: number, out: RowSink): void {

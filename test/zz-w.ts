@@ -1,0 +1,3 @@
+// @ts-nocheck
+import {execFileSync} from 'node:child_process';
+import {ledgerOf, temporaryFolder} from './export/ledger.js';
