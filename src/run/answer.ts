@@ -2,6 +2,7 @@
 import {EventKind as K} from '../events/event.js';
 import {FAMILY_OF} from '../events/kinds.js';
 import {coverage} from '../proof/needs.js';
+import {RULES} from '../rules/registry.js';
 import {counted} from '../words/format.js';
 import type {Reading} from './read.js';
 
@@ -16,8 +17,9 @@ const NAMES_SHOWN = 3;
 
 /** One sentence; undefined where a rule can run. */
 export function answerOf(reading: Reading): string | undefined {
-  const {model: m, inputs} = reading;
-  if (coverage(m).some((rule) => rule.status !== 'not-run')) return undefined;
+  const {ledger, inputs} = reading;
+  const m = ledger.capture;
+  if (coverage(ledger, RULES).some((rule) => rule.status !== 'not-run')) return undefined;
   const which = inputs.length === 1 ? 'this trace' : 'these traces';
   const dumps = [...m.facts].filter(([name]) => name.startsWith('page_dump')).map(([, said]) => said);
   const said = dumps.length === 0 ? '' : `${dumps.slice(0, NAMES_SHOWN).join('; ')}. `;
