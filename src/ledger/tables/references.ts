@@ -62,6 +62,8 @@ export class Reference {
   firstDrop: Deed | undefined = undefined;
   /** those others, once there was such a drop */
   mixed: Mixed | undefined = undefined;
+  /** `sub` is the page that the probe named, a tail: its address alone would tell only where folios are mapped aligned */
+  subNamed = false;
   /** `sub` is told by the probe itself or by the address of the call, not by what was mapped or dropped since */
   subCertain = true;
   /** entry of its taking, 0 none */

@@ -66,6 +66,7 @@ export class Holdings {
     }
     if (hint && hint.offset >= 0 && hint.pfn === around.pages.pfn[row] && n === 1)
       reference.subCertain = hint.offset === 0;
+    reference.subNamed = hint !== undefined && hint.mayBeTail && hint.pfn === sub && sub !== around.pages.pfn[row];
     if (reference.stack < 0) around.evidence.wantStack(reference);
     if ((around.pages.state[row]! & PageState.free) !== 0) this.whileFree(ev, row);
     this.hold(row, reference, hint?.from === 'grab' && knownBy === 'probe' && hint.line !== ev.line ? hint.line : 0);
@@ -175,6 +176,15 @@ export class Holdings {
     this.live -= this.around.pages.listed[row]!;
   }
 
+  /** Whether every reference of a folio names other pages than [first, first + n): what is dropped of those is none of them. */
+  private othersOnly(row: number, kind: ReferenceKind, first: number, n: number): boolean {
+    const {pages} = this.around;
+    if ((pages.state[row]! & PageState.unlisted) !== 0) return false;
+    for (let r = pages.references[row]; r; r = r.next)
+      if (r.kind === kind && (!r.subNamed || !r.subCertain || (first < r.sub + r.n && r.sub < first + n))) return false;
+    return true;
+  }
+
   /** A drop came that may be of any reference of its kind: which of them is left is not known from here on. */
   private mix(row: number, kind: ReferenceKind, deed: Deed): void {
     const {references} = this.around.pages;
@@ -255,7 +265,11 @@ export class Holdings {
     const {pages} = around;
     const large = (pages.state[row]! & PageState.large) !== 0;
     const wanted = large ? this.subPagesOf(row, n, call, deed) : sub >= 0 ? sub : pages.pfn[row]!;
-    const chosen = chooseReferences(around, row, kind, n, deed, wanted);
+    const named = large && wanted >= 0 && call !== undefined && call.pages.includes(wanted);
+    const chosen =
+      named && this.othersOnly(row, kind, wanted, n)
+        ? {from: [], unmatched: n, how: 'no reference of these pages is known', certain: false}
+        : chooseReferences(around, row, kind, n, deed, wanted);
     if (!chosen.certain && chosen.from.length > 0) this.mix(row, kind, deed);
     for (const {reference, n: some} of chosen.from) {
       reference.dropped = deed;

@@ -40,6 +40,7 @@ export const BUGS: readonly Scene[] = [
     why: 'the device still writes into a page that nobody keeps for it',
     on: EVERY,
     finds: 'unpin-while-dma',
+    sure: [P],
     make(k) {
       k.anon(P);
       k.pin(P);
@@ -48,6 +49,83 @@ export const BUGS: readonly Scene[] = [
       k.wait(100);
       k.unmap(P, 'FROM_DEVICE', NVME);
       k.munmap(P);
+    },
+  },
+  {
+    name: 'an unpin before the unmap of what is sent',
+    why: 'the page is of no file: the mapping can only be for the pin',
+    on: EVERY,
+    finds: 'unpin-while-dma',
+    sure: [P],
+    make(k) {
+      k.anon(P);
+      k.pin(P, {write: false});
+      k.map(P, 'TO_DEVICE', NVME);
+      k.unpin(P);
+      k.wait(100);
+      k.unmap(P, 'TO_DEVICE', NVME);
+      k.munmap(P);
+    },
+  },
+  {
+    name: 'an unpin while the second of two devices has the page',
+    why: 'the first is done with it, the second is not',
+    on: EVERY,
+    finds: 'unpin-while-dma',
+    sure: [P],
+    make(k) {
+      k.anon(P);
+      k.pin(P);
+      k.map(P, 'BIDIRECTIONAL', RDMA);
+      k.map(P, 'FROM_DEVICE', NVME);
+      k.unmap(P, 'FROM_DEVICE', NVME);
+      k.unpin(P);
+      k.wait(100);
+      k.unmap(P, 'BIDIRECTIONAL', RDMA);
+    },
+  },
+  {
+    name: 'a range of which a part is unpinned early',
+    why: 'the device has all five pages, and three of them are let go',
+    on: NEW,
+    finds: 'unpin-while-dma',
+    sure: range(P, 3),
+    make(k) {
+      for (const pfn of range(P, 5)) k.anon(pfn);
+      for (const pfn of range(P, 5)) k.pin(pfn);
+      k.mapSg(range(P, 5), 'FROM_DEVICE', RDMA);
+      for (const pfn of range(P, 3)) k.unpin(pfn);
+      k.wait(100);
+      k.unmapSg(range(P, 5), 'FROM_DEVICE', RDMA);
+      for (const pfn of range(P + 3, 2)) k.unpin(pfn);
+    },
+  },
+  {
+    name: 'one unpin too many',
+    why: 'its pin was dropped before',
+    on: EVERY,
+    finds: 'unpin-without-pin',
+    sure: [P],
+    make(k) {
+      k.anon(P);
+      k.pin(P);
+      k.unpin(P);
+      k.unpin(P);
+    },
+  },
+  {
+    name: 'one page of a huge page unpinned once too often, while others of it are pinned',
+    why: 'the call names the page: the pins that are left are of other pages',
+    on: EVERY,
+    finds: 'unpin-without-pin',
+    sure: [H + 4],
+    make(k) {
+      k.anon(H, 9);
+      k.pinByPtes(H, H + 4, 2);
+      k.pinByPtes(H, H + 64, 2);
+      k.unpin(H, {n: 2, sub: H + 4});
+      k.unpin(H, {n: 1, sub: H + 4});
+      k.unpin(H, {n: 2, sub: H + 64});
     },
   },
   {

@@ -13,6 +13,8 @@ export interface Scene {
   allows?: string;
   /** the rule that must find it */
   finds?: string;
+  /** and be sure of it, of these pages */
+  sure?: readonly number[];
 }
 
 export const EVERY: readonly Style[] = ['counted', 'probed', 'old'];
