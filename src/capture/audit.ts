@@ -25,6 +25,8 @@ export type Law =
   | 'allocated-then-freed'
   /** a page is not unmapped whose mapping was not made */
   | 'unmap-has-map'
+  /** a small page is unpinned before it is freed */
+  | 'unpinned-then-freed'
   /** a page goes under writeback, and is cleaned for it, once before that ends */
   | 'writeback-then-end'
   /** printed counts follow from the changes */

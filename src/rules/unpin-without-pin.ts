@@ -32,6 +32,8 @@ export const unpinWithoutPin: Rule = {
       {id: 'told', says: 'every grab since then is of a known kind'},
       {id: 'told', says: 'the drop itself was seen'},
       {id: 'told', says: 'a task unpinned it, not the end of an I/O'},
+      {id: 'told', says: 'who unpinned it had taken it'},
+      {id: 'told', says: 'no I/O has pinned it once more for itself'},
       {id: 'told', says: 'takings of this page show'},
       {id: 'never', says: 'it was not taken in between'},
     ],
@@ -44,8 +46,8 @@ export const unpinWithoutPin: Rule = {
 
   judge(context: RuleContext): Listener {
     const m = context.ledger;
-    /** rows of which a pin was seen in this generation */
-    const pinnedHere = new Set<number>();
+    /** rows of which a pin was seen in this generation, and the tasks that took it */
+    const pinnedHere = new Map<number, Set<number>>();
     /** rows of which an I/O that ended dropped a pin in this generation */
     const unpinnedByIo = new Set<number>();
     const addedPinsShow = (): boolean =>
@@ -97,6 +99,11 @@ export const unpinWithoutPin: Rule = {
                 'a task unpinned it, not the end of an I/O',
                 countsRecorded(m) || !m.evidence.tasks.byInterrupt(drop.deed),
                 "the unpin is an interrupt's and no page_ref events back the probes: it ends an I/O whose pin may have left no event",
+              ),
+              told(
+                'who unpinned it had taken it',
+                countsRecorded(m) || pinnedHere.get(row)?.has(drop.deed.task) === true || get?.task === drop.deed.task,
+                'the unpin is of another task than those that pinned the page: it may end an I/O whose pin left no event',
               ),
               told(
                 'no I/O has pinned it once more for itself',
@@ -151,7 +158,9 @@ export const unpinWithoutPin: Rule = {
           pinnedHere.clear();
           m.capture.limits.hit('kept-by-rules', PINNED_MAX);
         }
-        pinnedHere.add(row);
+        const pinners = pinnedHere.get(row);
+        if (pinners === undefined) pinnedHere.set(row, new Set([reference.task]));
+        else pinners.add(reference.task);
       },
       lifeEnded(row) {
         pinnedHere.delete(row);

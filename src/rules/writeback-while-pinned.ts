@@ -35,6 +35,7 @@ export const writebackWhilePinned: Rule = {
       {id: 'of-file', says: 'the page was of a file'},
       {id: 'owns', says: "mapped for the pin's own I/O"},
       {id: 'never', says: 'it was not mapped in between'},
+      {id: 'told', says: 'the disk was still reading the page'},
       {id: 'told', says: 'the pin was for writing'},
       {id: 'told', says: 'the device writes the page itself'},
       {id: 'told', says: 'no device had it mapped'},
@@ -68,6 +69,15 @@ export const writebackWhilePinned: Rule = {
           isHeld([reference], moment),
           stillHeld(reference, moment, met, writable?.window ?? readable?.window),
           underWriteback(writeback, met, held.late),
+          ...(held.written && severity !== 'note'
+            ? [
+                told(
+                  'the disk was still reading the page',
+                  false,
+                  'the mapping made for the writeback had ended before the pin: the disk was done, and the end of the writeback may be missing',
+                ),
+              ]
+            : []),
           ...(writable && writable.window.open.t > start
             ? [underWriteback(writeback, writable.window.open, true)]
             : []),

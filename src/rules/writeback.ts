@@ -26,6 +26,8 @@ export interface HeldWriteback {
   perhaps: DmaLink | undefined;
   /** taken after the writeback had begun */
   late: boolean;
+  /** the mapping made for the writeback had ended when the reference was taken: the disk had what it wrote */
+  written: boolean;
   countAtStart: number;
   pinsAtStart: number;
   /** the page when the two met */
@@ -51,13 +53,16 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
       readable: undefined,
       perhaps: undefined,
       late,
+      written: late && writeback.ownPage >= 0,
       countAtStart: pages.count[row]!,
       pinsAtStart: pages.pins[row]!,
       page: momentOf(m, row),
     };
     open.set(row, held);
-    for (const {link} of liveLinks(m, pages.pfn[row]!, 1 << pages.order[row]!))
+    for (const {link} of liveLinks(m, pages.pfn[row]!, 1 << pages.order[row]!)) {
       if (link.owner === kind) see(held, link);
+      if (link.window.dir === DmaDir.toDevice && link.window.open.t >= writeback.start.t) held.written = false;
+    }
   }
 
   function see(held: HeldWriteback, link: DmaLink): void {

@@ -9,6 +9,7 @@ export const LAW_WORDS: Record<Law, string> = {
   'call-returns': 'a call of the pin_user_pages family returns before its task calls again',
   'allocated-then-freed': 'a page is not handed out again before it was freed',
   'unmap-has-map': 'an unmap of a page has its map',
+  'unpinned-then-freed': 'a small page is unpinned before it is freed',
   'writeback-then-end': 'a page does not go under writeback again before it has ended',
   'counts-add-up': 'printed counts follow from the changes before them',
 };

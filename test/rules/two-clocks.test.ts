@@ -52,6 +52,20 @@ describe('an order on two CPUs', () => {
   });
 });
 
+it('an unpin may belong to the pin that another CPU prints after it', async () => {
+  const k = new SmallKernel({refs: false});
+  k.anon(P);
+  k.pin(P);
+  k.unpin(P);
+  k.by({cpu: 1}, () => k.unpin(P));
+  k.wait(100);
+  k.pin(P); // on CPU 0, whose clock is ahead
+  k.wait(100);
+  k.munmap(P);
+  expect(await toldOf(k.text('mono'))).toContain('unpin-without-pin error sure 0x2fb0');
+  expect(await toldOf(k.text(null))).toContain('unpin-without-pin error possible 0x2fb0');
+});
+
 describe('Skew', () => {
   it('is bounded by the closest pair, one way only', () => {
     const skew = new Skew();

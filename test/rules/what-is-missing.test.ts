@@ -100,6 +100,42 @@ describe('what a trace lacks', () => {
     ]);
   });
 
+  it('the end of a writeback whose own mapping is over: the disk was done before the pin', async () => {
+    const k = new SmallKernel({refs: false});
+    k.file(P);
+    k.markDirty(P);
+    k.writeOut(P);
+    k.pin(P);
+    k.unpin(P);
+    k.by({irq: true}, () => k.probe('folio_end_writeback', P)); // of a writeback whose start is missing
+    const first = k.text().indexOf(' folio_end_writeback: ');
+    const lines = k.text().split('\n');
+    lines.splice(k.text().slice(0, first).split('\n').length - 1, 1);
+    expect(await toldOf(lines.join('\n'))).toEqual(['writeback-while-pinned warning possible 0x5dac9']);
+  });
+
+  it('the unpin of a small page that is freed', async () => {
+    const k = new SmallKernel({refs: false});
+    k.anon(P);
+    k.pin(P);
+    k.map(P, 'FROM_DEVICE');
+    k.unpin(P);
+    k.munmap(P);
+    k.line('mm_page_free: page=00000000b9111fae pfn=0x5dac9 order=0');
+    k.wait(100);
+    k.unmap(P, 'FROM_DEVICE');
+    expect(await toldOf(k.text())).toContain('free-while-dma error sure 0x5dac9');
+    const lines = k.text().split('\n');
+    for (const name of ['gup_put_folio', 'unpin_user_pages'])
+      lines.splice(
+        lines.findLastIndex((line) => line.includes(` ${name}: `)),
+        1,
+      );
+    const missed = await toldOf(lines.join('\n'));
+    expect(missed).not.toContain('free-while-dma error sure 0x5dac9');
+    expect(missed).toContain('free-while-dma error possible 0x5dac9');
+  });
+
   it('a map whose unmap is there: a device may have written the page', async () => {
     const k = new SmallKernel();
     for (let i = 1; i <= 8; i++) {

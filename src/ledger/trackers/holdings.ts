@@ -114,6 +114,7 @@ export class Holdings {
     pages.listed[row]!++;
     reference.next = pages.references[row];
     pages.references[row] = reference;
+    if (reference.kind === 'pin') this.excess.taken(row, pages.generation[row]!, reference);
     for (const tell of this.around.on.taken) tell(row, reference);
   }
 

@@ -130,12 +130,31 @@ export class Lifetime {
       const row = i === 0 && this.firstOf(pfn, ev.order) ? pages.row(pfn, ev.t) : pages.find(pfn + i);
       if (row < 0) continue;
       around.book.freed(row, ev, pfn);
+      if (pages.pins[row]! > 0) this.freedPinned(ev, row);
       if (this.holdsAnything(row)) this.tellFreed(ev, row, true);
       if (pages.sinceCpu[row]! >= 0) around.capture.skew.caused({t: pages.since[row]!, cpu: pages.sinceCpu[row]!}, ev);
       this.cut(ev.t, row, true);
       pages.state[row] = PageState.lifeSeen | PageState.free;
       this.half.delete(row);
     }
+  }
+
+  /** Each pin of a small page is 1024 references: one that is freed with a pin was unpinned, and the unpin has no event. */
+  private freedPinned(ev: TraceEvent, row: number): void {
+    const {pages, capture} = this.around;
+    if ((pages.state[row]! & PageState.large) !== 0) return;
+    let from = Infinity;
+    for (let r = pages.references[row]; r; r = r.next) if (r.kind === 'pin' && r.line > 0) from = Math.min(from, r.t);
+    if (from === Infinity) return;
+    capture.audit.breach({
+      law: 'unpinned-then-freed',
+      what: undefined,
+      from,
+      to: ev.t,
+      pfn: pages.pfn[row]!,
+      line: ev.line,
+      why: `line ${ev.line} frees the page, which no small page is while it is pinned: its unpin is not in the trace`,
+    });
   }
 
   /** page_ref_mod_and_test ret=1: freed, if the trace has no better event for it. */
