@@ -44,6 +44,8 @@ export type Premise =
   | {id: 'named'; page: Moment; mapped: boolean}
   /** the trace has times, and they order what they stand at */
   | {id: 'timed'}
+  /** the input is a trace, not what somebody shows of one */
+  | {id: 'unabridged'}
   /** a fact that the trace either tells or does not; `says` names it, `why` what is open without it */
   | {id: 'told'; says: string; known: boolean; by: readonly Line[]; why: string};
 

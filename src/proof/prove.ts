@@ -28,7 +28,11 @@ export function prove(claim: Claim, court: Court): Proof | undefined {
   const steps: ProofStep[] = [];
   let reason: string | null = null;
   // What every claim rests on, so that no rule need state it; it is told only where it fails.
-  const implied: Premise[] = [{id: 'named', page: claim.page, mapped: claim.device >= 0}, {id: 'timed'}];
+  const implied: Premise[] = [
+    {id: 'named', page: claim.page, mapped: claim.device >= 0},
+    {id: 'timed'},
+    {id: 'unabridged'},
+  ];
   const doubtful = implied.filter((premise) => rulingOn(premise, court).state === 'open');
   for (const premise of [...claim.premises, ...doubtful]) {
     const ruling = rulingOn(premise, court);

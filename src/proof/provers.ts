@@ -287,6 +287,11 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     return why === null ? proven() : open(why);
   },
 
+  unabridged(_, {silence}) {
+    const left = silence.left();
+    return left === null ? proven() : open(left.why);
+  },
+
   told({known, why, by}) {
     return known ? {state: 'proven', by} : {state: 'open', why, by};
   },

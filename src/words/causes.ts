@@ -87,7 +87,9 @@ function doubtText({findings}: Report): string {
   }
   const [first, ...more] = [...open].sort((a, b) => b[1] - a[1]);
   if (first === undefined) return '';
-  const whole = findings.length === 1 ? 'It' : `${number(possible.length)} of ${number(findings.length)}`;
+  const some = `${number(possible.length)} of ${number(findings.length)}`;
+  const whole =
+    findings.length === 1 ? 'It' : possible.length === findings.length ? `All ${number(findings.length)}` : some;
   const are = `${whole} ${possible.length === 1 ? 'is' : 'are'} only possible`;
   if (more.length === 0) return `${are} because it is not proven that ${first[0]}.`;
   const named = [first, ...more].slice(0, OPEN_NAMED).map(([says, count]) => `of ${number(count)} that ${says}`);

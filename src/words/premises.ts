@@ -35,6 +35,8 @@ export function premiseWords(premise: Premise): string {
       return 'this page is the one that the events name';
     case 'timed':
       return 'the times tell what came first';
+    case 'unabridged':
+      return 'the input is a whole trace';
     case 'told':
       return premise.says;
   }
@@ -60,5 +62,6 @@ export const PROVEN_BY: Readonly<Record<Premise['id'], string>> = {
   named:
     'a PFN, a pointer under a base that is told, printed or agreed on by pairs, or an address of a known page size',
   timed: 'times of a clock that is known',
+  unabridged: 'lines that a tool printed, not an excerpt in a mail',
   told: '',
 };
