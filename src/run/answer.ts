@@ -37,7 +37,7 @@ export function answerOf(reading: Reading): string | undefined {
   const about = m.seen.reduce((sum, n, kind) => sum + (ABOUT_PAGES.has(FAMILY_OF[kind]!.name) ? n : 0), 0);
   if (about === 0)
     return `${said}No event of ${which} is about pages${namesOf(reading)}, so nothing can be judged; ${RECORD}`;
-  const kinds = m.seen[K.PageAlloc]! + m.seen[K.PageFree]! === about ? ' but their allocation and free' : '';
+  const kinds = about === m.seen[K.PageAlloc]! + m.seen[K.PageFree]! ? ' but their allocation and free' : '';
   return `${said}${counted(about, 'event')} of ${which} ${about === 1 ? 'names a page' : 'name pages'}, but none tells of references${kinds}, so nothing can be judged; ${RECORD}`;
 }
 
