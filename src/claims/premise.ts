@@ -42,6 +42,8 @@ export type Premise =
   | {id: 'not-mapped'; fault: Deed}
   /** the page is the one that the events name: by PFN, by a pointer under a proven base, by an address of a known page size */
   | {id: 'named'; page: Moment; mapped: boolean}
+  /** one event came before another, by a clock that orders them */
+  | {id: 'before'; says: string; first: When; second: When}
   /** the trace has times, and they order what they stand at */
   | {id: 'timed'}
   /** the input is a trace, not what somebody shows of one */
@@ -51,6 +53,9 @@ export type Premise =
 
 /** An event of which the order with others matters: a time means something on its own CPU's clock only. */
 export type When = Pick<Deed, 't' | 'cpu' | 'input' | 'line'>;
+
+/** `says` what came first: `it was unpinned before it was marked`. */
+export const before = (says: string, first: When, second: When): Premise => ({id: 'before', says, first, second});
 
 /** The end of the trace: after everything that is in it. */
 export const endOfTrace = (t: number): When => ({t, cpu: -1, input: 0, line: 0});

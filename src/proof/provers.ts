@@ -282,6 +282,10 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     return proven();
   },
 
+  before({first, second}, court) {
+    return ordered(first, second, court);
+  },
+
   timed(_, {m}) {
     const why = untold(m.capture.facts);
     return why === null ? proven() : open(why);

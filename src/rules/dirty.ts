@@ -7,12 +7,16 @@
  * unpinning task on a page known clean is therefore the driver's.
  */
 import type {Moment} from '../ledger/moment.js';
-import {held, marksTwice, never, ofFile, stillHeld} from '../claims/premise.js';
+import {before, held, marksTwice, never, ofFile, stillHeld} from '../claims/premise.js';
 import {Context} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import type {Rule, RuleContext} from './types.js';
+
+/** What the order of the two deeds has to be, in words. */
+const UNPINNED_FIRST = 'it was unpinned before it was marked dirty';
+const CLEANED_FIRST = 'it was cleaned before it was marked dirty';
 
 /** A second marking of the page by the same task this soon after is the other half of one write fault. */
 const FAULT_NS = 1_000_000;
@@ -47,6 +51,7 @@ export const dirtyAfterWriteback: Rule = {
       {id: 'held', says: 'it was a pin'},
       {id: 'of-file', says: 'the page was of a file'},
       {id: 'still-held', says: 'the pin was held then'},
+      {id: 'before', says: CLEANED_FIRST},
       {id: 'never', says: 'it was not written back in between'},
       {id: 'never', says: 'it was not mapped in between'},
     ],
@@ -74,6 +79,7 @@ export const dirtyAfterUnpin: Rule = {
       {id: 'held', says: 'it was a pin'},
       {id: 'of-file', says: 'the page was of a file'},
       {id: 'no-fault', says: 'no write fault of the program explains it'},
+      {id: 'before', says: UNPINNED_FIRST},
       {id: 'never', says: 'it was not written back in between'},
       {id: 'never', says: 'it was not mapped in between'},
     ],
@@ -245,6 +251,7 @@ class LateDirty implements Listener {
         held([pin], page),
         ofFile(page, pin.cleaned && pin, pin.cleaned),
         late ? marksTwice(page, marks) : stillHeld(pin, page, mark),
+        late ? before(UNPINNED_FIRST, unpin, mark) : before(CLEANED_FIRST, pin.cleaned ?? mark, mark),
         never('written back', page, late ? unpin.t : pin.cleanedAt, mark.t),
       ],
       start: mark.t,

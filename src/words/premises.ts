@@ -37,6 +37,7 @@ export function premiseWords(premise: Premise): string {
       return 'the times tell what came first';
     case 'unabridged':
       return 'the input is a whole trace';
+    case 'before':
     case 'told':
       return premise.says;
   }
@@ -63,5 +64,6 @@ export const PROVEN_BY: Readonly<Record<Premise['id'], string>> = {
     'a PFN, a pointer under a base that is told, printed or agreed on by pairs, or an address of a known page size',
   timed: 'times of a clock that is known',
   unabridged: 'lines that a tool printed, not an excerpt in a mail',
+  before: 'one CPU, or a clock that orders the two',
   told: '',
 };
