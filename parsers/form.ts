@@ -136,6 +136,8 @@ export class ReaderCounters {
   outOfOrder = 0;
   /** the same, against the event before on the same CPU, by CPU */
   readonly outOfOrderByCpu: number[] = [];
+  /** the first of these: on which CPU, from when to when, on which line */
+  firstBack: {cpu: number; from: number; to: number; line: number} | undefined = undefined;
   /** time of first and last event by CPU, as TraceEvent.t; holes for CPUs without events */
   readonly firstTime: number[] = [];
   readonly lastTime: number[] = [];
@@ -176,6 +178,7 @@ export class ReaderCounters {
       this.firstTime[cpu] = this.lastTime[cpu] = t;
     } else if (t < last) {
       this.outOfOrderByCpu[cpu]!++;
+      this.firstBack ??= {cpu, from: last, to: t, line: this.lines};
       if (t < this.firstTime[cpu]!) this.firstTime[cpu] = t;
     } else {
       // NaN (no event yet) compares false above

@@ -25,12 +25,16 @@ export type Law =
   | 'allocated-then-freed'
   /** a page is not unmapped whose mapping was not made */
   | 'unmap-has-map'
+  /** an address of a device is not mapped again before it was unmapped, unless for others who hold the page too */
+  | 'unmapped-before-mapped-again'
   /** a small page is unpinned before it is freed */
   | 'unpinned-then-freed'
   /** a page goes under writeback, and is cleaned for it, once before that ends */
   | 'writeback-then-end'
   /** printed counts follow from the changes */
-  | 'counts-add-up';
+  | 'counts-add-up'
+  /** the events of a CPU stand in order of time, as it wrote them */
+  | 'cpu-in-order';
 
 export interface Breach {
   law: Law;
@@ -50,6 +54,17 @@ const PAGES_MAX = 100_000;
 const OF_A_PAGE_MAX = 16;
 /** So many breaches of one kind of event, and its recording is not to be trusted anywhere. */
 const OFTEN = 5;
+/**
+ * Events are missing everywhere, not here and there, where breaches are so many, and one event in so many. A single law may
+ * be broken by a kind of event that is not recorded whole (alloc_pages_bulk() leaves none): it takes more of it alone.
+ */
+const LOSSY_FEW = 3;
+const LOSSY_SHARE = 1000;
+const LOSSY_OF_ONE = 5;
+const LOSSY_SHARE_OF_ONE = 400;
+/** Laws of which a breach is no event that is missing: order, and frees that leave none. */
+const NO_LOSS: ReadonlySet<Law> = new Set(['cpu-in-order']);
+const OFTEN_INCOMPLETE: ReadonlySet<Law> = new Set(['allocated-then-freed']);
 
 export class Audit {
   readonly broken = new Map<Law, number>();
@@ -58,19 +73,30 @@ export class Audit {
   private readonly pages = new Map<number, Breach[]>();
   private readonly anywhere = new Map<Unseen, Gaps>();
   private readonly often = new Map<Unseen, number>();
+  /** breaches that say of an event that it is missing */
+  private missing = 0;
+  private lossLaws = 0;
   /** calls whose grabs summed to their return: proof that takings are recorded on every path that the calls took */
   balanced = 0;
 
+  /** Events of a CPU stood in another order than that of time: `n` of them, the first as `breach` says. */
+  disorder(n: number, breach: Breach): void {
+    this.broken.set(breach.law, (this.broken.get(breach.law) ?? 0) + n);
+    if (!this.first.has(breach.law)) this.first.set(breach.law, breach);
+  }
+
   breach(breach: Breach): void {
     const {law, what, from, to, pfn, why, line} = breach;
-    this.broken.set(law, (this.broken.get(law) ?? 0) + 1);
-    if (!this.first.has(law)) this.first.set(law, breach);
+    const before = this.broken.get(law) ?? 0;
+    this.broken.set(law, before + 1);
+    if (before === 0) this.first.set(law, breach);
+    if (!NO_LOSS.has(law)) {
+      this.missing++;
+      if (before === 0) this.lossLaws++;
+    }
     if (what !== undefined) this.often.set(what, (this.often.get(what) ?? 0) + 1);
     if (pfn < 0) {
-      if (what === undefined) return;
-      let gaps = this.anywhere.get(what);
-      if (gaps === undefined) this.anywhere.set(what, (gaps = new Gaps()));
-      gaps.add(from, to, why, -1, line);
+      if (what !== undefined) this.anyPage(what, from, to, why, line);
       return;
     }
     const list = this.pages.get(pfn);
@@ -83,6 +109,27 @@ export class Audit {
   /** What was broken of the page within [from, to]; undefined: nothing. */
   ofPage(pfn: number, from: number, to: number): Breach | undefined {
     return this.pages.get(pfn)?.find((b) => b.from <= to && b.to >= from);
+  }
+
+  /** Something may have happened unseen to pages that are not known within a span; no breach of its own. */
+  anyPage(what: Unseen, from: number, to: number, why: string, line: number): void {
+    let gaps = this.anywhere.get(what);
+    if (gaps === undefined) this.anywhere.set(what, (gaps = new Gaps()));
+    gaps.add(from, to, why, -1, line);
+  }
+
+  /** Why events may be missing anywhere in a trace of so many events: several laws are broken, and often. Undefined: they are not. */
+  lossy(events: number): string | undefined {
+    const {missing, lossLaws} = this;
+    if (missing < LOSSY_FEW) return undefined;
+    let often = lossLaws > 1 && missing * LOSSY_SHARE > events;
+    if (!often && missing >= LOSSY_OF_ONE)
+      for (const [law, n] of this.broken)
+        often ||=
+          !NO_LOSS.has(law) && !OFTEN_INCOMPLETE.has(law) && n >= LOSSY_OF_ONE && n * LOSSY_SHARE_OF_ONE > events;
+    return often
+      ? `${missing} times in this trace an event is missing without a mark: others may be, anywhere (see pinscope info)`
+      : undefined;
   }
 
   /** Why `what` may have happened unseen to some page within [from, to], by laws that name no page. */

@@ -194,6 +194,7 @@ export class Ledger implements EventSink, Around {
   /** Call after the last event. */
   end(): void {
     this.unpinCalls.end();
+    this.dma.end();
     this.capture.end();
     for (const ended of this.on.ended) ended(this.capture.last);
   }

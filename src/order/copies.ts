@@ -4,8 +4,24 @@
  */
 import type {TraceEvent} from '../events/event.js';
 
+/** A place in the input where a CPU's own times go back. */
+export interface Step {
+  cpu: number;
+  /** the time it goes back to, and that of the CPU's event before */
+  from: number;
+  to: number;
+  line: number;
+  snapshot: number;
+}
+
+/** Most such places that are kept. */
+const STEPS_MAX = 1000;
+
 export class Copies {
   dropped = 0;
+  private readonly steps: Step[] = [];
+  /** snapshots of which a line stands in another too */
+  private readonly shared = new Set<number>();
   private snapshot = 0;
   private readonly last: number[] = [];
   /** by row: the snapshot it stands in */
@@ -20,10 +36,17 @@ export class Copies {
     const at = ev.cpu + 1;
     if (ev.t < last[at]!) {
       this.snapshot++;
+      if (this.steps.length < STEPS_MAX)
+        this.steps.push({cpu: ev.cpu, from: ev.t, to: last[at]!, line: ev.line, snapshot: this.snapshot});
       last.length = 0;
     }
     last[at] = ev.t;
     this.of[row] = this.snapshot;
+  }
+
+  /** Places where times go back and what follows repeats nothing: no second look at one buffer explains them. */
+  get unexplained(): Step[] {
+    return this.steps.filter(({snapshot}) => !this.shared.has(snapshot));
   }
 
   /** Time of the last event of a CPU; undefined where none came yet. */
@@ -46,6 +69,7 @@ export class Copies {
       if (line.text !== text || line.snapshots.includes(snapshot)) continue;
       line.snapshots.push(snapshot);
       this.dropped++;
+      this.shared.add(snapshot);
       return true;
     }
     this.lines.push({text, snapshots: [snapshot]});

@@ -5,7 +5,7 @@
  */
 import type {EventSink, Loss, TraceEvent} from '../events/event.js';
 import {Rows} from './rows.js';
-import {Copies} from './copies.js';
+import {Copies, type Step} from './copies.js';
 import {TimeQueue} from './time-queue.js';
 
 /** Events held at most: perf is out of order by tens of events, bpftrace by what its per-CPU buffers hold. */
@@ -60,6 +60,11 @@ export class Sorter implements EventSink {
   /** events that stood there twice: snapshots of one buffer that overlap */
   get twice(): number {
     return this.copies?.dropped ?? 0;
+  }
+
+  /** places where a CPU's own times go back for no reason that is known */
+  get unexplained(): Step[] {
+    return this.copies?.unexplained ?? [];
   }
 
   event(ev: TraceEvent): void {

@@ -39,10 +39,13 @@ export class Silence {
       : null;
   }
 
-  /** Events that are known to be lost. */
+  /** Events that are known to be lost, or so many that any may be. */
   lost(from: number, to: number): Doubt | null {
-    const gap = this.m.capture.gaps.within(from, to);
-    return gap === undefined ? null : {why: gap.why, line: gap.line};
+    const {gaps, audit, events} = this.m.capture;
+    const gap = gaps.within(from, to);
+    if (gap !== undefined) return {why: gap.why, line: gap.line};
+    const lossy = audit.lossy(events);
+    return lossy === undefined ? null : {why: lossy};
   }
 
   /** Events that are missing of this page, told or found out. */
@@ -73,7 +76,8 @@ export class Silence {
   /** Functions through which it can happen and that were not recorded, or whose probes were missed. */
   private uncovered(what: Unseen, page: Moment, from: number, to: number): Doubt | null {
     const {m} = this;
-    if (page.counted) return null; // the page's own counts show every reference taken and dropped
+    // the page's own counts show every reference taken and dropped
+    if (page.counted && (what === 'taken' || what === 'dropped' || what === 'put')) return null;
     switch (what) {
       case 'taken':
         if (!m.capture.records(K.Grab)) return {why: 'try_grab_*() are not probed: a pin may have left no event'};
@@ -89,7 +93,7 @@ export class Silence {
         if (!countsRecorded(m)) return {why: 'no page_ref events: a put leaves no event'};
         break;
       case 'mapped':
-        return null; // where no maps are recorded nothing is told of them; one that is missing shows by its unmap
+        return m.capture.audit.doubt(what, from, to) ?? null; // one that is missing shows by its unmap
       case 'unmapped':
         if (
           !m.capture.records(K.DmaUnmap) &&
@@ -98,7 +102,7 @@ export class Silence {
           !m.capture.records(K.IommuUnmap)
         )
           return {why: 'no unmaps of DMA are recorded'};
-        return null; // tracepoints; the probes of before 6.12 are looked after by the window's own pairing
+        return m.capture.audit.doubt(what, from, to) ?? null;
       case 'freed':
         if (!m.capture.records(K.PageFree) && !m.capture.records(K.PageFreeBatched))
           return {why: 'no mm_page_free events'};

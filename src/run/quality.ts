@@ -87,7 +87,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
   // Of a part that somebody shows, what is missing was never lost.
   const excerpt = m.capture.losses.cuts > 0 || inputs.some(({form}) => form.id === 'mail');
   for (const [law, count] of m.capture.audit.broken) {
-    if (law === 'counts-add-up') continue; // told as replay-mismatch
+    if (law === 'counts-add-up' || law === 'cpu-in-order') continue; // told as replay-mismatch, and as out-of-order
     add(
       `law-${law}`,
       'note',

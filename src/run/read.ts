@@ -166,6 +166,7 @@ async function readOnce(
         Infinity,
         'the trace is not in order of time, and a pipe cannot be read again to sort it',
       );
+    tellDisorder(ledger, read, sorter);
     for (const {form, reader} of read)
       if (form.id === 'ftrace' && partial === undefined) ledger.capture.entries.read(reader.counters);
     ledger.end();
@@ -173,6 +174,35 @@ async function readOnce(
     return {ledger, inputs: read, partial, seconds, tooLate: sorter?.tooLate ?? 0};
   } finally {
     for (const input of inputs) input.close();
+  }
+}
+
+/** The law that a CPU's own events stand in order of time: where it is broken, and what that leaves open. */
+function tellDisorder({capture}: Ledger, read: readonly ReadInput[], sorter: Sorter | undefined): void {
+  for (const {cpu, from, to, line} of sorter?.unexplained ?? [])
+    capture.gaps.add(
+      from,
+      to,
+      `the times of CPU ${cpu} go back at line ${line}: their order is not certain`,
+      cpu,
+      line,
+    );
+  for (const {reader} of read) {
+    const {firstBack, outOfOrderByCpu} = reader.counters;
+    if (firstBack === undefined) continue;
+    const {cpu, from, to, line} = firstBack;
+    capture.audit.disorder(
+      outOfOrderByCpu.reduce((sum, n) => sum + (n ?? 0), 0),
+      {
+        law: 'cpu-in-order',
+        what: undefined,
+        from: to,
+        to: from,
+        pfn: -1,
+        line,
+        why: `the times of CPU ${cpu} go back at line ${line}`,
+      },
+    );
   }
 }
 

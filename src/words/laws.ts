@@ -9,7 +9,9 @@ export const LAW_WORDS: Record<Law, string> = {
   'call-returns': 'a call of the pin_user_pages family returns before its task calls again',
   'allocated-then-freed': 'a page is not handed out again before it was freed',
   'unmap-has-map': 'an unmap of a page has its map',
+  'unmapped-before-mapped-again': 'an address of a device is unmapped before it is mapped again for somebody else',
   'unpinned-then-freed': 'a small page is unpinned before it is freed',
   'writeback-then-end': 'a page does not go under writeback again before it has ended',
   'counts-add-up': 'printed counts follow from the changes before them',
+  'cpu-in-order': 'the events of a CPU stand in order of time',
 };

@@ -9,7 +9,7 @@ import {
   type Run,
   WINDOW_PAGES_MAX,
 } from '../tables/dma.js';
-import {Context, type TraceEvent} from '../../events/event.js';
+import {Context, EventKind as K, type TraceEvent} from '../../events/event.js';
 import type {Uses} from './around.js';
 import {linkOf, Owners} from './owners.js';
 import {PageState} from '../tables/page-table.js';
@@ -124,10 +124,12 @@ export class CoveredPages {
   mapMissing(ev: TraceEvent, runs: readonly Run[]): void {
     const {pages, capture} = this.around;
     let left = MISSING_MAX;
+    let from = Infinity;
     for (const run of runs) {
       for (let i = 0; i < run.pages && left-- > 0; i++) {
         const row = pages.find(run.pfn + i);
         if (row < 0 || (pages.state[row]! & PageState.lifeSeen) === 0) continue;
+        from = Math.min(from, pages.since[row]!);
         capture.audit.breach({
           law: 'unmap-has-map',
           what: 'mapped',
@@ -139,6 +141,22 @@ export class CoveredPages {
         });
       }
     }
+    // the unmap of a list names where its entries begin, and not how many pages each has
+    if (ev.kind !== K.DmaUnmap && from < Infinity)
+      capture.audit.anyPage(
+        'mapped',
+        from,
+        ev.t,
+        `line ${ev.line} unmaps a list whose map is not in the trace`,
+        ev.line,
+      );
+  }
+
+  /** Whether a window was opened for a pin or get of its first page. */
+  isHeld(window: DmaWindow): boolean {
+    const row = window.rows[0];
+    const owner = row === undefined || row < 0 ? undefined : this.linkTo(row, window)?.owner;
+    return owner === 'pin' || owner === 'get';
   }
 
   /** A window is no longer over its pages. */

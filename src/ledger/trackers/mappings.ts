@@ -24,6 +24,8 @@ import {textOf} from '../tables/tasks.js';
 const DEVICES_MAX = 10_000;
 /** Most calls that run at a time, by task: beyond it their returns are missing. */
 const CALLS_MAX = 10_000;
+/** Most mappings kept that were made again before they were unmapped. */
+const AGAIN_MAX = 1000;
 
 export class Mappings {
   readonly devices: DmaDevice[] = [];
@@ -42,6 +44,8 @@ export class Mappings {
   private readonly requests: Requests;
   private readonly bounces = new Bounces();
   private readonly lastList = new Map<number, DmaWindow>();
+  /** mappings over which another was made although nobody was left who could have wanted both */
+  private readonly again: {window: DmaWindow; t: number; line: number}[] = [];
   /** the event at hand */
   private ev!: TraceEvent;
 
@@ -65,6 +69,8 @@ export class Mappings {
       superseded: (window) => {
         const device = this.devices[window.device];
         if (device) device.superseded++;
+        if (this.again.length < AGAIN_MAX && this.isOne(window))
+          this.again.push({window, t: this.ev.t, line: this.ev.line});
       },
       abandoned: (window) => {
         this.under.detach(window);
@@ -78,6 +84,33 @@ export class Mappings {
     this.requests = new Requests((window, deed, slot, since) => {
       if (!window.iommuOnly) this.windows.completed(window, deed, slot, since);
     });
+  }
+
+  /**
+   * Whether a mapping can be there once only, now that nobody holds its page any more: behind an IOMMU or bounce buffers an
+   * address is handed out once, and a mapping for a pin or get is not made again by who comes later.
+   */
+  private isOne(window: DmaWindow): boolean {
+    const [run] = window.runs;
+    if (window.address >= 0 && run && Math.floor(window.address / 2 ** this.under.pageShift) !== run.pfn) return true;
+    return this.under.isHeld(window);
+  }
+
+  /** Call after the last event: the law of mappings made again, of devices that do unmap. */
+  end(): void {
+    for (const {window, t, line} of this.again) {
+      const [run] = window.runs;
+      if (window.endedBy === 'unmap' || run === undefined || !this.endsToBeExpected(window)) continue;
+      this.around.capture.audit.breach({
+        law: 'unmapped-before-mapped-again',
+        what: 'unmapped',
+        from: window.open.t,
+        to: t,
+        pfn: run.pfn,
+        line,
+        why: `line ${line} maps what line ${window.open.line} mapped, and no unmap is between them`,
+      });
+    }
   }
 
   event(ev: TraceEvent): void {
