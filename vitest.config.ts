@@ -10,6 +10,9 @@ export default defineConfig({
     // else vitest swallows what oclif prints
     disableConsoleIntercept: true,
     testTimeout: 30_000,
+    // test files share a process and the modules in it, which then are loaded and compiled once; the program's keep nothing
+    // from one run to the next
+    isolate: false,
     // one short of all by default, which on two is half
     maxWorkers: '100%',
     reporters: reportFile === undefined ? ['default'] : ['default', ['json', {outputFile: reportFile}]],

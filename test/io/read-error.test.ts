@@ -1,33 +1,38 @@
 /** A disk that fails in the middle of a file: no file system gives that on demand, so readSync is made to. */
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
-import type * as fs from 'node:fs';
+import fs, {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {syncBuiltinESMExports} from 'node:module';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {gzipSync} from 'node:zlib';
-import {afterAll, beforeAll, expect, it, vi} from 'vitest';
+import {afterAll, beforeAll, expect, it} from 'vitest';
 import {openInput} from '../../src/io/input.js';
 
 /** Bytes that can still be read. */
 let good = Infinity;
 
-vi.mock('node:fs', async (original) => {
-  const real = await original<typeof fs>();
-  return {
-    ...real,
-    readSync: (fd: number, buffer: Uint8Array, offset: number, length: number, position: null): number => {
-      if (good <= 0) throw Object.assign(new Error('EIO: i/o error, read'), {code: 'EIO', syscall: 'read'});
-      const got = real.readSync(fd, buffer, offset, Math.min(length, good), position);
-      good -= got;
-      return got;
-    },
-  };
-});
+const {readSync} = fs;
+
+function failing(fd: number, buffer: Uint8Array, offset: number, length: number, position: null): number {
+  if (good <= 0) throw Object.assign(new Error('EIO: i/o error, read'), {code: 'EIO', syscall: 'read'});
+  const got = readSync(fd, buffer, offset, Math.min(length, good), position);
+  good -= got;
+  return got;
+}
+
+function readBy(reader: typeof readSync): void {
+  fs.readSync = reader;
+  syncBuiltinESMExports();
+}
 
 let dir = '';
 beforeAll(() => {
   dir = mkdtempSync(path.join(tmpdir(), 'pinscope-read-error-'));
+  readBy(failing as typeof readSync);
 });
-afterAll(() => rmSync(dir, {recursive: true}));
+afterAll(() => {
+  readBy(readSync);
+  rmSync(dir, {recursive: true});
+});
 
 async function readUntilItFails(bytes: Buffer, readable: number): Promise<{length: number; cut: string | undefined}> {
   const file = path.join(dir, 'trace');
