@@ -33,6 +33,11 @@ const STEPS = 5;
 const DISTINCT = 0.5;
 /** Columns are alike in so many of the lines. */
 const ALIKE = 0.9;
+/** A task changes its name so often at most (exec, prctl), where enough lines of it show that it keeps one. */
+const EXECS = 2;
+const EXEC_LINES = 8;
+/** CPUs above it are believed where the numbers are dense only. */
+const CPUS_USUAL = 64;
 /** A few lines of a long trace may stand a little late. */
 const LATE = 0.005;
 
@@ -263,7 +268,7 @@ function assignNumbers(
   const pids = open.filter((c) => goesWith(c, comm));
   if (!has('cpu')) {
     const small = open
-      .filter((c) => Math.max(...c.numbers) <= CPU_MAX && (!pids.includes(c) || named || contiguous(c)))
+      .filter((c) => fewCpus(c) && (!pids.includes(c) || named || contiguous(c)))
       .sort((a, b) => Math.max(...a.numbers) - Math.max(...b.numbers))[0];
     if (small && (named || !pids.includes(small) || open.length > 1)) {
       roles[small.at] = 'cpu';
@@ -295,16 +300,28 @@ function isGroupOf(group: Column, thread: Column): boolean {
 function goesWith(column: Column, comm: Column | undefined): boolean {
   const large = Math.max(...column.numbers) > CPU_MAX;
   if (!comm || comm.shape === 'task') return large || Math.max(...column.numbers) >= 100;
-  const by = new Map<number, Set<string>>();
+  const by = new Map<number, {name: string; lines: number; changes: number}>();
   let other = 0;
   column.numbers.forEach((n, i) => {
-    const names = by.get(n) ?? new Set<string>();
-    by.set(n, names.add(comm.values[i]!));
+    const name = comm.values[i]!;
+    const seen = by.get(n);
+    if (seen === undefined) by.set(n, {name, lines: 1, changes: 0});
+    else {
+      seen.lines++;
+      if (seen.name !== name) seen.changes++;
+      seen.name = name;
+    }
   });
-  // the idle tasks of all CPUs have the pid 0
-  for (const [n, names] of by) if (names.size > 1 && n !== 0) other++;
+  // the idle tasks of all CPUs have the pid 0, and a shell's child has the shell's name until it is the program
+  for (const [n, {changes, lines}] of by) if (n !== 0 && changes > (lines >= EXEC_LINES ? EXECS : 0)) other++;
   if (other > by.size * (1 - ALIKE)) return false;
   return large || by.size > 1 || ![...by.keys()].every((n) => n < 100);
+}
+
+/** Numbers that may be CPUs: small, or as dense as those of a large machine. Pids of a short trace are neither. */
+function fewCpus(column: Column): boolean {
+  const most = Math.max(...column.numbers);
+  return most <= CPU_MAX && most < Math.max(CPUS_USUAL, 4 * new Set(column.numbers).size);
 }
 
 /** 0, 1, 2, ... as the CPUs of a machine are */

@@ -145,12 +145,12 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
   },
 
   owns({link}, {m}) {
-    const {window, owner, ownerCertain, ownerWhy, unlessShared} = link;
+    const {window, owner, ownerCertain, ownerWhy, unless} = link;
     if (owner === 'writeback') return REFUTED;
     if (owner === 'none') return open('no reference in view had the page when it was mapped', window.open);
     if (!ownerCertain) return open(ownerWhy, window.open);
-    if (unlessShared !== '' && m.dma.devices[window.device]?.servesOthers !== false)
-      return open(unlessShared, window.open);
+    if (unless !== undefined && m.dma.devices[window.device]?.[unless.device] !== false)
+      return open(unless.why, window.open);
     if (window.iommuOnly && window.device < 0)
       return open(
         'the mapping is known from an iommu:map event only, which names no device and no direction',

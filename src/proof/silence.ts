@@ -18,6 +18,15 @@ export interface Doubt {
 /** So many calls that balance, and none that does not: no path of theirs is unrecorded. */
 const BALANCED = 8;
 
+/** The unmap of each way to map a page, and the events of which one shows the map. */
+const WAYS_OF_MAPPING: readonly (readonly [unmap: number, ...maps: number[]])[] = [
+  [K.DmaUnmap, K.DmaMap, K.DmaMapEntry],
+  [K.DmaUnmapSg, K.DmaMapSg],
+  [K.DmaUnmapSgEntry, K.DmaMapSgEntry],
+  [K.DmaUnmapSgItem, K.DmaMapSgItem],
+  [K.IommuUnmap, K.IommuMap],
+];
+
 export class Silence {
   constructor(private readonly m: Ledger) {}
 
@@ -93,7 +102,7 @@ export class Silence {
         if (!countsRecorded(m)) return {why: 'no page_ref events: a put leaves no event'};
         break;
       case 'mapped':
-        return m.capture.audit.doubt(what, from, to) ?? null; // one that is missing shows by its unmap
+        return m.capture.audit.doubt(what, from, to) ?? this.unmapsOnly(); // one that is missing shows by its unmap
       case 'unmapped':
         if (
           !m.capture.records(K.DmaUnmap) &&
@@ -117,6 +126,15 @@ export class Silence {
         return null;
     }
     return this.missed();
+  }
+
+  /** A way of mapping whose unmaps are recorded and whose maps are not. */
+  private unmapsOnly(): Doubt | null {
+    const {capture} = this.m;
+    for (const [unmap, ...maps] of WAYS_OF_MAPPING)
+      if (capture.records(unmap) && !maps.some((map) => capture.records(map)))
+        return {why: 'DMA unmaps of a kind are recorded whose maps are not: the page may have been mapped'};
+    return null;
   }
 
   /** Pins are taken through a fast and a slow path; calls whose grabs sum to what they return show that both are recorded. */

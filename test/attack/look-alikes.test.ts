@@ -11,6 +11,7 @@ import {COUNTS} from './scenes/counts.js';
 import {DMA} from './scenes/dma.js';
 import {LEAKS} from './scenes/leaks.js';
 import type {Scene} from './scenes/scene.js';
+import {SHARING, SHARING_BUGS} from './scenes/sharing.js';
 import {WRITEBACK} from './scenes/writeback.js';
 
 /** What it tells that is no note. */
@@ -35,6 +36,7 @@ describe.each([
   ['DMA', DMA],
   ['writeback', WRITEBACK],
   ['leaks', LEAKS],
+  ['several users', SHARING],
 ])('correct work with %s', (_, scenes) => {
   it.each(cases(scenes))('%s (%s) is not surely a bug', async (_name, style, scene) => {
     const told = await alarms(scene, style);
@@ -46,7 +48,7 @@ describe.each([
 });
 
 describe('a bug of the same looks', () => {
-  it.each(cases(BUGS))('%s (%s) is found', async (_name, style, scene) => {
+  it.each(cases([...BUGS, ...SHARING_BUGS]))('%s (%s) is found', async (_name, style, scene) => {
     const told = await findingsOf(scene, style);
     const found = told.filter(({rule}) => rule === scene.finds);
     expect(found, scene.why).not.toEqual([]);

@@ -317,3 +317,14 @@ describe('--prefix', () => {
     expect(() => Pattern.parse(pattern)).toThrow(PatternError);
   });
 });
+
+it('takes the pids of a shell and of what it became for pids, not for CPUs', () => {
+  // every pid is a shell's before it is the program's; the real trace has no such pair
+  const text = textOf((l) => {
+    const half = Number(l.t) < (Number(LINES[0]!.t) + Number(LINES.at(-1)!.t)) / 2;
+    return `${l.t.slice(0, -3)} ${l.tid} ${half ? 'bash' : l.comm} ${l.name} ${l.args}`;
+  });
+  const {evidence} = open(text);
+  expect(evidence.join('\n')).not.toContain('is the CPU');
+  expect(events(readText(text).seen).map((s) => s['pid'])).toEqual(plain.map((s) => s['pid']));
+});

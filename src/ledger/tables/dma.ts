@@ -157,6 +157,12 @@ export function liveAt(window: DmaWindow, t: number): {state: 'live' | 'ended' |
   };
 }
 
+/** What a mapping may be for, other than for its owner, where its device was seen to do so (`DmaDevice`). */
+export interface Unless {
+  why: string;
+  device: 'servesOthers' | 'servesUnheld';
+}
+
 /** One page of one window: hangs on the page's row. */
 export interface DmaLink {
   window: DmaWindow;
@@ -166,8 +172,8 @@ export interface DmaLink {
   /** `owner` is proven; else `ownerWhy` says what else it may be */
   ownerCertain: boolean;
   ownerWhy: string;
-  /** what else it may be where the device maps for others too; empty otherwise */
-  unlessShared: string;
+  /** what else it may be where the device does such a thing; undefined otherwise */
+  unless: Unless | undefined;
   /** the entry of the mapping's beginning on this page's folio, and the life that it is of; 0 and undefined where none was written */
   entry: number;
   life: Life | undefined;
@@ -201,6 +207,8 @@ export class DmaDevice {
   translated = false;
   /** it mapped pages that nobody held by pin or get: of the page cache, of drivers */
   servesOthers = false;
+  /** the same for mappings that it may write through: page tables that it follows (HMM), what it reads ahead */
+  servesUnheld = false;
   /** unmaps without a map in the trace */
   private unmatched = 0;
 

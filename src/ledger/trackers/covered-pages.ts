@@ -85,9 +85,12 @@ export class CoveredPages {
         if (row < 0) continue;
         limits.looks++;
         const folio = pages.folioOf(row);
-        const owner = this.owners.of(pfn, folio, window);
+        const owner = this.owners.of(pfn, folio, window, pages.dma[row]);
         const link = linkOf(window, pages.generation[row]!, owner, pages.dma[row]);
-        if (device !== undefined && (owner.owner === 'none' || owner.owner === 'writeback')) device.servesOthers = true;
+        if (device !== undefined && (owner.owner === 'none' || owner.owner === 'writeback')) {
+          device.servesOthers = true;
+          if (window.deviceWrites && owner.owner === 'none') device.servesUnheld = true;
+        }
         pages.dma[row] = link;
         if (link.next !== undefined) this.shorten(link);
         if ((owner.owner === 'pin' || owner.owner === 'get') && window.deviceWrites && !window.iommuOnly)

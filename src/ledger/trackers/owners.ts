@@ -9,7 +9,7 @@
 import {BIAS} from '../../base/reference.js';
 import {Context, DmaDir, EventKind as K, PageFlag} from '../../events/event.js';
 import type {Uses} from './around.js';
-import type {DmaLink, DmaWindow, WindowOwner} from '../tables/dma.js';
+import type {DmaLink, DmaWindow, Unless, WindowOwner} from '../tables/dma.js';
 import type {PageTable} from '../tables/page-table.js';
 import {PageState, UNKNOWN_COUNT} from '../tables/page-table.js';
 import type {ReferenceKind} from '../../base/reference.js';
@@ -21,21 +21,26 @@ export interface Owner {
   certain: boolean;
   /** what else it may be; empty where it is certain */
   why: string;
-  /** what else it may be where the device maps for others than those who pin (DmaDevice.servesOthers); empty otherwise */
-  unlessShared: string;
+  /** what else it may be where the device maps for others than those who pin; undefined otherwise */
+  unless: Unless | undefined;
 }
 
-const sure = (owner: WindowOwner, unlessShared = ''): Owner => ({owner, certain: true, why: '', unlessShared});
-const maybe = (owner: WindowOwner, why: string): Owner => ({owner, certain: false, why, unlessShared: ''});
+const sure = (owner: WindowOwner, unless?: Unless): Owner => ({owner, certain: true, why: '', unless});
+const maybe = (owner: WindowOwner, why: string): Owner => ({owner, certain: false, why, unless: undefined});
 
 const NONE = sure('none');
 const WRITEBACK = sure('writeback');
 const PIN = sure('pin');
 /** TO_DEVICE: sendfile() and fsync() map page cache pages in the context of their caller, under references of their own. */
-const PIN_OR_CACHE = sure(
-  'pin',
-  'the page may be of the page cache, and the mapping for a reference that no event shows (sendfile, fsync by the same task)',
-);
+const PIN_OR_CACHE = sure('pin', {
+  why: 'the page may be of the page cache, and the mapping for a reference that no event shows (sendfile, fsync by the same task)',
+  device: 'servesOthers',
+});
+/** The I/O of the pin is on another device: hardware that follows page tables maps what a task has, and holds nothing of it. */
+const PIN_OR_NOBODY = sure('pin', {
+  why: "another device has the pin's own I/O, and this one maps pages that nobody holds too, as hardware that follows page tables does (HMM)",
+  device: 'servesUnheld',
+});
 const GET = sure('get');
 const FIRST_UNDER_WRITEBACK = maybe('writeback', 'the page was pinned as well: the mapping may be the one of the pin');
 const LATER_UNDER_WRITEBACK = maybe('ambiguous', "the mapping may be the one of the page's own writeback");
@@ -57,8 +62,8 @@ const TIRED = maybe('ambiguous', 'too many references to look through');
 export class Owners {
   constructor(private readonly around: Uses<'capture' | 'pages' | 'evidence'>) {}
 
-  /** Under what a mapping of a page was opened; see the top of this file. */
-  of(pfn: number, folio: number, window: DmaWindow): Owner {
+  /** Under what a mapping of a page was opened; see the top of this file. `before`: the page's other mappings. */
+  of(pfn: number, folio: number, window: DmaWindow, before: DmaLink | undefined): Owner {
     const {around} = this;
     const {pages, capture} = around;
     const {limits} = capture;
@@ -78,7 +83,8 @@ export class Owners {
       if (got) return PIN_OR_GET;
       if (!this.isNamed(window)) return PIN_BY_UNNAMED;
       if (!this.byItsTaker(folio, 'pin', pfn, window)) return PIN_BY_OTHER;
-      return window.dir === DmaDir.toDevice && this.mayBeCached(folio) ? PIN_OR_CACHE : PIN;
+      if (window.dir === DmaDir.toDevice) return this.mayBeCached(folio) ? PIN_OR_CACHE : PIN;
+      return this.servedElsewhere(folio, pfn, window, before) ? PIN_OR_NOBODY : PIN;
     }
     if (got) return this.byItsTaker(folio, 'get', pfn, window) ? GET : GET_BY_OTHER;
     return NONE;
@@ -114,6 +120,17 @@ export class Owners {
       if (r.kind === kind && r.task === task && r.context <= Context.task && covers(this.around.pages, r, pfn))
         return true;
     }
+    return false;
+  }
+
+  /** Whether the pins of a page have their I/O on another device already: it runs, or is over. */
+  private servedElsewhere(folio: number, pfn: number, {device}: DmaWindow, before: DmaLink | undefined): boolean {
+    const {pages} = this.around;
+    const generation = before === undefined ? 0 : pages.generation[pages.find(pfn)];
+    for (let link = before; link; link = link.next)
+      if (link.owner === 'pin' && link.window.device !== device && link.generation === generation) return true;
+    for (let r = pages.references[folio]; r; r = r.next)
+      if (r.kind === 'pin' && r.ioEnded !== undefined && r.device !== device && covers(pages, r, pfn)) return true;
     return false;
   }
 
@@ -156,14 +173,14 @@ function covers(pages: PageTable, r: Reference, pfn: number): boolean {
 
 /** The link of a page to a window, with its owner. */
 export function linkOf(window: DmaWindow, generation: number, o: Owner, next: DmaLink | undefined): DmaLink {
-  const {owner, certain, why, unlessShared} = o;
+  const {owner, certain, why, unless} = o;
   return {
     window,
     generation,
     owner,
     ownerCertain: certain,
     ownerWhy: why,
-    unlessShared,
+    unless,
     entry: 0,
     life: undefined,
     next,
