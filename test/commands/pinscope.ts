@@ -3,7 +3,6 @@
  * that stays, because Node's start and code that V8 has not compiled yet cost more than most of these runs. What needs
  * a process of its own (signals, pipes, a closed output) starts one.
  */
-import {spawnSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import path from 'node:path';
 import {pathToFileURL} from 'node:url';
@@ -20,17 +19,9 @@ export interface Ended {
   stderr: string;
 }
 
-/** Runs a command line; with `input` as standard input in a process of its own. */
-export function pinscope(args: readonly string[], input?: string | Buffer): Ended {
-  if (input === undefined) return (thread ??= new Thread()).run(args);
-  const {status, stdout, stderr} = spawnSync(process.execPath, [path.resolve('bin/run.js'), ...args], {
-    input,
-    encoding: 'utf8',
-    timeout: TIMEOUT_MS,
-    maxBuffer: 1 << 28,
-    env: {...process.env, NO_COLOR: '1'},
-  });
-  return {status, stdout, stderr};
+/** Runs a command line; `input` is standard input. */
+export function pinscope(args: readonly string[], input: string | Uint8Array = ''): Ended {
+  return (thread ??= new Thread()).run(args, Buffer.from(input));
 }
 
 let thread: Thread | undefined;
@@ -57,10 +48,10 @@ class Thread {
     port1.unref();
   }
 
-  run(args: readonly string[]): Ended {
+  run(args: readonly string[], input: Uint8Array): Ended {
     Atomics.store(this.done, 0, 0);
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is for windows
-    this.worker.postMessage(args);
+    this.worker.postMessage({args, input});
     if (Atomics.wait(this.done, 0, 0, TIMEOUT_MS) === 'timed-out') throw new Error(`no end: ${args.join(' ')}`);
     return receiveMessageOnPort(this.port)!.message as Ended;
   }

@@ -1,5 +1,5 @@
-/** The built program in a thread: a command line in, what it printed and its exit status out. */
-import {Writable} from 'node:stream';
+/** The built program in a thread: a command line and its input in, what it printed and its exit status out. */
+import {Readable, Writable} from 'node:stream';
 import {parentPort, workerData} from 'node:worker_threads';
 
 const {main, done, port} = workerData;
@@ -26,7 +26,9 @@ const stdout = keep('stdout');
 const stderr = keep('stderr');
 const program = await import(main);
 
-async function run(args) {
+async function run({args, input}) {
+  const stdin = Readable.from(input.length === 0 ? [] : [Buffer.from(input)]);
+  Object.defineProperty(process, 'stdin', {value: stdin, configurable: true});
   process.argv = [process.argv[0], 'pinscope', ...args];
   process.exitCode = undefined;
   await program.main();
@@ -35,8 +37,8 @@ async function run(args) {
   return {status: process.exitCode ?? 0, stdout: stdout(), stderr: stderr()};
 }
 
-parentPort.on('message', async (args) => {
-  port.postMessage(await run(args));
+parentPort.on('message', async (line) => {
+  port.postMessage(await run(line));
   Atomics.store(done, 0, 1);
   Atomics.notify(done, 0);
 });
