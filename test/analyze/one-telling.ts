@@ -1,7 +1,5 @@
 /** What a finding tells of its page, and what `pinscope history` tells of it, are one telling. */
-import {readdirSync} from 'node:fs';
-import path from 'node:path';
-import {describe, expect, it} from 'vitest';
+import {expect} from 'vitest';
 import {narrowAround} from '../../src/readers/history/narrow.js';
 import {Followed} from '../../src/readers/history/followed.js';
 import {pagesOf} from '../../src/readers/history/report.js';
@@ -9,15 +7,8 @@ import type {Generation, LifeEntry, PageHistory} from '../../src/results/history
 import type {Finding, FindingPage, HistoryEntry, Window} from '../../src/results/report.js';
 import {analyzeFiles} from '../rules/analyze-text.js';
 
-const root = 'sample-traces';
-const samples = readdirSync(root, {recursive: true, encoding: 'utf8'})
-  .filter((name) => /\.(?:txt(?:\.gz)?|dat\.xz|data\.xz)$/.test(name))
-  .sort();
-
-/** Findings of a sample, and the lives of their pages as `pinscope history` would show them. */
-async function told(name: string): Promise<{findings: Finding[]; lives: PageHistory[]}> {
-  const file = path.join(root, name);
-  const {findings} = await analyzeFiles([file]);
+/** The lives of the findings' pages as `pinscope history` would show them. */
+async function livesIn(file: string, findings: Finding[]): Promise<PageHistory[]> {
   const pages = findings.flatMap((finding) => finding.pages);
   const ranges = pages.map(({pfn, order}) => ({first: Number(pfn), last: Number(pfn) + 2 ** order - 1}));
   let lives: PageHistory[] = [];
@@ -25,7 +16,7 @@ async function told(name: string): Promise<{findings: Finding[]; lives: PageHist
     follow: new Followed(ranges),
     read: (ledger) => (lives = pagesOf(ledger, findings, false)),
   });
-  return {findings, lives};
+  return lives;
 }
 
 /** The lives of a page of a finding that the finding is about. */
@@ -77,44 +68,39 @@ function inARow(history: readonly HistoryEntry[], entries: readonly LifeEntry[],
   });
 }
 
-describe('of the sample', () => {
-  it.each(samples)('%s every finding tells what history tells', async (name) => {
-    const {findings, lives} = await told(name);
-    for (const finding of findings) {
-      const where = `${finding.id} ${finding.rule}`;
-      const about = finding.pages.map((page) => livesOf(lives, finding, page));
-      finding.pages.forEach((page, at) => {
-        const windows = about[at]!.flatMap((generation) => generation.windows);
-        for (const window of page.windows ?? (at === 0 ? finding.windows : []))
-          expect(windows, `${where} ${page.pfn}`).toContainEqual(bare(window));
-      });
-      const entries = (about[0] ?? []).flatMap((generation) => generation.entries);
-      const shown = finding.history.filter(({what}) => what !== 'folded');
-      for (const entry of shown) {
-        const other = entries.find((one) => isOf(one, entry));
-        if (
-          entry.kind === 'unknown' &&
-          other?.known_by === 'guess' &&
-          !shown.some(({line}) => line === other.pair?.line)
-        )
-          // a guess by another change of the same task, which is not among those that a finding keeps
-          Object.assign(other, {kind: 'unknown', known_by: null});
-        expect(other && same(other), `${where} line ${entry.line}`).toEqual(same(entry));
-      }
-      inARow(finding.history, entries, where);
-      const around = narrowAround(structuredClone(lives), finding).flatMap(({generations}) =>
-        generations.flatMap((generation) => generation.entries),
-      );
-      for (const entry of shown)
-        expect(
-          around.some((one) => isOf(one, entry)),
-          `${where} --around`,
-        ).toBe(true);
-      const at = finding.at_ns === null ? null : BigInt(finding.at_ns);
-      const {file} = finding;
-      const expected = fileAt(entries, at);
-      if (expected !== undefined || file !== undefined)
-        expect(file && `device ${file.dev}, inode ${file.ino}, page index ${file.index}`, where).toBe(expected);
+/** Expects every finding of a trace to tell what history tells. */
+export async function expectOneTelling(file: string, findings: Finding[]): Promise<void> {
+  const lives = await livesIn(file, findings);
+  for (const finding of findings) {
+    const where = `${finding.id} ${finding.rule}`;
+    const about = finding.pages.map((page) => livesOf(lives, finding, page));
+    finding.pages.forEach((page, at) => {
+      const windows = about[at]!.flatMap((generation) => generation.windows);
+      for (const window of page.windows ?? (at === 0 ? finding.windows : []))
+        expect(windows, `${where} ${page.pfn}`).toContainEqual(bare(window));
+    });
+    const entries = (about[0] ?? []).flatMap((generation) => generation.entries);
+    const shown = finding.history.filter(({what}) => what !== 'folded');
+    for (const entry of shown) {
+      const other = entries.find((one) => isOf(one, entry));
+      if (entry.kind === 'unknown' && other?.known_by === 'guess' && !shown.some(({line}) => line === other.pair?.line))
+        // a guess by another change of the same task, which is not among those that a finding keeps
+        Object.assign(other, {kind: 'unknown', known_by: null});
+      expect(other && same(other), `${where} line ${entry.line}`).toEqual(same(entry));
     }
-  });
-});
+    inARow(finding.history, entries, where);
+    const around = narrowAround(structuredClone(lives), finding).flatMap(({generations}) =>
+      generations.flatMap((generation) => generation.entries),
+    );
+    for (const entry of shown)
+      expect(
+        around.some((one) => isOf(one, entry)),
+        `${where} --around`,
+      ).toBe(true);
+    const at = finding.at_ns === null ? null : BigInt(finding.at_ns);
+    const {file} = finding;
+    const expected = fileAt(entries, at);
+    if (expected !== undefined || file !== undefined)
+      expect(file && `device ${file.dev}, inode ${file.ino}, page index ${file.index}`, where).toBe(expected);
+  }
+}

@@ -1,19 +1,12 @@
 /** How many pins were taken is one number, whoever is asked. */
-import {readdirSync} from 'node:fs';
-import path from 'node:path';
-import {expect, it} from 'vitest';
 import type {Ledger} from '../../src/ledger/ledger.js';
 import {Kind, Mark, What} from '../../src/ledger/tables/entries.js';
 import {LedgerRows, type RowSink} from '../../src/readers/export/ledger.js';
 import {Followed} from '../../src/readers/history/followed.js';
 import {EVERY_PIN, PinCollector} from '../../src/readers/pins/collector.js';
+import type {Report} from '../../src/results/report.js';
 import {analyzeReading} from '../../src/run/analyze.js';
 import {optionsFor} from '../rules/analyze-text.js';
-
-const root = 'sample-traces';
-const samples = readdirSync(root, {recursive: true, encoding: 'utf8'})
-  .filter((name) => /\.(?:txt(?:\.gz)?|dat\.xz|data\.xz)$/.test(name))
-  .sort();
 
 /** Pins taken as the lives of all pages tell them. */
 function inHistories({book}: Ledger): number {
@@ -27,8 +20,9 @@ function inHistories({book}: Ledger): number {
   return pins;
 }
 
-it.each(samples)('%s: analyze, pins, history and the refs of an export count the same pins', async (name) => {
-  let pins!: PinCollector;
+/** The report on a trace, and how many pins it, `pins`, the refs of an export, and `history` of all pages count. */
+export async function countedByAll(file: string): Promise<{report: Report; pins: Record<string, number>}> {
+  let collector!: PinCollector;
   let refs = 0;
   const sink: RowSink = {
     wants: () => true,
@@ -38,16 +32,13 @@ it.each(samples)('%s: analyze, pins, history and the refs of an export count the
       if (kind === 'pin' && taken !== null && Number.isFinite(taken.t)) refs += n;
     },
   };
-  const {report, reading} = await analyzeReading(
-    {...optionsFor([path.join(root, name)]), follow: new Followed([{first: 0, last: 2 ** 40}])},
-    (ledger) => [(pins = new PinCollector(ledger, EVERY_PIN)), new LedgerRows(ledger, sink)],
-  );
-  const counts = {
-    analyze: report.summary.pins,
-    pins: pins.result().totals.pins,
-    history: inHistories(reading.ledger),
-    refs,
-  };
-  const {analyze} = counts;
-  expect(counts).toEqual({analyze, pins: analyze, history: analyze, refs: analyze});
-});
+  const options = optionsFor([file]);
+  const {report} = await analyzeReading(options, (ledger) => [
+    (collector = new PinCollector(ledger, EVERY_PIN)),
+    new LedgerRows(ledger, sink),
+  ]);
+  const {pins} = collector.result().totals;
+  const follow = new Followed([{first: 0, last: 2 ** 40}]);
+  const {reading} = await analyzeReading({...options, follow}, () => []);
+  return {report, pins: {analyze: report.summary.pins, pins, refs, history: inHistories(reading.ledger)}};
+}
