@@ -1,12 +1,12 @@
-import {spawnSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
 import {beforeAll, describe, expect, inject, it} from 'vitest';
 import type {Report} from '../src/results/report.js';
+import {pinscope} from './commands/pinscope.js';
 
 const trace = 'docs/examples/writeback-6.12.txt.gz';
 
-function pinscope(words: string[], input = ''): string {
-  const run = spawnSync(process.execPath, ['bin/run.js', ...words], {input, encoding: 'utf8', maxBuffer: 1 << 27});
+function printed(words: string[], input = ''): string {
+  const run = pinscope(words, input);
   expect(run.status, run.stderr).toBe(1);
   return run.stdout;
 }
@@ -17,8 +17,8 @@ describe('a mail report', () => {
 
   beforeAll(() => {
     expect(inject('buildFailure')).toBe('');
-    mail = pinscope(['analyze', trace, '--to', 'mail']);
-    report = JSON.parse(pinscope(['analyze', trace, '--json'])) as Report;
+    mail = printed(['analyze', trace, '--to', 'mail']);
+    report = JSON.parse(printed(['analyze', trace, '--json'])) as Report;
   });
 
   it('is ASCII, at most 75 columns except the quoted lines, which are lines of the trace', () => {
@@ -35,7 +35,7 @@ describe('a mail report', () => {
     ['in a reply', (text: string) => text.replace(/^/gm, '> ')],
     ['in a reply to a reply', (text: string) => text.replace(/^/gm, '> > ')],
   ])('holds what proves it: read back %s, the same deeds are found', (_, quote) => {
-    const again = JSON.parse(pinscope(['analyze', '--from', 'mail', '--json', '-'], quote(mail))) as Report;
+    const again = JSON.parse(printed(['analyze', '--from', 'mail', '--json', '-'], quote(mail))) as Report;
     const decided = report.findings.filter((finding) => finding.key === report.causes[0]?.worst.key);
     expect(decided).toHaveLength(1);
     for (const finding of decided) {

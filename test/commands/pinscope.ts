@@ -64,10 +64,14 @@ export function json<T>(...args: string[]): T {
   return JSON.parse(stdout) as T;
 }
 
+const ajv = new Ajv({allErrors: true, strictTypes: false});
+
 /** What the published schema has against a value; empty when it is as promised. */
 export function against(schema: string, value: unknown): string {
-  const ajv = new Ajv({allErrors: true, strictTypes: false});
-  ajv.validate(JSON.parse(readFileSync(path.join('schema', schema), 'utf8')) as AnySchemaObject, value);
+  const file = path.resolve('schema', schema);
+  const known = ajv.getSchema(file);
+  if (known === undefined) ajv.addSchema(JSON.parse(readFileSync(file, 'utf8')) as AnySchemaObject, file);
+  ajv.validate(file, value);
   return ajv.errors === null || ajv.errors === undefined ? '' : ajv.errorsText(ajv.errors);
 }
 

@@ -95,9 +95,9 @@ describe.each(whole)('%s', (_name, packed, open, checked) => {
   });
 
   it('never gives more than was there, nor hangs, when bytes are damaged', async () => {
-    for (let i = 0; i < 40; i++) {
+    for (let i = 0; i < 24; i++) {
       const bad = Buffer.from(packed);
-      const at = 8 + Math.floor(((bad.length - 8) * i) / 40);
+      const at = 8 + Math.floor(((bad.length - 8) * i) / 24);
       bad[at] = (bad[at] ?? 0) ^ (1 << (i % 8));
       const {bytes, cut} = await unpack(open(new Pieces(bad, 65536)));
       // a bit that nothing hangs on (the time in a gzip header) may change without harm

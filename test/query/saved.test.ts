@@ -1,8 +1,11 @@
 /** Every question that comes with `pinscope query` gives what report, pins and history say of the same trace. */
-import {beforeAll, describe, expect, test} from 'vitest';
+import {mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import type {HistoryReport} from '../../src/results/history.js';
 import type {PinsReport} from '../../src/results/pins.js';
-import type {Finding} from '../../src/results/report.js';
+import type {Finding, Report} from '../../src/results/report.js';
 import {SAVED} from '../../src/query/saved.js';
 import {json} from '../commands/pinscope.js';
 import {ledgerOf, sample, temporaryFolder} from '../export/ledger.js';
@@ -27,10 +30,18 @@ describe.skipIf(duck === undefined)('pinscope query --saved', () => {
     tried.add(name);
     test(name, check);
   };
+  /** The ledger of a sample is written once; each question has a database of its own over it. */
+  const ledgers = new Map<string, {folder: string; report: Report}>();
+  const folders = mkdtempSync(path.join(tmpdir(), 'pinscope-saved-'));
+  afterAll(() => rmSync(folders, {recursive: true}));
   const asked = async (trace: string) => {
-    const folder = temporaryFolder();
-    const {report} = await ledgerOf(trace, folder);
-    return {report, database: await over(folder)};
+    let ledger = ledgers.get(trace);
+    if (ledger === undefined) {
+      const folder = path.join(folders, path.basename(trace));
+      ledger = {folder, report: (await ledgerOf(trace, folder)).report};
+      ledgers.set(trace, ledger);
+    }
+    return {report: ledger.report, database: await over(ledger.folder)};
   };
   let pins!: PinsReport;
   beforeAll(() => {

@@ -1,22 +1,21 @@
-import {spawn, spawnSync} from 'node:child_process';
+import {spawn} from 'node:child_process';
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {afterAll, describe, expect, test} from 'vitest';
+import {type Ended, pinscope} from '../commands/pinscope.js';
 import {runScript} from '../../src/record/run.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), 'pinscope-test.'));
 afterAll(() => rmSync(dir, {recursive: true, force: true}));
 
-function pinscope(...args: string[]) {
-  return spawnSync(process.execPath, ['bin/run.js', 'record', ...args], {cwd: root, encoding: 'utf8'});
-}
+const record = (...args: string[]): Ended => pinscope(['record', ...args]);
 
 describe('pinscope record', () => {
   test('prints a script for sh and nothing else', () => {
-    const {status, stdout, stderr} = pinscope(
+    const {status, stdout, stderr} = record(
       '--print',
       '--with',
       'trace-cmd',
@@ -32,7 +31,7 @@ describe('pinscope record', () => {
   });
 
   test('prints the bare program for bpftrace and a named kernel', () => {
-    const {status, stdout} = pinscope('--print', '--with', 'bpftrace', '--kernel', '6.1');
+    const {status, stdout} = record('--print', '--with', 'bpftrace', '--kernel', '6.1');
     expect(status).toBe(0);
     expect(stdout).toMatch(/^\/\/ Recording program of pinscope/);
     expect(stdout).toContain('BEGIN { @vm');
@@ -44,7 +43,7 @@ describe('pinscope record', () => {
     [['--print', '-o', 'x'], /standard output/],
     [['--print', '--rules', 'nonsense'], /nonsense/],
   ])('%j is a usage error', (args, message) => {
-    const {status, stderr} = pinscope(...args);
+    const {status, stderr} = record(...args);
     expect(status).toBe(2);
     expect(stderr).toMatch(message);
     expect(stderr.trim().split('\n')).toHaveLength(1);
@@ -64,7 +63,8 @@ describe('running a script', () => {
     const said = join(dir, 'said');
     writeFileSync(
       file,
-      `import {runScript} from ${JSON.stringify(join(root, 'src/record/run.ts'))};
+      `import {type Ended, pinscope} from '../commands/pinscope.js';
+import {runScript} from ${JSON.stringify(join(root, 'src/record/run.ts'))};
       await runScript(\`trap 'echo ended >"$2"; exit 0' TERM; echo $$ >"$2"; while :; do sleep 0.1; done\`, ${JSON.stringify(said)}, []);`,
     );
     const runner = spawn(process.execPath, ['--import', 'tsx', file], {cwd: root, stdio: 'ignore'});

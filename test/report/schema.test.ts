@@ -1,5 +1,5 @@
 import {readFileSync} from 'node:fs';
-import {Ajv, type AnySchemaObject} from 'ajv';
+import {Ajv, type AnySchemaObject, type ValidateFunction} from 'ajv';
 import {describe, expect, it} from 'vitest';
 import {HISTORY_RENDERERS} from '../../src/report/history/index.js';
 import {PINS_RENDERERS} from '../../src/report/pins/index.js';
@@ -24,6 +24,20 @@ function closed<T>(value: T): T {
   return copy as T;
 }
 
+/** The check of a schema as `how` makes it: compiled once, which takes longer than most checks. */
+const compiled = new Map<string, ValidateFunction>();
+function validator(name: string, how: typeof closed): ValidateFunction {
+  const key = `${how.name} ${name}`;
+  const known = compiled.get(key);
+  if (known !== undefined) return known;
+  const ajv = new Ajv({allErrors: true, strict: true, strictTypes: false, allowUnionTypes: true});
+  const validate = ajv.compile(how(schema(name)));
+  compiled.set(key, validate);
+  return validate;
+}
+
+const published = <T>(value: T): T => value;
+
 const options = {plain: {color: false, width: 80}};
 const reports: [string, () => Report][] = [
   ['one finding', () => samples.withFindings(samples.emptyReport(), [samples.earlyUnpinWithStacks()])],
@@ -37,16 +51,15 @@ const reports: [string, () => Report][] = [
 
 describe.each(reports)('%s', (_, report) => {
   it.each([
-    ['published', <T>(value: T): T => value],
+    ['published', published],
     ['closed', closed],
   ])('validates against the %s schema', (_name, how) => {
-    const ajv = new Ajv({allErrors: true, strict: true, strictTypes: false, allowUnionTypes: true});
-    const validate = ajv.compile(how(schema('pinscope.report.2.json')));
+    const validate = validator('pinscope.report.2.json', how);
     const text = [...REPORT_RENDERERS.json(report(), options.plain)].join('');
     validate(JSON.parse(text));
     expect(validate.errors ?? []).toEqual([]);
 
-    const validateLine = ajv.compile(how(schema('pinscope.report.lines.2.json')));
+    const validateLine = validator('pinscope.report.lines.2.json', how);
     for (const line of [...REPORT_RENDERERS.ndjson(report(), options.plain)].join('').trimEnd().split('\n')) {
       validateLine(JSON.parse(line));
       expect(validateLine.errors ?? [], line).toEqual([]);
@@ -58,9 +71,8 @@ it.each([
   ['history', 'pinscope.history.2.json', () => [...HISTORY_RENDERERS.json(historyReport(), options.plain)].join('')],
   ['pins', 'pinscope.pins.1.json', () => [...PINS_RENDERERS.json(pinsReport(), options.plain)].join('')],
 ])('the result of %s validates', (_, name, text) => {
-  const ajv = new Ajv({allErrors: true, strict: true, strictTypes: false, allowUnionTypes: true});
-  for (const how of [closed(schema(name)), {...schema(name), $id: 'as published'}]) {
-    const validate = ajv.compile(how);
+  for (const how of [closed, published]) {
+    const validate = validator(name, how);
     validate(JSON.parse(text()));
     expect(validate.errors ?? []).toEqual([]);
   }
