@@ -9,7 +9,7 @@ import {probeOfEventName, probeOfSymbol, type ProbeSpec} from '../events/probe-t
 import {EventTable, type EventEntry} from '../events/table.js';
 import {FIRST_UNRECOGNISED, ReaderCounters, type OpenOptions} from '../form.js';
 import {probeDecoder, probedField, type RecordDecoder, tracepointDecoder} from './decoder.js';
-import {type EventFormat, Lie} from './format.js';
+import {type EventFormat, type Field, Lie} from './format.js';
 import {RECORDED} from './kinds.js';
 import type {Metadata} from './metadata.js';
 import {type FlagLayout, flagLayout} from '../events/page-flag-layout.js';
@@ -23,7 +23,8 @@ const NMI = 0x40;
 
 /** Most bytes of a frame's text. */
 const FRAME_MAX = 600;
-const FRAMES_KEPT = 200_000;
+/** Texts of frames kept, each in the place that its address gives it: a power of two. */
+const FRAMES_KEPT = 1 << 14;
 /** Most frames of one stack: the kernel records at most some thousand. */
 const STACK_MAX = 1024;
 const ALL_ONES = 0xffffffff;
@@ -36,10 +37,20 @@ export interface Recorded {
   decoder: RecordDecoder | undefined;
   /** for probes: the decoder is made with the first record, whose address tells the function */
   pending: boolean;
-  /** `kernel_stack`, `user_stack` of ftrace itself */
-  readonly stack: 'kernel' | 'user' | undefined;
+  /** of `kernel_stack` and `user_stack` of ftrace itself: where what is read of them lies */
+  readonly stack: RecordedStack | undefined;
   readonly flagsAt: number;
   readonly pidAt: number;
+}
+
+interface RecordedStack {
+  readonly of: 'kernel' | 'user';
+  /** where its frames begin, and bytes of one */
+  readonly at: number;
+  readonly width: number;
+  /** their number, whatever `caller[8]` says */
+  readonly count: Field | undefined;
+  readonly tgid: Field | undefined;
 }
 
 export class RecordEvents {
@@ -48,8 +59,9 @@ export class RecordEvents {
   private readonly table = new EventTable();
   private readonly ctx = new DecodeContext();
   private readonly byId: (Recorded | null | undefined)[] = [];
-  private readonly frames = new Map<number, Map<number, Uint8Array>>();
-  private framesKept = 0;
+  private readonly frames: (Uint8Array | undefined)[] = Array.from({length: FRAMES_KEPT}, () => undefined);
+  /** the addresses that they are of, high word and low */
+  private readonly framesOf64 = new Uint32Array(2 * FRAMES_KEPT);
   private symbols: Kallsyms | null | undefined;
   private layout: FlagLayout | undefined;
   private layoutKnown = false;
@@ -90,7 +102,12 @@ export class RecordEvents {
       entry: this.table.named(title),
       decoder: known === undefined ? undefined : tracepointDecoder(known, format, this.flagLayout(format)),
       pending: known === undefined && probedField(format) !== undefined,
-      stack: title === 'ftrace:kernel_stack' ? 'kernel' : title === 'ftrace:user_stack' ? 'user' : undefined,
+      stack:
+        title === 'ftrace:kernel_stack'
+          ? stackOf('kernel', format)
+          : title === 'ftrace:user_stack'
+            ? stackOf('user', format)
+            : undefined,
       flagsAt: common('common_flags', 2),
       pidAt: common('common_pid', 4),
     };
@@ -211,35 +228,31 @@ export class RecordEvents {
     this.sink.stackEnd();
   }
 
-  /** Says one frame of a stack that is open: `symbol+0x12 [module]`, or the bare address. */
+  /** One frame of a stack: `symbol+0x12 [module]`, or the bare address. */
   frame(high: number, low: number): Uint8Array {
-    let lows = this.frames.get(high);
-    if (!lows) this.frames.set(high, (lows = new Map()));
-    let text = lows.get(low);
-    if (text) return text;
+    const {frames, framesOf64} = this;
+    const place = (low ^ (low >>> 14) ^ high) & (FRAMES_KEPT - 1);
+    const known = frames[place];
+    if (known !== undefined && framesOf64[2 * place] === high && framesOf64[2 * place + 1] === low) return known;
     const address = (BigInt(high) << 32n) | BigInt(low);
     const name = this.kallsyms()?.name(address) ?? `0x${address.toString(16)}`;
-    text = Buffer.from(name.slice(0, FRAME_MAX), 'latin1');
-    if (this.framesKept++ < FRAMES_KEPT) lows.set(low, text);
+    const text = Buffer.from(name.slice(0, FRAME_MAX), 'latin1');
+    frames[place] = text;
+    framesOf64[2 * place] = high;
+    framesOf64[2 * place + 1] = low;
     return text;
   }
 
-  /** Where the frames of a kernel_stack or user_stack record begin and end. `size` is their number, whatever `caller[8]` says. */
-  framesOf(
-    {format, stack}: Recorded,
-    piece: Piece,
-    base: number,
-    end: number,
-  ): {at: number; end: number; width: number} {
-    const caller = format.field('caller');
-    const width = caller?.element === 4 ? 4 : 8;
-    if (!caller) return {at: end, end, width};
-    const at = base + caller.offset;
-    const size = format.field('size');
-    const stop = stack === 'user' && caller.size > 0 ? Math.min(end, at + caller.size) : end;
-    if (!size || base + size.offset + size.size > end) return {at, end: stop, width};
-    const count = numberAt(piece.view, base + size.offset, size.lie, piece.little);
-    return {at, end: Math.min(stop, at + Math.max(0, count) * width), width};
+  /** Hands over the frames of a kernel_stack record, if anybody wants them. */
+  stackRecord({stack}: Recorded, piece: Piece, base: number, end: number, cpu: number, pid: number): void {
+    const {at, width, count} = stack!;
+    let stop = end;
+    if (count !== undefined && base + count.offset + count.size <= end)
+      stop = Math.min(
+        end,
+        base + at + Math.max(0, numberAt(piece.view, base + count.offset, count.lie, piece.little)) * width,
+      );
+    this.stack(piece, base + at, stop, width, cpu, pid);
   }
 
   /** Facts that both containers tell of the kernel's events. */
@@ -252,4 +265,16 @@ export class RecordEvents {
     if (this.meta.version !== '' && this.meta.pageSize > 0)
       this.sink.fact(input, 'page_size', String(this.meta.pageSize));
   }
+}
+
+/** The format of a stack: `caller` are its frames, `size` is how many. Without `caller` there are none to be read. */
+function stackOf(of: 'kernel' | 'user', format: EventFormat): RecordedStack {
+  const caller = format.field('caller');
+  return {
+    of,
+    at: caller?.offset ?? Infinity,
+    width: caller?.element === 4 ? 4 : 8,
+    count: format.field('size'),
+    tgid: format.field('tgid'),
+  };
 }

@@ -193,16 +193,28 @@ export class TraceDatReader implements RecordReader {
     ev.offset = stream.place;
     ev.cpu = cpu;
     ev.pid = pid;
-    ev.tgid = this.tgids.get(pid) ?? -1;
+    if (pid !== this.lastPid) this.look(pid);
+    ev.tgid = this.lastTgid;
     if (!events.decode(recorded, piece, at, end) || this.elsewhere(id, stream)) {
       this.given[cpu] = undefined;
       return;
     }
-    piece.name(pid, this.file.meta.comms.get(pid));
+    piece.name(pid, this.lastName);
     ev.commStart = piece.nameStart;
     ev.commEnd = piece.nameEnd;
     this.given[cpu] = stream;
     sink.event(ev);
+  }
+
+  // the task of the event before, which is most often that of the next
+  private lastPid = -1;
+  private lastTgid = -1;
+  private lastName: Uint8Array | undefined;
+
+  private look(pid: number): void {
+    this.lastPid = pid;
+    this.lastTgid = this.tgids.get(pid) ?? -1;
+    this.lastName = this.file.meta.comms.get(pid);
   }
 
   /** The event is taken from another buffer. */
@@ -216,17 +228,18 @@ export class TraceDatReader implements RecordReader {
     const {piece, at, end, cpu} = stream;
     events.counters.events++;
     recorded.entry.count++;
-    const frames = events.framesOf(recorded, piece, at, end);
     const pid = events.pidOf(recorded, piece, at);
-    if (recorded.stack === 'user') {
-      const tgid = recorded.format.field('tgid');
-      if (tgid && at + tgid.offset + 4 <= end && this.tgids.size < 100_000)
+    const {of, tgid} = recorded.stack!;
+    if (of === 'user') {
+      if (tgid && at + tgid.offset + 4 <= end && this.tgids.size < 100_000) {
         this.tgids.set(pid, piece.view.getUint32(at + tgid.offset, piece.little));
+        this.lastPid = -1;
+      }
       return;
     }
     if (this.given[cpu] !== stream) return;
     this.given[cpu] = undefined;
-    events.stack(piece, frames.at, frames.end, frames.width, cpu, pid);
+    events.stackRecord(recorded, piece, at, end, cpu, pid);
   }
 
   end(): void {
