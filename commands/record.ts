@@ -1,5 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import {BaseCommand} from '../src/cli/base.js';
+import {helpFlag} from '../src/cli/flags.js';
 
 export default class Record extends BaseCommand {
   static override summary = 'Record a trace on this machine and analyze it, or write a script that records elsewhere';
@@ -8,7 +9,8 @@ export default class Record extends BaseCommand {
     'the running kernel offers, says which rules that is enough for, keeps to an own trace instance, and puts everything back, also on ' +
     'Ctrl-C or when it is killed. It needs root.\n\n' +
     'With --print the script goes to standard output: POSIX sh that needs neither Node nor pinscope on the machine it runs on. ' +
-    'With --with bpftrace and --kernel it is the bpftrace program alone.\n\n' +
+    'It takes --rules, --stacks, --pid and --duration too, ' +
+    'tells with --dry-run what could be recorded there, and lists all of its options with --help. With --with bpftrace and --kernel it is the bpftrace program alone.\n\n' +
     'Without --print it is run here, and the trace is analyzed afterwards; the exit status is that of the analysis.';
   static override examples = [
     {
@@ -43,20 +45,23 @@ export default class Record extends BaseCommand {
     }),
     output: Flags.string({char: 'o', summary: 'the trace; must not exist yet', helpValue: 'FILE'}),
     rules: Flags.string({
+      char: 'r',
       summary: 'record only what these rules need',
       helpValue: 'ID[,ID...]',
       multiple: true,
       multipleNonGreedy: true,
     }),
     kernel: Flags.string({summary: 'leave out what this kernel cannot have', helpValue: 'X.Y'}),
-    stacks: Flags.boolean({summary: 'kernel stacks with pins, unpins, DMA and writeback (costs most)'}),
+    stacks: Flags.boolean({char: 's', summary: 'kernel stacks with pins, unpins, DMA and writeback (costs most)'}),
     pid: Flags.string({
+      char: 'p',
       summary: 'only what these processes do themselves: loses what interrupts and workers do for them',
       helpValue: 'PID[,PID...]',
       multiple: true,
       multipleNonGreedy: true,
     }),
-    duration: Flags.string({summary: 'stop after this long', helpValue: 'DURATION'}),
+    duration: Flags.string({char: 'd', summary: 'stop after this long', helpValue: 'DURATION'}),
+    help: helpFlag,
   };
 
   async run(): Promise<void> {

@@ -127,6 +127,9 @@ export const inputFlags = {
   strict: Flags.boolean({summary: 'lossy or partly unread input is an error (status 3)', helpGroup: 'INPUT'}),
 };
 
+/** Named for those who read the list: oclif looks for it, wherever it stands, before a command is run. */
+export const helpFlag = Flags.boolean({char: 'h', summary: 'show this'});
+
 /** `forms`: those that the command has. */
 export const formFlags = (forms: readonly AnyForm[]) => ({
   to: Flags.string({summary: `output form: ${forms.join(', ')}`, helpValue: 'FORM', helpGroup: 'OUTPUT'}),
@@ -138,6 +141,7 @@ export const formFlags = (forms: readonly AnyForm[]) => ({
     helpGroup: 'OUTPUT',
   }),
   color: Flags.string({summary: 'auto, always or never', helpValue: 'WHEN', helpGroup: 'OUTPUT', default: 'auto'}),
+  help: helpFlag,
 });
 
 export const outputFlags = (forms: readonly AnyForm[]) => ({

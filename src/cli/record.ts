@@ -39,10 +39,13 @@ export function recordOptions(flags: RecordFlags, version: string): RecordOption
     pids: pids.map((pid) => values.parseInteger('pid', pid, 1, 2 ** 22)),
     version,
     ...(kernel === undefined ? {} : {kernel: {major: kernel.major, minor: kernel.minor}}),
-    ...(flags.duration === undefined
-      ? {}
-      : {seconds: Math.max(1, Math.ceil(values.parseDuration('duration', flags.duration) / 1e9))}),
+    ...(flags.duration === undefined ? {} : {seconds: Math.max(1, Math.ceil(duration_ns(flags.duration) / 1e9))}),
   };
+}
+
+/** A bare number is of seconds, as for the script. */
+function duration_ns(text: string): number {
+  return values.parseDuration('duration', /^[0-9]+$/.test(text) ? `${text}s` : text);
 }
 
 export async function runRecord(flags: RecordFlags, command: string[], version: string): Promise<ExitCode> {

@@ -52,7 +52,7 @@ const BACKEND = String.raw`
 
 tool=bpftrace
 need_tool bpftrace
-# candidate lines: FUNCTION-OR-EVENT, one that must not be there (or -), kind and name of the printed line, and the clause
+# candidate lines: FUNCTION-OR-EVENT, one that must not be there (or -), group, kind and name of the printed line, and the clause
 compose() {
   candidates >"$work/candidates"
   # one pass over a long file
@@ -69,15 +69,24 @@ compose() {
     for one in "$@"; do ! there "$one" || return 0; done
     return 1
   }
+  # every clause asks for a stack, and for no process
+  ours() {
+    if [ -n "$stacks" ]; then cat; else sed 's/\\n%s"/\\n"/; s/, kstack(perf, [0-9]*)//'; fi |
+      if [ -z "$pids" ]; then cat; else
+        only="(pid == $(printf '%s' "$pids" | sed 's/ / || pid == /g'))"
+        sed "s#^\([^ ]*\) {#\1 /$only/ {#; s#^\([^ ]*\) /\(comm [^/]*\)/ {#\1 /\2 \&\& $only/ {#"
+      fi
+  }
   program_head | sed "s/VMEMMAP_BASE/$vmemmap/"
-  while read -r name without kind event clause; do
+  while read -r name without need kind event clause; do
+    wanted "$need" || continue
     # shellcheck disable=SC2046 # words
     if [ "$without" != - ] && any_there $(printf '%s' "$without" | tr , ' '); then continue; fi
     if ! there "$name"; then
       [ "$kind" = t ] || fact unprobed "$kind:$event $name"
       continue
     fi
-    printf '%s\n' "$clause" | sed "s/PAGE_SIZE/$page_size/g"
+    printf '%s\n' "$clause" | sed "s/PAGE_SIZE/$page_size/g" | ours
     printf '%s\n' "${'$'}{name#*/}" >>"$work/got"
     if [ "$kind" = t ]; then fact event "$name"; else fact probe "$kind:bpftrace/$event $name"; fi
   done <"$work/candidates"
@@ -92,7 +101,7 @@ case $tool_version in *v0.22.* | *v0.23.*) misread=1 ;; esac
 [ -n "$vmemmap" ] || fail 'it cannot be told where struct pages start, so the bpftrace program could not compute page frame numbers: use the script for tracefs'
 compose >"$work/program.bt"
 got=$(tr '\n' ' ' <"$work/got")
-judge || fail 'nothing can be judged with what this kernel offers'
+decide
 
 # A program that is met while another one runs on its CPU, as in an interrupt, is skipped without a word
 # (trace_call_bpf() in kernel/trace/bpf_trace.c). Kernels since 6.7 count that; it goes with the process.
@@ -132,12 +141,16 @@ finish
 
 /** The script that looks at the machine first. */
 export function bpftraceScript(options: RecordOptions, choice: Choice): string {
-  const lines = clauses(options)
+  // stacks and processes are the script's own options
+  const asked = {...options, stacks: true, pids: []};
+  const lines = clauses(asked)
     .filter((clause) => choice.groups.includes(clause.group))
     .map((clause) =>
-      [target(clause), clause.unless ?? '-', kindOf(clause), clause.name, clauseText(clause, options)].join(' '),
+      [target(clause), clause.unless ?? '-', clause.group, kindOf(clause), clause.name, clauseText(clause, asked)].join(
+        ' ',
+      ),
     );
-  const candidates = `# function or event, one that must not be there (or -), kind, name, clause
+  const candidates = `# function or event, one that must not be there (or -), group, kind, name, clause
 candidates() {
   cat <<'TABLE'
 ${lines.join('\n')}

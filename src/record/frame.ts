@@ -70,22 +70,36 @@ TABLE
 `;
 }
 
-/** \`judge\` says which rules the recording can serve. */
+/** `judge` says which rules the recording can serve; `wanted` which groups those that were chosen ask for. */
 export function judgement(options: RecordOptions, choice: Choice): string {
   const groups = GROUPS.filter((group) => choice.groups.includes(group));
   const lines = options.rules.map((rule) => {
-    const needs = RULE_NEEDS[rule]?.needs ?? [];
-    return `  rule ${rule} ${quote(needs.join(' '))}`;
+    const {needs = [], helps = []} = RULE_NEEDS[rule] ?? {};
+    return `  "$1" ${rule} ${quote(needs.join(' '))} ${quote(helps.join(' '))}`;
   });
-  return `# Which groups are there, and which rules that is enough for.
+  return `# each_rule FUNCTION: calls it with every rule this script can record for, the groups that it needs, and those that help
+each_rule() {
+${lines.join('\n')}
+}
+
+# Which groups are there, and which rules that is enough for.
 judge() {
   groups=
-${groups.map((group) => `  if got_any ${EVIDENCE[group].join(' ')}; then groups="$groups ${group}"; else lacks ${quote(MISSING[group])}; fi`).join('\n')}
+${groups.map((group) => `  look ${group} ${quote(MISSING[group])} ${EVIDENCE[group].join(' ')}`).join('\n')}
   can=
-${lines.join('\n')}
+  each_rule rule
   say "can judge:\${can:- nothing}"
   [ -z "$cannot" ] || say "cannot:$cannot"
   [ -n "$can" ]
+}
+
+# look GROUP WHAT-TO-SAY-OF-ITS-LACK EVENTS
+look() {
+  wanted "$1" || return 0
+  looked=$1
+  lack=$2
+  shift 2
+  if got_any "$@"; then groups="$groups $looked"; else lacks "$lack"; fi
 }
 
 got_any() {
@@ -101,13 +115,15 @@ lacks() {
 }
 
 # rule ID GROUPS
+# shellcheck disable=SC2317 # called by each_rule
 rule() {
-  for group in $2; do
+  chosen "$1" || return 0
+  for need in $2; do
     case " $groups " in
-      *" $group "*) ;;
+      *" $need "*) ;;
       *)
-        cannot="$cannot $1 ($group)"
-        fact rule "$1 no $group"
+        cannot="$cannot $1 ($need)"
+        fact rule "$1 no $need"
         return
         ;;
     esac
@@ -115,6 +131,31 @@ rule() {
   can="$can $1"
   if [ -n "$pids" ]; then fact rule "$1 partial pid-filter"; else fact rule "$1 yes"; fi
 }
+
+# ---- which rules, and so which events
+
+# chosen RULE: with -r those that are named, else all
+# shellcheck disable=SC2317 # called by each_rule
+chosen() { case ",\${rules:-$1}," in *",$1,"*) ;; *) return 1 ;; esac; }
+
+wanted_groups=
+known_rules=
+# shellcheck disable=SC2317 # called by each_rule
+want() {
+  known_rules="$known_rules $1"
+  ! chosen "$1" || wanted_groups="$wanted_groups $2 $3"
+}
+wanted() { case " $wanted_groups " in *" $1 "*) ;; *) return 1 ;; esac; }
+
+each_rule want
+set -f
+for rule in $(printf '%s' "$rules" | tr , ' '); do
+  case " $known_rules " in
+    *" $rule "*) ;;
+    *) die "-r $rule: not a rule that this script records for; these are:$known_rules" ;;
+  esac
+done
+set +f
 `;
 }
 
@@ -136,13 +177,19 @@ export function head(options: RecordOptions, frame: Frame): string {
 # Records page references, DMA and writeback of this machine for pinscope (version ${options.version}), with ${frame.tool}.
 # Needs root, and no Node. Everything it changes it puts back, also on Ctrl-C, a failure, or when it is killed.
 #
-#   sh THIS-SCRIPT [-o FILE] [-d SECONDS] [-m MEBIBYTES] [-b KIB] [-- COMMAND...]
+#   sh THIS-SCRIPT [OPTIONS] [-- COMMAND...]
 #
-#   -o  the trace (default pinscope-trace.${frame.extension}); an existing file is not touched
-#   -d  stop after so many seconds; without it: when the command ends, or at Ctrl-C
-#   -m  stop before the trace is larger than this (default ${frame.limit})
-#   -b  trace buffer for each CPU (default: 16384, less where memory is short)
-#   -c  only remove what earlier recordings of this script left behind, if they were killed beyond repair
+#   -o, --output FILE      the trace (default pinscope-trace.${frame.extension}); an existing file is not touched
+#   -d, --duration TIME    stop after so long: 30 or 30s, 500ms, 5min; without it: when the command ends, or at Ctrl-C
+#   -r, --rules ID[,ID]    record only what these rules need
+#   -s, --stacks           a kernel stack with pins, unpins, DMA and writeback: says who, costs most
+#   -p, --pid PID[,PID]    only what these processes do themselves: loses what interrupts and workers do for them
+#   -n, --dry-run          say what could be recorded here and for which rules, and record nothing
+#   -z, --gzip             compress the trace when it is complete
+#   -m, --limit MEBIBYTES  stop before the trace is larger than this (default ${frame.limit})
+#   -b, --buffer KIB       trace buffer for each CPU (default: 16384, less where memory is short)
+#   -c, --clean            only remove what earlier recordings of this script left behind, if they were killed beyond repair
+#   -h, --help             this
 #
 # The trace holds addresses of the kernel, names and numbers of processes, and inode numbers; no data.
 
@@ -154,8 +201,12 @@ seconds=${options.seconds ?? ''}
 limit=${frame.limit}
 recording=${frame.isRecording === true ? '1' : ''}
 buffer=
+rules=
 pids=${quote(pids)}
-${frame.tool === 'bpftrace' ? '' : `stacks=${options.stacks ? '1' : ''}\n`}clean_only=
+stacks=${options.stacks ? '1' : ''}
+dry_run=
+gzip=
+clean_only=
 
 say() { printf 'pinscope-record: %s\\n' "$*" >&2; }
 die() {
@@ -166,19 +217,50 @@ fact() { printf '# pinscope-record: %s=%s\\n' "$1" "$2" >>"$facts"; }
 is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; }
 number() { is_number "$2" || die "$1 needs a whole number"; }
 
+# duration OPTION TIME: sets \`seconds\`, rounded up
+duration() {
+  seconds=$(printf '%s\\n' "$2" | awk '
+    !/^[0-9]+(\\.[0-9]+)?(ms|s|m|min|h)?$/ {exit}
+    {n = $0 + 0}
+    /ms$/ {n /= 1000}
+    /[0-9](m|min)$/ {n *= 60}
+    /h$/ {n *= 3600}
+    n > 0 && n < 2000000000 {print int(n) + (n > int(n))}')
+  [ -n "$seconds" ] || die "$1 needs a time, such as 30, 500ms or 5min"
+}
+
+# numbers OPTION LIST: sets \`pids\`
+numbers() {
+  pids=$(printf '%s' "$2" | tr , ' ')
+  case $pids in '' | *[!0-9\\ ]*) die "$1 needs numbers of processes, with commas between them" ;; esac
+}
+
 while [ $# -gt 0 ]; do
   case $1 in
-    -o | -d | -m | -b)
+    --*=*)
+      option=\${1%%=*}
+      value=\${1#*=}
+      shift
+      set -- "$option" "$value" "$@"
+      ;;
+  esac
+  case $1 in
+    -o | -d | -r | -p | -m | -b | --output | --duration | --rules | --pid | --limit | --buffer)
       [ $# -ge 2 ] || die "$1 needs a value"
       case $1 in
-        -o) out=$2 ;;
-        -d) number "$1" "$2"; seconds=$2 ;;
-        -m) number "$1" "$2"; limit=$2 ;;
-        -b) number "$1" "$2"; buffer=$2 ;;
+        -o | --output) out=$2 ;;
+        -d | --duration) duration "$1" "$2" ;;
+        -r | --rules) rules=$2 ;;
+        -p | --pid) numbers "$1" "$2" ;;
+        -m | --limit) number "$1" "$2"; limit=$2 ;;
+        -b | --buffer) number "$1" "$2"; buffer=$2 ;;
       esac
       shift 2
       ;;
-    -c) clean_only=1; shift ;;
+    -s | --stacks) stacks=1; shift ;;
+    -n | --dry-run) dry_run=1; shift ;;
+    -z | --gzip) gzip=1; shift ;;
+    -c | --clean) clean_only=1; shift ;;
     -h | --help) sed -n '2,/^$/s/^# \\{0,1\\}//p' "$0"; exit 0 ;;
     --) shift; break ;;
     -*) die "unknown option $1; -h lists them" ;;
@@ -266,7 +348,15 @@ if [ -n "$clean_only" ]; then
   exit 0
 fi
 
-[ ! -e "$out" ] || give_up "$out exists: give another name with -o"
+if [ -n "$dry_run" ]; then
+  # written only to ask what is there, and removed again
+  out=$(mktemp "${'$'}{TMPDIR:-/tmp}/pinscope-dry-run.XXXXXX") || give_up 'no temporary file'
+fi
+[ -n "$dry_run" ] || [ ! -e "$out" ] || give_up "$out exists: give another name with -o"
+if [ -n "$gzip" ]; then
+  command -v gzip >/dev/null 2>&1 || give_up 'there is no gzip on this machine: leave out -z'
+  [ ! -e "$out.gz" ] || give_up "$out.gz exists: give another name with -o"
+fi
 (: >"$out") 2>/dev/null || give_up "$out cannot be written"
 
 # Half of the free space at most, whatever was asked.

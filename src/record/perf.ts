@@ -16,7 +16,7 @@ header
 fact clock mono
 fact tool_version "$(perf --version)"
 choose_events
-judge || fail 'nothing can be judged with what this kernel offers'
+decide
 write_go "$@"
 
 # perf's buffers are in pages, a power of two of them for each CPU

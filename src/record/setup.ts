@@ -30,8 +30,12 @@ finish() {
     fact command_status "$status"
   fi
   put_facts
+  symbols=$out.kallsyms
+  if [ -n "$gzip" ]; then
+    if gzip "$out"; then out=$out.gz; else say "gzip failed: $out stays as it is"; fi
+  fi
   say "$(wc -c <"$out" | awk '{printf "%.1f MiB", $1 / 1048576}') in $out; ended by $ended"
-  if [ -s "$out.kallsyms" ]; then say "next: pinscope analyze --kallsyms $out.kallsyms $out"
+  if [ -s "$symbols" ]; then say "next: pinscope analyze --kallsyms $symbols $out"
   else say "next: pinscope analyze $out"; fi
   quit "$status"
 }
@@ -117,6 +121,16 @@ fail() {
   rm -f "$out"
   quit 2
 }
+
+# Says what can be recorded, and ends here if that is all that was asked or if it is too little.
+decide() {
+  judge || fail 'nothing can be judged with what this kernel offers'
+  [ -n "$dry_run" ] || return 0
+  say "would record:$got"
+  rm -f "$out"
+  quit 0
+}
+
 mkdir "$inst" 2>/dev/null || fail "no trace instance can be made in $tracefs/instances"
 
 # define KIND EVENT FUNCTION ARGUMENTS: true if the kernel took the probe
@@ -167,6 +181,7 @@ choose_events() {
   : >"$work/events"
   probes >"$work/probes"
   while read -r need when kind event func args; do
+    wanted "$need" || continue
     holds "$when" || continue
     if define "$kind" "$event" "$func" "$args"; then
       got="$got $event"
@@ -178,6 +193,7 @@ choose_events() {
   done <"$work/probes"
   tracepoints >"$work/tracepoints"
   while read -r need event; do
+    wanted "$need" || continue
     has_event "$event" || continue
     got="$got ${'$'}{event#*/}"
     printf '%s %s\n' "$need" "$event" >>"$work/events"

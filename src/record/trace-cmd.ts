@@ -15,7 +15,7 @@ fact clock mono
 fact buffer_kib_per_cpu "$buffer"
 fact tool_version "$(trace-cmd 2>&1 | sed -n 's/^trace-cmd version \([^ ]*\).*/\1/p' | head -n 1)"
 choose_events
-judge || fail 'nothing can be judged with what this kernel offers'
+decide
 write_go "$@"
 
 # Everything after -B is for that instance; the top-level buffer stays as it is.

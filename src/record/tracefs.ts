@@ -186,7 +186,7 @@ prepare_instance
 fact clock mono
 fact buffer_kib_per_cpu "$buffer"
 choose_events
-judge || fail 'nothing can be judged with what this kernel offers'
+decide
 start_recorder
 run_command "$@"
 wait_for_end

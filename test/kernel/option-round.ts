@@ -1,17 +1,13 @@
-/** The round that tries the options of a recording: --stacks, --pid, --duration, --rules, and buffers too small. */
+/** The round that tries the options of a recording script: stacks, processes, a time, rules, a dry run, and buffers too small. */
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {defaultOptions, type Recorder, type RecordOptions} from '../../src/record/options.js';
+import {defaultOptions, type Recorder} from '../../src/record/options.js';
 import {recordingScript} from '../../src/record/script.js';
 import type {Report} from '../../src/results/report.js';
 import {checkRecording, guestFile, result} from './check.js';
 import {concerns, parseDeeds} from './judge.js';
 import type {Kernel} from './packages.js';
 import {READS_PER_SECOND, runGuest} from './qemu.js';
-
-/** Stand for the working process and for the time in the printed scripts; variants.sh puts the real ones in. */
-const PID = 4711;
-const SECONDS = 4712;
 
 const RULE = 'unpin-while-dma';
 
@@ -47,16 +43,9 @@ export async function testOptions(
   recorders: readonly Recorder[],
   tools: string | undefined,
 ): Promise<void> {
-  const files: Record<string, string> = {};
-  const add = (name: string, recorder: Recorder, options: Partial<RecordOptions>) => {
-    files[`${name}-${recorder}.sh`] = recordingScript({...defaultOptions(recorder, 'test'), ...options});
-  };
-  for (const recorder of recorders) {
-    add('stacks', recorder, {stacks: true});
-    add('pid', recorder, {pids: [PID], seconds: SECONDS});
-  }
-  add('rules', 'tracefs', {rules: [RULE]});
-  add('record', 'tracefs', {});
+  const files = Object.fromEntries(
+    recorders.map((recorder) => [`record-${recorder}.sh`, recordingScript(defaultOptions(recorder, 'test'))]),
+  );
   const guest = await runGuest({
     kernel,
     name: `options-${kernel.target}`,
@@ -73,6 +62,12 @@ export async function testOptions(
   const log = readFileSync(join(guest.out, 'scenario.log'), 'utf8');
   const outcome = {kernel, out: guest.out, log};
   for (const recorder of recorders) {
+    const dry = readFileSync(join(guest.out, `dry-${recorder}.said`), 'utf8');
+    result(
+      log.includes(`status dry-${recorder} 0`) && !log.includes(`dry-${recorder}: left`) && /would record: /.test(dry),
+      `${kernel.target} dry-${recorder}: says what could be recorded, and records nothing`,
+      dry.split('\n').slice(-3),
+    );
     const stacks = checkRecording(outcome, `stacks-${recorder}`);
     if (stacks !== undefined) checkStacks(stacks, `${kernel.target} stacks-${recorder}`);
     checkRecording(outcome, `pid-${recorder}`, {part: 'process'});

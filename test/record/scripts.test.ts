@@ -7,8 +7,9 @@ import {payloadOf} from '../../parsers/bpftrace/events.js';
 import {EventTable} from '../../parsers/events/table.js';
 import {recordOptions} from '../../src/cli/record.js';
 import {EventKind} from '../../src/events/event.js';
+import {clauses, clauseText} from '../../src/record/bpftrace-program.js';
 import {groupsFor, RULE_IDS} from '../../src/record/groups.js';
-import {defaultOptions, RECORDERS, type RecordOptions} from '../../src/record/options.js';
+import {defaultOptions, type Recorder, RECORDERS, type RecordOptions} from '../../src/record/options.js';
 import {PROBES, TRACEPOINTS} from '../../src/record/probes.js';
 import {recordingScript} from '../../src/record/script.js';
 import {RULES} from '../../src/rules/registry.js';
@@ -144,11 +145,88 @@ describe('the scripts', () => {
     expect(refused.stderr).toMatch(/^pinscope-record: only root/);
     const help = spawnSync('sh', [file, '--help'], {env, encoding: 'utf8'});
     expect(help.status).toBe(0);
-    expect(help.stdout).toContain('-d  stop after so many seconds');
-    const unknown = spawnSync('sh', [file, '--nonsense'], {env, encoding: 'utf8'});
-    expect(unknown.stderr).toContain('unknown option --nonsense');
-    const noNumber = spawnSync('sh', [file, '-d', '1;reboot'], {env, encoding: 'utf8'});
-    expect(noNumber.stderr).toContain('-d needs a whole number');
+    const listed = [...help.stdout.matchAll(/^ {2}(-\w), (--[a-z-]+)/gm)].flatMap((match) => match.slice(1));
+    expect(listed).toHaveLength(22);
+    for (const option of listed) if (!/^--?h/.test(option)) expect(script({recorder}), option).toContain(` ${option}`);
+  });
+
+  /** What sh makes of options, as a user who may not record: nothing is changed. */
+  const parsed = (recorder: Recorder, ...args: string[]): string => {
+    const id = join(dir, 'id');
+    writeFileSync(id, '#!/bin/sh\necho 1000\n');
+    chmodSync(id, 0o755);
+    const shown = ['seconds', 'pids', 'stacks', 'rules', 'limit', 'buffer', 'dry_run', 'gzip', 'out', 'wanted_groups'];
+    const show = shown.map((name) => `printf '%s\\n' "${name}=$${name}"`).join('\n');
+    const text = script({recorder}).replace('# ---- may it run here?', `${show}\nexit 0\n`);
+    const run = spawnSync('sh', ['-s', '--', ...args], {input: text, encoding: 'utf8'});
+    return run.stdout + run.stderr;
+  };
+
+  test.each(RECORDERS)('%s takes its options short and long', (recorder) => {
+    const short = parsed(
+      recorder,
+      '-d',
+      '1500ms',
+      '-p',
+      '7,8',
+      '-s',
+      '-n',
+      '-z',
+      '-r',
+      'long-pin',
+      '-b',
+      '64',
+      '-o',
+      'x',
+    );
+    expect(short).toContain(
+      'seconds=2\npids=7 8\nstacks=1\nrules=long-pin\nlimit=2048\nbuffer=64\ndry_run=1\ngzip=1\nout=./x\n',
+    );
+    expect(short).toMatch(/^wanted_groups= take drop refs life owner$/m);
+    const long = ['--duration=1500ms', '--pid', '7,8', '--stacks', '--dry-run', '--gzip', '--rules=long-pin'];
+    expect(parsed(recorder, ...long, '--buffer', '64', '--output=x')).toBe(short);
+    for (const [time, seconds] of [
+      ['30', 30],
+      ['30s', 30],
+      ['0.2s', 1],
+      ['5min', 300],
+      ['2h', 7200],
+      ['08', 8],
+    ])
+      expect(parsed(recorder, '-d', String(time))).toContain(`seconds=${seconds}\n`);
+  });
+
+  test.each([
+    [['--nonsense'], 'unknown option --nonsense'],
+    [['-d', '1;reboot'], '-d needs a time'],
+    [['-d', '0'], '-d needs a time'],
+    [['-d'], '-d needs a value'],
+    [['-m', 'much'], '-m needs a whole number'],
+    [['-p', '1;reboot'], '-p needs numbers of processes'],
+    [
+      ['-r', 'unpin-while-dam'],
+      '-r unpin-while-dam: not a rule that this script records for; these are: unpin-while-dma',
+    ],
+    [['-r', 'long-pin,*'], '-r *: not a rule'],
+  ])('refuse %j', (args, message) => {
+    expect(parsed('tracefs', ...args)).toContain(message);
+  });
+
+  test('bpftrace is asked for stacks and processes as by a program that was printed with them', () => {
+    const text = script({recorder: 'bpftrace'});
+    const [ours = ''] = /^ {2}ours\(\) \{.*?^ {2}\}$/ms.exec(text) ?? [];
+    const candidates = text.slice(text.indexOf("<<'TABLE'\n") + 10, text.indexOf('\nTABLE')).split('\n');
+    const clause = candidates.map((line) => line.split(' ').slice(5).join(' ')).join('\n');
+    for (const options of [{}, {stacks: true}, {pids: [7, 8]}, {stacks: true, pids: [7]}]) {
+      const own = {...defaultOptions('bpftrace', '1.2.3'), ...options};
+      const variables = `stacks=${own.stacks ? 1 : ''}\npids='${own.pids.join(' ')}'`;
+      const run = spawnSync('sh', ['-c', `${variables}\n${ours}\nours`], {input: clause, encoding: 'utf8'});
+      expect(run.stdout).toBe(
+        clauses(own)
+          .map((one) => clauseText(one, own))
+          .join('\n'),
+      );
+    }
   });
 });
 
@@ -165,6 +243,10 @@ describe('the flags', () => {
       seconds: 2,
       kernel: {major: 6, minor: 1},
     });
+  });
+
+  test('take a bare number for seconds, as the script does', () => {
+    expect(recordOptions({...flags, duration: '30'}, '1').seconds).toBe(30);
   });
 
   test.each([

@@ -1,10 +1,16 @@
-# The options of a recording, with each recorder: stacks around the whole work; then one process only, for a time.
+# The options of a recording script, with each recorder: what could be recorded; stacks around the whole work; then one
+# process only, for a time.
 . /task/common.sh
 all_work
 tidy() { rm -f /mnt/* 2>/dev/null; }
 seconds=17
 for recorder in $RECORDERS; do
-  sh "/task/stacks-$recorder.sh" -o "/out/stacks-$recorder.trace" sh /tmp/all-work.sh >"/out/stacks-$recorder.deeds" 2>"/out/stacks-$recorder.said"
+  sh "/task/record-$recorder.sh" --dry-run -r unpin-while-dma -o /out/never >"/out/dry-$recorder.said" 2>&1
+  echo "status dry-$recorder $?"
+  [ ! -e /out/never ] || echo "dry-$recorder: left a file"
+  same "after dry-$recorder"
+
+  sh "/task/record-$recorder.sh" -s -o "/out/stacks-$recorder.trace" sh /tmp/all-work.sh >"/out/stacks-$recorder.deeds" 2>"/out/stacks-$recorder.said"
   echo "status stacks-$recorder $?"
   tidy
   same "after stacks-$recorder"
@@ -14,20 +20,19 @@ for recorder in $RECORDERS; do
   rm -f /tmp/go
   work after /tmp/go odirect,good,bad /mnt >"/out/pid-$recorder.deeds" &
   worker=$!
-  sed "s/4711/$worker/g; s/^seconds=4712\$/seconds=$seconds/" "/task/pid-$recorder.sh" >/tmp/pid.sh
   {
     until [ -n "$(pids "sleep $seconds")" ] || ! [ -d /proc/$worker ]; do sleep 0.2; done
     : >/tmp/go
   } &
-  sh /tmp/pid.sh -o "/out/pid-$recorder.trace" 2>"/out/pid-$recorder.said"
+  sh "/task/record-$recorder.sh" --pid=$worker -d "${seconds}s" -o "/out/pid-$recorder.trace" 2>"/out/pid-$recorder.said"
   echo "status pid-$recorder $?"
   kill $worker 2>/dev/null && echo "pid-$recorder: the work outlived its recording"
   wait
   tidy
   same "after pid-$recorder"
 done
-if [ -f /task/rules-tracefs.sh ]; then
-  sh /task/rules-tracefs.sh -o /out/rules-tracefs.trace sh /tmp/all-work.sh >/out/rules-tracefs.deeds 2>/out/rules-tracefs.said
+if [ -f /task/record-tracefs.sh ]; then
+  sh /task/record-tracefs.sh --rules unpin-while-dma -o /out/rules-tracefs.trace sh /tmp/all-work.sh >/out/rules-tracefs.deeds 2>/out/rules-tracefs.said
   echo "status rules-tracefs $?"
 
   same 'after rules-tracefs'
