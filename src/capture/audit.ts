@@ -106,6 +106,11 @@ export class Audit {
     else list[OF_A_PAGE_MAX - 1] = {...breach, from: list[OF_A_PAGE_MAX - 1]!.from};
   }
 
+  /** How often laws say that the record of a kind of event is incomplete. */
+  incomplete(what: Unseen): number {
+    return this.often.get(what) ?? 0;
+  }
+
   /** What was broken of the page within [from, to]; undefined: nothing. */
   ofPage(pfn: number, from: number, to: number): Breach | undefined {
     return this.pages.get(pfn)?.find((b) => b.from <= to && b.to >= from);

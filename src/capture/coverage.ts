@@ -13,9 +13,14 @@ const TAKING: readonly (readonly [fast: number, slow: number, kernels: string])[
   [Fn.try_grab_compound_head, Fn.try_grab_page, '5.7 to 5.18'],
 ];
 
+/** Most names that are kept. */
+const ANNOUNCED_MAX = 1000;
+
 export class Coverage {
   private readonly known = new Uint8Array(256);
   private readonly refused = new Uint8Array(256);
+  /** names of functions and events that the recording says of itself it records */
+  readonly announced = new Set<string>();
 
   /** An event of a function came. */
   saw(fn: number): void {
@@ -24,10 +29,15 @@ export class Coverage {
 
   /** A header's fact. */
   fact(name: string, value: string): void {
-    if (name === 'recorded_event')
-      this.known[functionNumber(value.slice(Math.max(value.lastIndexOf(':'), value.lastIndexOf('/')) + 1))] = 1;
-    else if (name === 'probe') this.known[functionNumber(value.split(' ')[1] ?? '')] = 1;
+    if (name === 'recorded_event' || name === 'event')
+      this.tell(value.slice(Math.max(value.lastIndexOf(':'), value.lastIndexOf('/')) + 1));
+    else if (name === 'probe') this.tell(value.split(' ')[1] ?? '');
     else if (name === 'unprobed') this.refused[functionNumber(value.split(' ')[1] ?? '')] = 1;
+  }
+
+  private tell(name: string): void {
+    this.known[functionNumber(name)] = 1;
+    if (this.announced.size < ANNOUNCED_MAX) this.announced.add(name);
   }
 
   learnFrom(other: Coverage): void {
@@ -58,6 +68,7 @@ export class Coverage {
   }
 }
 
-function nameOf(fn: number): string {
+/** The name of a function by its number (src/events/functions.ts). */
+export function nameOf(fn: number): string {
   return Object.entries(Fn).find(([, number]) => number === fn)?.[0] ?? 'a function';
 }

@@ -13,6 +13,8 @@ export interface InfoReport extends Pick<
   cpus: CpuSpan[];
   /** most first, over all inputs */
   events: {name: string; count: number}[];
+  /** what the recording would have shown, an event or function a row */
+  certificates: Certificate[];
   losses: LossSpan[];
   /** what a complete capture obeys: how often this one does not, and where first */
   laws: {law: string; words: string; broken: number; first: {line: number; why: string} | null}[];
@@ -34,6 +36,28 @@ export interface InfoInput extends ReportInput {
   /** events earlier than one before them; on the same CPU */
   out_of_order: number;
   out_of_order_on_cpu: number;
+}
+
+/** Where an event or function is certified: what it shows did not happen there unless it is in the trace, losses apart. */
+export interface Certificate {
+  event: string;
+  /** in words: `pins and gets taken` */
+  shows: string;
+  /** `announced`: the recording says that it records it, everywhere; `sight`: from the first to the last of each CPU */
+  known_by: 'announced' | 'sight';
+  count: number;
+  /** first and last by CPU, in ascending order; -1: the trace does not say on which */
+  cpus: {
+    cpu: number;
+    start_ns: string | null;
+    end_ns: string | null;
+    start_ticks?: string;
+    end_ticks?: string;
+  }[];
+  /** CPUs with events, and none of these */
+  never_on: number[];
+  /** why it is not certain all the same */
+  doubts: string[];
 }
 
 export interface CpuSpan {

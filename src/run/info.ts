@@ -10,6 +10,7 @@ import {RULES, RULES_VERSION} from '../rules/registry.js';
 import type {Need} from '../claims/rule-meta.js';
 import {answerOf} from './answer.js';
 import {basisOf, endingOf} from './basis.js';
+import {Sights} from './certificates.js';
 import {type Reading, readTraces, type ReadOptions} from './read.js';
 import {timesOf} from '../words/times.js';
 
@@ -20,7 +21,8 @@ export interface InfoOptions extends ReadOptions {
 
 /** Reads the traces. Throws UserError for what cannot be read. */
 export async function info(options: InfoOptions): Promise<InfoReport> {
-  const reading = await readTraces(options, () => []);
+  const sights = new Sights();
+  const reading = await readTraces({...options, watch: sights}, () => []);
   const {ledger: m} = reading;
   const {inputs, ...basis} = basisOf(reading, options);
   const rules = coverage(m, RULES);
@@ -41,6 +43,7 @@ export async function info(options: InfoOptions): Promise<InfoReport> {
     }),
     cpus: cpusOf(reading),
     events: eventsOf(reading),
+    certificates: sights.certificates(m),
     losses: lossesOf(m),
     laws: lawsOf(m.capture),
     identity: identityOf(m),

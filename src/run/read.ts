@@ -16,7 +16,7 @@ import {holdNewSpace} from './new-space.js';
 import type {KernelVersion} from '../base/selection.js';
 import {type Input, openInputs, PEEK_LIMIT_BYTES} from '../io/input.js';
 import {UserError} from '../io/user-error.js';
-import {EVENT_KINDS, type EventSink} from '../events/event.js';
+import {EVENT_KINDS, type EventSink, type TraceEvent} from '../events/event.js';
 import type {Follower} from '../ledger/book.js';
 import type {Listener} from '../ledger/listener.js';
 import {Ledger} from '../ledger/ledger.js';
@@ -53,6 +53,13 @@ export interface ReadOptions {
   onOpen?: ((inputs: readonly Input[]) => void) | undefined;
   /** pages whose lives are kept whole */
   follow?: Follower | undefined;
+  /** who looks at every event before the ledger does; reading may begin anew */
+  watch?: Watch | undefined;
+}
+
+export interface Watch {
+  begin(): void;
+  event(ev: TraceEvent): void;
 }
 
 export interface ReadInput {
@@ -135,7 +142,7 @@ async function readOnce(
     });
     ledger.book.follows = options.follow;
     ledger.listen(listen(ledger));
-    const sink: EventSink = ledger;
+    const sink = options.watch === undefined ? ledger : watched(ledger, options.watch);
 
     const needsSorting = inputs.length > 1 || detected.some((d) => !d.form.ordered) || learnt.disorder > 0;
     const sorter = needsSorting ? new Sorter(sink, inputs.length, learnt.disorder === 2) : undefined;
@@ -175,6 +182,21 @@ async function readOnce(
   } finally {
     for (const input of inputs) input.close();
   }
+}
+
+function watched(sink: EventSink, watch: Watch): EventSink {
+  watch.begin();
+  return {
+    event(ev) {
+      watch.event(ev);
+      sink.event(ev);
+    },
+    loss: (loss) => sink.loss(loss),
+    fact: (input, name, value) => sink.fact(input, name, value),
+    stackBegin: (cpu, pid) => sink.stackBegin(cpu, pid),
+    stackFrame: (buf, start, end) => sink.stackFrame(buf, start, end),
+    stackEnd: () => sink.stackEnd(),
+  };
 }
 
 /** The law that a CPU's own events stand in order of time: where it is broken, and what that leaves open. */

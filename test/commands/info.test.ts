@@ -31,6 +31,23 @@ describe('pinscope info', () => {
     (name) => expect(against('pinscope.info.1.json', json('info', sample(name)))).toBe(''),
   );
 
+  it('says what is certified: everywhere where the recording announces it, else where it was seen', () => {
+    const announced = json<InfoReport>('info', sample('ftrace/misuse-6.12-arm64-16k'));
+    const grab = announced.certificates.find(({event}) => event === 'try_grab_folio_fast');
+    expect(grab).toMatchObject({known_by: 'announced', never_on: [], doubts: []});
+    const name = 'ftrace/unpin-while-dma';
+    const seen = json<InfoReport>('info', sample(name)).certificates.find(({event}) => event === 'dma_map_page');
+    const lines = linesOf(name).filter((line) => line.includes(' dma_map_page: '));
+    const times = lines.map((line) => / (\d+)\.(\d{6}): /.exec(line)!.slice(1).join('') + '000');
+    const cpus = new Set(lines.map((line) => Number(/\[(\d{3})\]/.exec(line)![1])));
+    expect(seen).toMatchObject({known_by: 'sight', count: lines.length});
+    expect(new Set(seen!.cpus.map(({cpu}) => cpu))).toEqual(cpus);
+    expect(seen!.cpus.map(({start_ns}) => start_ns)).toContain(times[0]);
+    expect(seen!.cpus.map(({end_ns}) => end_ns)).toContain(times.at(-1));
+    const {stdout} = pinscope(['info', sample(name)]);
+    expect(stdout).toMatch(/dma_map_page +mapped +by sight: CPU/);
+  });
+
   it('can be mailed: no folders, no line too long, ASCII', () => {
     const {stdout} = pinscope(['info', '--to', 'mail', sample('ftrace/lost-events')]);
     expect(stdout).toMatch(/^[\x20-\x7e\n]*$/);

@@ -9,13 +9,17 @@ import {paint, type Paint} from '../paint.js';
 import {shownCount, type Renderer, type RenderOptions} from '../render.js';
 import {textTable} from '../text-table.js';
 import {baseName, clockText, cutText, kernelText} from '../../words/words.js';
-import type {InfoInput, InfoReport, LossSpan} from '../../results/info.js';
+import type {Certificate, InfoInput, InfoReport, LossSpan} from '../../results/info.js';
 
 export type InfoForm = 'table' | 'mail' | 'markdown' | 'json';
 
 /** Rows of each list unless --limit says otherwise. */
 const USUAL_LIMIT = 40;
 const INFERRED_LIMIT = 3;
+/** Columns of the name of an event. */
+const EVENT_WIDTH = 29;
+/** From so many columns on a table has room for what an event shows. */
+const WIDE = 100;
 
 const renderTable: Renderer<InfoReport> = function* (report, options) {
   const width = Math.max(76, Math.min(options.width, 200));
@@ -163,6 +167,23 @@ function sections(report: InfoReport, options: RenderOptions, width: number, col
       ),
     ),
   );
+  add(
+    'What the recording would have shown, losses apart',
+    cut(report.certificates, options, (shown) => {
+      const event = Math.min(EVENT_WIDTH, Math.max(5, ...shown.map((c) => c.event.length)));
+      const shows = width < WIDE ? 0 : Math.max(5, ...shown.map((c) => c.shows.length));
+      const wide = shows > 0 ? [{head: 'shows', width: shows}] : [];
+      const rest = width - 4 - event - (shows > 0 ? shows + 2 : 0);
+      return textTable(
+        [{head: 'event', width: event}, ...wide, {head: 'certified', width: rest}],
+        shown.map((c) => [
+          clip(printable(c.event), event),
+          ...(shows > 0 ? [c.shows] : []),
+          printable(certifiedText(c)),
+        ]),
+      );
+    }),
+  );
   add('Where events are missing', missingLines(report.losses, options, width));
   add('Laws that complete captures obey', lawLines(report.laws));
   add(
@@ -208,6 +229,33 @@ function cut<T>(items: T[], options: RenderOptions, render: (shown: T[]) => stri
 }
 
 /** Losses that the trace tells of, then those that only the counts betray: of these the first few. */
+/** CPUs that are told one by one. */
+const CPUS_TOLD = 2;
+
+/** Where it is certified and by what, and where it is not. */
+function certifiedText({known_by, cpus, never_on, doubts}: Certificate): string {
+  const span = (cpu: Certificate['cpus'][number]): string =>
+    `${cpu.cpu < 0 ? '' : `CPU ${cpu.cpu} `}${time(cpu.start_ns, cpu.start_ticks)} to ${time(cpu.end_ns, cpu.end_ticks)}`;
+  const seen = cpus.length <= CPUS_TOLD ? cpus.map(span).join(', ') : `${cpus.length} CPUs, from first to last on each`;
+  return [
+    known_by === 'announced' ? 'everywhere: announced' : `by sight: ${seen}`,
+    ...(never_on.length > 0 ? [`not on CPU ${runsText(never_on)}`] : []),
+    ...doubts,
+  ].join('; ');
+}
+
+/** `0, 2-5, 7`: numbers in ascending order. */
+function runsText(numbers: readonly number[]): string {
+  const runs: string[] = [];
+  for (let i = 0; i < numbers.length;) {
+    let end = i;
+    while (numbers[end + 1] === numbers[end]! + 1) end++;
+    runs.push(end === i ? String(numbers[i]) : `${numbers[i]}-${numbers[end]}`);
+    i = end + 1;
+  }
+  return runs.join(', ');
+}
+
 /** A law a line; one for all where none is broken. */
 function lawLines(laws: InfoReport['laws']): string[] {
   const broken = laws.filter((law) => law.broken > 0);
