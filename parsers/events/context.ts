@@ -29,6 +29,8 @@ export class DecodeContext {
   hasNr = false;
   /** an argument has named the page */
   pageSeen = false;
+  /** what a command does, one of Command (command.ts); -1 when it was not named */
+  command = -1;
 
   /** events that nobody decodes are wanted where their text names a page */
   mentions = false;

@@ -12,6 +12,7 @@
  *     dma_unmap_sg: pinbug.0 dir=BIDIRECTIONAL phys_addrs={0x2f7c000,0x2fb0000} attrs=
  *     map: IOMMU: iova=0x00000000fffff000 - 0x0000000100000000 paddr=0x000000012da00000 size=4096         5.17 on
  *     unmap: IOMMU: iova=0x0000000000000000 size=4096 unmapped_size=4096                                  to 5.15
+ *     swiotlb_bounced: dev_name: 0000:00:04.0 dma_mask=ffffffff dev_addr=12da00000 size=4096 NORMAL
  *     io_page_fault: IOMMU:[nvme] 0000:05:00.0 iova=0x0000000091482640 flags=0x0001
  *         driver ^^^^^^ (may be empty)    device ^^^^^^^^^^^^                  ^ 1: a write
  */
@@ -24,6 +25,8 @@ import {readFields, readingsOf} from './family.js';
 const DMA = readingsOf('dma');
 const IOMMU = readingsOf('iommu');
 const FAULT = readingsOf('fault');
+const BOUNCED = readingsOf('bounced');
+const DEV_NAME = ascii('dev_name:');
 const IOMMU_COLON = ascii('IOMMU:');
 const TRUNCATED = new TextEncoder().encode('[TRUNCATED]');
 
@@ -101,6 +104,19 @@ export function decodeFault(buf: Uint8Array, start: number, end: number, ev: Tra
   }
   ctx.fields.open(buf, pos, end);
   readFields(FAULT, ev, ctx, undefined);
+  if (ev.dmaAddr < 0) ev.kind = EventKind.Other;
+}
+
+/** A mapping goes through a bounce buffer: by its page's own address, before the event of the mapping itself. */
+export function decodeBounced(buf: Uint8Array, start: number, end: number, ev: TraceEvent, ctx: DecodeContext): void {
+  ev.begin(EventKind.Bounced);
+  let pos = skipSpaces(buf, start, end);
+  if (startsWith(buf, pos, end, DEV_NAME)) {
+    ev.deviceStart = skipSpaces(buf, pos + DEV_NAME.length, end);
+    pos = ev.deviceEnd = wordEnd(buf, ev.deviceStart, end);
+  }
+  ctx.fields.open(buf, pos, end);
+  readFields(BOUNCED, ev, ctx, undefined);
   if (ev.dmaAddr < 0) ev.kind = EventKind.Other;
 }
 

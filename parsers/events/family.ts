@@ -12,6 +12,7 @@ import type {DecodeContext} from './context.js';
 import {Key, KEYS} from './keys.js';
 import type {Reading} from './reading.js';
 import type {ProbeArguments} from './probe-table.js';
+import {commandIn, wordsOfCommand} from './command.js';
 import {
   dmaAddress,
   dmaDirection,
@@ -55,7 +56,11 @@ type Special =
   /** RWBS, after which a task's name follows that may hold anything */
   | 'rwbs'
   /** the end of a range whose beginning is `dmaAddr` */
-  | 'end';
+  | 'end'
+  /** a command by name, what it does to which blocks behind it: `(READ_10 lba=..`; of SCSI the bytes of one, too */
+  | 'command'
+  /** the last six words of an NVMe command, as bytes */
+  | 'words';
 
 /** A name's field in its own form, or in another one; or what is special about it. */
 type Meaning = OwnName | readonly [OwnName, Form, has?: number] | {readonly special: Special};
@@ -133,6 +138,27 @@ const NAMES: Record<FamilyName | 'dmaUnmapProbe', Names> = {
   fault: {device: {special: 'device'}, iova: ['dmaAddr', 'hex'], flags: 'access'},
   writeback: {name: {special: 'text'}, ino: ['ino', 'number'], index: 'index'},
   block: {device: 'devId', sector: 'sector', nrSector: 'nr', rwbs: {special: 'rwbs'}},
+  nvme: {
+    ctrlId: 'ctrl',
+    qid: 'queue',
+    cid: 'tag',
+    opcode: 'opcode',
+    slba: 'sector',
+    size: 'nr',
+    cmd: {special: 'command'},
+    cdw10: {special: 'words'},
+  },
+  scsi: {
+    hostNo: 'ctrl',
+    channel: 'channel',
+    id: 'target',
+    lun: 'lun',
+    driverTag: 'tag',
+    lba: 'sector',
+    txlen: 'nr',
+    cmnd: {special: 'command'},
+  },
+  bounced: {device: {special: 'device'}, dmaAddr: 'dmaAddr', size: 'size'},
   ioUring: {opcode: 'val', nrBufs: 'nr', ret: 'ret'},
   marker: {},
   none: {},
@@ -166,6 +192,8 @@ const HOWS = [
   'text',
   'rwbs',
   'end',
+  'command',
+  'words',
 ] as const satisfies readonly (Form | Special)[];
 type How = (typeof HOWS)[number];
 export const HOW = Object.fromEntries(HOWS.map((how, i) => [how, i])) as Record<How, number>;
@@ -213,6 +241,7 @@ export function readFields(
   ctx.deviceMemory = false;
   ctx.hasNr = false;
   ctx.pageSeen = false;
+  ctx.command = -1;
   while (fields.next()) {
     const {key} = fields;
     const r = readings[key === Key.arg && args ? args.keyOf(fields.index) : key];
@@ -327,6 +356,12 @@ function mapped(r: Reading, ev: TraceEvent, ctx: DecodeContext): boolean {
     case HOW.rwbs:
       for (let i = fields.start; i < fields.stop; i++) if (fields.buf[i] === LETTER_W) ev.write = 1;
       return true;
+    case HOW.command:
+      ctx.command = commandIn(ev, ctx);
+      break;
+    case HOW.words:
+      wordsOfCommand(ev, ctx);
+      break;
   }
   return false;
 }

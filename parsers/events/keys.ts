@@ -65,10 +65,24 @@ export const Key = {
   pfnAt: 55,
   tprobeValue: 56,
   attrs: 57,
+  ctrlId: 58,
+  qid: 59,
+  cid: 60,
+  slba: 61,
+  cdw10: 62,
+  cmd: 63,
+  hostNo: 64,
+  channel: 65,
+  id: 66,
+  lun: 67,
+  driverTag: 68,
+  lba: 69,
+  txlen: 70,
+  cmnd: 71,
 } as const;
 
 /** More than any key. */
-export const KEYS = 64;
+export const KEYS = 72;
 
 /** Every name that is read, with its key. */
 export const KEY_NAMES: readonly (readonly [string, number])[] = [
@@ -149,6 +163,23 @@ export const KEY_NAMES: readonly (readonly [string, number])[] = [
   ['__probe_func', Key.probeFunc],
   ['__probe_ret_ip', Key.probeFunc],
   ['err', Key.err],
+  ['dev_name', Key.device],
+  ['dev_addr', Key.dmaAddr],
+  ['ctrl_id', Key.ctrlId],
+  ['qid', Key.qid],
+  ['cid', Key.cid],
+  ['cmdid', Key.cid],
+  ['slba', Key.slba],
+  ['cdw10', Key.cdw10],
+  ['cmd', Key.cmd],
+  ['host_no', Key.hostNo],
+  ['channel', Key.channel],
+  ['id', Key.id],
+  ['lun', Key.lun],
+  ['driver_tag', Key.driverTag],
+  ['lba', Key.lba],
+  ['txlen', Key.txlen],
+  ['cmnd', Key.cmnd],
 ];
 
 /** Names that are followed by a number without a separator. */

@@ -6,7 +6,8 @@
 import {EventKind, type TraceEvent} from '../../src/events/event.js';
 import {ascii, copyBytes, find, hashBytes, LPAREN, sameBytes, SPACE, text} from '../bytes.js';
 import {DecodeContext} from './context.js';
-import {decodeDma, decodeFault, decodeIommu} from './dma.js';
+import {decodeNvme, decodeScsi} from './commands.js';
+import {decodeBounced, decodeDma, decodeFault, decodeIommu} from './dma.js';
 import {decodeBlock, decodeIoUringRegister, decodeWriteback} from './file-io.js';
 import {decodeFilemap, decodePage} from './memory.js';
 import {decodePageRef} from './page-ref.js';
@@ -26,6 +27,9 @@ const Family = {
   ioUring: 8,
   marker: 9,
   fault: 10,
+  nvme: 11,
+  scsi: 12,
+  bounced: 13,
 } as const;
 
 const E = EventKind;
@@ -61,6 +65,14 @@ const TRACEPOINTS = new Map<string, readonly [number, EventKind]>([
   ['wait_on_page_writeback', [Family.writeback, E.WaitOnWriteback]],
   ['block_rq_issue', [Family.block, E.BlockIssue]],
   ['block_rq_complete', [Family.block, E.BlockComplete]],
+  ['block_rq_error', [Family.block, E.BlockComplete]],
+  ['block_rq_requeue', [Family.block, E.BlockRequeue]],
+  ['nvme_setup_cmd', [Family.nvme, E.NvmeStart]],
+  ['nvme_complete_rq', [Family.nvme, E.NvmeDone]],
+  ['scsi_dispatch_cmd_start', [Family.scsi, E.ScsiStart]],
+  // scsi_dispatch_cmd_timeout is no end: the device has the command until its driver took it back, which makes a done
+  ['scsi_dispatch_cmd_done', [Family.scsi, E.ScsiDone]],
+  ['swiotlb_bounced', [Family.bounced, E.Bounced]],
   ['io_uring_register', [Family.ioUring, E.IoUringRegister]],
   ['tracing_mark_write', [Family.marker, E.Marker]],
 ]);
@@ -179,6 +191,15 @@ export class EventTable {
         return;
       case Family.block:
         decodeBlock(entry.kind, buf, start, end, ev, ctx);
+        return;
+      case Family.nvme:
+        decodeNvme(entry.kind, buf, start, end, ev, ctx);
+        return;
+      case Family.scsi:
+        decodeScsi(entry.kind, buf, start, end, ev, ctx);
+        return;
+      case Family.bounced:
+        decodeBounced(buf, start, end, ev, ctx);
         return;
       case Family.ioUring:
         decodeIoUringRegister(buf, start, end, ev, ctx);

@@ -159,8 +159,64 @@ export function readPayload(name: string, line: string, pos: number, ev: TraceEv
     if (bdiName) [ev.textStart, ev.textEnd] = [bdiName.start, bdiName.stop];
     const device = /^(\d+)[:,](\d+)(?= |:|$)/.exec(line.slice(ev.textStart, ev.textEnd));
     ev.devId = device ? Number(device[1]) * 2 ** 20 + Number(device[2]) : -1;
-  } else if (name === 'block_rq_issue' || name === 'block_rq_complete') {
-    ev.begin(name === 'block_rq_issue' ? E.BlockIssue : E.BlockComplete);
+  } else if (name === 'swiotlb_bounced') {
+    const named = /^dev_name: *([^ =]*)/.exec(line.slice(pos));
+    const rest = fieldsOf(line, named ? pos + named[0].length : pos);
+    const last = (key: number): Field | undefined => rest.findLast((f) => f.key === key);
+    const address = last(Key.dmaAddr);
+    if (!address) return since612;
+    ev.begin(E.Bounced);
+    [ev.dmaAddr, ev.failed] = [number(address.value, true), allOnes(address.value) ? 1 : 0];
+    ev.size = number(last(Key.size)?.value ?? '0');
+    const device = last(Key.device);
+    if (named) [ev.deviceStart, ev.deviceEnd] = [pos + named[0].length - named[1]!.length, pos + named[0].length];
+    if (device) [ev.deviceStart, ev.deviceEnd] = [device.start, device.stop];
+  } else if (name === 'nvme_setup_cmd' || name === 'nvme_complete_rq') {
+    const numbered = /^nvme(\d+)/.exec(line.slice(pos));
+    const ctrl = numbered ? Number(numbered[1]) : num(Key.ctrlId, -1);
+    const tag = num(Key.cid, -1);
+    if (ctrl < 0 || tag < 0) return since612;
+    ev.begin(name === 'nvme_setup_cmd' ? E.NvmeStart : E.NvmeDone);
+    [ev.ctrl, ev.queue, ev.tag, ev.opcode] = [ctrl, num(Key.qid, 0), tag, num(Key.opcode, -1)];
+    // those that are there come in this order
+    for (const field of fields) {
+      if (field.key === Key.slba) ev.sector = number(field.value);
+      else if (field.key === Key.size) ev.nr = number(field.value);
+      else if (field.key === Key.cdw10) {
+        const words = elements(field, 8);
+        if (words.length > 0) ev.sector = Number(words[0]);
+        if (words.length > 1) ev.nr = Number(words[1]! & 0xffffn);
+      }
+    }
+    if (name === 'nvme_setup_cmd') {
+      const cmd = one(Key.cmd);
+      const reads = cmd ? cmd.value === 'nvme_cmd_read' : ev.queue > 0 && ev.opcode === 2;
+      const writes = cmd
+        ? cmd.value === 'nvme_cmd_write' || cmd.value === 'nvme_cmd_zone_append'
+        : ev.queue > 0 && (ev.opcode === 1 || ev.opcode === 0x7d);
+      ev.nr = (reads || writes) && ev.sector >= 0 ? ev.nr + 1 : 0;
+      ev.write = writes ? 1 : 0;
+    }
+  } else if (name === 'scsi_dispatch_cmd_start' || name === 'scsi_dispatch_cmd_done') {
+    const raw = line.indexOf(' raw=', pos);
+    const own = raw < 0 ? fields : fieldsOf(line.slice(0, raw), pos);
+    const last = (key: number, none: number): number => {
+      const field = own.findLast((f) => f.key === key);
+      return field ? number(field.value) : none;
+    };
+    if (last(Key.hostNo, -1) < 0) return since612;
+    ev.begin(name === 'scsi_dispatch_cmd_start' ? E.ScsiStart : E.ScsiDone);
+    ev.ctrl = last(Key.hostNo, -1);
+    [ev.channel, ev.target, ev.lun] = [last(Key.channel, 0), last(Key.id, 0), last(Key.lun, 0)];
+    ev.tag = last(Key.driverTag, -1);
+    [ev.sector, ev.nr] = [last(Key.lba, -1), last(Key.txlen, 0)];
+    const cmnd = own.findLast((f) => f.key === Key.cmnd);
+    const does =
+      cmnd?.shape === 'A' ? descriptor(cmnd, ev) : /^(READ|WRITE)_(?:6|10|12|16)$/.exec(cmnd?.value ?? '')?.[1];
+    if (does === undefined || ev.sector < 0) ev.nr = 0;
+    ev.write = does === 'WRITE' ? 1 : 0;
+  } else if (/^block_rq_(?:issue|complete|error|requeue)$/.test(name)) {
+    ev.begin(name === 'block_rq_issue' ? E.BlockIssue : name === 'block_rq_requeue' ? E.BlockRequeue : E.BlockComplete);
     if (/^\d/.test(line.slice(pos))) block(line.slice(pos), ev);
     else {
       // what follows `rwbs=` is the task's name, which may hold anything
@@ -309,6 +365,30 @@ function block(payload: string, ev: TraceEvent): void {
   if (/^[^ ]*/.exec(rest)![0].includes('W')) ev.write = 1;
   const tail = /^[^)]*\) *(\d+)(?:[^]\+[^](\d*))?/.exec(rest.slice(/^[^ ]*/.exec(rest)![0].length));
   if (tail) [ev.sector, ev.nr] = [Number(tail[1]), Number(tail[2] ?? 0)];
+}
+
+/** By command: where its first block and their number are, and how many bytes it has. */
+const DESCRIPTORS: Record<number, readonly [does: string, block: number, width: number, nr: number, width: number]> = {
+  0x08: ['READ', 1, 3, 4, 1],
+  0x0a: ['WRITE', 1, 3, 4, 1],
+  0x28: ['READ', 2, 4, 7, 2],
+  0x2a: ['WRITE', 2, 4, 7, 2],
+  0xa8: ['READ', 2, 4, 6, 4],
+  0xaa: ['WRITE', 2, 4, 6, 4],
+  0x88: ['READ', 2, 8, 10, 4],
+  0x8a: ['WRITE', 2, 8, 10, 4],
+};
+const DESCRIPTOR_BYTES: Record<number, number> = {0: 6, 1: 10, 5: 12, 4: 16};
+
+function descriptor(field: Field, ev: TraceEvent): string | undefined {
+  const bytes = elements(field, 1).map(Number);
+  const known = DESCRIPTORS[bytes[0] ?? -1];
+  if (known === undefined || bytes.length < DESCRIPTOR_BYTES[bytes[0]! >> 5]!) return undefined;
+  const [does, block, width, nr, wide] = known;
+  const big = (at: number, n: number): number => bytes.slice(at, at + n).reduce((sum, b) => sum * 256 + b, 0);
+  ev.sector = width === 3 ? big(block, width) % 2 ** 21 : big(block, width);
+  ev.nr = big(nr, wide) || (width === 3 ? 256 : 0);
+  return does;
 }
 
 function probe(name: string, inside: string, line: string, pos: number, ev: TraceEvent, since612: boolean): void {

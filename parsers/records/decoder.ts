@@ -19,6 +19,7 @@ import {finish, PROBE_READINGS} from '../events/probe.js';
 import {type ProbeArguments, type ProbeSpec, ReturnShape} from '../events/probe-table.js';
 import type {Reading} from '../events/reading.js';
 import {ATTR_MMIO, isKernelPointer, worked} from '../events/values.js';
+import {commandOfBytes, finishNvme, finishScsi} from '../events/command.js';
 import {type EventFormat, type Field, Lie} from './format.js';
 import {type FlagLayout, flagsOf} from '../events/page-flag-layout.js';
 import type {Piece} from './piece.js';
@@ -88,6 +89,8 @@ export class RecordDecoder {
   private lengths = -1;
   /** the record's mapping is of device memory */
   private deviceMemory = false;
+  /** what the record's command does, one of Command; -1 when no bytes of it were there */
+  private command = -1;
 
   constructor(
     private readonly kind: EventKind,
@@ -133,7 +136,7 @@ export class RecordDecoder {
     if (this.args && FAMILY_OF[this.kind] === FAMILIES.probe) ev.fn = this.args.fn;
     ev.deviceStart = ev.deviceEnd = ev.textStart = ev.textEnd = 0;
     this.pageSeen = this.deviceMemory = false;
-    this.lengths = -1;
+    this.lengths = this.command = -1;
     const {f64, at64} = ev;
     for (let i = 0; i < numbers.length; i += NUMBER)
       f64[at64 + numbers[i + 2]!] = numberAt(view, base + numbers[i]!, numbers[i + 1]!, little);
@@ -246,6 +249,15 @@ export class RecordDecoder {
       case HOW.lengths:
         this.lengths = words(view, range, little, ev.dmaLens);
         break;
+      case HOW.command:
+        this.command = commandOfBytes(ev, bytes, range.start, range.end);
+        break;
+      case HOW.words:
+        // as the device has them, whatever the machine's order
+        if (range.end - range.start < 10) break;
+        ev.sector = numberAt(view, range.start, Lie.u64, true);
+        ev.nr = view.getUint16(range.start + 8, true);
+        break;
     }
     return true;
   }
@@ -281,6 +293,14 @@ export class RecordDecoder {
       case K.DmaUnmapSg:
       case K.DmaMapSgError:
         lists(ev, this.lengths);
+        break;
+      case K.NvmeStart:
+      case K.NvmeDone:
+        finishNvme(ev, this.command);
+        break;
+      case K.ScsiStart:
+      case K.ScsiDone:
+        finishScsi(ev, this.command);
         break;
       case K.WritebackDirtyFolio:
       case K.WaitOnWriteback:

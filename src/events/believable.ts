@@ -41,6 +41,7 @@ export function believable(ev: TraceEvent): boolean {
       return isAddress(ev.dmaAddr);
     case K.DmaUnmap:
     case K.IommuUnmap:
+    case K.Bounced:
       return isAddress(ev.dmaAddr) && isAddress(ev.size);
     default:
       return true;

@@ -82,7 +82,7 @@ export const EventKind = {
   // writeback:* (no pfn: bdi, ino, index)
   WritebackDirtyFolio: 42,
   WaitOnWriteback: 43,
-  // block:* : devId sector nr, write=1 for RWBS with W
+  // block:* : devId sector nr, write=1 for RWBS with W. block_rq_error is a completion too, beside its block_rq_complete.
   BlockIssue: 44,
   BlockComplete: 45,
   /** io_uring_register: opcode in val, nr buffers in nr, ret */
@@ -99,9 +99,22 @@ export const EventKind = {
   IommuFault: 51,
   /** an event that nobody decodes and whose text names a page (a trace_printk, a tracepoint of one's own); only who follows pages asks for it */
   Mention: 52,
+  /** block_rq_requeue: the driver gave a request back that is not complete: it will be issued again */
+  BlockRequeue: 53,
+  // commands of a bus, each with what it is known again by: nvme:*, scsi:*
+  /** nvme_setup_cmd, before the mappings made for it: ctrl queue tag, of reads and writes sector nr (of blocks) write */
+  NvmeStart: 54,
+  /** nvme_complete_rq: ctrl queue tag */
+  NvmeDone: 55,
+  /** scsi_dispatch_cmd_start, before the mappings made for it: ctrl channel target lun tag, of reads and writes sector nr write */
+  ScsiStart: 56,
+  /** scsi_dispatch_cmd_done: the same */
+  ScsiDone: 57,
+  /** swiotlb_bounced, before the event of the mapping: device dmaAddr (the page's own) size */
+  Bounced: 58,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
-export const EVENT_KINDS = 53;
+export const EVENT_KINDS = 59;
 
 /** Bytes of a row: two cache lines. Lists (pages of a call, entries of a scatterlist) lie beside it. */
 export const ROW_BYTES = 128;
@@ -276,8 +289,20 @@ export const OWN = {
   /** its time is that of the line before: the log that has it runs on another clock */
   untimed: bit(Has.truncated),
 
-  // --- block
+  // --- block, nvme, scsi
+  /** of 512 bytes; of a command, of blocks of its device */
   sector: f64(10, 'number', -1),
+
+  // --- nvme, scsi
+  /** number of the controller, or of the host */
+  ctrl: f64(9, 'number', -1),
+  channel: f64(11, 'number'),
+  target: f64(12, 'number'),
+  lun: f64(13, 'number'),
+  queue: f64(6, 'number'),
+  /** number of the command in its queue; a generation may lie above its twelve bits (NVMe). -1: not printed */
+  tag: f64(7, 'number', -1),
+  opcode: f64(8, 'number', -1),
 
   // --- lists: pages of an unpin call, or entries of a scatterlist
   /** entries in listPfn/listPtr* or listPhys */
@@ -350,6 +375,12 @@ export const FAMILIES = {
   writeback: {name: 'writeback', fields: ['devId', 'ino', 'index'], named: 'text'},
   /** block:* (include/trace/events/block.h) */
   block: {name: 'block', fields: ['devId', 'sector', 'nr', 'write']},
+  /** nvme:* (drivers/nvme/host/trace.h) */
+  nvme: {name: 'nvme', fields: ['ctrl', 'queue', 'tag', 'opcode', 'sector', 'nr', 'write']},
+  /** scsi:* (include/trace/events/scsi.h) */
+  scsi: {name: 'scsi', fields: ['ctrl', 'channel', 'target', 'lun', 'tag', 'sector', 'nr', 'write']},
+  /** swiotlb:swiotlb_bounced (include/trace/events/swiotlb.h) */
+  bounced: {name: 'bounced', fields: ['dmaAddr', 'size', 'failed'], named: 'device'},
   /** io_uring:io_uring_register (include/trace/events/io_uring.h) */
   ioUring: {name: 'ioUring', fields: ['val', 'nr', 'ret', 'hasRet']},
   marker: {name: 'marker', fields: [], named: 'text'},
@@ -378,6 +409,10 @@ const OF: readonly (readonly [FamilyName, first: EventKind, last?: EventKind])[]
   ['probe', K.OtherReturn],
   ['fault', K.IommuFault],
   ['marker', K.Mention],
+  ['block', K.BlockRequeue],
+  ['nvme', K.NvmeStart, K.NvmeDone],
+  ['scsi', K.ScsiStart, K.ScsiDone],
+  ['bounced', K.Bounced],
 ];
 
 /** By kind: its family. */

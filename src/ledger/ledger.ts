@@ -160,7 +160,8 @@ export class Ledger implements EventSink, Around {
           ev.kind === K.DmaMapSgReturn ||
           ev.kind === K.BlockIssue ||
           ev.kind === K.BlockComplete ||
-          ev.kind === K.IommuFault
+          ev.kind === K.IommuFault ||
+          ev.kind >= K.BlockRequeue
         )
           this.dma.event(ev);
     }

@@ -340,6 +340,7 @@ export const TRACEPOINTS: readonly Tracepoint[] = [
   // device is done at the completion. The nvme events tell the request by its queue and number, also in passthrough.
   {group: 'requests', event: 'block/block_rq_issue'},
   {group: 'requests', event: 'block/block_rq_complete'},
+  {group: 'requests', event: 'block/block_rq_requeue'},
   {group: 'requests', event: 'nvme/nvme_setup_cmd'},
   {group: 'requests', event: 'nvme/nvme_complete_rq'},
   {group: 'writeback', event: 'writeback/folio_wait_writeback'},

@@ -6,7 +6,8 @@ import {countsRecorded, momentOf} from '../ledger/moment.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import {liveLinks} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
-import {directionName} from '../words/direction.js';
+import {howMapped} from '../words/direction.js';
+import {untouched} from './bounced.js';
 
 /** Most large folios that are watched for a part of them being unmapped. */
 const WATCHED_MAX = 10_000;
@@ -79,11 +80,12 @@ export const freeWhileDma: Rule = {
               ]
             : []),
           live(window, deed, moment),
+          ...untouched(window),
         ],
         start: deed.t,
         end: NaN,
         deed: `${deed.task}.${window.device}`,
-        args: {facts: {direction: directionName(window.dir), reused: !seen, owner}},
+        args: {facts: {direction: howMapped(window), reused: !seen, owner}},
         tasks: [...(holder ? [{role, task: holder.task}] : []), {role: 'free', task: deed.task}],
         stacks: [
           {role, stack: holder?.stack ?? -1},

@@ -3,7 +3,8 @@ import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
 import {liveLinks} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
-import {directionName} from '../words/direction.js';
+import {howMapped} from '../words/direction.js';
+import {untouched} from './bounced.js';
 
 export const putWhileDma: Rule = {
   meta: {
@@ -53,6 +54,7 @@ export const putWhileDma: Rule = {
               last('get', moment, drop),
               owns(link),
               live(window, drop.deed, moment),
+              ...untouched(window),
               told(
                 'the holder has no other way to keep the page',
                 false,
@@ -62,7 +64,7 @@ export const putWhileDma: Rule = {
             start: drop.deed.t,
             end: NaN,
             deed: `${drop.deed.task}.${window.device}.${get?.task ?? -1}`,
-            args: {facts: {direction: directionName(window.dir)}},
+            args: {facts: {direction: howMapped(window)}},
             tasks: [
               ...(get && get.task >= 0 ? [{role: 'get', task: get.task}] : []),
               {role: 'put', task: drop.deed.task},

@@ -4,7 +4,8 @@ import type {Drop, Listener} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import {BIAS} from '../base/reference.js';
-import {directionName} from '../words/direction.js';
+import {howMapped} from '../words/direction.js';
+import {untouched} from './bounced.js';
 import {type LiveLink, liveLinks} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
 
@@ -87,6 +88,7 @@ export const unpinWhileDma: Rule = {
           last('pin', moment, drop, maybeHeld),
           owns(link),
           live(window, drop.deed, moment),
+          ...untouched(window),
           ...(got && !countsRecorded(m)
             ? [
                 told(
@@ -100,7 +102,7 @@ export const unpinWhileDma: Rule = {
         start: drop.deed.t,
         end: NaN,
         deed: `${drop.deed.task}.${window.device}.${pin?.task ?? -1}`,
-        args: {facts: {stillGot: got, direction: directionName(window.dir)}},
+        args: {facts: {stillGot: got, direction: howMapped(window)}},
         tasks: [
           ...(pin && pin.task >= 0 ? [{role: 'pin', task: pin.task}] : []),
           {role: 'unpin', task: drop.deed.task},

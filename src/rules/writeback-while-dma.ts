@@ -4,7 +4,8 @@ import {countsRecorded} from '../ledger/moment.js';
 import {endRole} from '../ledger/tables/dma.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import type {Rule, RuleContext} from './types.js';
-import {directionName} from '../words/direction.js';
+import {howMapped} from '../words/direction.js';
+import {throughBuffer} from './bounced.js';
 import {watchWriteback} from './writeback.js';
 
 export const writebackWhileDma: Rule = {
@@ -53,6 +54,7 @@ export const writebackWhileDma: Rule = {
           isHeld([reference], moment, 'get'),
           stillHeld(reference, moment, met, writable.window),
           owns(writable),
+          ...throughBuffer(writable.window),
           underWriteback(writeback, met, late),
           ofFile(moment, reference, writeback.start),
           ...(countsRecorded(m)
@@ -68,7 +70,7 @@ export const writebackWhileDma: Rule = {
         start,
         end: writeback.end?.t ?? NaN,
         deed: `${reference.task}.${writable.window.device}`,
-        args: {facts: {direction: directionName(writable.window.dir)}},
+        args: {facts: {direction: howMapped(writable.window)}},
         tasks: [
           ...(reference.task >= 0 ? [{role: 'get', task: reference.task}] : []),
           {role: 'writeback', task: writeback.start.task},

@@ -1,11 +1,12 @@
 import {held as isHeld, never, ofFile, owns, type Premise, stillHeld, told, underWriteback} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Reference} from '../ledger/tables/references.js';
-import {type DmaWindow, endRole} from '../ledger/tables/dma.js';
+import {endRole} from '../ledger/tables/dma.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import type {Severity} from '../results/report.js';
 import type {Rule, RuleContext} from './types.js';
-import {directionName} from '../words/direction.js';
+import {howMapped} from '../words/direction.js';
+import {throughBuffer} from './bounced.js';
 import {type HeldWriteback, watchWriteback} from './writeback.js';
 
 export const writebackWhilePinned: Rule = {
@@ -106,7 +107,7 @@ export const writebackWhilePinned: Rule = {
             exact: writeback.exact,
             anonymous: anonymous(held),
             mapped: writable !== undefined,
-            direction: writable ? directionName(writable.window.dir) : readable ? 'TO_DEVICE' : '',
+            direction: writable ? howMapped(writable.window) : readable ? 'TO_DEVICE' : '',
           },
         },
         tasks: [
@@ -130,13 +131,6 @@ export const writebackWhilePinned: Rule = {
         at: start,
       });
     });
-
-    /** A bounced mapping: what the device writes gets into the page by the CPU, when it is unmapped or synced. */
-    function throughBuffer(window: DmaWindow | undefined): Premise[] {
-      if (!window?.bounced) return [];
-      const why = `the mapping at line ${window.open.line} goes through a bounce buffer: the device does not write the page itself`;
-      return [told('the device writes the page itself', false, why, window.open)];
-    }
 
     /** The page may be under a list of which the trace prints a part: then it is an error. */
     function perhapsMapped({reference, writeback, perhaps, page}: HeldWriteback, start: number): Premise[] {

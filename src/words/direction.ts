@@ -11,3 +11,8 @@ export function directionName(dir: number): string {
         ? 'FROM_DEVICE'
         : 'unknown direction';
 }
+
+/** The same of a mapping, and whether the device reads or writes the pages themselves. */
+export function howMapped({dir, bounced}: {readonly dir: number; readonly bounced: boolean}): string {
+  return bounced ? `${directionName(dir)}, through a bounce buffer` : directionName(dir);
+}

@@ -83,16 +83,19 @@ export function testModule(kernel: Kernel): string | Skip {
 /** busybox, and dash with its library: the shells that scripts are tried with. */
 function copyShells(kernel: Kernel, root: string): void {
   const from = toolsRoot(kernel.target, ['busybox-static', 'dash', 'libc6']);
-  const copy = (path: string) => {
-    mkdirSync(join(root, dirname(path)), {recursive: true});
-    copyFileSync(join(from, path), join(root, path));
-    chmodSync(join(root, path), 0o755);
+  const copy = (path: string, to = path) => {
+    mkdirSync(join(root, dirname(to)), {recursive: true});
+    copyFileSync(join(from, path), join(root, to));
+    chmodSync(join(root, to), 0o755);
   };
   copyFileSync(join(from, 'usr/bin/busybox'), join(root, 'bin/busybox'));
   copyFileSync(join(from, 'usr/bin/dash'), join(root, 'bin/dash'));
   symlinkSync('busybox', join(root, 'bin/sh'));
-  copy(`lib/${TRIPLET[kernel.arch]}/libc.so.6`);
-  copy(kernel.arch === 'arm64' ? 'lib/ld-linux-aarch64.so.1' : 'lib64/ld-linux-x86-64.so.2');
+  const libraries = `lib/${TRIPLET[kernel.arch]}`;
+  copy(`${libraries}/libc.so.6`);
+  // not by the link in lib64: that of Debian 12 would lead to the loader of this machine
+  if (kernel.arch === 'arm64') copy(`${libraries}/ld-linux-aarch64.so.1`, 'lib/ld-linux-aarch64.so.1');
+  else copy(`${libraries}/ld-linux-x86-64.so.2`, 'lib64/ld-linux-x86-64.so.2');
 }
 
 /** An initramfs whose /init runs `scenario` with the files beside it in /task. Returns its path. */

@@ -43,7 +43,10 @@ export class DmaWindow {
   endedBy: EndKnownBy | undefined = undefined;
   /** `close` is its own end for certain; false while it is open */
   certainEnd = false;
-  /** the first event that may have been its end: `close` itself where that is certain */
+  /**
+   * The first event that may have been its end: `close` itself where that is certain; where its request was given back to
+   * the block layer (requeued) before it was complete, that, also while it is open.
+   */
   earliestEnd: Deed | undefined = undefined;
   /** the windows that the event which ended this one may have ended instead; none where that is certain */
   endCandidates: readonly DmaWindow[] = NO_WINDOWS;
@@ -141,6 +144,15 @@ export function countAt(overlap: Overlap, t: number): number {
 export function liveAt(window: DmaWindow, t: number): {state: 'live' | 'ended' | 'open'; why: string} {
   const {close, earliestEnd} = window;
   if (t < window.open.t) return {state: 'ended', why: ''};
+  // At one time the order of the lines decides, and whether it may: that is not asked here.
+  if (earliestEnd !== undefined && t <= earliestEnd.t) return {state: 'live', why: ''};
+  if (window.request?.givenBack !== undefined && (close === undefined || t < close.t)) {
+    const {line} = window.request.givenBack;
+    return {
+      state: 'open',
+      why: `line ${line} puts its request back into the queue, not complete: when the device was done with these pages is not known`,
+    };
+  }
   if (close === undefined || earliestEnd === undefined) {
     const why =
       window.endedBy === 'superseded' || window.superseded
@@ -148,8 +160,6 @@ export function liveAt(window: DmaWindow, t: number): {state: 'live' | 'ended' |
         : 'the unmap of the mapping was not seen';
     return {state: 'open', why};
   }
-  // At one time the order of the lines decides, and whether it may: that is not asked here.
-  if (t <= earliestEnd.t) return {state: 'live', why: ''};
   if (window.certainEnd) return {state: 'ended', why: ''};
   return {
     state: 'open',
@@ -182,7 +192,7 @@ export interface DmaLink {
 
 /** A request to a device, from its issue to its completion, and the mappings made for it. */
 export interface DmaRequest {
-  /** the block device: major * 2^20 + minor */
+  /** the block device: major * 2^20 + minor; of a command of a bus -1 */
   readonly of: number;
   /** first sector */
   readonly at: number;
@@ -192,6 +202,10 @@ export interface DmaRequest {
   readonly windows: DmaWindow[];
   /** bytes that are not complete yet */
   left: number;
+  /** when the driver gave it back, not complete: it is issued again as another one */
+  givenBack: Deed | undefined;
+  /** mappings of the requests that this one is issued again of, which have no end of their own */
+  earlier: readonly DmaWindow[];
 }
 
 /** A device, and what it was seen to do with its mappings. */

@@ -4,7 +4,7 @@
  * Neither the oldest nor the newest is taken: of several windows that an unmap may end
  * - those are left out that another size, list, device or direction excludes, and those whose request is complete;
  * - a *superseded* one (nobody held its pages any more when the next of its key was opened) is stale: the unmap is given to
- *   the one that somebody held, as not certain;
+ *   the one that somebody held, as not certain; one whose address was given to other pages since is over;
  * - several that are all held become an `Overlap`: how many are left is known, which ones is not, until a request's
  *   completion in the same interrupt tells, or as many unmaps came as windows were open.
  */
@@ -88,6 +88,12 @@ export class OpenWindows {
       if (++of >= OF_A_KEY_MAX) {
         this.abandon(w, 'unknown');
         this.forgotten++;
+        continue;
+      }
+      if (translatedAnew(w, window)) {
+        w.superseded = true;
+        this.ends.superseded(w);
+        this.abandon(w, 'superseded');
         continue;
       }
       if (!sameUser(w, window.device, window.dir)) continue;
@@ -197,7 +203,7 @@ export class OpenWindows {
     window.close = deed;
     window.endedBy = by;
     window.certainEnd = certain;
-    if (certain) window.earliestEnd = deed;
+    if (certain) window.earliestEnd = window.request?.givenBack ?? deed;
     this.remove(window);
     this.ends.ended(window);
   }
@@ -248,6 +254,13 @@ export class OpenWindows {
 /** The same direction, and the same device where both name one (behind an IOMMU two devices have the same addresses). */
 function sameUser(window: DmaWindow, device: number, dir: number): boolean {
   return window.dir === dir && (device < 0 || window.device < 0 || window.device === device);
+}
+
+/**
+ * The address was given to other pages, as only an IOMMU or a bounce buffer can: what had it is over, its unmap was not seen.
+ */
+function translatedAnew({address, device, runs}: DmaWindow, window: DmaWindow): boolean {
+  return address >= 0 && device >= 0 && device === window.device && runs[0]?.pfn !== window.runs[0]?.pfn;
 }
 
 /** One overlap of all these windows. */

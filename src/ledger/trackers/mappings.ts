@@ -9,6 +9,7 @@ import {slotOf} from './calls.js';
 import {DmaDevice, DmaWindow, type Run} from '../tables/dma.js';
 import {addressKey, itemKey, listKey, OpenWindows} from '../tables/open-windows.js';
 import {Bounces} from './bounces.js';
+import {Commands} from './commands.js';
 import {CutLists} from './cut-lists.js';
 import {EndedMappings} from './ended-mappings.js';
 import type {Fault, Found} from '../tables/faults.js';
@@ -42,6 +43,8 @@ export class Mappings {
   >();
   private readonly iommu: IommuWindows;
   private readonly requests: Requests;
+  /** made with the first command */
+  private commands: Commands | undefined;
   private readonly bounces = new Bounces();
   private readonly lastList = new Map<number, DmaWindow>();
   /** mappings over which another was made although nobody was left who could have wanted both */
@@ -81,8 +84,9 @@ export class Mappings {
       opened: (ev, window) => this.mayBeOfRequest(ev, window),
       ended: () => {},
     });
-    this.requests = new Requests((window, deed, slot, since) => {
-      if (!window.iommuOnly) this.windows.completed(window, deed, slot, since);
+    this.requests = new Requests({
+      done: this.completed,
+      madeAgain: (window) => this.under.detach(window),
     });
   }
 
@@ -112,6 +116,11 @@ export class Mappings {
       });
     }
   }
+
+  private readonly completed = (window: DmaWindow, deed: Deed, slot: number, since: number): void => {
+    // an IOMMU's own mappings are unmapped always
+    if (!window.iommuOnly) this.windows.completed(window, deed, slot, since);
+  };
 
   event(ev: TraceEvent): void {
     this.ev = ev;
@@ -167,6 +176,21 @@ export class Mappings {
         break;
       case K.BlockComplete:
         this.requests.complete(ev, this.slot(ev), () => this.around.evidence.deed(ev));
+        break;
+      case K.BlockRequeue:
+        this.requests.giveBack(ev, () => this.around.evidence.deed(ev));
+        break;
+      case K.NvmeStart:
+      case K.ScsiStart:
+        this.commands ??= new Commands(this.completed);
+        this.commands.start(ev, slotOf(this.around, ev), () => this.around.evidence.deed(ev));
+        break;
+      case K.NvmeDone:
+      case K.ScsiDone:
+        this.commands?.complete(ev, this.slot(ev), () => this.around.evidence.deed(ev));
+        break;
+      case K.Bounced:
+        this.bounces.told(slotOf(this.around, ev), this.device(ev), ev.dmaAddr);
         break;
       case K.IommuFault:
         this.fault(ev);
@@ -240,7 +264,7 @@ export class Mappings {
     const offset = ev.phys >= 0 ? ev.phys % 2 ** this.under.pageShift : ev.pageOffset;
     const window = this.window(ev, ev.dmaAddr, ev.size, [this.under.run(pfn, offset, ev.size)]);
     if (ev.phys >= 0) {
-      window.bounced = this.bounces.mapped(window.device, ev.dmaAddr === ev.phys);
+      window.bounced = this.bounced(ev, window, ev.dmaAddr === ev.phys);
       this.translates(window, ev.dmaAddr === ev.phys);
     }
     this.open(ev, addressKey(ev.dmaAddr), window);
@@ -282,9 +306,13 @@ export class Mappings {
     const direct = ev.dmaAddr === this.physOf(entry.pfn) + entry.offset;
     const runs = this.under.followed([this.under.run(entry.pfn, entry.offset, entry.size)]);
     const window = new DmaWindow(entry.device, entry.dir, ev.dmaAddr, entry.size, runs, deed, false);
-    window.bounced = this.bounces.mapped(entry.device, direct);
+    window.bounced = this.bounced(ev, window, direct);
     this.translates(window, direct);
     this.open(ev, addressKey(ev.dmaAddr), window);
+  }
+
+  private bounced(ev: TraceEvent, {device, runs}: DmaWindow, direct: boolean): boolean {
+    return this.bounces.mapped(slotOf(this.around, ev), device, direct, runs, 2 ** this.under.pageShift);
   }
 
   private translates(window: DmaWindow, direct: boolean): void {
@@ -314,7 +342,7 @@ export class Mappings {
     const window = this.window(ev, -1, size, runs);
     window.cut = ev.truncated !== 0 ? Math.max(1, ev.nr - n) : !sameShape && size > n * page ? 1 : 0;
     if (!direct) window.spans = spansOf(ev);
-    window.bounced = this.bounces.mapped(window.device, direct);
+    window.bounced = this.bounced(ev, window, direct);
     this.open(ev, listKey(ev.listPhys[0]!), window);
   }
 
@@ -390,6 +418,7 @@ export class Mappings {
 
   private mayBeOfRequest(ev: TraceEvent, window: DmaWindow): void {
     if (this.around.capture.records(K.BlockIssue)) this.requests.mapped(slotOf(this.around, ev), window);
+    this.commands?.mapped(slotOf(this.around, ev), window);
   }
 
   private close(ev: TraceEvent, key: number, size: number, same: ((window: DmaWindow) => boolean) | undefined): void {

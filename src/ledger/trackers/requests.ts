@@ -50,8 +50,12 @@ export class Requests {
   private readonly lastCompletion: number[] = [];
 
   constructor(
-    /** the device is done with a window; `since`: when the request before it ended in this slot */
-    private readonly done: (window: DmaWindow, deed: Deed, slot: number, since: number) => void,
+    private readonly ends: {
+      /** the device is done with a window; `since`: when the request before it ended in this slot */
+      done(window: DmaWindow, deed: Deed, slot: number, since: number): void;
+      /** its request was given back, and is issued again: other mappings stand for it from here on */
+      madeAgain(window: DmaWindow): void;
+    },
   ) {}
 
   /** A mapping was made, in the calls of `task` (slotOf). */
@@ -98,7 +102,16 @@ export class Requests {
       return;
     }
     join.hits++;
-    const request: DmaRequest = {of, at, issued: deed(), completed: undefined, windows: made, left: bytes};
+    const request: DmaRequest = {
+      of,
+      at,
+      issued: deed(),
+      completed: undefined,
+      windows: made,
+      left: bytes,
+      givenBack: undefined,
+      earlier: [],
+    };
     for (const window of made) {
       window.request = request;
       if (device < 0 && this.believed(of, join)) this.name(window, of, write);
@@ -133,7 +146,17 @@ export class Requests {
   private begin(of: number, at: number, request: DmaRequest): void {
     let requests = this.inFlight.get(of);
     if (requests === undefined) this.inFlight.set(of, (requests = new Map()));
-    if (requests.delete(at)) this.count--; // its completion was not seen
+    const before = requests.get(at);
+    if (before !== undefined) {
+      requests.delete(at);
+      this.count--;
+      // else its completion was not seen
+      if (before.givenBack !== undefined) {
+        const open = [...before.earlier, ...before.windows].filter((window) => window.endedBy === undefined);
+        request.earlier = open.slice(-WAITING_MAX);
+        for (const window of open) this.ends.madeAgain(window);
+      }
+    }
     if (this.count >= IN_FLIGHT_MAX) {
       this.inFlight.clear();
       this.inFlight.set(of, (requests = new Map()));
@@ -144,14 +167,28 @@ export class Requests {
   }
 
   /**
-   * block_rq_complete or block_rq_requeue of sectors from `ev.sector` on: the device no longer has them. A request that is
-   * complete in part goes on behind the part.
+   * block_rq_requeue: the driver gave the request back, and it will be issued again, with mappings of its own. That is no
+   * completion: until then the device had it, from then on nobody knows, and all is over when what is issued again is.
+   * (block/blk-mq.c: blk_mq_requeue_request(); a driver does so when it is busy, or after an error: nvme_retry_req().)
+   */
+  giveBack(ev: TraceEvent, deed: () => Deed): void {
+    const request = this.inFlight.get(ev.devId)?.get(ev.sector);
+    if (request === undefined || request.givenBack !== undefined) return;
+    if (!this.believed(request.of, this.joinOf.get(request)!)) return;
+    request.givenBack = deed();
+    for (const window of request.windows) if (window.endedBy === undefined) window.earliestEnd = request.givenBack;
+  }
+
+  /**
+   * block_rq_complete of sectors from `ev.sector` on: the device no longer has them. A request that is complete in part goes
+   * on behind the part.
    */
   complete(ev: TraceEvent, slot: number, deed: () => Deed): void {
     const since = this.since(slot, ev.t);
     const requests = this.inFlight.get(ev.devId);
     const request = requests?.get(ev.sector);
-    if (requests === undefined || request === undefined) return;
+    // one that was given back and not issued again has no mappings that this could end
+    if (requests === undefined || request === undefined || request.givenBack !== undefined) return;
     requests.delete(ev.sector);
     this.count--;
     const left = request.left - ev.nr * SECTOR;
@@ -185,7 +222,8 @@ export class Requests {
   }
 
   private tell(request: DmaRequest, deed: Deed, slot: number, since: number): void {
-    for (const window of request.windows) if (window.endedBy === undefined) this.done(window, deed, slot, since);
+    for (const windows of [request.earlier, request.windows])
+      for (const window of windows) if (window.endedBy === undefined) this.ends.done(window, deed, slot, since);
   }
 }
 

@@ -2,9 +2,11 @@
 
 # Tools live on a disk of their own with their own libraries; scripts find them by name all the same.
 case $(uname -m) in
-  aarch64) loader=/tools/lib/ld-linux-aarch64.so.1 libraries=/tools/usr/lib/aarch64-linux-gnu ;;
-  *) loader=/tools/lib64/ld-linux-x86-64.so.2 libraries=/tools/usr/lib/x86_64-linux-gnu ;;
+  aarch64) loader=ld-linux-aarch64.so.1 libraries=/tools/usr/lib/aarch64-linux-gnu ;;
+  *) loader=ld-linux-x86-64.so.2 libraries=/tools/usr/lib/x86_64-linux-gnu ;;
 esac
+# where it lies, not by the link in /lib64: that of Debian 12 leads out of /tools
+loader=$libraries/$loader
 for tool in trace-cmd perf bpftrace; do
   for at in /tools/usr/bin/$tool /tools/usr/sbin/$tool; do
     [ -f "$at" ] || continue
