@@ -42,3 +42,20 @@ it('a call without a return may have pinned what its grabs do not show', async (
   // the first of the two lost its grab and its return
   expect(await toldOf(`${before}${pinned[0]}\n${rest}`)).toEqual(['unpin-without-pin error possible 0x5dac9']);
 });
+
+it('unpin_user_folio() that a program names by a PFN drops as many pins of the folio as it says', async () => {
+  const k = new SmallKernel({refs: false});
+  // the kernel shows gup_put_folio() elsewhere, and has it inlined here (6.18 and later)
+  k.anon(0x4000, 2);
+  for (let i = 0; i < 4; i++)
+    k.line(
+      `try_grab_folio_fast: (try_grab_folio_fast+0x0/0x10) pfn=0x${(0x4000 + i).toString(16)} refs=1 flags=0x80001`,
+    );
+  k.by({irq: true}, () => k.line('unpin_user_folio: (unpin_user_folio+0x4/0x80) pfn=0x4000 npages=4'));
+  k.wait(2_000_000);
+  k.line('mm_page_alloc: page=0000000000000000 pfn=0x5000 order=0 migratetype=1 gfp_flags=GFP_KERNEL');
+  const after = await toldOf(k.text());
+  expect(after).toEqual([]);
+  const leaks = await toldOf(k.text().replace(/^.*unpin_user_folio.*\n/m, ''));
+  expect(leaks.length).toBeGreaterThan(0);
+});

@@ -3,6 +3,7 @@
  * that can be probed; from 6.18 on that one is inlined into the first two, and the call itself is the drop (mm/gup.c).
  */
 import {EventKind as K, type TraceEvent} from '../../events/event.js';
+import {Fn} from '../../events/functions.js';
 import {PageState} from '../tables/page-table.js';
 import type {Uses} from './around.js';
 import {newUnpinCall, slotOf, type UnpinCall} from './calls.js';
@@ -65,7 +66,8 @@ export class UnpinCalls {
       }
     } else {
       const pfn = around.capture.pfnOf(ev);
-      if (pfn >= 0 && ev.mayBeTail !== 0) pages.push(pfn);
+      // what unpin_user_folio() is given is a folio by whatever it is named; a program that prints its PFN does not say so
+      if (pfn >= 0 && ev.mayBeTail !== 0 && ev.fn !== Fn.unpin_user_folio) pages.push(pfn);
       else call.folio = pfn;
     }
     call.pid = ev.pid;
