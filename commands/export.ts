@@ -3,6 +3,8 @@ import {TraceCommand} from '../src/cli/base.js';
 import * as flags from '../src/cli/flags.js';
 import {UserError} from '../src/io/user-error.js';
 
+const {verbose} = flags.outputFlags([]);
+
 export default class Export extends TraceCommand {
   static override summary =
     'Write the ledger of traces as tables (Parquet, CSV, JSON lines), or for the Perfetto viewer';
@@ -45,7 +47,9 @@ export default class Export extends TraceCommand {
       helpValue: 'PATH',
       helpGroup: 'OUTPUT',
     }),
-    quiet: Flags.boolean({summary: 'no progress, and no word of what was written', helpGroup: 'OUTPUT'}),
+    quiet: Flags.boolean({char: 'q', summary: 'no progress, and no word of what was written', helpGroup: 'OUTPUT'}),
+    verbose,
+    help: flags.helpFlag,
   };
   static override flags = {
     partition: Flags.string({

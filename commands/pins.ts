@@ -1,14 +1,13 @@
 import {TraceCommand} from '../src/cli/base.js';
 import * as flags from '../src/cli/flags.js';
 
-const {pfn, time, pid, comm, cpu} = flags.selectionFlags;
-
 export default class Pins extends TraceCommand {
   static override summary = 'Say who pins pages: by task and call stack, how many at a time, for how long';
   static override description =
     'Counts the pins (FOLL_PIN) that traces show: live pins over time; who takes them, by task and by call stack; how long they are ' +
     'held (percentiles, and a log2 histogram as bpftrace draws it); the time from the end of DMA to the unpin; the pins held longest, ' +
-    'and the long-term ones.\n\n' +
+    'and the long-term ones. With --device those are counted under which one of these devices mapped their page, with --inode those of ' +
+    'pages of these files.\n\n' +
     'Exit status: 0, 2 usage, unreadable input or a trace that shows no pins being taken, 3 lossy input under --strict.';
   static override examples = [
     {description: 'Who pins', command: '<%= config.bin %> <%= command.id %> trace.txt'},
@@ -27,7 +26,7 @@ export default class Pins extends TraceCommand {
   ];
   static override baseFlags = {
     ...flags.inputFlags,
-    ...{pfn, time, pid, comm, cpu},
+    ...flags.selectionFlags,
     ...flags.outputFlags(flags.PINS_FORMS),
     limit: flags.limitFlag('lines of each list'),
   };

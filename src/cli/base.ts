@@ -72,13 +72,19 @@ export abstract class TraceCommand extends BaseCommand {
     // oclif copies only a class's own statics, so inherited ones are handed over by name
     const parsed = await this.parse({args, baseFlags, flags: own, strict});
     const raw = parsed.flags as RawFlags;
-    const traces = (parsed.args as {trace?: string | string[]}).trace ?? [];
+    const {trace = []} = parsed.args as {trace?: string | string[]};
+    const traces = Array.isArray(trace) ? trace : [trace];
+    const input = flags.inputOptions(raw);
+    if (typeof raw['time'] === 'string' && raw['time'].includes('%')) {
+      const {timesOfShares} = await import('./share-of-time.js');
+      raw['time'] = await timesOfShares(raw['time'], traces, input);
+    }
     return {
-      ...flags.inputOptions(raw),
+      ...input,
       ...flags.findingOptions(raw),
       ...flags.outputOptions(raw, process.stdout.isTTY === true, process.env, forms, process.stdout.columns),
       selection: flags.selection(raw),
-      traces: Array.isArray(traces) ? traces : [traces],
+      traces,
       command: this.commandLine(),
     };
   }

@@ -13,6 +13,7 @@ import type {AnyForm} from './flags.js';
 import {watchInterrupts} from './interrupt.js';
 import {judging} from './judging.js';
 import {type Progress, showProgress} from './progress.js';
+import {tellReading} from './run.js';
 
 /** Bytes are handed on in pieces of about so many. */
 const PIECE_BYTES = 1 << 20;
@@ -69,6 +70,7 @@ export async function runExportPerfetto(
       },
     );
     progress?.stop();
+    if (options.verbose) tellReading(report);
     if (reading.ledger.capture.time.unit !== 'ns')
       throw new UserError('its clock only counts: there is no time to show', {next: 'see pinscope history'});
     const base = reading.ledger.capture.time.absolute(0);

@@ -11,6 +11,7 @@ import {type ExitCode, readingCodeOf} from './exit.js';
 import {watchInterrupts} from './interrupt.js';
 import {judging} from './judging.js';
 import {type Progress, showProgress} from './progress.js';
+import {tellReading} from './run.js';
 import {nearest} from './values.js';
 
 /** What only export is asked. */
@@ -45,6 +46,7 @@ export async function runExportTables(
       onOpen: (inputs) => (progress = showProgress(inputs, options)),
     });
     progress?.stop();
+    if (options.verbose) tellReading(report);
     if (!options.quiet) {
       const count = [...rows.values()].reduce((sum, n) => sum + n, 0);
       process.stderr.write(`pinscope: ${folder}: ${rows.size} tables, ${count} rows of trace ${traceId}\n`);

@@ -157,7 +157,7 @@ export const outputFlags = (forms: readonly AnyForm[]) => ({
 export const selectionFlags = {
   pfn: list('only these pages: numbers and ranges, 0x for hex', 'P[,P-P...]', 'SELECTION'),
   time: Flags.string({
-    summary: 'only what touches this span, times as printed in the trace; B may be +5ms',
+    summary: 'only what touches this span: times as printed in the trace, or shares of it (10%); B may be +5ms',
     helpValue: 'A,B',
     helpGroup: 'SELECTION',
   }),

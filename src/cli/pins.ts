@@ -3,14 +3,13 @@ import {basisOf, endingOf} from '../run/basis.js';
 import {readTraces} from '../run/read.js';
 import {checkKnown} from './known.js';
 import {pinChoice} from '../readers/pins/choice.js';
-import {EVERY_PIN, PinCollector} from '../readers/pins/collector.js';
+import {PinCollector} from '../readers/pins/collector.js';
 import {SOURCES} from '../proof/needs.js';
 import {PINS_RENDERERS, type PinsForm} from '../report/pins/index.js';
 import type {PinsReport} from '../results/pins.js';
 import {namePins, readKallsyms} from '../report/symbols.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode, readingCodeOf} from './exit.js';
-import type {Selection} from '../base/selection.js';
 import {produce} from './run.js';
 
 export async function runPins(options: TraceOptions<PinsForm>, version: string, kallsyms?: string): Promise<ExitCode> {
@@ -18,8 +17,7 @@ export async function runPins(options: TraceOptions<PinsForm>, version: string, 
   return produce(options, PINS_RENDERERS[options.to], async (run) => {
     let pins!: PinCollector;
     const reading = await readTraces({...options, kallsyms: symbols, ...run}, (ledger) => {
-      const choice = choosesAll(options.selection) ? EVERY_PIN : pinChoice(ledger, options.selection);
-      pins = new PinCollector(ledger, choice);
+      pins = new PinCollector(ledger, pinChoice(ledger, options.selection));
       return [pins];
     });
     if (reading.partial === undefined) checkKnown(reading, options);
@@ -54,8 +52,4 @@ export async function runPins(options: TraceOptions<PinsForm>, version: string, 
     }
     return {result, code: readingCodeOf(result, options)};
   });
-}
-
-function choosesAll({pfn, time, pid, comm, cpu}: Selection): boolean {
-  return pfn.length + pid.length + comm.length + cpu.length === 0 && time === undefined;
 }

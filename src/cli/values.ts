@@ -64,7 +64,8 @@ export function parseDuration(flag: string, text: string): number {
   return value_ns;
 }
 
-const TIME_LIKE = '12.345678,12.5 or 12.345678,+5ms (either end may be left out), with times as the trace prints them';
+const TIME_LIKE =
+  '12.345678,12.5 or 12.345678,+5ms or 10%,20% (either end may be left out), with times as the trace prints them';
 
 function parseInstant(flag: string, whole: string, text: string): Instant | null {
   if (text === '') return null;

@@ -145,6 +145,39 @@ it('takes the end of a span of time as a length', () => {
   expect(() => parseTimeSpan('time', ',+5ms')).toThrow('needs a time before it');
 });
 
+describe('a share of the trace in --time', () => {
+  it('is the time that it stands for, and told as that', () => {
+    const {span} = json<Report>('analyze', trace);
+    const seconds = (ns: bigint): string => `${ns / 1_000_000_000n}.${String(ns % 1_000_000_000n).padStart(9, '0')}`;
+    const [start, end] = [BigInt(span.start_ns!), BigInt(span.end_ns!)];
+    const middle = seconds(start + (end - start) / 2n);
+    for (const [shares, times] of [
+      ['0%,50%', `${seconds(start)},${middle}`],
+      ['50.0%,', `${middle},`],
+      ['50%,+5ms', `${middle},+5ms`],
+    ] as const) {
+      const some = json<Report>('analyze', '--time', shares, trace);
+      expect(some.selection?.filters).toEqual([{flag: '--time', value: times}]);
+      expect(some.findings.map(({key}) => key)).toEqual(
+        json<Report>('analyze', '--time', times, trace).findings.map(({key}) => key),
+      );
+    }
+    expect(json<Report>('analyze', '--time', '0%,100%', trace).selection?.left_out).toBe(0);
+  });
+
+  it.each([
+    [['--time', '5%,101%', trace], '101% is behind the end of the trace'],
+    [['--time', '5%', trace], 'two times with a comma between them are needed'],
+    [['--time', '5%,6%', '-'], 'which a pipe does not tell; name the file'],
+    [['--time', '60%,20%', trace], 'it ends before it begins'],
+    [['--time', 'x%,20%', trace], 'x% is not a time'],
+  ])('is refused where it means nothing: %j', (words, told) => {
+    const {status, stderr} = pinscope(['analyze', ...words]);
+    expect(stderr).toContain(told);
+    expect(status).toBe(2);
+  });
+});
+
 it.each([
   ['kworker*', 'kworker/0:1', true],
   ['k*:1', 'kworker/0:1', true],

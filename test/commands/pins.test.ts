@@ -97,6 +97,35 @@ describe('pinscope pins', () => {
     );
   });
 
+  it('counts the pins under which a device mapped their page, or of the pages of a file', () => {
+    const name = 'ftrace/unpin-while-dma';
+    const {taken} = byHand(name);
+    const mapped = linesOf(name).flatMap((line, at) => {
+      const match = /dma_map_page: pinbug\.0 .* phys_addr=([0-9a-f]+)000 /.exec(line);
+      return match === null ? [] : [{pfn: `0x${match[1]!}`, line: at + 1}];
+    });
+    const under = taken.filter((pin) => mapped.some(({pfn, line}) => pfn === pin.pfn && line > pin.line));
+    const {totals, tasks} = json<PinsReport>('pins', '--device', 'pinbug.*', sample(name));
+    expect(totals.pins).toBe(under.length);
+    expect(totals).toMatchObject({unpins: under.length, held_at_end: 0});
+    expect(tasks.reduce((sum, {pins}) => sum + pins, 0)).toBe(under.length);
+
+    const files = 'ftrace/writeback-while-pinned';
+    const entered = new Set(
+      linesOf(files).flatMap((line) => {
+        const match = /mm_filemap_add_to_page_cache: dev 259:0 ino e pfn=(\S+)/.exec(line);
+        return match === null ? [] : [match[1]];
+      }),
+    );
+    const of = json<PinsReport>('pins', '--inode', '259:0/0xe', sample(files)).totals;
+    expect(of.pins).toBe(byHand(files).taken.filter(({pfn}) => entered.has(pfn)).length);
+    expect(of.pins).toBeGreaterThan(0);
+    expect(pinscope(['pins', '--device', 'nosuch', sample(name)])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('no device of this trace is named so') as string,
+    });
+  });
+
   it('names bare addresses by a kallsyms file', () => {
     const bare = linesOf('ftrace/call-stacks').map((line) =>
       line.startsWith(' => pin_user_pages_fast') ? ' => 0xffffffff81a3c2f2' : line,

@@ -7,6 +7,7 @@ import type {Drop, Listener} from '../../ledger/listener.js';
 import type {Ledger} from '../../ledger/ledger.js';
 import type {Reference} from '../../ledger/tables/references.js';
 import type {HeldPin, Holder, PinsReport} from '../../results/pins.js';
+import {EVERY_PIN, type PinChoice} from './choice.js';
 import {LivePins} from './live.js';
 import {Spread} from './spread.js';
 import {Top} from './top.js';
@@ -59,6 +60,8 @@ export class PinCollector implements Listener {
   private readonly unmaps = new Map<number, Spread>();
   /** pins that count and are held, with how many of each still are */
   private readonly held = new Map<Reference, number>();
+  /** pins that would count, if a device that is asked for mapped their pages */
+  private readonly unmapped = new Set<Reference>();
   /** by row: the last unmap under its pins */
   private readonly lastUnmap = new Map<number, {t: number; opened: number; device: number}>();
   private readonly longest = new Top<Listed>(LISTED_MAX, (a, b) => a.held > b.held);
@@ -68,11 +71,26 @@ export class PinCollector implements Listener {
 
   constructor(
     private readonly m: Ledger,
-    private readonly chosen: (pin: Reference) => boolean,
+    private readonly choice: PinChoice,
   ) {}
 
   taken(row: number, pin: Reference): void {
-    if (pin.kind !== 'pin' || !this.chosen(pin)) return;
+    if (pin.kind !== 'pin' || !this.choice.taking(pin)) return;
+    if (this.choice.device !== undefined) this.unmapped.add(pin);
+    else this.count(row, pin);
+  }
+
+  dmaOpened(window: DmaWindow): void {
+    if (this.unmapped.size === 0 || window.device < 0 || this.choice.device?.(window.device) !== true) return;
+    const {pages} = this.m;
+    for (const row of window.rows) {
+      const folio = row < 0 ? -1 : pages.folioOf(row);
+      if (folio < 0) continue;
+      for (let r = pages.references[folio]; r; r = r.next) if (this.unmapped.delete(r)) this.count(folio, r);
+    }
+  }
+
+  private count(row: number, pin: Reference): void {
     this.held.set(pin, pin.n);
     this.live.change(this.m.capture.now, pin.n);
     if (!Number.isFinite(pin.t)) return; // from before the trace: held, but not taken here
@@ -92,6 +110,7 @@ export class PinCollector implements Listener {
     const {row, deed} = drop;
     let counted = 0;
     for (const {reference, n} of drop.from) {
+      if (reference.n <= 0) this.unmapped.delete(reference);
       if (!this.held.has(reference)) continue;
       counted += n;
       this.release(reference, n, deed.t, true);
@@ -109,11 +128,13 @@ export class PinCollector implements Listener {
   }
 
   withdrawn(pin: Reference, n: number): void {
+    if (pin.n <= 0) this.unmapped.delete(pin);
     if (pin.kind === 'pin' && this.held.has(pin)) this.release(pin, n, this.m.capture.now, false);
   }
 
   freed(row: number): void {
     for (let r = this.m.pages.references[row]; r; r = r.next) {
+      this.unmapped.delete(r);
       if (this.held.has(r)) this.release(r, this.held.get(r)!, this.m.capture.now, false);
     }
     this.lastUnmap.delete(row);
@@ -137,7 +158,7 @@ export class PinCollector implements Listener {
 
   /** No taking was left out by the choice so far. */
   private get everyPin(): boolean {
-    return this.chosen === EVERY_PIN;
+    return this.choice === EVERY_PIN;
   }
 
   private release(pin: Reference, n: number, t: number, dropped: boolean): void {
@@ -300,6 +321,3 @@ export class PinCollector implements Listener {
     return {comm, pid};
   }
 }
-
-/** The choice of no choice. */
-export const EVERY_PIN = (): boolean => true;
