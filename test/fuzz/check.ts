@@ -87,14 +87,21 @@ function checkStatus(report: Report): void {
 
 /** A reader sees the same wherever chunks begin and end, and the quick one of ftrace text what the slow one sees. */
 function checkReaders(bytes: Buffer, random: Random): void {
+  checkPieces(
+    bytes,
+    Array.from({length: 1 + random.below(5)}, () => 1 + random.below(random.chance(0.5) ? 40 : 5000)),
+  );
+}
+
+/** The same for chunks of these sizes in turn. */
+export function checkPieces(bytes: Buffer, sizes: readonly number[]): void {
   const found = detect(bytes);
   if (found.outcome !== 'read') return;
   const {form} = found;
   if (readsRecords(form)) return;
   const open = (sink: EventSink, options: OpenOptions): TraceReader => form.open(sink, options);
   const whole = readWith(open, bytes, [1 << 23]);
-  const sizes = Array.from({length: 1 + random.below(5)}, () => 1 + random.below(random.chance(0.5) ? 40 : 5000));
-  const pieces = readWith(open, bytes, sizes);
+  const pieces = readWith(open, bytes, [...sizes]);
   same(pieces.seen, whole.seen, `chunks of ${sizes.join(', ')} bytes`);
   same([{...pieces.reader.counters}], [{...whole.reader.counters}], `counters by chunks of ${sizes.join(', ')} bytes`);
 }
@@ -128,7 +135,8 @@ async function checkFollow(options: AnalyzeOptions, trace: string): Promise<void
   }
 }
 
-function checkForms(report: Report): void {
+/** Every form of a report is valid, and safe to look at. */
+export function checkForms(report: Report): void {
   const json = whole(REPORT_RENDERERS.json(report, PLAIN));
   valid(isReport, JSON.parse(json), 'json');
   for (const line of whole(REPORT_RENDERERS.ndjson(report, PLAIN)).trimEnd().split('\n'))
