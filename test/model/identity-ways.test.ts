@@ -1,0 +1,147 @@
+/** Each way in which a page's identity can be known or not, from the lines of a trace to its verdict. */
+import {describe, expect, it} from 'vitest';
+import {analyzeText, toldOf} from '../rules/analyze-text.js';
+import {SmallKernel} from '../rules/small-kernel.js';
+
+const P = 0x2fb0;
+const X86 = 0xffffea0000000000n;
+/** As arm64 has it where memory begins at 0x40000000, with pages of 4 KiB: moved by 16 MiB. */
+const ARM = 0xfffffdffbf000000n;
+
+interface Machine {
+  /** where struct pages begin */
+  vmemmap?: bigint;
+  /** what the recorder's header tells of it; 0n nothing */
+  told?: bigint;
+  /** log2 of the size of pages, that is: of what physical addresses and offsets are made */
+  shift?: number;
+  /** further facts of the header */
+  facts?: readonly string[];
+  /** `page=` of kmem events: hashed, as kernels print it by default, or the pointer itself */
+  printed?: boolean;
+  /** other pages that are freed with __folio_put(), which pairs their pointers with their PFNs */
+  pairs?: number;
+}
+
+/** An early unpin of a page that probes name by a pointer, and DMA events by an address. */
+function trace({vmemmap = X86, told = 0n, shift = 12, facts = [], printed = false, pairs = 0}: Machine): string {
+  const k = new SmallKernel({refs: false});
+  for (let i = 0; i < pairs; i++) {
+    const pfn = 0x5000 + 3 * i;
+    k.alloc(pfn);
+    k.line(`__folio_put: (__folio_put+0x0/0x80) folio=${k.pointer(pfn)}`);
+    k.line(`mm_page_free: page=00000000b9111fae pfn=0x${pfn.toString(16)} order=0`);
+  }
+  k.anon(P);
+  k.pin(P);
+  k.map(P);
+  k.unpin(P);
+  k.unmap(P);
+  return moved(k.text(), {vmemmap, told, shift, facts, printed});
+}
+
+/** The text of a small kernel, as a machine with struct pages elsewhere and other pages would print it. */
+function moved(text: string, {vmemmap = X86, told = 0n, shift = 12, facts = [], printed = false}: Machine): string {
+  const pointer = (pfn: number): string => (vmemmap + BigInt(pfn) * 64n).toString(16);
+  const head = [...(told === 0n ? [] : [`vmemmap_base=0x${told.toString(16)}`]), ...facts];
+  return text
+    .replaceAll(/0xffffea0[0-9a-f]{9}/g, (at) => `0x${(BigInt(at) - X86 + vmemmap).toString(16)}`)
+    .replace(
+      /^# pinscope-record: vmemmap_base=.*$/m,
+      head.map((fact) => `# pinscope-record: ${fact}`).join('\n') || '#',
+    )
+    .replaceAll(/(dma_addr|phys_addr)=([0-9a-f]+)/g, (_all, name, at) => {
+      return `${name}=${((BigInt(`0x${at}`) >> 12n) << BigInt(shift)).toString(16)}`;
+    })
+    .replaceAll(/size=4096/g, `size=${2 ** shift}`)
+    .replaceAll(/page=00000000b9111fae pfn=0x([0-9a-f]+)/g, (all, pfn) =>
+      printed ? `page=${pointer(parseInt(pfn as string, 16))} pfn=0x${pfn}` : all,
+    );
+}
+
+const SURE = ['unpin-while-dma error sure 0x2fb0'];
+const POSSIBLE = ['unpin-while-dma error possible 0x2fb0'];
+const ARM_FACTS = ['machine=aarch64', 'kernel=6.12.118+deb13-arm64', 'page_size=4096'];
+
+describe('where struct pages begin', () => {
+  it('is told by the recorder', async () => {
+    expect(await toldOf(trace({told: X86}))).toEqual(SURE);
+    // randomized, in steps of 1 GiB
+    expect(await toldOf(trace({vmemmap: 0xffffd4a140000000n, told: 0xffffd4a140000000n}))).toEqual(SURE);
+  });
+
+  it('is printed, a pointer beside a PFN of one line: on any alignment', async () => {
+    expect(await toldOf(trace({vmemmap: ARM, printed: true, facts: ARM_FACTS}))).toEqual(SURE);
+    expect(await toldOf(trace({vmemmap: 0xffffff709d000000n, printed: true, facts: ARM_FACTS}))).toEqual(SURE);
+  });
+
+  it('is agreed on by pairs of three different pages', async () => {
+    expect(await toldOf(trace({vmemmap: ARM, pairs: 3, facts: ARM_FACTS}))).toEqual(SURE);
+  });
+
+  it('is not known by two, nor by three of one page', async () => {
+    expect(await toldOf(trace({vmemmap: ARM, pairs: 2, facts: ARM_FACTS}))).toEqual([]);
+    const again = trace({vmemmap: ARM, pairs: 3, facts: ARM_FACTS})
+      .replaceAll('pfn=0x5003', 'pfn=0x5000')
+      .replaceAll('pfn=0x5006', 'pfn=0x5000')
+      .replaceAll(`0x${(ARM + 0x5003n * 64n).toString(16)}`, `0x${(ARM + 0x5000n * 64n).toString(16)}`)
+      .replaceAll(`0x${(ARM + 0x5006n * 64n).toString(16)}`, `0x${(ARM + 0x5000n * 64n).toString(16)}`);
+    expect(await toldOf(again)).toEqual([]);
+  });
+
+  it('is assumed on x86-64, which proves nothing, and never on arm64', async () => {
+    expect(await toldOf(trace({}))).toEqual(POSSIBLE);
+    expect(await toldOf(trace({vmemmap: ARM, facts: ARM_FACTS}))).toEqual([]);
+  });
+
+  it('is not what pairs contradict: another page of the machine would be blamed', async () => {
+    const {findings, quality} = await analyzeText(trace({vmemmap: ARM, told: X86, pairs: 3}));
+    expect(findings.filter((f) => f.verdict === 'sure' && f.pages[0]!.pfn !== '0x2fb0')).toEqual([]);
+    expect(quality.map(({id}) => id).join()).toContain('vmemmap-refuted');
+  });
+
+  it('is nowhere for hashed pointers', async () => {
+    const hashed = trace({}).replaceAll(/0xffffea0[0-9a-f]{9}/g, '00000000b9111fae');
+    expect(await toldOf(hashed)).toEqual([]);
+  });
+});
+
+describe.each([
+  [14, '16k', 0xffffffbfbfc00000n],
+  [16, '64k', 0xffffffdfbff00000n],
+])('pages of 2^%s bytes', (shift, name, vmemmap) => {
+  const base = {shift, vmemmap, printed: true};
+
+  it('are told by the header', async () => {
+    expect(await toldOf(trace({...base, facts: ['machine=aarch64', `page_size=${2 ** shift}`]}))).toEqual(SURE);
+  });
+
+  it('are told by the release', async () => {
+    expect(await toldOf(trace({...base, facts: ['machine=aarch64', `kernel=6.12.118+deb13-arm64-${name}`]}))).toEqual(
+      SURE,
+    );
+  });
+
+  it('are not taken for pages of 4 KiB where nothing tells: nothing of it is sure, least of all another page', async () => {
+    const {findings} = await analyzeText(trace({...base, facts: ['machine=aarch64']}));
+    expect(findings.filter((f) => f.verdict === 'sure')).toEqual([]);
+  });
+
+  it('are derived from mappings of three pages that are pinned', async () => {
+    const k = new SmallKernel({refs: false});
+    for (const pfn of [P, P + 2, P + 4, P + 6]) {
+      k.anon(pfn);
+      k.pin(pfn);
+      k.map(pfn);
+      if (pfn === P + 6) k.unpin(pfn);
+      k.unmap(pfn);
+      if (pfn !== P + 6) k.unpin(pfn);
+    }
+    const text = moved(k.text(), {
+      vmemmap,
+      shift,
+      facts: ['machine=aarch64', `vmemmap_base=0x${vmemmap.toString(16)}`],
+    });
+    expect(await toldOf(text)).toEqual(['unpin-while-dma error sure 0x2fb6']);
+  });
+});
