@@ -374,6 +374,7 @@ export class PerfDataReader implements RecordReader {
       preempt: piece.bytes[rawAt + recorded.flagsAt + 1]!,
       symbols: events.kallsyms(),
       layout: events.flagsOf(recorded.format),
+      printk: this.file.meta.printk,
     });
   }
 

@@ -101,7 +101,7 @@ export class RecordDecoder {
     private readonly ctx: DecodeContext | undefined,
   ) {
     this.hasPfn = format.field('pfn') !== undefined;
-    this.marker = kind === K.Marker ? format.field('buf') : undefined;
+    this.marker = format.title === 'ftrace:print' ? format.field('buf') : undefined;
     const numbers: number[] = [];
     let [has, pageName, need, hasNr] = [0, PageName.none as number, 0, false];
     for (const field of format.fields) {

@@ -14,6 +14,7 @@ import {RECORDED} from './kinds.js';
 import type {Metadata} from './metadata.js';
 import {type FlagLayout, flagLayout} from '../events/page-flag-layout.js';
 import type {Bytes, Piece} from './piece.js';
+import {printkText} from './render.js';
 import {highAt, lowAt, numberAt} from './values.js';
 
 /** common_flags (include/linux/trace_events.h, enum trace_flag_type) */
@@ -39,6 +40,8 @@ export interface Recorded {
   pending: boolean;
   /** of `kernel_stack` and `user_stack` of ftrace itself: where what is read of them lies */
   readonly stack: RecordedStack | undefined;
+  /** of trace_printk(): its text has to be made */
+  readonly isPrintk: boolean;
   readonly flagsAt: number;
   readonly pidAt: number;
 }
@@ -108,6 +111,7 @@ export class RecordEvents {
           : title === 'ftrace:user_stack'
             ? stackOf('user', format)
             : undefined,
+      isPrintk: title === 'ftrace:bprint' || title === 'ftrace:bputs',
       flagsAt: common('common_flags', 2),
       pidAt: common('common_pid', 4),
     };
@@ -155,7 +159,15 @@ export class RecordEvents {
       this.bad(`${recorded.format.title} of ${end - base} bytes is shorter than its format`);
       return false;
     }
+    if (recorded.isPrintk) this.printk(recorded, piece, base, end);
     return ev.kind !== EventKind.Other;
+  }
+
+  /** The text of a trace_printk() stands nowhere in its record: it is put behind. */
+  private printk({format}: Recorded, piece: Piece, base: number, end: number): void {
+    const {ev, meta} = this;
+    const text = printkText({format, piece, base, end, symbols: this.kallsyms(), printk: meta.printk});
+    [ev.textStart, ev.textEnd] = piece.text(text);
   }
 
   /** Counts an event that is no tracepoint: a sample of a counter. */

@@ -49,6 +49,8 @@ export const RECORDED: ReadonlyMap<string, EventKind> = new Map<string, EventKin
   ['swiotlb:swiotlb_bounced', K.Bounced],
   ['io_uring:io_uring_register', K.IoUringRegister],
   ['ftrace:print', K.Marker],
+  ['ftrace:bprint', K.Marker],
+  ['ftrace:bputs', K.Marker],
 ]);
 
 /** Kinds of events by their formats: of probes by the names of the events, for no record tells the function yet. */

@@ -7,6 +7,7 @@ import {KallsymsError, parseKallsyms, type Kallsyms} from '../../src/base/kallsy
 import type {RecorderFact} from '../recorder-fact.js';
 import {type Cursor, Damaged} from './cursor.js';
 import {EventFormat} from './format.js';
+import {printkFormats} from './printk.js';
 
 /** Most bytes of one part: /proc/kallsyms of a large kernel has 20 million. */
 export const PART_MAX = 1 << 28;
@@ -36,6 +37,7 @@ export class Metadata {
   readonly comms = new Map<number, Uint8Array>();
   /** the text of /proc/kallsyms when the recording ended; undefined where there is none */
   kallsyms: (() => Uint8Array | undefined) | undefined;
+  printk: ReadonlyMap<bigint, string> = new Map();
   private parsed: Kallsyms | 'hidden' | null | undefined;
   /** what the recorder put behind the recording */
   recorder: readonly RecorderFact[] = [];
@@ -113,11 +115,11 @@ export class Metadata {
     }
   }
 
-  /** `0xffffffff820b216f : "text"` for trace_printk: no event of ours needs them. */
+  /** The formats of trace_printk(), by their addresses. */
   printkFormats(c: Cursor): void {
     const size = c.u32();
     if (size > c.left) throw new Damaged(`${size} bytes of printk formats, where ${c.left} are left`);
-    c.pos += size;
+    if (size > 0) this.printk = printkFormats(c.text(size, PART_MAX));
   }
 
   /** `PID comm` a line, as the kernel knew them when the recording ended. */

@@ -1,5 +1,5 @@
 /**
- * Bytes in which records lie, with room behind them for the names of tasks: an event's text is a range of one array, and
+ * Bytes in which records lie, with room behind them for the names of tasks and one text: an event's text is a range of one array, and
  * no record holds the name of its task.
  */
 
@@ -18,6 +18,9 @@ export function bytesOf(bytes: Uint8Array, little: boolean): Bytes {
 /** Room for names; a name is at most 16 bytes (TASK_COMM_LEN). */
 const NAMES_BYTES = 1 << 15;
 const NAME_MAX = 64;
+/** Room for the text of one event that the record has only the parts of (trace_printk). */
+const TEXT_BYTES = 4096;
+const SPARE_BYTES = NAMES_BYTES + TEXT_BYTES;
 const IDLE = new TextEncoder().encode('<idle>');
 const FORGOTTEN = new TextEncoder().encode('<...>');
 
@@ -38,14 +41,14 @@ export class Piece {
     readonly little: boolean,
     capacity: number,
   ) {
-    this.bytes = new Uint8Array(capacity + NAMES_BYTES);
+    this.bytes = new Uint8Array(capacity + SPARE_BYTES);
     this.view = new DataView(this.bytes.buffer);
   }
 
   /** Makes room for `length` bytes of records. What was in it is gone. */
   reserve(length: number): void {
-    if (length + NAMES_BYTES > this.bytes.length) {
-      this.bytes = new Uint8Array(length + NAMES_BYTES);
+    if (length + SPARE_BYTES > this.bytes.length) {
+      this.bytes = new Uint8Array(length + SPARE_BYTES);
       this.view = new DataView(this.bytes.buffer);
     }
     this.length = 0;
@@ -62,7 +65,14 @@ export class Piece {
     this.places.clear();
     this.lastPid = -1;
     this.lastName = undefined;
-    this.namesAt = this.bytes.length - NAMES_BYTES;
+    this.namesAt = this.bytes.length - SPARE_BYTES;
+  }
+
+  /** Puts the text of the event at hand behind the names; answers where it begins and ends, cut where it is too long. */
+  text(text: string): [start: number, end: number] {
+    const start = this.bytes.length - TEXT_BYTES;
+    const {written} = new TextEncoder().encodeInto(text, this.bytes.subarray(start));
+    return [start, start + written];
   }
 
   /** Puts the name of a task into nameStart and nameEnd. `known` is what it is called, undefined when nobody knows. */
@@ -78,9 +88,9 @@ export class Piece {
       this.nameEnd = place + length;
       return;
     }
-    if (this.namesAt + length >= this.bytes.length) {
+    if (this.namesAt + length >= this.bytes.length - TEXT_BYTES) {
       this.places.clear();
-      this.namesAt = this.bytes.length - NAMES_BYTES;
+      this.namesAt = this.bytes.length - SPARE_BYTES;
     }
     this.nameStart = this.namesAt;
     this.nameEnd = this.namesAt + length;

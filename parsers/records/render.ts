@@ -9,6 +9,7 @@ import type {Kallsyms} from '../../src/base/kallsyms.js';
 import {type EventFormat, type Field, Lie} from './format.js';
 import type {FlagLayout} from '../events/page-flag-layout.js';
 import type {Bytes} from './piece.js';
+import {printed} from './printk.js';
 import {highAt, lowAt, numberAt, Range, textEnd} from './values.js';
 
 /** Longest text of one field. */
@@ -32,6 +33,8 @@ export interface Shown {
   preempt: number;
   symbols: Kallsyms | null;
   layout: FlagLayout | undefined;
+  /** formats of trace_printk(), by their addresses */
+  printk: ReadonlyMap<bigint, string>;
 }
 
 export function render(shown: Shown): string {
@@ -209,6 +212,26 @@ class Payload {
     const field = this.shown.format.field('buf');
     return field ? this.textOf(field).replace(/\n$/, '') : '';
   }
+
+  printk(): string {
+    const {piece, end, base, symbols, printk} = this.shown;
+    const [ip, fmt] = [this.field('ip'), this.field('fmt') ?? this.field('str')];
+    if (ip === undefined || fmt === undefined) return '?';
+    const address = this.big(fmt);
+    const format = printk.get(address);
+    const where = this.place(ip).replace(/\+0x[0-9a-f]+/, '');
+    if (format === undefined) return `${where}: (no format at ${address.toString(16)})`;
+    const buf = this.field('buf');
+    if (buf === undefined) return `${where}: ${format.replace(/\n+$/, '')}`;
+    const start = base + buf.offset;
+    const {view, little} = piece;
+    return `${where}: ${printed(format, {view, start, end, little, long: fmt.size, symbols})}`;
+  }
+}
+
+/** The text of a `bprint` or `bputs`, with the function that has it in front. */
+export function printkText(shown: Pick<Shown, 'format' | 'piece' | 'base' | 'end' | 'symbols' | 'printk'>): string {
+  return new Payload(shown as Shown).printk();
 }
 
 function pageRef(p: Payload): string {
@@ -287,4 +310,6 @@ const TEXTS: Record<string, (p: Payload) => string> = {
     `ring ${p.hex('ctx', 16)}, opcode ${p.num('opcode')}, nr_user_files ${p.num('nr_files')}, ` +
     `nr_user_bufs ${p.num('nr_bufs')}, ret ${p.num('ret')}`,
   'ftrace:print': (p) => p.marker(),
+  'ftrace:bprint': (p) => p.printk(),
+  'ftrace:bputs': (p) => p.printk(),
 };

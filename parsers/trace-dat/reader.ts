@@ -320,6 +320,7 @@ export class TraceDatReader implements RecordReader {
         preempt: piece.bytes[at + recorded.flagsAt + 1]!,
         symbols: this.events.kallsyms(),
         layout: this.events.flagsOf(recorded.format),
+        printk: meta.printk,
       });
     }
     throw new Damaged('there is no such record');

@@ -1,0 +1,79 @@
+/** A trace.dat (version 6, little-endian, one CPU) of a few formats and records: what no recording at hand has. */
+
+const ascii = (text: string): Buffer => Buffer.from(text, 'latin1');
+const u32 = (...values: number[]): Buffer => Buffer.from(Uint32Array.from(values).buffer);
+const u64 = (...values: (number | bigint)[]): Buffer => Buffer.from(BigUint64Array.from(values.map(BigInt)).buffer);
+const sized = (text: string): Buffer => Buffer.concat([u64(text.length), ascii(text)]);
+
+const PAGE = 4096;
+const COMMON = `\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;
+\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;
+\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;
+\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;
+`;
+
+/** `NAME`, its id, and its own fields as `TYPE NAME;offset;size` */
+export interface WrittenFormat {
+  system: string;
+  name: string;
+  id: number;
+  fields: readonly [declaration: string, offset: number, size: number][];
+}
+
+function formatText({name, id, fields}: WrittenFormat): string {
+  const own = fields.map(([declaration, offset, size]) => {
+    return `\tfield:${declaration};\toffset:${offset};\tsize:${size};\tsigned:${/^int/.test(declaration) ? 1 : 0};\n`;
+  });
+  return `name: ${name}\nID: ${id}\nformat:\n${COMMON}\n${own.join('')}\nprint fmt: ""\n`;
+}
+
+export interface WrittenRecord {
+  id: number;
+  pid: number;
+  /** behind the eight common bytes */
+  payload: Buffer;
+}
+
+/** `printk`: the text of printk_formats; records come 1 us apart. */
+export function traceDat(formats: readonly WrittenFormat[], printk: string, records: readonly WrittenRecord[]): Buffer {
+  const own = formats.filter(({system}) => system === 'ftrace');
+  const systems = [...new Set(formats.map(({system}) => system))].filter((system) => system !== 'ftrace');
+  const head = Buffer.concat([
+    Buffer.from('\x17\x08\x44tracing6\0', 'latin1'),
+    Buffer.from([0, 8]),
+    u32(PAGE),
+    ascii('header_page\0'),
+    sized(
+      '\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n' +
+        '\tfield: char data;\toffset:16;\tsize:4080;\tsigned:0;\n',
+    ),
+    ascii('header_event\0'),
+    sized('# compressed entry header\n\tpadding     : type == 29\n'),
+    u32(own.length),
+    ...own.map((format) => sized(formatText(format))),
+    u32(systems.length),
+    ...systems.map((system) => {
+      const of = formats.filter((format) => format.system === system);
+      return Buffer.concat([ascii(`${system}\0`), u32(of.length), ...of.map((format) => sized(formatText(format)))]);
+    }),
+    u32(0), // kallsyms
+    u32(printk.length),
+    ascii(printk),
+    sized('701 wrk\n'),
+    u32(1), // CPUs
+    ascii('flyrecord\0'),
+  ]);
+  const start = Math.ceil((head.length + 16) / PAGE) * PAGE;
+  const data = Buffer.concat(
+    records.map(({id, pid, payload}) => {
+      const bytes = Buffer.concat([Buffer.from(Uint16Array.of(id, 0).buffer), u32(pid), payload]);
+      const padded = Buffer.concat([bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4)]);
+      if (padded.length > 112) throw new Error('too long for a record of this kind');
+      return Buffer.concat([u32((padded.length / 4) | (1000 << 5)), padded]);
+    }),
+  );
+  const page = Buffer.concat([u64(500_000_000_000, data.length), data], PAGE);
+  return Buffer.concat([head, u64(start, PAGE), Buffer.alloc(start - head.length - 16), page]);
+}
+
+export const values = {u32, u64, ascii};
