@@ -47,6 +47,8 @@ export interface Breach {
   line: number;
   /** in words, for the reason of a verdict */
   why: string;
+  /** nothing but `what` is in doubt: that kind of event may not be recorded whole, and nothing was lost */
+  only?: true;
 }
 
 /** Most pages whose breaches are kept, and of one page. */
@@ -99,6 +101,12 @@ export class Audit {
       if (what !== undefined) this.anyPage(what, from, to, why, line);
       return;
     }
+    this.page(breach);
+  }
+
+  /** A doubt about one page, which may have a reason that is no loss: it counts as no breach. */
+  page(breach: Breach): void {
+    const {pfn} = breach;
     const list = this.pages.get(pfn);
     if (list === undefined) {
       if (this.pages.size < PAGES_MAX) this.pages.set(pfn, [breach]);
@@ -111,9 +119,9 @@ export class Audit {
     return this.often.get(what) ?? 0;
   }
 
-  /** What was broken of the page within [from, to]; undefined: nothing. */
-  ofPage(pfn: number, from: number, to: number): Breach | undefined {
-    return this.pages.get(pfn)?.find((b) => b.from <= to && b.to >= from);
+  /** What was broken of the page within [from, to], where `what` is asked for; undefined: nothing. */
+  ofPage(pfn: number, from: number, to: number, what?: Unseen): Breach | undefined {
+    return this.pages.get(pfn)?.find((b) => b.from <= to && b.to >= from && (b.only !== true || b.what === what));
   }
 
   /** Something may have happened unseen to pages that are not known within a span; no breach of its own. */

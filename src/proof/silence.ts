@@ -35,7 +35,7 @@ export class Silence {
     return (
       this.left() ??
       this.lost(from, to) ??
-      this.ofPage(page, from, to) ??
+      this.ofPage(page, from, to, what) ??
       this.filtered() ??
       this.uncovered(what, page, from, to)
     );
@@ -63,11 +63,12 @@ export class Silence {
   }
 
   /** Laws that the trace breaks about this page. */
-  ofPage(page: Moment, from: number, to: number): Doubt | null {
+  ofPage(page: Moment, from: number, to: number, what?: Unseen): Doubt | null {
     const {pages, capture} = this.m;
     const {audit} = capture;
     const breach =
-      audit.ofPage(page.pfn, from, to) ?? (page.large ? audit.ofPage(pages.pfn[page.row]!, from, to) : undefined);
+      audit.ofPage(page.pfn, from, to, what) ??
+      (page.large ? audit.ofPage(pages.pfn[page.row]!, from, to, what) : undefined);
     return breach === undefined ? null : {why: breach.why, line: breach.line};
   }
 

@@ -7,6 +7,8 @@ import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import {BIAS} from '../base/reference.js';
 import type {Rule, RuleContext} from './types.js';
 
+/** So many calls pinned more than their grabs show: a path of taking leaves no event, whatever page it is. */
+const UNRECORDED = 5;
 /** Most pages that are known to have been pinned in the trace. */
 const PINNED_MAX = 500_000;
 
@@ -72,7 +74,7 @@ export const unpinWithoutPin: Rule = {
           !printed &&
           m.probes.lastUnknownGrab < pages.since[row]! &&
           get === undefined &&
-          !pinnedHere.has(row) &&
+          (!pinnedHere.has(row) || m.capture.audit.incomplete('taken') >= UNRECORDED) &&
           m.capture.coverage.takingUncovered() !== null &&
           m.capture.audit.balanced === 0
         )

@@ -331,3 +331,28 @@ describe("the writeback's own mapping of a large folio", () => {
     expect(told.length).toBeGreaterThan(0);
   });
 });
+
+describe('a mapping by a task that got the page, while another has it pinned', () => {
+  it.each([true, false])(
+    'is for the get: the unpin of the other is its own affair (page_ref events: %s)',
+    async (refs) => {
+      const k = new SmallKernel({refs});
+      k.anon(P);
+      k.pin(P);
+      k.map(P, 'FROM_DEVICE');
+      k.by({task: 'send-500', cpu: 1}, () => {
+        k.get(P, {write: false});
+        k.map(P, 'TO_DEVICE', 'nic.0');
+      });
+      k.unmap(P, 'FROM_DEVICE');
+      k.unpin(P);
+      k.wait(100);
+      k.by({task: 'send-500', cpu: 1}, () => {
+        k.unmap(P, 'TO_DEVICE', 'nic.0');
+        k.put(P);
+      });
+      k.munmap(P);
+      expect((await toldOf(k.text())).filter((line) => line.startsWith('unpin-while-dma'))).toEqual([]);
+    },
+  );
+});

@@ -10,6 +10,7 @@ import {
   WINDOW_PAGES_MAX,
 } from '../tables/dma.js';
 import {Context, EventKind as K, type TraceEvent} from '../../events/event.js';
+import type {Breach} from '../../capture/audit.js';
 import type {Uses} from './around.js';
 import {linkOf, Owners} from './owners.js';
 import {PageState} from '../tables/page-table.js';
@@ -122,9 +123,10 @@ export class CoveredPages {
 
   /**
    * A mapping of these pages was unmapped and its map is not in the trace. Of a page whose life is, the map is missing: a
-   * mapping does not outlive its page.
+   * mapping does not outlive its page. `law`: the device's other unmaps have their maps, so that it is missing and not of a
+   * kind that is not recorded.
    */
-  mapMissing(ev: TraceEvent, runs: readonly Run[]): void {
+  mapMissing(ev: TraceEvent, law: boolean, runs: readonly Run[]): void {
     const {pages, capture} = this.around;
     let left = MISSING_MAX;
     let from = Infinity;
@@ -133,7 +135,7 @@ export class CoveredPages {
         const row = pages.find(run.pfn + i);
         if (row < 0 || (pages.state[row]! & PageState.lifeSeen) === 0) continue;
         from = Math.min(from, pages.since[row]!);
-        capture.audit.breach({
+        const breach: Breach = {
           law: 'unmap-has-map',
           what: 'mapped',
           from: pages.since[row]!,
@@ -141,7 +143,9 @@ export class CoveredPages {
           pfn: run.pfn + i,
           line: ev.line,
           why: `line ${ev.line} unmaps the page and its map is not in the trace`,
-        });
+        };
+        if (law) capture.audit.breach(breach);
+        else capture.audit.page({...breach, only: true});
       }
     }
     // the unmap of a list names where its entries begin, and not how many pages each has

@@ -426,26 +426,30 @@ export class Mappings {
     if (this.windows.unmapped(key, device, ev.dir, size, same, this.around.evidence.deed(ev), this.slot(ev))) return;
     this.windows.unmatched++;
     const of = this.devices[device];
-    if (of !== undefined && of.mapMissing()) this.mapMissing(ev, of);
+    if (of !== undefined) this.mapMissing(ev, of);
   }
 
   /** An unmap of what was never mapped: its map is older than the trace, or it is missing. */
   private mapMissing(ev: TraceEvent, device: DmaDevice): void {
     const {under} = this;
+    const law = device.mapMissing();
+    // of a list that is printed an entry a line, up to some, the map may have been cut elsewhere than the unmap
+    if (device.completions > 0 || (!law && ev.kind === K.DmaUnmapSgItem)) return;
     const page = 2 ** under.pageShift;
     if (ev.kind === K.DmaUnmap) {
       // Behind an IOMMU an address says nothing of the page.
       if (device.maps > 0 && !device.translated)
-        under.mapMissing(ev, [under.run(Math.floor(ev.dmaAddr / page), ev.dmaAddr % page, ev.size)]);
+        under.mapMissing(ev, law, [under.run(Math.floor(ev.dmaAddr / page), ev.dmaAddr % page, ev.size)]);
     } else if (ev.kind === K.DmaUnmapSg) {
       const runs: Run[] = [];
       for (let i = 0; i < ev.listLength; i++) runs.push({pfn: Math.floor(ev.listPhys[i]! / page), pages: 1});
-      under.mapMissing(ev, runs);
-    } else if (ev.kind === K.DmaUnmapSgItem) under.mapMissing(ev, [{pfn: this.around.capture.pfnOf(ev), pages: 1}]);
+      under.mapMissing(ev, law, runs);
+    } else if (ev.kind === K.DmaUnmapSgItem)
+      under.mapMissing(ev, law, [{pfn: this.around.capture.pfnOf(ev), pages: 1}]);
     else {
       const runs: Run[] = [];
       for (let i = 0; i < ev.listLength; i++) runs.push({pfn: this.entryPfn(ev, i), pages: 1});
-      under.mapMissing(ev, runs);
+      under.mapMissing(ev, law, runs);
     }
   }
 

@@ -45,6 +45,7 @@ const GET = sure('get');
 const FIRST_UNDER_WRITEBACK = maybe('writeback', 'the page was pinned as well: the mapping may be the one of the pin');
 const LATER_UNDER_WRITEBACK = maybe('ambiguous', "the mapping may be the one of the page's own writeback");
 const PIN_OR_GET = maybe('pin', 'a get_user_pages reference was held as well: the mapping may be the one of that');
+const GET_OR_PIN = maybe('get', 'the page was pinned as well: the mapping may be the one of the pin');
 const PIN_BY_OTHER = maybe(
   'pin',
   'another task than the one that pinned made the mapping: it may be for a reference that no event shows (sendfile, a network send)',
@@ -80,7 +81,7 @@ export class Owners {
     }
     const got = around.pages.holds(folio, 'get', pfn);
     if (pinned) {
-      if (got) return PIN_OR_GET;
+      if (got) return this.ofGet(folio, pfn, window) ? GET_OR_PIN : PIN_OR_GET;
       if (!this.isNamed(window)) return PIN_BY_UNNAMED;
       if (!this.byItsTaker(folio, 'pin', pfn, window)) return PIN_BY_OTHER;
       if (window.dir === DmaDir.toDevice) return this.mayBeCached(folio) ? PIN_OR_CACHE : PIN;
@@ -121,6 +122,11 @@ export class Owners {
         return true;
     }
     return false;
+  }
+
+  /** Whether the task that mapped a page had a get of it and no pin, as a send without copying beside somebody's read. */
+  private ofGet(folio: number, pfn: number, window: DmaWindow): boolean {
+    return this.byItsTaker(folio, 'get', pfn, window) && !this.byItsTaker(folio, 'pin', pfn, window);
   }
 
   /** Whether the pins of a page have their I/O on another device already: it runs, or is over. */

@@ -22,6 +22,9 @@ const CALL_NS = 20_000_000;
 /** A call whose drops are known to leave no event is waited for no longer. */
 const QUICK_NS = 100_000;
 
+/** Functions that unpin and mark no page dirty: who marks one after them was late (mm/gup.c). */
+const MARKS_NOTHING: ReadonlySet<number> = new Set([Fn.unpin_user_page, Fn.unpin_user_folio, Fn.unpin_user_pages]);
+
 export class UnpinCalls {
   /** by function: a gup_put_folio() was seen inside it, so each of its drops shows (up to 6.17, or lists) */
   private readonly dropsShow = new Uint8Array(256);
@@ -116,7 +119,7 @@ export class UnpinCalls {
       call.pending = false;
       this.dropsShow[call.fn] = 1;
     } else if (ev.kind <= K.RefUnfreeze && ev.val < 0) call.pending = false;
-    else if (DIRTYING.has(ev.kind))
+    else if (DIRTYING.has(ev.kind) && !(ev.kind === K.MarkDirty && MARKS_NOTHING.has(call.fn)))
       return; // it marks its pages first
     else if (ev.kind === K.UnpinCall && call.list && this.names(ev, call.pages)) {
       call.pending = false; // unpin_user_pages_dirty_lock() calls unpin_user_pages(), that calls unpin_user_page() on 5.10
