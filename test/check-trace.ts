@@ -28,7 +28,7 @@ function told(report: Report): unknown {
   const {inputs, quality, ...rest} = lasting(report) as Report;
   return {
     ...rest,
-    inputs: inputs.map(({evidence, sha256: _, bytes: __, ...input}) => ({
+    inputs: inputs.map(({evidence, sha256: _sha256, bytes: _bytes, ...input}) => ({
       ...input,
       evidence: evidence.filter((line) => !line.startsWith('put aside in a temporary file')),
     })),
