@@ -149,11 +149,11 @@ async function recorded(
     checkKnown(reading, {...options, selection: {...options.selection, pfn: []}});
   const {tool, command, inputs, clock, span, kernel, quality, timing, partial} = report;
   const {ledger} = reading;
-  if (ledger.book.notKept > 0) {
+  if (ledger.book.lives.notKept > 0) {
     quality.push({
       id: 'happenings-not-kept',
       severity: 'warning',
-      count: ledger.book.notKept,
+      count: ledger.book.lives.notKept,
       message: 'changes of these pages beyond the most that are kept: their histories end early',
       advice: 'follow fewer pages',
     });

@@ -10,23 +10,12 @@ import type {Drop} from './listener.js';
 import type {DmaLink, DmaWindow} from './tables/dma.js';
 import {Entries, HOW, Kind, KNOWN_BY, Mark, OWNERS, What} from './tables/entries.js';
 import type {Evidence} from './tables/evidence.js';
-import {type Excerpt, Life} from './tables/life.js';
+import type {Excerpt, Life} from './tables/life.js';
+import {Lives} from './lives.js';
 import {type PageTable, PageState} from './tables/page-table.js';
 import type {Deed, Reference} from './tables/references.js';
 import type {Writeback} from './tables/writeback.js';
 
-/** The page frames whose lives are kept whole. */
-export interface Follower {
-  /** Whether any of `pages` frames from `first` on is one of them. */
-  touches(first: number, pages: number): boolean;
-  /** Those of `pages` frames from `first` on that are, in ascending order. */
-  within(first: number, pages: number): Iterable<number>;
-}
-
-/** Most lives of pages that matter at a time. */
-const LIVES_MAX = 60_000;
-/** Most entries of followed lives: some 500 MB with what is printed of them. */
-const FOLLOWED_MAX = 200_000;
 /** How much of a life a finding shows: so many entries up to its moment, and so many after it. */
 const BEFORE = 7;
 const AFTER = 4;
@@ -34,23 +23,9 @@ const AFTER = 4;
 /** Where an entry comes from: an event, or a deed of before. */
 type Source = Pick<Deed, 't' | 'cpu' | 'context' | 'input' | 'line'>;
 
-type Begun = Reference | DmaWindow | Writeback;
-
 export class Book {
   readonly entries = new Entries();
-  /** lives of followed pages, in the order they began */
-  readonly followed: Life[] = [];
-  /** lives without entries, because there were too many */
-  refused = 0;
-  /** entries of followed lives that were not kept, because there were too many */
-  notKept = 0;
-  /** the pages that are followed, if any are */
-  follows: Follower | undefined;
-  private readonly begun = new Map<Life, Begun[]>();
-  private lives = 0;
-  private followedEntries = 0;
-  /** the followed lives of each PFN, the last one */
-  private readonly lastLife = new Map<number, Life>();
+  readonly lives: Lives;
   // the entry of the page_ref event at hand, once it has one
   private atRow = -1;
   private atEntry = 0;
@@ -59,14 +34,10 @@ export class Book {
     private readonly pages: PageTable,
     private readonly evidence: Evidence,
   ) {
+    this.lives = new Lives(pages, this.entries);
     evidence.onEntries = (ids, stack) => {
       for (const id of ids) this.entries.stack[id] = stack;
     };
-  }
-
-  /** Whether what happens to a page is written down. */
-  has(row: number): boolean {
-    return this.pages.lives[row] !== undefined || (this.follows !== undefined && this.isFollowed(row));
   }
 
   // --- the count
@@ -78,7 +49,7 @@ export class Book {
     if (id === 0) {
       const life = pages.lives[row];
       if (life !== undefined && life.followed === undefined && life.open === undefined && !pages.matters(row)) {
-        this.end(row);
+        this.lives.end(row);
         return;
       }
       id = this.write(row, delta > 0 ? What.taken : delta < 0 ? What.dropped : What.change, ev, false);
@@ -148,7 +119,7 @@ export class Book {
     entries.extra[id] = reference.gupFlags;
     entries.sub[id] = reference.sub === pages.pfn[row] ? -1 : reference.sub;
     entries.pins[id] = pages.pins[row]!;
-    this.begins(pages.lives[row], reference);
+    this.lives.begins(pages.lives[row], reference);
   }
 
   /** How the kind of a reference is known has changed. */
@@ -199,7 +170,7 @@ export class Book {
     const {entry, row} = reference;
     const before = (entries.marks[entry]! & (Mark.before | Mark.unseen)) !== 0 && reference.line === 0;
     if (before || entries.is(entry, reference.input, reference.line)) entries.marks[entry]! |= Mark.withdrawn;
-    this.never(pages.lives[row], reference);
+    this.lives.never(pages.lives[row], reference);
   }
 
   // --- mappings
@@ -212,7 +183,7 @@ export class Book {
     const pages = Math.min(run, table.pfn[row]! + size - pfn);
     const first = this.firstFollowed(row, pfn, pages);
     if (first < 0) return 0;
-    const life = this.lifeOf(row, What.mapped, false);
+    const life = this.lives.of(row, What.mapped, false);
     if (life === undefined) return 0;
     const id = this.append(life, row, What.mapped, window.open, window.open.task);
     if (id === 0) return 0;
@@ -225,7 +196,7 @@ export class Book {
     entries.detail[id] = window.size;
     entries.sub[id] = first === table.pfn[row] ? -1 : first;
     entries.n[id] = pages - (first - pfn);
-    this.begins(life, window);
+    this.lives.begins(life, window);
     return id;
   }
 
@@ -233,8 +204,8 @@ export class Book {
   private firstFollowed(row: number, pfn: number, pages: number): number {
     const life = this.pages.lives[row];
     if (life !== undefined && life.followed === undefined) return pfn;
-    if (this.follows === undefined) return -1;
-    for (const first of this.follows.within(pfn, pages)) return first;
+    if (this.lives.follows === undefined) return -1;
+    for (const first of this.lives.follows.within(pfn, pages)) return first;
     return -1;
   }
 
@@ -273,10 +244,7 @@ export class Book {
     if (window.certainEnd) entries.how[id] = HOW.indexOf('same address and direction');
     else entries.marks[id]! |= Mark.uncertain;
     this.ends(id, entry, window.open.line);
-    // a part of a mapping that was unmapped by itself is a window of its own
-    const began = this.begun.get(life);
-    const at = window.partOf === undefined || began === undefined ? -1 : began.indexOf(window.partOf);
-    if (at >= 0) began![at] = window;
+    this.lives.stands(life, window);
   }
 
   /** What was written as a mapping is none: its call failed, or another event tells it better. */
@@ -285,7 +253,7 @@ export class Book {
     const {life, entry, window} = link;
     if (life === undefined || !entries.is(entry, window.open.input, window.open.line)) return;
     entries.marks[entry]! |= failed ? Mark.failed : Mark.withdrawn;
-    this.never(life, window);
+    this.lives.never(life, window);
   }
 
   // --- writeback, dirtiness, file
@@ -295,7 +263,7 @@ export class Book {
     if (id === 0) return;
     writeback.entry = id;
     if (!writeback.exact) this.entries.marks[id]! |= Mark.bound;
-    this.begins(this.pages.lives[row], writeback);
+    this.lives.begins(this.pages.lives[row], writeback);
   }
 
   writebackEnded(row: number, ev: TraceEvent, writeback: Writeback): void {
@@ -336,8 +304,8 @@ export class Book {
     const tail = this.pages.pfn[row] !== head;
     // a tail that had no life of its own goes with its head
     if (tail && this.pages.lives[row] === undefined) return;
-    if (this.pages.lives[row] === undefined && this.follows?.touches(head, 2 ** Math.max(0, ev.order)) === true)
-      this.followedLife(row, What.freed);
+    if (this.pages.lives[row] === undefined && this.lives.follows?.touches(head, 2 ** Math.max(0, ev.order)) === true)
+      this.lives.follow(row, What.freed);
     const id = this.write(row, What.freed, ev, false);
     if (id === 0) return;
     this.entries.n[id] = ev.order;
@@ -360,7 +328,7 @@ export class Book {
       life.followed.died = freed ? 'free' : 'reused';
       life.followed.end = t;
     }
-    this.end(row);
+    this.lives.end(row);
   }
 
   /** A mark of the user names a page that is followed. Between two pages of a place it stands with the one before. */
@@ -368,7 +336,7 @@ export class Book {
     const {pages} = this;
     const row = pages.findFolio(pfn);
     const at = row < 0 ? pfn : pages.pfn[row]!;
-    const life = (row < 0 ? undefined : pages.lives[row]) ?? this.lastLife.get(at) ?? this.newFollowed(at);
+    const life = this.lives.at(row, at);
     const id = this.append(life, row, What.marked, ev, this.evidence.tasks.of(ev));
     if (id !== 0) this.entries.texts.set(id, text);
   }
@@ -382,32 +350,6 @@ export class Book {
     return entries.hold(life, at, BEFORE, AFTER, (id) =>
       lines.some(({input, line}) => entries.line[id] === line && entries.input[id] === input),
     );
-  }
-
-  private end(row: number): void {
-    const life = this.pages.lives[row]!;
-    this.pages.lives[row] = undefined;
-    if (life.followed === undefined) this.lives--;
-    this.entries.end(life);
-  }
-
-  /** References, mappings and writebacks that began in a followed life. */
-  begunIn(life: Life): readonly Begun[] {
-    return this.begun.get(life) ?? [];
-  }
-
-  private begins(life: Life | undefined, what: Begun): void {
-    if (life?.followed === undefined) return;
-    const begun = this.begun.get(life);
-    if (begun === undefined) this.begun.set(life, [what]);
-    else begun.push(what);
-  }
-
-  /** What was thought to have begun did not. */
-  private never(life: Life | undefined, what: Begun): void {
-    const begun = life === undefined ? undefined : this.begun.get(life);
-    const at = begun === undefined ? -1 : begun.lastIndexOf(what);
-    if (at >= 0) begun!.splice(at, 1);
   }
 
   // --- writing
@@ -431,7 +373,7 @@ export class Book {
     if (at !== 0) return at;
     for (const id of this.evidence.entriesOf(source.cpu))
       if (entries.is(id, source.input, source.line) && entries.what[id] === what) return id;
-    const life = this.lifeOf(row, what, true);
+    const life = this.lives.of(row, what, true);
     if (life === undefined) return 0;
     this.atRow = row;
     this.atEntry = this.append(life, row, what, source, task);
@@ -440,24 +382,14 @@ export class Book {
 
   /** `begin`: the page matters from here on, if it did not. */
   private write(row: number, what: number, ev: TraceEvent, begin: boolean): number {
-    const life = this.lifeOf(row, what, begin);
+    const life = this.lives.of(row, what, begin);
     return life === undefined ? 0 : this.append(life, row, what, ev, this.evidence.tasks.of(ev));
   }
 
   private append(life: Life, row: number, what: number, source: Source, task: number): number {
     const {entries, pages} = this;
     const large = row >= 0 && (pages.state[row]! & PageState.large) !== 0;
-    if (life.followed !== undefined) {
-      if (large && !life.over) {
-        life.followed.order = Math.max(life.followed.order, pages.order[row]!);
-        if ((pages.state[row]! & PageState.orderKnown) !== 0) life.followed.orderKnown = true;
-      }
-      if (this.full) {
-        this.notKept++;
-        return 0;
-      }
-      this.followedEntries++;
-    }
+    if (life.followed !== undefined && !this.lives.takesIn(life, row, large)) return 0;
     const id = entries.add(life, what);
     if (id === 0) return 0;
     const {t, cpu, context, input, line} = source;
@@ -471,57 +403,5 @@ export class Book {
     if (large) entries.marks[id] = Mark.large;
     this.evidence.entry(source, id);
     return id;
-  }
-
-  private lifeOf(row: number, what: number, begin: boolean): Life | undefined {
-    const {pages} = this;
-    const life = pages.lives[row];
-    if (life !== undefined) return life;
-    if (this.follows !== undefined && this.isFollowed(row)) return this.followedLife(row, what);
-    if (!begin) return undefined;
-    if (this.lives >= LIVES_MAX) {
-      this.refused++;
-      return undefined;
-    }
-    this.lives++;
-    return (pages.lives[row] = new Life(pages.pfn[row]!, undefined));
-  }
-
-  private isFollowed(row: number): boolean {
-    const {pages} = this;
-    const size = (pages.state[row]! & PageState.large) !== 0 ? 2 ** pages.order[row]! : 1;
-    return this.follows!.touches(pages.pfn[row]!, size);
-  }
-
-  private get full(): boolean {
-    return this.followedEntries >= FOLLOWED_MAX;
-  }
-
-  private followedLife(row: number, what: number): Life {
-    const {pages} = this;
-    const pfn = pages.pfn[row]!;
-    const seen = (pages.state[row]! & PageState.lifeSeen) !== 0;
-    const before = this.lastLife.get(pfn);
-    const marksOnly = before !== undefined && !before.over;
-    const first = before === undefined || marksOnly;
-    const born =
-      what === What.allocated || (what === What.set && seen) ? 'alloc' : first && !seen ? 'before-trace' : 'unknown';
-    const life = marksOnly ? before : this.newFollowed(pfn);
-    life.followed!.born = born;
-    return (pages.lives[row] = life);
-  }
-
-  private newFollowed(pfn: number): Life {
-    const life = new Life(pfn, {
-      born: 'before-trace',
-      died: null,
-      end: NaN,
-      order: 0,
-      orderKnown: false,
-    });
-    // beyond the most entries that are kept there is nothing to show of it
-    if (!this.full) this.followed.push(life);
-    this.lastLife.set(pfn, life);
-    return life;
   }
 }

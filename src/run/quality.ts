@@ -286,7 +286,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
   add(
     'histories-not-kept',
     'note',
-    m.book.refused + m.book.entries.refused,
+    m.book.lives.refused + m.book.entries.refused,
     'changes of pages whose history was not kept, to bound memory',
     'use pinscope history --pfn for one page',
   );

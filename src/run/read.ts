@@ -17,7 +17,7 @@ import type {KernelVersion} from '../base/selection.js';
 import {type Input, openInputs, PEEK_LIMIT_BYTES} from '../io/input.js';
 import {UserError} from '../io/user-error.js';
 import {EVENT_KINDS, type EventSink, type TraceEvent} from '../events/event.js';
-import type {Follower} from '../ledger/book.js';
+import type {Follower} from '../ledger/lives.js';
 import type {Listener} from '../ledger/listener.js';
 import {Ledger} from '../ledger/ledger.js';
 import type {Kallsyms} from '../base/kallsyms.js';
@@ -140,7 +140,7 @@ async function readOnce(
       const again = IN_PLACE.has(form.id) && form.transcoded !== true ? input.reread() : undefined;
       if (again) ledger.evidence.lineReaders[i] = (offset, length, cut) => again.line(offset, length, cut);
     });
-    ledger.book.follows = options.follow;
+    ledger.book.lives.follows = options.follow;
     ledger.listen(listen(ledger));
     const sink = options.watch === undefined ? ledger : watched(ledger, options.watch);
 

@@ -13,7 +13,7 @@ import {optionsFor} from '../rules/analyze-text.js';
 function inHistories({book}: Ledger): number {
   const {entries} = book;
   let pins = 0;
-  for (const life of book.followed)
+  for (const life of book.lives.followed)
     for (const id of entries.of(life)) {
       const earlier = (entries.marks[id]! & (Mark.before | Mark.unseen)) !== 0;
       if (entries.what[id] === What.taken && entries.kind[id] === Kind.pin && !earlier) pins += entries.n[id]!;

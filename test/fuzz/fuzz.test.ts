@@ -67,7 +67,7 @@ it('follows pages past events that are not believed', async () => {
   let kept: number[] = [];
   const report = await analyzeText(text, {
     follow: new Followed([{first: 0x2510, last: 0x2510}]),
-    read: ({book}) => (kept = book.followed.map((life) => life.kept)),
+    read: ({book}) => (kept = book.lives.followed.map((life) => life.kept)),
   });
   expect(report.quality).toContainEqual(expect.objectContaining({id: 'impossible-numbers', count: 1}));
   expect(kept).toEqual([1]);

@@ -96,7 +96,7 @@ export class CoveredPages {
         if (link.next !== undefined) this.shorten(link);
         if ((owner.owner === 'pin' || owner.owner === 'get') && window.deviceWrites && !window.iommuOnly)
           this.wrote(pfn, folio, window);
-        if (!around.book.has(folio)) continue;
+        if (!around.book.lives.has(folio)) continue;
         // once for the pages of a folio that follow each other
         if (folio === before) {
           link.entry = entry;

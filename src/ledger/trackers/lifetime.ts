@@ -53,7 +53,7 @@ export class Lifetime {
   /** Whether an event is the first that names a page which is followed. */
   private firstOf(pfn: number, order: number): boolean {
     const {book, pages} = this.around;
-    return book.follows?.touches(pfn, 2 ** Math.max(0, order)) === true && pages.find(pfn) < 0;
+    return book.lives.follows?.touches(pfn, 2 ** Math.max(0, order)) === true && pages.find(pfn) < 0;
   }
 
   private dying: {hi: number; lo: number; pid: number; cpu: number} | undefined;

@@ -13,7 +13,7 @@ export class Marks {
   /** It says nothing of references: it stands in the lives of the pages it names. */
   event(ev: TraceEvent): void {
     const {book, capture} = this.around;
-    if (book.follows === undefined) return;
+    if (book.lives.follows === undefined) return;
     const text = textOf(ev.buf, ev.textStart, ev.textEnd, MARK_BYTES);
     const name = textOf(ev.buf, ev.nameStart, ev.nameEnd, MARK_BYTES);
     const said = name === '' || ev.kind === K.Marker ? text : `${name}: ${text}`;
@@ -23,7 +23,7 @@ export class Marks {
       const either =
         frames.length > 1 ? `; its number may be decimal or hexadecimal: ${frames.map(hex).join(' or ')}` : '';
       for (const pfn of frames) {
-        if (pfn < 0 || seen.has(pfn) || !book.follows.touches(pfn, 1)) continue;
+        if (pfn < 0 || seen.has(pfn) || !book.lives.follows.touches(pfn, 1)) continue;
         seen.add(pfn);
         book.marked(pfn, ev, said + either);
       }

@@ -37,7 +37,7 @@ export function pagesOf(m: Ledger, findings: readonly Finding[], asked: boolean)
 
 function byPfn(m: Ledger): Map<number, Life[]> {
   const lives = new Map<number, Life[]>();
-  for (const life of m.book.followed) {
+  for (const life of m.book.lives.followed) {
     const of = lives.get(life.pfn);
     if (of === undefined) lives.set(life.pfn, [life]);
     else of.push(life);
@@ -75,9 +75,9 @@ class FindingsByPage {
 /** Frames asked for that no life covers; of a range nothing of which was seen, its two ends. */
 export function absentOf(m: Ledger, followed: Followed): string[] {
   const out: string[] = [];
-  const lives = new Set(m.book.followed.map(({pfn}) => pfn));
+  const lives = new Set(m.book.lives.followed.map(({pfn}) => pfn));
   // a block is as large as its life was, whatever lives there now
-  const blocks = m.book.followed.filter(({followed}) => followed!.order > 0);
+  const blocks = m.book.lives.followed.filter(({followed}) => followed!.order > 0);
   const covered = (pfn: number): boolean => {
     if (blocks.some((life) => pfn >= life.pfn && pfn < life.pfn + 2 ** life.followed!.order)) return true;
     const row = m.pages.findFolio(pfn);
@@ -117,7 +117,7 @@ function generationOf(m: Ledger, life: Life, followed: FollowedLife, findings: r
     ...timesOf(m, start, end),
     ...(file === undefined ? {} : {file}),
     entries: withGaps(m, happenings, missing),
-    windows: windowsBegun(m, m.book.begunIn(life)),
+    windows: windowsBegun(m, m.book.lives.begunIn(life)),
     findings: findings.filter((f) => isAbout(m, f, life.pfn, order, start, end)).map((f) => f.id),
   };
 }
