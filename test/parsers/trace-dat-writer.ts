@@ -22,7 +22,7 @@ export interface WrittenFormat {
 
 function formatText({name, id, fields}: WrittenFormat): string {
   const own = fields.map(([declaration, offset, size]) => {
-    return `\tfield:${declaration};\toffset:${offset};\tsize:${size};\tsigned:${/^int/.test(declaration) ? 1 : 0};\n`;
+    return `\tfield:${declaration};\toffset:${offset};\tsize:${size};\tsigned:${declaration.startsWith('int') ? 1 : 0};\n`;
   });
   return `name: ${name}\nID: ${id}\nformat:\n${COMMON}\n${own.join('')}\nprint fmt: ""\n`;
 }
