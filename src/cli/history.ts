@@ -208,6 +208,10 @@ function nothingFound(report: Report, {around, filters}: HistoryOptions): UserEr
   const typed = filters.map(({flag, value}) => `${flag} ${value}`).join(' ');
   const within = around !== undefined || typed === '' ? '' : ` within ${typed}`;
   const ran = report.rules.some((rule) => rule.status !== 'not-run');
+  if (around !== undefined && ran)
+    return new UserError(`finding ${around} is of no page: the trace has no mapping of its address`, {
+      next: `pinscope analyze --finding ${around} shows its lines; name pages with --pfn`,
+    });
   return new UserError(
     ran ? `there is no finding${within} whose pages could be shown` : 'no rule could judge this trace',
     {

@@ -177,6 +177,15 @@ describe('pinscope history', () => {
       expect(stderr).toContain('pinscope analyze --by deed --limit 0 lists them all');
     });
 
+    it('says so when the finding is of no page', () => {
+      const faults = 'sample-traces/ftrace/hand-made/dma-after-unmap.txt';
+      const report = JSON.parse(pinscope(['analyze', '--to', 'json', faults]).stdout) as Report;
+      const {key} = report.findings.find(({pages}) => pages.length === 0)!;
+      const {status, stderr} = pinscope(['history', '--around', key, faults]);
+      expect(status).toBe(2);
+      expect(stderr).toContain(`finding ${key} is of no page`);
+    });
+
     it.each(['table', 'mail'])('fits its columns as %s', (form) => {
       const {stdout} = pinscope(['history', '--to', form, '--around', findings()[0]!.key, trace]);
       for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(form === 'mail' ? 75 : 80);
