@@ -23,10 +23,12 @@ export function chooseReferences(
   deed: Deed | undefined,
   sub: number,
 ): Choice {
+  // A drop that was waited for, and is told after later takings, is of none of them.
+  const before = deed === undefined ? Infinity : deed.t;
   let only: Reference | undefined;
   let several = false;
   for (let r = around.pages.references[row]; r; r = r.next) {
-    if (r.kind !== kind) continue;
+    if (r.kind !== kind || r.t > before) continue;
     several = only !== undefined;
     if (several) break;
     only = r;
@@ -38,7 +40,7 @@ export function chooseReferences(
   }
   const task = deed && !around.evidence.tasks.byInterrupt(deed) ? deed.task : -1;
   const rank = (r: Reference): number =>
-    (sub >= 0 && r.sub >= 0 && (sub < r.sub || sub >= r.sub + r.n) ? 4 : 0) +
+    (sub >= 0 && r.sub >= 0 && (sub + n <= r.sub || sub >= r.sub + r.n) ? 4 : 0) +
     (task >= 0 && r.task === task ? 0 : 2) +
     (r.n === n ? 0 : 1);
   const from: {reference: Reference; n: number}[] = [];
@@ -50,7 +52,7 @@ export function chooseReferences(
     let best: Place = {rank: Infinity, t: Infinity, at: -1};
     let at = 0;
     for (let r = around.pages.references[row]; r; r = r.next, at++) {
-      if (r.kind !== kind) continue;
+      if (r.kind !== kind || r.t > before) continue;
       const it = {rank: rank(r), t: r.t, at};
       if (!comesBefore(last, it) || (next && !comesBefore(it, best))) continue;
       next = r;

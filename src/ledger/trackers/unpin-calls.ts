@@ -85,6 +85,11 @@ export class UnpinCalls {
     if (around.capture.records(K.GupPut) && (!single || this.dropsShow[call.fn] === 1)) return;
     if (this.around.capture.showsCounts && !this.largeNamed(call)) return;
     call.deed = around.evidence.deed(ev);
+    // Known to be the drop itself: the next pin of the page may come before anything else does in this context.
+    if (this.inlined[call.fn] === 1 && this.dropsShow[call.fn] === 0) {
+      this.apply(call);
+      return;
+    }
     call.pending = true;
     around.calls.pending.push(slot);
   }
