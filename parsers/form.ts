@@ -110,6 +110,8 @@ export interface TraceReader {
   readonly counters: ReaderCounters;
   /** Reads `chunk[0..length)`, the next bytes of the input. The chunk may be written again after the call. */
   push(chunk: Uint8Array, length: number): void;
+  /** Reading was stopped within a line, which is whole in the trace: it is no line that was not understood. Then end(). */
+  stopped?(): void;
   /** The input is at its end: reads a last line without a newline. */
   end(): void;
 }

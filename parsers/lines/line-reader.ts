@@ -63,6 +63,11 @@ export abstract class LineReader implements TraceReader {
     return this.pushedPlain;
   }
 
+  stopped(): void {
+    this.carried = 0;
+    this.skipping = false;
+  }
+
   end(): void {
     if (this.carried === 0 && !this.skipping) return;
     this.counters.lastLineCut = true;

@@ -20,7 +20,9 @@ export function watchInterrupts(what = 'stopping; the report will cover what was
   const handler = (name: NodeJS.Signals): void => {
     if (!controller.signal.aborted) {
       controller.abort(name);
-      process.stderr.write(`pinscope: ${name}: ${what} (again: end at once)\n`);
+      // in place of the progress, and of the ^C that the terminal put behind it
+      const clear = process.stderr.isTTY ? '\r\x1b[K' : '';
+      process.stderr.write(`${clear}pinscope: ${name}: ${what} (again: end at once)\n`);
       return;
     }
     removeUnfinished();

@@ -70,7 +70,7 @@ export function causeTable(report: Report, most: number, {width, color}: TextOpt
   const key = Math.max(3, ...cells.map((cell) => cell.key.length));
   const left = id + widths.reduce((sum, one) => sum + 2 + one, 0) + 2;
   const longest = Math.max(...shown.flatMap((cause) => [title(cause).length, printable(causeWho(cause)).length]));
-  const room = Math.max(20, Math.min(longest, width - left - 2 - worst - 2 - key));
+  const room = Math.max(12, Math.min(longest, width - left - 2 - worst - 2 - key));
   const row = (name: string, counts: string[], what: string, far: string, of: string): string =>
     `${name.padEnd(id)}${counts.map((count, at) => `  ${count.padStart(widths[at]!)}`).join('')}  ${what.padEnd(room)}  ${far.padStart(worst)}  ${of}`.trimEnd();
   const out = [row('', heads, 'what', 'worst', 'key')];

@@ -339,7 +339,10 @@ async function pump(
   const open = new Set(read);
   while (open.size > 0) {
     if (options.signal?.aborted) {
-      for (const r of open) r.reader.end();
+      for (const {reader} of open) {
+        if ('push' in reader) reader.stopped?.();
+        reader.end();
+      }
       return stoppedBy(options.signal);
     }
     let next: ReadInput | undefined;

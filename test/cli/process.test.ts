@@ -154,9 +154,11 @@ describe('a run that is stopped', () => {
     expect(stderr).toMatch(new RegExp(`^pinscope: SIG${signal}: stopping; `));
     const report = JSON.parse(readFileSync(at(`out.${signal}`), 'utf8')) as {
       partial: string;
-      inputs: {events: number}[];
+      inputs: {events: number; unrecognised: {count: number}}[];
     };
     expect(report.partial).toContain(`SIG${signal}`);
+    // the line in which reading was stopped is none that was not understood
+    expect(report.inputs[0]?.unrecognised.count).toBe(0);
     expect(report.inputs[0]?.events).toBeGreaterThan(100);
   });
 
