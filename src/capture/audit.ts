@@ -47,6 +47,8 @@ export interface Breach {
   line: number;
   /** in words, for the reason of a verdict */
   why: string;
+  /** the event that is missing may be as old as this: the page's life; `from` when left out */
+  since?: number;
   /** nothing but `what` is in doubt: that kind of event may not be recorded whole, and nothing was lost */
   only?: true;
 }
@@ -60,6 +62,7 @@ const OFTEN = 5;
  * Events are missing everywhere, not here and there, where breaches are so many, and one event in so many. A single law may
  * be broken by a kind of event that is not recorded whole (alloc_pages_bulk() leaves none): it takes more of it alone.
  */
+const MISSING_MAX = 4096;
 const LOSSY_FEW = 3;
 const LOSSY_SHARE = 1000;
 const LOSSY_OF_ONE = 5;
@@ -75,9 +78,9 @@ export class Audit {
   private readonly pages = new Map<number, Breach[]>();
   private readonly anywhere = new Map<Unseen, Gaps>();
   private readonly often = new Map<Unseen, number>();
-  /** breaches that say of an event that it is missing */
-  private missing = 0;
-  private lossLaws = 0;
+  /** breaches that say of an event that it is missing, as far as they are kept apart */
+  private readonly missing: {law: Law; from: number; to: number}[] = [];
+  private looked = {breaches: -1, gaps: -1, unmarked: 0, byLaw: new Map<Law, number>()};
   /** calls whose grabs summed to their return: proof that takings are recorded on every path that the calls took */
   balanced = 0;
 
@@ -92,10 +95,8 @@ export class Audit {
     const before = this.broken.get(law) ?? 0;
     this.broken.set(law, before + 1);
     if (before === 0) this.first.set(law, breach);
-    if (!NO_LOSS.has(law)) {
-      this.missing++;
-      if (before === 0) this.lossLaws++;
-    }
+    if (!NO_LOSS.has(law) && this.missing.length < MISSING_MAX)
+      this.missing.push({law, from: breach.since ?? from, to});
     if (what !== undefined) this.often.set(what, (this.often.get(what) ?? 0) + 1);
     if (pfn < 0) {
       if (what !== undefined) this.anyPage(what, from, to, why, line);
@@ -131,18 +132,35 @@ export class Audit {
     gaps.add(from, to, why, -1, line);
   }
 
-  /** Why events may be missing anywhere in a trace of so many events: several laws are broken, and often. Undefined: they are not. */
-  lossy(events: number): string | undefined {
-    const {missing, lossLaws} = this;
-    if (missing < LOSSY_FEW) return undefined;
-    let often = lossLaws > 1 && missing * LOSSY_SHARE > events;
-    if (!often && missing >= LOSSY_OF_ONE)
-      for (const [law, n] of this.broken)
-        often ||=
-          !NO_LOSS.has(law) && !OFTEN_INCOMPLETE.has(law) && n >= LOSSY_OF_ONE && n * LOSSY_SHARE_OF_ONE > events;
+  /**
+   * Why events may be missing anywhere in a trace of so many events: several laws are broken, and often, where no loss is
+   * told that explains it. Undefined: they are not.
+   */
+  lossy(events: number, gaps: Gaps): string | undefined {
+    if (this.missing.length < LOSSY_FEW) return undefined;
+    const {unmarked, byLaw} = this.unmarked(gaps);
+    if (unmarked < LOSSY_FEW) return undefined;
+    let often = byLaw.size > 1 && unmarked * LOSSY_SHARE > events;
+    for (const [law, n] of byLaw)
+      often ||= !OFTEN_INCOMPLETE.has(law) && n >= LOSSY_OF_ONE && n * LOSSY_SHARE_OF_ONE > events;
     return often
-      ? `${missing} times in this trace an event is missing without a mark: others may be, anywhere (see pinscope info)`
+      ? `${unmarked} times in this trace an event is missing without a mark: others may be, anywhere (see pinscope info)`
       : undefined;
+  }
+
+  /** The breaches that no gap explains. Looked through anew only when there are more of either. */
+  private unmarked(gaps: Gaps): {unmarked: number; byLaw: ReadonlyMap<Law, number>} {
+    const {looked, missing} = this;
+    if (looked.breaches === missing.length && looked.gaps === gaps.count) return looked;
+    const byLaw = new Map<Law, number>();
+    let unmarked = 0;
+    for (const {law, from, to} of missing) {
+      if (gaps.within(from, to) !== undefined) continue;
+      unmarked++;
+      byLaw.set(law, (byLaw.get(law) ?? 0) + 1);
+    }
+    this.looked = {breaches: missing.length, gaps: gaps.count, unmarked, byLaw};
+    return this.looked;
   }
 
   /** Why `what` may have happened unseen to some page within [from, to], by laws that name no page. */

@@ -53,7 +53,7 @@ export class Silence {
     const {gaps, audit, events} = this.m.capture;
     const gap = gaps.within(from, to);
     if (gap !== undefined) return {why: gap.why, line: gap.line};
-    const lossy = audit.lossy(events);
+    const lossy = audit.lossy(events, gaps);
     return lossy === undefined ? null : {why: lossy};
   }
 

@@ -95,6 +95,7 @@ export class Replay {
       law: 'counts-add-up',
       what: undefined,
       from: previous,
+      since: pages.since[row]!,
       to: ev.t,
       pfn: ev.pfn,
       line: ev.line,
