@@ -21,9 +21,9 @@ killed() {
   fi
   wait $waiting
   status=$?
-  # after kill -9 the guard still cleans up: it gets a moment
+  # after kill -9 the guard still cleans up: it waits ten seconds for a tool to end, and as long for probes in use
   i=0
-  while state >/tmp/after; ! cmp -s /tmp/before /tmp/after && [ $i -lt 100 ]; do
+  while state >/tmp/after; ! cmp -s /tmp/before /tmp/after && [ $i -lt 300 ]; do
     sleep 0.1
     i=$((i + 1))
   done
