@@ -90,7 +90,8 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       for (let row = 0; row < pages.size; row++) {
         // What a put on a pin or an excess unpin left behind is told in that finding.
         if (context.explained.has(row)) continue;
-        for (let r = pages.references[row]; r; r = r.next) if (r.kind === kind) context.claim(claim(row, r, t));
+        for (let r = pages.references[row]; r; r = r.next)
+          if (r.kind === kind && !elsewhere(row, r)) context.claim(claim(row, r, t));
       }
       if (kind === 'get' && !m.capture.records(K.Grab))
         for (const [row, {generation, deed}] of m.refs.orphans) orphaned(row, generation, deed, t);
@@ -230,6 +231,11 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
           : []),
       ],
     };
+  }
+
+  /** In a recording of some processes: an I/O's reference is dropped in an interrupt, while any task runs, and leaves no event. */
+  function elsewhere(row: number, reference: Reference): boolean {
+    return m.capture.facts.has('pid_filter') && mapped(row, reference);
   }
 
   /** Whether a device has a page of the reference mapped now. */

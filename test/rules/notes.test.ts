@@ -185,3 +185,28 @@ describe('long-pin', () => {
     expect(report.rules.find((r) => r.id === 'long-pin')).toMatchObject({status: 'not-run'});
   });
 });
+
+describe('pin-leak in a recording of one process', () => {
+  const of = (k: SmallKernel): string =>
+    k.text().replace(/^# pinscope-record: vmemmap/m, '# pinscope-record: pid_filter=309\n$&');
+
+  it('says nothing of a pin whose I/O ends in an interrupt, which such a recording has only by chance', async () => {
+    const k = new SmallKernel({refs: false});
+    k.anon(P);
+    k.pin(P);
+    k.map(P, 'FROM_DEVICE', '0000:00:03.0');
+    expect((await toldOf(of(k))).filter((told) => told.startsWith('pin-leak'))).toEqual([]);
+    expect((await toldOf(k.text())).filter((told) => told.startsWith('pin-leak'))).toHaveLength(1);
+  });
+
+  it('tells of one whose I/O was seen to end', async () => {
+    const k = new SmallKernel({refs: false});
+    k.anon(P);
+    k.pin(P);
+    k.map(P);
+    k.unmap(P);
+    expect((await toldOf(of(k))).filter((told) => told.startsWith('pin-leak'))).toEqual([
+      'pin-leak note possible 0x2fb0',
+    ]);
+  });
+});

@@ -111,7 +111,8 @@ export class RefCounts {
     if (pages.gets[row]! > 0 && !told) to.typing.putByCount(ev, row, delta);
     else if (delta < 0 && ev.count > 0 && ev.mapcount === -1 && pages.references[row] === undefined)
       this.orphan(ev, row);
-    if (pages.lives[row] !== undefined || around.book.lives.follows !== undefined) around.book.counted(row, ev, delta, batch);
+    if (pages.lives[row] !== undefined || around.book.lives.follows !== undefined)
+      around.book.counted(row, ev, delta, batch);
     if (pages.references[row] !== undefined || (this.watched.size > 0 && this.watched.has(row)))
       this.tellCounted(ev, row, delta, batch !== 0);
     if (kind === K.RefModAndTest && ev.hasRet !== 0 && ev.ret === 1) to.lifetime.lastReferenceGone(ev, row);
