@@ -11,7 +11,7 @@ import {Gaps} from './gaps.js';
 export type Unseen = 'mapped' | 'taken' | 'dropped' | 'put' | 'unmapped' | 'freed' | 'written back' | 'writeback ended';
 
 export type Law =
-  /** each return of a probed grab has its entry */
+  /** each return of a probed grab, and of a pin_user_pages call, has its entry */
   | 'return-has-entry'
   /** the grabs inside a pin_user_pages call sum to what it returns */
   | 'grabs-sum-to-return'

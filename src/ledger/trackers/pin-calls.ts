@@ -7,11 +7,17 @@ import type {PinCall} from './calls.js';
 const CALLS_MAX = 100_000;
 
 export class PinCalls {
+  /** by function: whether its calls are recorded, not its returns alone */
+  private readonly called = new Uint8Array(256);
+  /** when the last call of a task returned, by pid */
+  private readonly lastReturn = new Map<number, number>();
+
   constructor(private readonly around: Uses<'capture' | 'evidence' | 'calls' | 'on'>) {}
 
   /** A task calls pin_user_pages*(). */
   call(ev: TraceEvent): void {
     const {around} = this;
+    this.called[ev.fn] = 1;
     const before = around.calls.pins.get(ev.pid);
     if (before !== undefined) this.noReturn(before, ev);
     const flags = ev.hasFlags !== 0 ? ev.gupFlags : -1;
@@ -32,6 +38,9 @@ export class PinCalls {
   returned(ev: TraceEvent): void {
     const {around} = this;
     const call = around.calls.pins.get(ev.pid);
+    if (!call) this.noCall(ev);
+    this.lastReturn.set(ev.pid, ev.t);
+    if (this.lastReturn.size > CALLS_MAX) this.lastReturn.clear();
     if (!call) return;
     around.calls.pins.delete(ev.pid);
     this.balance(call, ev);
@@ -73,6 +82,22 @@ export class PinCalls {
       pfn: -1,
       line: ev.line,
       why: `the task calls again at line ${ev.line} and its call before has no return in the trace: what that pinned is not known`,
+    });
+  }
+
+  /** A call returns that did not begin in the trace, though the task's call before it did end there. */
+  private noCall(ev: TraceEvent): void {
+    const {around} = this;
+    const since = this.lastReturn.get(ev.pid);
+    if (since === undefined || this.called[ev.fn] !== 1 || (ev.hasRet !== 0 && ev.ret <= 0)) return;
+    around.capture.audit.breach({
+      law: 'return-has-entry',
+      what: 'taken',
+      from: since,
+      to: ev.t,
+      pfn: -1,
+      line: ev.line,
+      why: `the call that returns at line ${ev.line} has no beginning in the trace: what it pinned is not known`,
     });
   }
 }
