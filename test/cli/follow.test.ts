@@ -235,7 +235,7 @@ describe('--follow', () => {
     expect(run.stderr).toMatch(/--to html needs the whole trace/);
   });
 
-  it('stays flat: three times the length over the same pages needs hardly more memory', async () => {
+  it('stays flat: two and a half times the length over the same pages needs hardly more memory', async () => {
     const run = new Run(['--to', 'ndjson']);
     const rss_mib = (): number =>
       Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${run.child.pid}/status`, 'utf8'))?.[1]) / 1024;
@@ -254,8 +254,9 @@ describe('--follow', () => {
       return rss_mib();
     };
     run.child.stdin.write('# tracer: nop\n#\n');
-    const early = await send(20e6);
-    expect(await send(60e6)).toBeLessThan(early + 70);
+    // V8 lets its heap grow to its working size first
+    const early = await send(40e6);
+    expect(await send(100e6)).toBeLessThan(early + 90);
     run.child.kill('SIGINT');
     await run.ended();
   }, 60_000);
