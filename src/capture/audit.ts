@@ -70,6 +70,8 @@ const LOSSY_SHARE_OF_ONE = 400;
 /** Laws of which a breach is no event that is missing: order, and frees that leave none. */
 const NO_LOSS: ReadonlySet<Law> = new Set(['cpu-in-order']);
 const OFTEN_INCOMPLETE: ReadonlySet<Law> = new Set(['allocated-then-freed']);
+/** Laws that a bug breaks too: a page that is freed while it is pinned. */
+const BUGS_BREAK: ReadonlySet<Law> = new Set(['unpinned-then-freed']);
 
 export class Audit {
   readonly broken = new Map<Law, number>();
@@ -146,6 +148,17 @@ export class Audit {
     return often
       ? `${unmarked} times in this trace an event is missing without a mark: others may be, anywhere (see pinscope info)`
       : undefined;
+  }
+
+  /** One time that an event is missing, told by a law that whole captures do not break, and explained by no gap; undefined: none. */
+  missingOnce(gaps: Gaps): string | undefined {
+    if (this.missing.length === 0) return undefined;
+    for (const [law, n] of this.unmarked(gaps).byLaw)
+      if (!OFTEN_INCOMPLETE.has(law) && !BUGS_BREAK.has(law)) {
+        const times = n === 1 ? 'once' : `${n} times`;
+        return `${times} in this trace an event is missing without a mark (line ${this.first.get(law)!.line}): others may be`;
+      }
+    return undefined;
   }
 
   /** The breaches that no gap explains. Looked through anew only when there are more of either. */

@@ -29,7 +29,7 @@ export type Premise =
   /** this event ended the page's life */
   | {id: 'freed'; deed: Deed; seen: boolean}
   /** what did not happen, within [from, to] */
-  | {id: 'never'; what: Unseen; page: Moment; from: number; to: number; why?: string}
+  | {id: 'never'; what: Unseen; page: Moment; from: number; to: number; why?: string; alone?: true}
   /** the printed count shows it by itself */
   | {id: 'counted'; deed: Deed; page: Moment}
   /** the page's life was seen from its beginning */
@@ -106,6 +106,15 @@ export const never = (what: Unseen, page: Moment, from: number, to: number): Pre
   page,
   from,
   to,
+});
+/** The same, where silence alone speaks: not even one event may be missing without a mark, anywhere in the trace. */
+export const neverAlone = (what: Unseen, page: Moment, from: number, to: number): Premise => ({
+  id: 'never',
+  what,
+  page,
+  from,
+  to,
+  alone: true,
 });
 export const counted = (deed: Deed, page: Moment): Premise => ({id: 'counted', deed, page});
 export const wholeLife = (page: Moment): Premise => ({id: 'whole-life', page});

@@ -30,6 +30,8 @@ export interface Drop {
   doubt: string | null;
   /** seen as such: an event of the drop itself, not a call that may contain it */
   certain: boolean;
+  /** by a call that marks its pages dirty before it drops them, none of whose drops shows: what is marked after it may be marked by it */
+  marksToo: boolean;
   /** how it was paired, in words */
   paired: string;
 }

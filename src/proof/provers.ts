@@ -211,14 +211,16 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
       : open('its free was not seen, only that the page was handed out again: an event is missing', deed);
   },
 
-  never({what, page, from, to}, court) {
+  never({what, page, from, to, alone}, court) {
     const {silence} = court;
     const taken = what === 'taken' ? court.m.held.excess.takenAfter(page, to) : undefined;
     if (taken !== undefined) {
       const order = ordered(taken.drop, taken.next, court);
       if (order.state !== 'proven') return order;
     }
-    return unless(silence.never(what, page, from, to));
+    return unless(
+      silence.never(what, page, from, to) ?? (alone === true && !page.counted ? silence.missingOnce() : null),
+    );
   },
 
   counted({deed, page}) {

@@ -57,6 +57,13 @@ export class Silence {
     return lossy === undefined ? null : {why: lossy};
   }
 
+  /** A burst of lost lines may take a page's free, its allocation and its next pin: where one line is missing without a mark, they may be. */
+  missingOnce(): Doubt | null {
+    const {audit, gaps} = this.m.capture;
+    const why = audit.missingOnce(gaps);
+    return why === undefined ? null : {why};
+  }
+
   /** Events that are missing of this page, told or found out. */
   lostOf(page: Moment, from: number, to: number): Doubt | null {
     return this.lost(from, to) ?? this.ofPage(page, from, to);

@@ -193,7 +193,8 @@ class LateDirty implements Listener {
     }
     const waiting = this.candidates.get(row);
     if (waiting) this.settle(waiting);
-    if (m.pages.pins[row]! > 0 || m.pages.is(row, 'swapBacked')) return;
+    if (drop.marksToo) this.unpinned.delete(row);
+    if (drop.marksToo || m.pages.pins[row]! > 0 || m.pages.is(row, 'swapBacked')) return;
     const pin = drop.from[0]?.reference;
     if (!pin) return;
     const writes = pin.deviceWrote || (pin.gupFlags >= 0 && m.capture.era.isWrite(pin.gupFlags));

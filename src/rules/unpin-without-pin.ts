@@ -1,4 +1,4 @@
-import {counted, never, type Premise, told, wholeLife} from '../claims/premise.js';
+import {counted, neverAlone, type Premise, told, wholeLife} from '../claims/premise.js';
 import {EventKind as K} from '../events/event.js';
 import {Fn} from '../events/functions.js';
 import type {Listener} from '../ledger/listener.js';
@@ -37,6 +37,7 @@ export const unpinWithoutPin: Rule = {
       {id: 'told', says: 'who unpinned it had taken it'},
       {id: 'told', says: 'no I/O has pinned it once more for itself'},
       {id: 'told', says: 'takings of this page show'},
+      {id: 'told', says: 'it was not pinned besides'},
       {id: 'never', says: 'it was not taken in between'},
     ],
     lookAlikes: [
@@ -117,7 +118,12 @@ export const unpinWithoutPin: Rule = {
                 get !== undefined || pinnedHere.has(row),
                 'nothing of this page was seen to be taken in its life: one that left no event explains the unpin as well',
               ),
-              never('taken', moment, since, drop.deed.t),
+              told(
+                'it was not pinned besides',
+                get === undefined || !pinnedHere.has(row) || countsRecorded(m),
+                'the page was pinned too in this life, and a put leaves no event: another pin that left none explains the unpin as well',
+              ),
+              neverAlone('taken', moment, since, drop.deed.t),
             ];
         context.claim({
           rule: 'unpin-without-pin',

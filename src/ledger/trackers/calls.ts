@@ -86,8 +86,10 @@ export interface UnpinCall {
   nr: number;
   /** head of the folio that the call names instead of pages (unpin_user_folio); -1 */
   folio: number;
-  /** it may mark pages dirty before it drops them */
+  /** it names a list of pages */
   list: boolean;
+  /** it may mark its pages dirty before it drops them */
+  marks: boolean;
   /** the call itself as a deed, while `pending` or applied */
   deed: Deed | undefined;
   /** whether an event of its own will show the drop is not known yet */
@@ -109,6 +111,7 @@ export function newUnpinCall(): UnpinCall {
     nr: 0,
     folio: -1,
     list: false,
+    marks: false,
     deed: undefined,
     pending: false,
     fn: 0,

@@ -303,6 +303,7 @@ export class Holdings {
       rawAfter: pages.count[row] === UNKNOWN_COUNT ? UNKNOWN_COUNT : pages.count[row]!,
       doubt: null,
       certain: call?.applied !== true,
+      marksToo: call?.applied === true && call.marks,
       paired: chosen.how,
     };
     if (hint && hint.stack >= 0) deed.stack = hint.stack;

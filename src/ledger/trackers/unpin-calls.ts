@@ -23,7 +23,13 @@ const CALL_NS = 20_000_000;
 const QUICK_NS = 100_000;
 
 /** Functions that unpin and mark no page dirty: who marks one after them was late (mm/gup.c). */
-const MARKS_NOTHING: ReadonlySet<number> = new Set([Fn.unpin_user_page, Fn.unpin_user_folio, Fn.unpin_user_pages]);
+const MARKS_NOTHING: ReadonlySet<number> = new Set([
+  Fn.unpin_user_page,
+  Fn.unpin_user_folio,
+  Fn.unpin_user_pages,
+  Fn.unpin_folio,
+  Fn.unpin_folios,
+]);
 
 export class UnpinCalls {
   /** by function: a gup_put_folio() was seen inside it, so each of its drops shows (up to 6.17, or lists) */
@@ -62,6 +68,7 @@ export class UnpinCalls {
     pages.length = 0;
     call.folio = -1;
     call.list = ev.listLength > 0;
+    call.marks = ev.makeDirty !== 0 && !MARKS_NOTHING.has(ev.fn);
     if (call.list) {
       for (let i = 0; i < ev.listLength; i++) {
         const pfn = around.capture.listedPfn(ev, i);
@@ -85,8 +92,9 @@ export class UnpinCalls {
     if (around.capture.records(K.GupPut) && (!single || this.dropsShow[call.fn] === 1)) return;
     if (this.around.capture.showsCounts && !this.largeNamed(call)) return;
     call.deed = around.evidence.deed(ev);
-    // Known to be the drop itself: the next pin of the page may come before anything else does in this context.
-    if (this.inlined[call.fn] === 1 && this.dropsShow[call.fn] === 0) {
+    // Known to be the drop itself: the next pin of the page may come before anything else does in this context. One that marks
+    // its pages dirty does so first.
+    if (this.inlined[call.fn] === 1 && this.dropsShow[call.fn] === 0 && !call.marks) {
       this.apply(call);
       return;
     }
@@ -111,11 +119,16 @@ export class UnpinCalls {
       const call = calls.unpins[slot]!;
       if (call.pending) {
         if (slot === here && call.pid === ev.pid) this.follows(call, ev);
-        else if (ev.t - call.deed!.t > (this.inlined[call.fn] === 1 ? QUICK_NS : CALL_NS)) this.apply(call);
-        else if (this.inlined[call.fn] === 1 && ev.kind >= K.DmaUnmap && ev.kind <= K.DmaUnmapSgItem) this.apply(call);
+        else if (ev.t - call.deed!.t > (this.quick(call) ? QUICK_NS : CALL_NS)) this.apply(call);
+        else if (this.quick(call) && ev.kind >= K.DmaUnmap && ev.kind <= K.DmaUnmapSgItem) this.apply(call);
       }
       if (!call.pending) calls.pending.splice(i, 1);
     }
+  }
+
+  /** Whether a call is over at once, and leaves no event. */
+  private quick(call: UnpinCall): boolean {
+    return this.inlined[call.fn] === 1 && !call.marks;
   }
 
   /** The next event of a pending call's own context says whether its drops show. */
@@ -124,7 +137,7 @@ export class UnpinCalls {
       call.pending = false;
       this.dropsShow[call.fn] = 1;
     } else if (ev.kind <= K.RefUnfreeze && ev.val < 0) call.pending = false;
-    else if (DIRTYING.has(ev.kind) && !(ev.kind === K.MarkDirty && MARKS_NOTHING.has(call.fn)))
+    else if (DIRTYING.has(ev.kind) && !(ev.kind === K.MarkDirty && !call.marks))
       return; // it marks its pages first
     else if (ev.kind === K.UnpinCall && call.list && this.names(ev, call.pages)) {
       call.pending = false; // unpin_user_pages_dirty_lock() calls unpin_user_pages(), that calls unpin_user_page() on 5.10
