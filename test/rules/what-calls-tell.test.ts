@@ -91,3 +91,45 @@ it('takes a marking that follows unpin_user_page() for late, where its drop leav
   const told = await toldOf(text);
   expect(told.filter((t) => t.startsWith('dirty-after'))).toEqual(['dirty-after-unpin warning sure 0x300']);
 });
+
+/** Reads into pages of a file that are written back meanwhile, each let go by one call with gup_put_folio() inlined, as from 6.18 on. */
+function letGoBy(call: string, marks: boolean): string {
+  const k = new SmallKernel({refs: false});
+  for (let i = 0; i < 3; i++) {
+    const page = P + i;
+    k.file(page);
+    k.pin(page);
+    k.map(page, 'FROM_DEVICE');
+    k.writeOut(page);
+    k.unmap(page, 'FROM_DEVICE');
+    k.line(`${call}: (${call}+0x0/0x148) npages=1${marks ? ' make_dirty=1' : ''} pages={${k.pointer(page)}}`);
+    k.wait(140);
+    k.markDirty(page);
+    k.wait(50_000);
+    k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x700 + i));
+  }
+  const lines = k.text().split('\n');
+  return lines.filter((line) => !line.includes(' gup_put_folio: ')).join('\n');
+}
+
+it('a call that marks its pages dirty does so before it drops them, whatever the time of the call is', async () => {
+  expect(await toldOf(letGoBy('unpin_user_pages_dirty_lock', true))).not.toContainEqual(
+    expect.stringContaining('dirty-after-unpin'),
+  );
+  expect(await toldOf(letGoBy('unpin_user_pages', false))).toContainEqual(expect.stringMatching(/^dirty-after-unpin/));
+});
+
+it('an unpin of a page that was pinned and got in its life proves nothing where a put leaves no event', async () => {
+  const life = (pinned: boolean): string => {
+    const k = new SmallKernel({refs: false});
+    k.anon(P);
+    if (pinned) k.pin(P);
+    k.get(P);
+    if (pinned) k.unpin(P);
+    k.unpin(P);
+    k.munmap(P);
+    return k.text();
+  };
+  expect(await toldOf(life(false))).toContainEqual(expect.stringMatching(/^unpin-without-pin error sure/));
+  expect(await toldOf(life(true))).toContainEqual(expect.stringMatching(/^unpin-without-pin error possible/));
+});
