@@ -105,6 +105,8 @@ function letGoBy(call: string, marks: boolean): string {
     k.line(`${call}: (${call}+0x0/0x148) npages=1${marks ? ' make_dirty=1' : ''} pages={${k.pointer(page)}}`);
     k.wait(140);
     k.markDirty(page);
+    k.wait(10);
+    k.anon(0x900 + i); // what the task does next: no event of the drop came
     k.wait(50_000);
     k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x700 + i));
   }
