@@ -155,8 +155,18 @@ export class Capture {
     this.losses.add(loss);
   }
 
+  /** The user says which clock the trace has: that stands against what it says itself. */
+  clockTold(name: string): void {
+    this.facts.set('clock', name);
+    this.clockFrom = '--clock';
+  }
+
+  /** who says which clock the trace has */
+  clockFrom: '--clock' | 'the trace header' = 'the trace header';
+
   /** A fact of a header, such as `kernel` or `page_size`. */
   fact(name: string, value: string): void {
+    if (name === 'clock' && this.clockFrom === '--clock') return;
     if (name === 'recorded_event') {
       if (this.recordedEvents.size < FACTS_MAX) this.recordedEvents.add(value);
       return;

@@ -41,6 +41,20 @@ export type AnyForm =
   OutputForm | (typeof PINS_FORMS)[number] | (typeof EXPORT_FORMS)[number] | (typeof QUERY_FORMS)[number];
 
 const SEVERITIES: readonly Severity[] = ['error', 'warning', 'note'];
+/** kernel/trace/trace.c, trace_clocks[]; perf record -k has CLOCK_MONOTONIC and CLOCK_MONOTONIC_RAW, which are mono and mono_raw */
+const CLOCKS = [
+  'local',
+  'global',
+  'counter',
+  'uptime',
+  'perf',
+  'mono',
+  'mono_raw',
+  'boot',
+  'tai',
+  'x86-tsc',
+  'ppc-tb',
+] as const;
 const COLORS = ['auto', 'always', 'never'] as const;
 
 /** What goes to the pipeline: which form, which facts the trace may lack. */
@@ -52,6 +66,8 @@ export interface InputOptions {
   kernel: KernelVersion | undefined;
   pageShift: number | undefined;
   vmemmap: bigint | undefined;
+  /** trace_clock */
+  clock: string | undefined;
   /** lossy or partly unread input ends with status 3 */
   strict: boolean;
 }
@@ -122,6 +138,11 @@ export const inputFlags = {
   vmemmap: Flags.string({
     summary: 'address of the first struct page (vmemmap_base), instead of finding it',
     helpValue: 'ADDR',
+    helpGroup: 'INPUT',
+  }),
+  clock: Flags.string({
+    summary: 'trace_clock that the trace was recorded with, where it does not say: mono, local, global, boot...',
+    helpValue: 'NAME',
     helpGroup: 'INPUT',
   }),
   strict: Flags.boolean({summary: 'lossy or partly unread input is an error (status 3)', helpGroup: 'INPUT'}),
@@ -252,9 +273,14 @@ function items(flags: RawFlags, name: string): string | undefined {
 }
 
 export function inputOptions(flags: RawFlags): InputOptions {
-  const [from, prefix, kernel, shift, vmemmap] = ['from', 'prefix', 'kernel', 'page-shift', 'vmemmap'].map((name) =>
-    text(flags, name),
-  );
+  const [from, prefix, kernel, shift, vmemmap, clock] = [
+    'from',
+    'prefix',
+    'kernel',
+    'page-shift',
+    'vmemmap',
+    'clock',
+  ].map((name) => text(flags, name));
   return {
     from: from === undefined ? undefined : values.parseWord('from', from, INPUT_FORMS),
     prefix: prefix === undefined ? undefined : values.parsePrefix('prefix', prefix, from),
@@ -262,6 +288,7 @@ export function inputOptions(flags: RawFlags): InputOptions {
     // 4 KiB to 64 KiB pages are all that Linux has
     pageShift: shift === undefined ? undefined : values.parseInteger('page-shift', shift, 12, 18),
     vmemmap: vmemmap === undefined ? undefined : values.parseAddress('vmemmap', vmemmap),
+    clock: clock === undefined ? undefined : values.parseWord('clock', clock, CLOCKS),
     strict: flags['strict'] === true,
   };
 }

@@ -104,7 +104,7 @@ function inputOf({input, form, reader, evidence}: ReadInput): ReportInput {
 function clockOf({ledger: m}: Reading): Report['clock'] {
   const name = m.capture.facts.get('clock') ?? null;
   const unit = m.capture.time.unit ?? null;
-  if (name !== null) return {name, unit, known_by: 'the trace header'};
+  if (name !== null) return {name, unit, known_by: m.capture.clockFrom};
   return {
     name: null,
     unit,

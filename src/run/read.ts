@@ -44,6 +44,8 @@ export interface ReadOptions {
   kernel: KernelVersion | undefined;
   pageShift: number | undefined;
   vmemmap: bigint | undefined;
+  /** trace_clock, as the user says */
+  clock?: string | undefined;
   /** symbols that the user gave */
   kallsyms?: Kallsyms | undefined;
   /** the digest of each input is wanted */
@@ -241,9 +243,10 @@ function disorderOf(read: readonly ReadInput[]): Learnt['disorder'] {
 }
 
 export function applyOptions(ledger: Ledger, options: ReadOptions): void {
-  const {kernel, pageShift, vmemmap} = options;
+  const {kernel, pageShift, vmemmap, clock} = options;
   if (kernel) ledger.capture.era.fromRelease(kernel.text, '--kernel');
   if (pageShift !== undefined) ledger.capture.pageSize.told(pageShift, 'option');
+  if (clock !== undefined) ledger.capture.clockTold(clock);
   if (vmemmap !== undefined)
     ledger.capture.identity.told(Number(vmemmap >> 32n), Number(vmemmap & 0xffffffffn), 'option');
 }

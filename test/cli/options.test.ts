@@ -63,7 +63,7 @@ describe('options', () => {
     const given = await options(
       ...'--from ftrace --json -o out.json --time 1,2 --pid 7 --device 0000:00:03.0 --inode 8:1/12'.split(' '),
       ...'--severity error --limit 0 --fail-on error:sure --long-pin 2s --suppress known --kernel 6.12'.split(' '),
-      ...'--page-shift 16 --vmemmap 0xffffea0000000000 --color always --quiet --strict'.split(' '),
+      ...'--page-shift 16 --vmemmap 0xffffea0000000000 --clock mono --color always --quiet --strict'.split(' '),
     );
     expect(given).toMatchObject({
       from: 'ftrace',
@@ -77,6 +77,7 @@ describe('options', () => {
       kernel: {major: 6, minor: 12},
       pageShift: 16,
       vmemmap: 0xffffea0000000000n,
+      clock: 'mono',
       color: true,
       quiet: true,
       strict: true,

@@ -13,6 +13,8 @@ export interface AnalyzeTextOptions {
   /** `--long-pin`; 1 s when left out, as on the command line */
   longPin_ns?: number;
   vmemmap?: bigint;
+  /** `--clock`, such as mono */
+  clock?: string;
   follow?: AnalyzeOptions['follow'];
   /** what was read, for tests that ask the ledger itself */
   read?: (ledger: Ledger) => void;
@@ -33,6 +35,7 @@ export function optionsFor(traces: readonly string[], options: AnalyzeTextOption
     kernel: options.kernel === undefined ? undefined : kernelOf(options.kernel),
     pageShift: undefined,
     vmemmap: options.vmemmap,
+    clock: options.clock,
     rules: [],
     longPin_ns: options.longPin_ns ?? 1e9,
     suppressions: undefined,

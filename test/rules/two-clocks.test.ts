@@ -32,6 +32,11 @@ function reads(k: SmallKernel, apart_us: number): void {
 }
 
 describe('an order on two CPUs', () => {
+  it('is proven by a clock that the user names where the trace does not', async () => {
+    expect(await toldOf(early(50).text(null), {clock: 'mono'})).toEqual(['unpin-while-dma error sure 0x2fb0']);
+    expect(await toldOf(early(50).text('mono'), {clock: 'local'})).toEqual(['unpin-while-dma error possible 0x2fb0']);
+  });
+
   it('is proven by a clock that is one for all', async () => {
     expect(await toldOf(early(50).text('mono'))).toEqual(['unpin-while-dma error sure 0x2fb0']);
   });
