@@ -64,6 +64,18 @@ export function commandIn(ev: TraceEvent, ctx: DecodeContext): Command {
   return named?.[1] ?? Command.other;
 }
 
+/** Reads and writes of SCSI by operation code: bytes of the block, where the first block and their number lie, and of how many bytes. */
+const SCSI_BLOCKS: ReadonlyMap<number, readonly [Command, number, number, number, number, number]> = new Map([
+  [0x08, [Command.read, 6, 1, 3, 4, 1]],
+  [0x0a, [Command.write, 6, 1, 3, 4, 1]],
+  [0x28, [Command.read, 10, 2, 4, 7, 2]],
+  [0x2a, [Command.write, 10, 2, 4, 7, 2]],
+  [0xa8, [Command.read, 12, 2, 4, 6, 4]],
+  [0xaa, [Command.write, 12, 2, 4, 6, 4]],
+  [0x88, [Command.read, 16, 2, 8, 10, 4]],
+  [0x8a, [Command.write, 16, 2, 8, 10, 4]],
+]);
+
 /** A command descriptor block of SCSI (include/scsi/scsi_proto.h): numbers in it are big-endian. */
 export function commandOfBytes(ev: TraceEvent, buf: Uint8Array, start: number, end: number): Command {
   const number = (at: number, n: number): number => {
@@ -71,37 +83,14 @@ export function commandOfBytes(ev: TraceEvent, buf: Uint8Array, start: number, e
     for (let i = start + at; i < start + at + n; i++) value = value * 256 + buf[i]!;
     return value;
   };
-  const code = start < end ? buf[start]! : 0;
-  const long = end - start;
-  const command = code === 0x08 || code === 0x28 || code === 0xa8 || code === 0x88 ? Command.read : Command.write;
-  switch (code) {
-    case 0x08:
-    case 0x0a:
-      if (long < 6) return Command.other;
-      ev.sector = number(1, 3) % 2 ** 21;
-      ev.nr = number(4, 1) || 256;
-      return command;
-    case 0x28:
-    case 0x2a:
-      if (long < 10) return Command.other;
-      ev.sector = number(2, 4);
-      ev.nr = number(7, 2);
-      return command;
-    case 0xa8:
-    case 0xaa:
-      if (long < 12) return Command.other;
-      ev.sector = number(2, 4);
-      ev.nr = number(6, 4);
-      return command;
-    case 0x88:
-    case 0x8a:
-      if (long < 16) return Command.other;
-      ev.sector = number(2, 8);
-      ev.nr = number(10, 4);
-      return command;
-    default:
-      return Command.other;
-  }
+  const layout = start < end ? SCSI_BLOCKS.get(buf[start]!) : undefined;
+  if (layout === undefined || end - start < layout[1]) return Command.other;
+  const [command, length, sectorAt, sectorBytes, nrAt, nrBytes] = layout;
+  const short = length === 6;
+  // of 21 bits, and 0 is 256 blocks, in the oldest
+  ev.sector = short ? number(sectorAt, sectorBytes) % 2 ** 21 : number(sectorAt, sectorBytes);
+  ev.nr = short ? number(nrAt, nrBytes) || 256 : number(nrAt, nrBytes);
+  return command;
 }
 
 /** cdw10 to cdw15 of an NVMe command as bytes: first block, and one less than the number of blocks. */

@@ -23,7 +23,6 @@ export interface Drop {
   sub: number;
   subPages: number;
   subKnown: boolean;
-  /** and they are those for certain, not by what the rest of the call's list must be */
   /** raw count printed after the drop; UNKNOWN_COUNT when not known */
   rawAfter: number;
   /** what makes the drop itself uncertain; null when it was seen as such */
