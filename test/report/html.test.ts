@@ -71,6 +71,10 @@ describe.skipIf(browserPath === undefined)('in a browser', () => {
     expect(statSync(file).size).toBeGreaterThan(10_000);
     trouble.length = 0;
     await page.goto(pathToFileURL(file).href);
+    // pictures are drawn when their width is known, after the page is there
+    await page.waitForFunction(
+      "[...document.querySelectorAll('svg.picture, svg.overview')].every((svg) => svg.firstChild)",
+    );
   }
 
   const title = (): Promise<string | null> => page.locator('article.finding h2').textContent();
@@ -85,11 +89,11 @@ describe.skipIf(browserPath === undefined)('in a browser', () => {
 
   it('draws one finding: lanes by kind, deciding events numbered, what lies between them', async () => {
     await open(samples.withFindings(samples.emptyReport(), [samples.earlyUnpinWithStacks()]));
-    expect(await page.locator('article.finding').count()).toBe(1);
+    await expect.poll(() => page.locator('article.finding').count()).toBe(1);
     expect(await page.locator('svg.picture text.lane').allTextContents()).toEqual(
       ['pins', 'DMA pinbug.0', 'other changes'].map((name) => expect.stringContaining(name) as string),
     );
-    expect(await page.locator('svg.picture rect.bar').count()).toBe(2);
+    await expect.poll(() => page.locator('svg.picture rect.bar').count()).toBe(2);
     expect(await page.locator('svg.picture text.deciding').textContent()).toBe('no pin left, DMA still mapped');
     expect(await page.locator('svg.picture text.span').textContent()).toBe('3.21 ms');
     const numbers = await page.locator('svg.picture g.number > text').allTextContents();
@@ -128,7 +132,7 @@ describe.skipIf(browserPath === undefined)('in a browser', () => {
     expect(await page.locator('svg.picture rect.marker').count()).toBe(0);
     await page.mouse.click(...(await at('svg.picture', 0.4, 0.4)));
     await page.mouse.click(...(await at('svg.picture', 0.6, 0.4)));
-    expect(await page.locator('svg.picture rect.marker').count()).toBe(2);
+    await expect.poll(() => page.locator('svg.picture rect.marker').count()).toBe(2);
     expect(trouble).toEqual([]);
   });
 
@@ -153,7 +157,7 @@ describe.skipIf(browserPath === undefined)('in a browser', () => {
     expect(await buttons.count()).toBe(34);
     await page.getByRole('combobox', {name: 'Device'}).selectOption('');
     await page.getByLabel('Page or text').fill('0x40100');
-    expect(await page.getByText('0 of 104 shown').count()).toBe(1);
+    await expect.poll(() => page.getByText('0 of 104 shown').count()).toBe(1);
     await page.getByLabel('Page or text').fill('0x400fe');
     expect(await title()).toContain('a0441709');
     await page.getByRole('button', {name: 'No filter'}).click();
@@ -166,21 +170,23 @@ describe.skipIf(browserPath === undefined)('in a browser', () => {
 
   it('has the whole trace with every finding, and a brush that leaves a range of it', async () => {
     await open(samples.manyFindings(100));
-    expect(await page.locator('svg.overview line.find').count()).toBe(104);
+    await expect.poll(() => page.locator('svg.overview line.find').count()).toBe(104);
     const range = page.locator('.whole .readout');
     await page.mouse.move(...(await at('svg.overview', 0.2, 0.3)));
     await page.mouse.down();
     await page.mouse.move(...(await at('svg.overview', 0.35, 0.3)), {steps: 3});
     await page.mouse.up();
     expect(await range.textContent()).toMatch(/^17\.\d{6} to 17\.\d{6} \([\d.]+ ms\): 0 of 104 findings/);
-    expect(await page.getByText('0 of 104 shown').count()).toBe(1);
+    await expect.poll(() => page.getByText('0 of 104 shown').count()).toBe(1);
     await expect.poll(hash).toMatch(/time=17\.\d{9},17\.\d{9}/);
     const address = page.url();
     await page.getByRole('button', {name: 'whole trace'}).click();
-    expect(await page.locator('.list button').count()).toBe(104);
+    await expect.poll(() => page.locator('.list button').count()).toBe(104);
+    // the page writes its address a moment later
+    await expect.poll(hash).not.toContain('time=');
     await page.goto(address);
     await page.reload();
-    expect(await page.getByText('0 of 104 shown').count()).toBe(1);
+    await expect.poll(() => page.getByText('0 of 104 shown').count()).toBe(1);
     expect(trouble).toEqual([]);
   });
 
@@ -235,8 +241,8 @@ describe.skipIf(browserPath === undefined)('in a browser', () => {
     const own = await lines.allTextContents();
     expect(own.join()).toContain(`pfn=${pages[1]} `);
     expect(own.join()).not.toContain(`pfn=${pages[0]} `);
-    expect(await page.locator('svg.picture text.deciding').count()).toBe(1);
-    expect(await page.locator('svg.picture rect.late').count()).toBe(1);
+    await expect.poll(() => page.locator('svg.picture text.deciding').count()).toBe(1);
+    await expect.poll(() => page.locator('svg.picture rect.late').count()).toBe(1);
     await expect.poll(hash).toContain(`page=${pages[1]}`);
     await page.locator('article h2').click();
     await page.keyboard.press('[');
@@ -292,8 +298,8 @@ describe.skipIf(browserPath === undefined)('in a browser', () => {
     writeFileSync(file, html(samples.manyFindings(1600), 1504));
     const started = Date.now();
     await page.goto(pathToFileURL(file).href);
-    expect(await page.locator('.list button').count()).toBe(1504);
-    expect(await page.locator('svg.overview line.find').count()).toBe(1504);
+    await expect.poll(() => page.locator('.list button').count()).toBe(1504);
+    await expect.poll(() => page.locator('svg.overview line.find').count()).toBe(1504);
     expect(await page.locator('.count').textContent()).toBe('1,504 of 1,504 shown in this file, of 1,604 found');
     expect(Date.now() - started).toBeLessThan(15_000);
   }, 60_000);
@@ -303,7 +309,7 @@ describe.skipIf(browserPath === undefined)('in a browser', () => {
     expect(await page.locator('.verdict').textContent()).toContain(
       '3 of 4 rules ran, 1 of them in part; not judged: writeback-while-pinned (the trace lacks writeback).',
     );
-    expect(await page.locator('td', {hasText: 'writeback-while-pinned'}).count()).toBe(1);
+    await expect.poll(() => page.locator('td', {hasText: 'writeback-while-pinned'}).count()).toBe(1);
     expect(trouble).toEqual([]);
   });
 
