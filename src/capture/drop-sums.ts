@@ -10,6 +10,7 @@ import type {Audit} from './audit.js';
 
 interface Running {
   pid: number;
+  /** pages of the call; 0: it is over */
   nr: number;
   dropped: number;
   t: number;
@@ -28,7 +29,9 @@ const AFTER: ReadonlySet<number> = new Set([
 ]);
 
 export class DropSums {
+  /** by slot; a call that is over stays for the next: a map of one that comes and goes is made anew each time */
   private readonly running = new Map<number, Running>();
+  private live = 0;
   /** calls whose drops summed to their pages */
   balanced = 0;
 
@@ -36,38 +39,59 @@ export class DropSums {
 
   /** A call of `nr` pages begins in the calls of `slot` (slotOf). One inside another of which all is still to be dropped is the same. */
   called(slot: number, nr: number, ev: TraceEvent): void {
-    const before = this.running.get(slot);
-    if (before !== undefined && before.pid === ev.pid && before.dropped > 0 && before.dropped < before.nr) {
+    if (nr < 1) return;
+    const call = this.running.get(slot);
+    if (call === undefined) {
+      if (this.running.size >= CALLS_MAX) this.forget();
+      this.running.set(slot, {pid: ev.pid, nr, dropped: 0, t: ev.t, line: ev.line});
+      this.live++;
+      return;
+    }
+    if (call.nr === 0) this.live++;
+    else if (call.pid === ev.pid && call.dropped > 0) {
       // unpin_user_pages() calls unpin_user_page() on old kernels: drops follow for both, and which is whose is not told
       if (nr === 1) return;
-      this.fewer(before, ev);
+      this.fewer(call, ev);
     }
-    this.running.set(slot, {pid: ev.pid, nr, dropped: 0, t: ev.t, line: ev.line});
-    if (this.running.size > CALLS_MAX) this.running.clear();
+    call.pid = ev.pid;
+    call.nr = nr;
+    call.dropped = 0;
+    call.t = ev.t;
+    call.line = ev.line;
   }
 
   /** gup_put_folio() of `refs` pages. */
   dropped(slot: number, refs: number, ev: TraceEvent): void {
     const call = this.running.get(slot);
-    if (call === undefined || call.pid !== ev.pid) return;
+    if (call === undefined || call.nr === 0 || call.pid !== ev.pid) return;
     call.dropped += refs;
     if (call.dropped < call.nr) return;
     if (call.dropped === call.nr) this.balanced++;
-    this.running.delete(slot);
+    this.over(call);
   }
 
   /** Something else in the calls of `slot`: a call that has begun to drop is over. */
   other(slot: number, ev: TraceEvent): void {
     if (!AFTER.has(ev.kind)) return;
     const call = this.running.get(slot);
-    if (call === undefined) return;
+    if (call === undefined || call.nr === 0) return;
     // where none was dropped the call may be one whose drops leave no event (inlined from 6.18 on)
     if (call.pid === ev.pid && call.dropped > 0) this.fewer(call, ev);
-    this.running.delete(slot);
+    this.over(call);
   }
 
   get idle(): boolean {
-    return this.running.size === 0;
+    return this.live === 0;
+  }
+
+  private over(call: Running): void {
+    call.nr = 0;
+    this.live--;
+  }
+
+  private forget(): void {
+    this.running.clear();
+    this.live = 0;
   }
 
   private fewer(call: Running, ev: TraceEvent): void {

@@ -179,7 +179,7 @@ export class Book {
   mapped(row: number, link: DmaLink, pfn: number, run: number): number {
     const {window} = link;
     const {entries, pages: table} = this;
-    const size = (table.state[row]! & PageState.large) !== 0 ? 2 ** table.order[row]! : 1;
+    const size = (table.state[row]! & PageState.large) !== 0 ? 1 << table.order[row]! : 1;
     const pages = Math.min(run, table.pfn[row]! + size - pfn);
     const first = this.firstFollowed(row, pfn, pages);
     if (first < 0) return 0;

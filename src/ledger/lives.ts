@@ -112,7 +112,7 @@ export class Lives {
 
   private isFollowed(row: number): boolean {
     const {pages} = this;
-    const size = (pages.state[row]! & PageState.large) !== 0 ? 2 ** pages.order[row]! : 1;
+    const size = (pages.state[row]! & PageState.large) !== 0 ? 1 << pages.order[row]! : 1;
     return this.follows!.touches(pages.pfn[row]!, size);
   }
 

@@ -75,8 +75,7 @@ export class Evidence {
     this.line = line;
     this.input = input;
     this.waiting[cpu + 1] = undefined;
-    const entries = this.entries[cpu + 1];
-    if (entries !== undefined && entries.length > 0) entries.length = 0;
+    this.entries[cpu + 1] = undefined; // not emptied: setting the length of an array is a call into the engine
   }
 
   /** An entry was written: if it is of the event at hand, its stack belongs to that too. */

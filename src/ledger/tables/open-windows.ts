@@ -128,7 +128,7 @@ export class OpenWindows {
     slot: number,
   ): boolean {
     const {found} = this;
-    found.length = 0;
+    if (found.length > 0) found.length = 0;
     let exact = 0;
     for (let w = this.open.get(key); w; w = w.older) {
       if (!sameUser(w, device, dir)) continue;

@@ -190,7 +190,7 @@ export class PageTable {
   findHead(pfn: number): number {
     if (this.reached[blockOf(pfn)] === 0) return -1;
     for (let order = 1; order <= this.largest; order++) {
-      const size = 2 ** order;
+      const size = 1 << order;
       const head = Math.floor(pfn / size) * size;
       if (head === pfn) continue;
       const row = this.find(head);

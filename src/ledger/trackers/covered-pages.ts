@@ -46,7 +46,7 @@ export class CoveredPages {
 
   /** The pages of `length` bytes that begin `offset` bytes into a page. */
   run(pfn: number, offset: number, length: number): Run {
-    const page = 2 ** this.pageShift;
+    const page = 1 << this.pageShift;
     return {pfn, pages: Math.max(1, Math.ceil(((offset % page) + length) / page))};
   }
 
@@ -257,7 +257,7 @@ export class CoveredPages {
     if (whole === undefined) return false;
     const {pages} = this.around;
     const first = pages.pfn[folio]! - whole.runs[0]!.pfn;
-    const end = Math.min(whole.rows.length, first + 2 ** pages.order[folio]!);
+    const end = Math.min(whole.rows.length, first + (1 << pages.order[folio]!));
     for (let i = Math.max(0, first); i < end; i++) if (whole.rows[i]! >= 0) return true;
     return false;
   }

@@ -36,7 +36,7 @@ export class EndedMappings {
   add(window: DmaWindow): void {
     const {close, endedBy} = window;
     if (window.cut > 0) this.cutLists++;
-    const page = 2 ** this.around.capture.pageSize.shift;
+    const page = 1 << this.around.capture.pageSize.shift;
     if (!translated(window, page)) return;
     const spans = window.spans ?? (window.address < 0 ? direct(window.runs, page) : undefined);
     let low = window.address;
@@ -83,7 +83,7 @@ export class EndedMappings {
       for (const window of windows) {
         limits.looks++;
         if (limits.tired()) return {state: 'unknown'};
-        if (same(window.device) && covers(window, address, 2 ** this.around.capture.pageSize.shift))
+        if (same(window.device) && covers(window, address, 1 << this.around.capture.pageSize.shift))
           return {state: 'mapped'};
       }
     }
@@ -109,7 +109,7 @@ export class EndedMappings {
 
   /** The page of an ended mapping that an address was: its PFN, -1 not known, and its number within the mapping. */
   private pageAt(mapping: EndedMapping, address: number): {pfn: number; page: number} {
-    const size = 2 ** this.around.capture.pageSize.shift;
+    const size = 1 << this.around.capture.pageSize.shift;
     let page = placeIn(mapping, address, size);
     // Of a list that the IOMMU merged, and of which pages are not printed, no place is certain.
     if (mapping.cut && mapping.spans !== undefined && mapping.spans.length !== mapping.runs.length)

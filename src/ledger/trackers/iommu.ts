@@ -46,7 +46,7 @@ export class IommuWindows {
     if (ev.phys < 0) return;
     this.mapped++;
     const {under} = this;
-    const pfn = Math.floor(ev.phys / 2 ** under.pageShift);
+    const pfn = Math.floor(ev.phys / (1 << under.pageShift));
     const runs = under.followed([under.run(pfn, 0, ev.size)]);
     const window = new DmaWindow(-1, DmaDir.unknown, ev.dmaAddr, ev.size, runs, this.around.evidence.deed(ev), true);
     // The address is free again, so the mapping that had it is gone, although its unmap was not seen.
@@ -116,7 +116,7 @@ export class IommuWindows {
     const slot = slotOf(this.around, ev);
     const recent = this.recent.get(slot);
     if (!recent) return;
-    const page = 2 ** this.under.pageShift;
+    const page = 1 << this.under.pageShift;
     const first = Math.floor(address / page) * page;
     const end = address + size;
     const take = (iova: number, window: DmaWindow): void => {
@@ -146,7 +146,7 @@ export class IommuWindows {
       return;
     }
     const end = ev.dmaAddr + ev.size;
-    const page = 2 ** this.under.pageShift;
+    const page = 1 << this.under.pageShift;
     const {limits} = this.around.capture;
     limits.looks += Math.min(ev.size / page, this.open.size);
     if (limits.tired()) return;
@@ -176,7 +176,7 @@ export class IommuWindows {
   /** A part of a mapping is unmapped: it becomes a window of its own, which is over, and the rest goes on. */
   private part(ev: TraceEvent, window: DmaWindow, from: number, to: number): void {
     const {pages} = this.around;
-    const page = 2 ** this.under.pageShift;
+    const page = 1 << this.under.pageShift;
     const first = Math.max(0, Math.ceil((from - window.address) / page));
     const stop = Math.min(window.rows.length, Math.floor((to - window.address) / page));
     if (stop <= first) return;

@@ -53,7 +53,7 @@ export class Lifetime {
   /** Whether an event is the first that names a page which is followed. */
   private firstOf(pfn: number, order: number): boolean {
     const {book, pages} = this.around;
-    return book.lives.follows?.touches(pfn, 2 ** Math.max(0, order)) === true && pages.find(pfn) < 0;
+    return book.lives.follows?.touches(pfn, 1 << Math.max(0, order)) === true && pages.find(pfn) < 0;
   }
 
   private dying: {hi: number; lo: number; pid: number; cpu: number} | undefined;
@@ -72,7 +72,7 @@ export class Lifetime {
     }
     pages.lastTime[row] = ev.t;
     if (ev.order > 0) {
-      const size = 2 ** ev.order;
+      const size = 1 << ev.order;
       // Tails named one by one before: whatever they were, they are part of this block now.
       for (let i = 1; i < Math.min(size, 1024); i++) {
         const tail = pages.find(pfn + i);
@@ -120,7 +120,7 @@ export class Lifetime {
     this.dying = undefined;
     if (ev.ptrHi !== 0 && ev.pageName === PageName.pfn)
       around.capture.identity.pair(ev.ptrHi, ev.ptrLo, pfn, 'printed');
-    const size = ev.order > 0 ? 2 ** ev.order : 1;
+    const size = ev.order > 0 ? 1 << ev.order : 1;
     for (let i = 0; i < size; i++) {
       if (i > 0 && (i & 1023) === 0) {
         around.capture.limits.looks += 1024;

@@ -96,7 +96,7 @@ export class Mappings {
    */
   private isOne(window: DmaWindow): boolean {
     const [run] = window.runs;
-    if (window.address >= 0 && run && Math.floor(window.address / 2 ** this.under.pageShift) !== run.pfn) return true;
+    if (window.address >= 0 && run && Math.floor(window.address / (1 << this.under.pageShift)) !== run.pfn) return true;
     return this.under.isHeld(window);
   }
 
@@ -136,7 +136,7 @@ export class Mappings {
         break;
       case K.DmaUnmapSg:
         if (ev.listLength > 0) {
-          const page = 2 ** this.under.pageShift;
+          const page = 1 << this.under.pageShift;
           this.closeList(ev, (i) => Math.floor(ev.listPhys[i]! / page), ev.listPhys[0]!);
         }
         break;
@@ -259,9 +259,9 @@ export class Mappings {
       return;
     }
     this.iommu.claim(ev, ev.dmaAddr, ev.size);
-    const pfn = ev.phys >= 0 ? Math.floor(ev.phys / 2 ** this.under.pageShift) : this.around.capture.pfnOf(ev);
+    const pfn = ev.phys >= 0 ? Math.floor(ev.phys / (1 << this.under.pageShift)) : this.around.capture.pfnOf(ev);
     if (pfn < 0) return;
-    const offset = ev.phys >= 0 ? ev.phys % 2 ** this.under.pageShift : ev.pageOffset;
+    const offset = ev.phys >= 0 ? ev.phys % (1 << this.under.pageShift) : ev.pageOffset;
     const window = this.window(ev, ev.dmaAddr, ev.size, [this.under.run(pfn, offset, ev.size)]);
     if (ev.phys >= 0) {
       window.bounced = this.bounced(ev, window, ev.dmaAddr === ev.phys);
@@ -312,7 +312,7 @@ export class Mappings {
   }
 
   private bounced(ev: TraceEvent, {device, runs}: DmaWindow, direct: boolean): boolean {
-    return this.bounces.mapped(slotOf(this.around, ev), device, direct, runs, 2 ** this.under.pageShift);
+    return this.bounces.mapped(slotOf(this.around, ev), device, direct, runs, 1 << this.under.pageShift);
   }
 
   private translates(window: DmaWindow, direct: boolean): void {
@@ -327,7 +327,7 @@ export class Mappings {
     if (n === 0) return; // a program that prints no addresses
     for (let i = 0; i < ev.dmaLength; i++) this.iommu.claim(ev, ev.dmaAddrs[i]!, ev.dmaLens[i]!);
     const runs: Run[] = [];
-    const page = 2 ** this.under.pageShift;
+    const page = 1 << this.under.pageShift;
     let size = 0;
     for (let i = 0; i < ev.dmaLength; i++) size += ev.dmaLens[i]!;
     const sameShape = ev.dmaLength === n;
@@ -435,7 +435,7 @@ export class Mappings {
     const law = device.mapMissing();
     // of a list that is printed an entry a line, up to some, the map may have been cut elsewhere than the unmap
     if (device.completions > 0 || (!law && ev.kind === K.DmaUnmapSgItem)) return;
-    const page = 2 ** under.pageShift;
+    const page = 1 << under.pageShift;
     if (ev.kind === K.DmaUnmap) {
       // Behind an IOMMU an address says nothing of the page.
       if (device.maps > 0 && !device.translated)
@@ -480,7 +480,7 @@ export class Mappings {
   }
 
   private physOf(pfn: number): number {
-    return pfn * 2 ** this.under.pageShift;
+    return pfn * (1 << this.under.pageShift);
   }
 
   private device(ev: TraceEvent): number {

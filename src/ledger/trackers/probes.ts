@@ -46,7 +46,7 @@ export class Probes {
     const hint = this.hint(ev, 'grab', ev.hasFlags !== 0 ? around.capture.era.kindOf(ev.gupFlags) : undefined);
     const call = around.calls.pins.get(ev.pid);
     if (call && ev.context <= Context.task) {
-      if (call.start > 0) hint.offset = Math.floor(call.start / 2 ** this.under.pageShift) + call.grabbed;
+      if (call.start > 0) hint.offset = Math.floor(call.start / (1 << this.under.pageShift)) + call.grabbed;
       call.grabbed += ev.refs;
       hint.counted = true;
     }
@@ -256,10 +256,10 @@ export class Probes {
     const order = pages.order[row]!;
     const known = (pages.state[row]! & PageState.orderKnown) !== 0;
     if (known && order < PMD_ORDER && hint.mayBeTail) return pfn; // mapped by entries: it names its page
-    if (hint.refs >= 2 ** order && known) return head;
+    if (hint.refs >= 1 << order && known) return head;
     if (hint.offset < 0 || !known) return -1;
-    const offset = hint.offset % 2 ** order;
-    return offset + hint.refs <= 2 ** order ? head + offset : -1;
+    const offset = hint.offset % (1 << order);
+    return offset + hint.refs <= 1 << order ? head + offset : -1;
   }
 
   private samePage(hint: Hint, ev: TraceEvent, row: number): boolean {

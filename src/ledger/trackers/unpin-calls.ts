@@ -65,7 +65,7 @@ export class UnpinCalls {
     const nested = call.applied && call.list && call.pid === ev.pid && ev.t - call.deed!.t <= CALL_NS;
     const inList = nested && ev.listLength === 0 && pages.includes(around.capture.pfnOf(ev));
     if (inList) return; // unpin_user_pages() of old kernels calls unpin_user_page() for each page (mm/gup.c, 5.10)
-    pages.length = 0;
+    if (pages.length > 0) pages.length = 0;
     call.folio = -1;
     call.list = ev.listLength > 0;
     call.marks = ev.makeDirty !== 0 && !MARKS_NOTHING.has(ev.fn);
