@@ -22,6 +22,7 @@ export type Teller = 'option' | 'argument' | 'header' | 'events';
 
 const STRUCT_PAGE = 64;
 const GIB = 2 ** 30;
+const PFN_LIMIT = 2 ** 40;
 /** Different pages that have to agree on a base. */
 const PAIRS = 3;
 /** Bases that are voted on at a time: wrong pairs must not push out the right ones. */
@@ -113,8 +114,9 @@ export class Identity {
   pair(hi: number, lo: number, pfn: number, how: 'printed' | 'deed' | 'mapped' = 'deed'): void {
     const printed = how === 'printed';
     const offset = pfn * STRUCT_PAGE;
-    let baseLo = lo - (offset % 0x100000000);
-    let baseHi = hi - Math.floor(offset / 0x100000000);
+    const offsetHi = Math.floor(offset / 0x100000000);
+    let baseLo = lo - (offset - offsetHi * 0x100000000);
+    let baseHi = hi - offsetHi;
     if (baseLo < 0) {
       baseLo += 0x100000000;
       baseHi -= 1;
@@ -124,7 +126,7 @@ export class Identity {
     if (how === 'mapped' && (this.proven || !aligned)) return;
     if (same && this.proven) {
       this.confirmed++;
-      this.candidates.length = 0;
+      if (this.candidates.length > 0) this.candidates.length = 0;
       return;
     }
     if (same) this.confirmed++;
@@ -152,9 +154,8 @@ export class Identity {
       }
     }
     const distance = (hi - this.hi) * 0x100000000 + (lo - this.lo);
-    if (distance < 0 || distance % STRUCT_PAGE !== 0) return -1;
     const pfn = distance / STRUCT_PAGE;
-    return pfn < 2 ** 40 ? pfn : -1;
+    return pfn >= 0 && pfn < PFN_LIMIT && pfn === Math.floor(pfn) ? pfn : -1;
   }
 
   private adopt(hi: number, lo: number, grade: Grade, teller: Teller): void {

@@ -6,7 +6,8 @@
  * so there a mapping begins with its return (which has the address) and ends a little late.
  */
 import {slotOf} from './calls.js';
-import {DmaDevice, DmaWindow, type Run} from '../tables/dma.js';
+import {Devices} from '../tables/devices.js';
+import {type DmaDevice, DmaWindow, type Run} from '../tables/dma.js';
 import {addressKey, itemKey, listKey, OpenWindows} from '../tables/open-windows.js';
 import {Bounces} from './bounces.js';
 import {Commands} from './commands.js';
@@ -21,21 +22,19 @@ import type {Uses} from './around.js';
 import type {Deed} from '../tables/references.js';
 import {textOf} from '../tables/tasks.js';
 
-/** Most devices told apart. */
-const DEVICES_MAX = 10_000;
 /** Most calls that run at a time, by task: beyond it their returns are missing. */
 const CALLS_MAX = 10_000;
 /** Most mappings kept that were made again before they were unmapped. */
 const AGAIN_MAX = 1000;
 
 export class Mappings {
-  readonly devices: DmaDevice[] = [];
+  private readonly names: Devices;
+  readonly devices: readonly DmaDevice[];
   readonly under: CoveredPages;
   readonly windows: OpenWindows;
   readonly cutLists = new CutLists();
   readonly past: EndedMappings;
   failedMaps = 0;
-  private readonly deviceIndex = new Map<string, number>();
   /** dma_map_page_attrs() calls whose return has not come, by slot */
   private readonly entries = new Map<
     number,
@@ -58,6 +57,8 @@ export class Mappings {
   }
 
   constructor(private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'book' | 'calls' | 'on'>) {
+    this.names = new Devices(around.capture.limits);
+    this.devices = this.names.list;
     this.under = new CoveredPages(around, this.devices);
     this.past = new EndedMappings(around);
     around.on.dmaClosed.push((window) => this.past.add(window));
@@ -190,7 +191,7 @@ export class Mappings {
         this.commands?.complete(ev, this.slot(ev), () => this.around.evidence.deed(ev));
         break;
       case K.Bounced:
-        this.bounces.told(slotOf(this.around, ev), this.device(ev), ev.dmaAddr);
+        this.bounces.told(slotOf(this.around, ev), this.names.of(ev), ev.dmaAddr);
         break;
       case K.IommuFault:
         this.fault(ev);
@@ -213,7 +214,7 @@ export class Mappings {
   /** What the address of a fault is now, or was. */
   mappingAt(fault: Fault): Found {
     // a log may tell of the fault before the device is heard of
-    fault.device = this.deviceCalled(fault.deviceName);
+    fault.device = this.names.called(fault.deviceName);
     return this.past.find(fault, [this.windows.live(), this.iommu.live()]);
   }
 
@@ -230,20 +231,6 @@ export class Mappings {
       untimed: ev.untimed !== 0,
     };
     for (const tell of on.faulted) tell(fault);
-  }
-
-  /** The device that mapped something under this name; drivers' lines leave the PCI domain out (`00:03.0`). -1: none, or several. */
-  private deviceCalled(name: string): number {
-    if (name === '') return -1;
-    const known = this.deviceIndex.get(name);
-    if (known !== undefined) return known;
-    let found = -1;
-    for (const [i, device] of this.devices.entries()) {
-      if (!device.name.endsWith(`:${name}`)) continue;
-      if (found >= 0) return -1;
-      found = i;
-    }
-    return found;
   }
 
   /** Mappings given up because too many were open. */
@@ -281,7 +268,7 @@ export class Mappings {
       return;
     }
     this.entries.set(slotOf(around, ev), {
-      device: this.device(ev),
+      device: this.names.of(ev),
       dir: ev.dir,
       size: ev.size,
       pfn,
@@ -396,7 +383,7 @@ export class Mappings {
 
   private window(ev: TraceEvent, address: number, size: number, runs: Run[]): DmaWindow {
     return new DmaWindow(
-      this.device(ev),
+      this.names.of(ev),
       ev.dir,
       address,
       size,
@@ -422,7 +409,7 @@ export class Mappings {
   }
 
   private close(ev: TraceEvent, key: number, size: number, same: ((window: DmaWindow) => boolean) | undefined): void {
-    const device = this.device(ev);
+    const device = this.names.of(ev);
     if (this.windows.unmapped(key, device, ev.dir, size, same, this.around.evidence.deed(ev), this.slot(ev))) return;
     this.windows.unmatched++;
     const of = this.devices[device];
@@ -481,20 +468,6 @@ export class Mappings {
 
   private physOf(pfn: number): number {
     return pfn * (1 << this.under.pageShift);
-  }
-
-  private device(ev: TraceEvent): number {
-    if (ev.deviceEnd === ev.deviceStart) return -1;
-    const name = textOf(ev.buf, ev.deviceStart, ev.deviceEnd, 64);
-    const known = this.deviceIndex.get(name);
-    if (known !== undefined) return known;
-    if (this.devices.length >= DEVICES_MAX) {
-      this.around.capture.limits.hit('devices');
-      return -1;
-    }
-    this.devices.push(new DmaDevice(name));
-    this.deviceIndex.set(name, this.devices.length - 1);
-    return this.devices.length - 1;
   }
 }
 
