@@ -21,6 +21,9 @@ const OLD =
   'writeback head mappedtodisk reclaim swapbacked unevictable mlocked? uncached? hwpoison? young? idle? arch_2? arch_3? ' +
   'skip_kasan_poison?';
 
+/** The last release whose headers were read. */
+const NEWEST = 7003;
+
 const KNOWN: Record<string, number> = PageFlag;
 
 /** The flags by bit, as PageFlag bits (0 for those nobody asks about), and their names; undefined: not known. */
@@ -53,6 +56,8 @@ function orderOf(kernel: number, named: ReadonlySet<string>): string | undefined
   if (kernel === 0) return named.has('owner_2') ? NEW : undefined;
   // `error` and `slab` went one by one: which of 6.9 to 6.11 has them, only names tell
   if (named.size === 0 && kernel > 6008 && kernel < 6012) return undefined;
+  // nor does anybody know yet what a release to come has
+  if (named.size === 0 && kernel > NEWEST) return undefined;
   if (kernel >= 6006) return NEW;
   return kernel >= 5000 ? OLD : undefined;
 }

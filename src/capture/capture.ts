@@ -47,6 +47,8 @@ export class Capture {
   readonly announced = new Uint8Array(EVENT_KINDS);
   /** hits that kprobe_profile counts as missed, of all probes, as the recorder's header says */
   probesMissedByKernel = 0;
+  /** on s390 the kernel's addresses lie below 2^63, as no pointer does that is read here (vmemmap in arch/s390/boot/startup.c) */
+  lowPointers = false;
   /** events with numbers that no kernel prints */
   unbelievable = 0;
   /** time of the event at hand, the first and the last */
@@ -182,10 +184,12 @@ export class Capture {
     if (name === 'kernel') {
       if (this.era.told !== '--kernel') this.era.fromRelease(value, 'the trace header');
       this.pageSize.fromRelease(value);
-      if (/arm64|aarch64|riscv|loongarch|ppc64|s390x/.test(value)) this.identity.mayAssume = false;
+      if (value.includes('s390x')) this.lowPointers = true;
+      if (/arm64|aarch64|riscv|loong|p(?:ower)?pc64|mips|sparc64|s390x/.test(value)) this.identity.mayAssume = false;
     }
     if (name === 'machine') {
       this.pageSize.fromMachine(value);
+      if (value === 's390x') this.lowPointers = true;
       if (!/^(?:x86_64|amd64)$/.test(value)) this.identity.mayAssume = false;
     }
     if (name === 'page_size') this.pageSize.fromBytes(value);

@@ -25,6 +25,8 @@ const GIB = 2 ** 30;
 const PFN_LIMIT = 2 ** 40;
 /** Different pages that have to agree on a base. */
 const PAIRS = 3;
+/** Different pages that refute a base together, without agreeing on another, where none fits it. */
+const REFUTE = 8;
 /** Bases that are voted on at a time: wrong pairs must not push out the right ones. */
 const CANDIDATES_MAX = 16;
 
@@ -44,7 +46,10 @@ export class Identity {
   unproven = 0;
   /** a base was found after pointers had been read under another one, or under none: what was before proves nothing */
   late = false;
-  /** two bases are each agreed on by many pages: traces of two boots, or page structs of an unknown size */
+  /**
+   * Two bases are each agreed on by many pages, or no two pages agree: traces of two boots, struct pages of another size
+   * (KMSAN's are of 80 bytes, those without memory cgroups may be of 56), or none in one array (no CONFIG_SPARSEMEM_VMEMMAP).
+   */
   conflict = false;
   /** the base that was told and that the trace's own pairs refuted, as hex text */
   refuted: string | undefined;
@@ -55,6 +60,8 @@ export class Identity {
   private hi = 0;
   private lo = 0;
   private readonly candidates: Candidate[] = [];
+  /** pages whose pairs do not fit the base in use, while none does */
+  private readonly against: number[] = [];
 
   /** Whether a PFN that a pointer was turned into is that page for certain. */
   get proven(): boolean {
@@ -69,14 +76,16 @@ export class Identity {
   /**
    * Whether the base is one of x86-64: between the direct mapping and the CPU entry area, in steps of 1 GiB
    * (Documentation/arch/x86/x86_64/mm.rst). arm64 has its own there with 52 bits of address only, and with RAM that begins
-   * at whole 256 GiB (16 KiB pages) or TiB (64 KiB): those places are left out.
+   * at 0 or whole 256 GiB (16 KiB pages) or TiB (64 KiB): those places are left out, of kernels up to 6.8 and of later ones
+   * (VMEMMAP_START in arch/arm64/include/asm/memory.h).
    */
   get isX86(): boolean {
     const {hi, lo} = this;
     if (!this.proven || lo % GIB !== 0) return false;
     const below = (end: number): boolean => hi >= end - 16 && hi <= end && (hi < end || lo === 0);
     if (hi >= 0xff110000 && hi < 0xffff0000) return true; // five levels of page tables
-    return hi >= 0xffffc900 && hi < 0xfffffdff && !below(0xfffffc00) && !below(0xfffff000);
+    if (hi < 0xffffc900 || hi >= 0xfffffdff) return false;
+    return !below(0xfffffc00) && !below(0xfffff000) && !below(0xfffffc20) && !below(0xfffff040);
   }
 
   /** What the user or the trace says. The user outranks the trace, a header its events. */
@@ -127,16 +136,19 @@ export class Identity {
     if (same && this.proven) {
       this.confirmed++;
       if (this.candidates.length > 0) this.candidates.length = 0;
+      if (this.against.length > 0) this.against.length = 0;
       return;
     }
     if (same) this.confirmed++;
     else this.contradicted++;
+    if (!same && this.grade !== 'none' && this.confirmed === 0) this.refute(pfn);
     if (baseLo % STRUCT_PAGE !== 0 || baseHi < 0x80000000) return;
     const pages = this.vote(baseHi, baseLo, pfn);
     const enough = printed || (how === 'deed' && !this.proven && aligned) || pages >= PAIRS;
     if (!enough) return;
     if (this.proven) {
-      if (this.confirmed > 0) this.conflict = true;
+      // what a kernel prints in one line is no coincidence
+      if (this.confirmed > 0 || (printed && this.grade === 'printed')) this.conflict = true;
       else this.refuted = hexOf(this.hi, this.lo);
     }
     this.adopt(baseHi, baseLo, printed ? 'printed' : 'paired', 'events');
@@ -171,6 +183,21 @@ export class Identity {
     this.teller = teller;
     this.confirmed = same ? this.confirmed : 0;
     this.candidates.length = 0;
+    this.against.length = 0;
+  }
+
+  /** Another pair that does not fit, where none does: when many pages say so the base names no pages, whatever it is. */
+  private refute(pfn: number): void {
+    const {against} = this;
+    if (!against.includes(pfn)) against.push(pfn);
+    if (this.proven) {
+      if (against.length >= REFUTE) this.conflict = true;
+    } else if (against.length >= PAIRS) {
+      // an assumption that does not hold here: no other one would be better
+      this.grade = 'none';
+      this.mayAssume = false;
+      against.length = 0;
+    }
   }
 
   /** How many different pages agree on a base, this one included, since a pair last agreed with the one in use. */

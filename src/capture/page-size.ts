@@ -83,18 +83,17 @@ export class PageSize {
 
   /**
    * `6.12.117+deb13-arm64-16k` (Debian), `6.8.0-31-generic-64k` (Ubuntu), `5.14.0-427.el9.aarch64+64k` (RHEL). x86-64 has
-   * 4 KiB only (Debian's `-amd64`; Fedora's and SUSE's own names do not tell the machine at all).
+   * 4 KiB only, as have riscv64 and s390x (Debian's `-amd64`; Fedora's and SUSE's own names do not tell the machine at all).
    */
   fromRelease(release: string): void {
     const m = /[-+_.](4|16|64)k(?:[-+_.]|$)/i.exec(release);
     if (m) this.told({4: 12, 16: 14, 64: 16}[m[1] as '4' | '16' | '64'], 'release');
-    else if (/amd64|x86[-_]64/.test(release)) this.told(12, 'release');
+    else if (/amd64|x86[-_]64|riscv64|s390x/.test(release)) this.told(12, 'release');
   }
 
   /** `uname -m`. */
   fromMachine(machine: string): void {
-    if (machine === 'x86_64' || machine === 'amd64' || machine === 'i686' || machine === 's390x')
-      this.told(12, 'release');
+    if (/^(?:x86_64|amd64|i686|s390x|riscv64)$/.test(machine)) this.told(12, 'release');
   }
 
   /** `ofs=` of a filemap event, in bytes. An odd number of 4 KiB pages; 8 KiB pages are no kernel's of today that traces. */

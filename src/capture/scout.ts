@@ -12,6 +12,8 @@ import {type PageSize, SHIFTS} from './page-size.js';
 
 /** GUP_PIN_COUNTING_BIAS (include/linux/mm.h). */
 const BIAS = 1024;
+/** Lines that have to agree with the first that prints a pointer beside its PFN. */
+const PRINTED = 3;
 /** Pages that a task pinned last, as candidates for what it maps. */
 const RECENT = 16;
 /** Most tasks that are kept apart. */
@@ -45,7 +47,10 @@ export class Scout {
 
   /** Whether there is anything left to find. */
   get done(): boolean {
-    return this.identity.proven && this.size.known;
+    const {identity} = this;
+    // one line gives a base only if struct pages have the size that is taken for theirs: more lines have to agree
+    const alone = identity.grade === 'printed' && identity.confirmed < PRINTED;
+    return identity.proven && !alone && this.size.known;
   }
 
   event(ev: TraceEvent): void {

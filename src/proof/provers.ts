@@ -275,7 +275,9 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
   named({mapped}, {m}) {
     const {identity, pageSize} = m.capture;
     if (identity.conflict)
-      return open('pointers to struct page have two bases in this trace: which page one names is not certain');
+      return open(
+        'pointers to struct page do not agree on one base in this trace: which page one names is not certain',
+      );
     if (!identity.proven && identity.unproven > 0)
       return open('where struct pages begin is not proven (vmemmap_base): which page a pointer names is not certain');
     if (mapped && pageSize.conflict !== undefined) return open(`the trace names two page sizes, ${pageSize.conflict}`);

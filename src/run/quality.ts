@@ -16,7 +16,15 @@ type Add = (id: string, severity: QualityCounter['severity'], count: number, mes
 function qualityOfIdentity(m: Ledger, add: Add): void {
   const {identity, pageSize} = m.capture;
   const record = 'give --vmemmap, or record with pinscope record, which notes it';
-  if (identity.grade === 'assumed') {
+  if (m.capture.lowPointers) {
+    add(
+      'pointers-not-read',
+      'warning',
+      1,
+      'page pointers of s390 are not read, since they lie where no other kernel has its addresses: pins, unpins and writeback that only probes show are not seen',
+      'record page_ref events (CONFIG_DEBUG_PAGE_REF), which name pages by number',
+    );
+  } else if (identity.grade === 'assumed') {
     add(
       'vmemmap-assumed',
       'warning',
@@ -37,8 +45,8 @@ function qualityOfIdentity(m: Ledger, add: Add): void {
     'vmemmap-conflict',
     'warning',
     identity.conflict ? 1 : 0,
-    'pointers to struct page have two bases that many pages agree on: nothing that rests on them is sure',
-    'analyse traces of different boots one by one',
+    'pointers to struct page have two bases that many pages agree on, or none that any two do: nothing that rests on them is sure',
+    'analyse traces of different boots one by one; struct pages of another size than 64 bytes are not read',
   );
   add(
     'vmemmap-refuted',

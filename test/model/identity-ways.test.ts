@@ -21,10 +21,12 @@ interface Machine {
   printed?: boolean;
   /** other pages that are freed with __folio_put(), which pairs their pointers with their PFNs */
   pairs?: number;
+  /** sizeof(struct page) */
+  struct?: bigint;
 }
 
 /** An early unpin of a page that probes name by a pointer, and DMA events by an address. */
-function trace({vmemmap = X86, told = 0n, shift = 12, facts = [], printed = false, pairs = 0}: Machine): string {
+function trace({pairs = 0, ...machine}: Machine): string {
   const k = new SmallKernel({refs: false});
   for (let i = 0; i < pairs; i++) {
     const pfn = 0x5000 + 3 * i;
@@ -37,15 +39,18 @@ function trace({vmemmap = X86, told = 0n, shift = 12, facts = [], printed = fals
   k.map(P);
   k.unpin(P);
   k.unmap(P);
-  return moved(k.text(), {vmemmap, told, shift, facts, printed});
+  return moved(k.text(), machine);
 }
 
 /** The text of a small kernel, as a machine with struct pages elsewhere and other pages would print it. */
-function moved(text: string, {vmemmap = X86, told = 0n, shift = 12, facts = [], printed = false}: Machine): string {
-  const pointer = (pfn: number): string => (vmemmap + BigInt(pfn) * 64n).toString(16);
+function moved(
+  text: string,
+  {vmemmap = X86, told = 0n, shift = 12, facts = [], printed = false, struct = 64n}: Machine,
+): string {
+  const pointer = (pfn: number): string => (vmemmap + BigInt(pfn) * struct).toString(16);
   const head = [...(told === 0n ? [] : [`vmemmap_base=0x${told.toString(16)}`]), ...facts];
   return text
-    .replaceAll(/0xffffea0[0-9a-f]{9}/g, (at) => `0x${(BigInt(at) - X86 + vmemmap).toString(16)}`)
+    .replaceAll(/0xffffea0[0-9a-f]{9}/g, (at) => `0x${pointer(Number((BigInt(at) - X86) / 64n))}`)
     .replace(
       /^# pinscope-record: vmemmap_base=.*$/m,
       head.map((fact) => `# pinscope-record: ${fact}`).join('\n') || '#',
@@ -98,6 +103,48 @@ describe('where struct pages begin', () => {
     const {findings, quality} = await analyzeText(trace({vmemmap: ARM, told: X86, pairs: 3}));
     expect(findings.filter((f) => f.verdict === 'sure' && f.pages[0]!.pfn !== '0x2fb0')).toEqual([]);
     expect(quality.map(({id}) => id).join()).toContain('vmemmap-refuted');
+  });
+
+  it('is nowhere where struct pages are not of 64 bytes: what pointers name is never sure then', async () => {
+    for (const struct of [56n, 80n, 96n, 128n]) {
+      for (const machine of [{printed: true}, {printed: true, told: X86}, {told: X86, pairs: 9}, {pairs: 9}]) {
+        const {findings, quality} = await analyzeText(trace({struct, ...machine}));
+        expect(findings.filter(({verdict}) => verdict === 'sure')).toEqual([]);
+        expect(quality.map(({id}) => id)).toContain('vmemmap-contradicted');
+      }
+    }
+  });
+
+  it('is found on architectures that nobody tried', async () => {
+    for (const [vmemmap, ...facts] of [
+      [0xffffffc6fee00000n, 'machine=riscv64'], // Sv39
+      [0xff1bfffffee00000n, 'machine=riscv64'], // Sv57
+      [0xffff7efffc000000n, 'machine=loongarch64', 'page_size=16384'],
+      [0xc00c000000000000n, 'machine=ppc64le', 'page_size=65536'],
+    ] as const) {
+      const shift = Math.log2(Number(facts[1]?.slice(10) ?? 4096));
+      expect(await toldOf(trace({vmemmap, shift, facts, printed: true}))).toEqual(SURE);
+      expect(await toldOf(trace({vmemmap, shift, facts}))).toEqual([]);
+    }
+  });
+
+  it('is of no use on s390, whose pointers are not read, which is said', async () => {
+    const {findings, quality} = await analyzeText(
+      trace({vmemmap: 0x0000037200000000n, told: 0x0000037200000000n, facts: ['machine=s390x']}),
+    );
+    expect(findings).toEqual([]);
+    expect(quality.map(({id}) => id)).toContain('pointers-not-read');
+  });
+
+  it('says nothing of the page size where arm64 has its struct pages at whole GiB', async () => {
+    for (const [vmemmap, shift] of [
+      [0xfffffc1fc0000000n, 16], // 52 bits of address, RAM from 0 on, 6.9 and later
+      [0xfffff03fc0000000n, 14],
+    ] as const) {
+      const {quality, findings} = await analyzeText(trace({vmemmap, shift, printed: true}));
+      expect(findings.filter(({verdict}) => verdict === 'sure')).toEqual([]);
+      expect(quality.map(({id}) => id)).toContain('page-size-assumed');
+    }
   });
 
   it('is nowhere for hashed pointers', async () => {

@@ -197,6 +197,7 @@ describe('trace-cmd report', () => {
     ['6.12.117', 0x80002, PageFlag.writeback | PageFlag.mlocked],
     ['7.3.4', 0x80002, PageFlag.writeback],
     ['7.3.4', 0x120002, PageFlag.writeback | PageFlag.swapbacked | PageFlag.mlocked],
+    ['7.4.0', 0x120002, PageFlag.unknownLayout],
   ])('decodes numbers of page flags by the release: %s 0x%x', (release, raw, expected) => {
     const {seen} = read(
       perfScript,
