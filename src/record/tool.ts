@@ -74,7 +74,8 @@ run_tool() {
       while [ -d "$work" ] && kill -USR2 $$; do sleep 1; done
     ) 3<&- 9>&- 2>/dev/null &
   fi
-  [ -z "$recording" ] || watch_size 3<&- 9>&- 2>/dev/null &
+  # in a shell of its own: one that calls a function keeps a copy of what it closes for it, and the guard would wait for that
+  if [ -n "$recording" ]; then ( watch_size ) 3<&- 9>&- 2>/dev/null & fi
   say "recording to $out"
 }
 

@@ -99,6 +99,18 @@ describe('what is recorded', () => {
     expect(script({recorder: 'tracefs'})).toMatch(/^recording=$/m);
   });
 
+  test('nothing that goes on in the background keeps the pipe open whose end the guard waits for', () => {
+    // A shell that calls a function with 9 closed keeps a copy of it for after the call: seen with dash and busybox.
+    for (const recorder of RECORDERS) {
+      const background = script({recorder})
+        .split('\n')
+        .filter((line) => / &(?: fi)?$/.test(line) && !line.includes('guard'));
+      expect(background.length).toBeGreaterThan(0);
+      for (const line of background.filter((one) => one.includes('9>&-')))
+        expect(line).toMatch(/\) (?:3<&- )?9>&-|^ *sleep /);
+    }
+  });
+
   test('nothing is recorded with tracefs before every event is on', () => {
     const text = script({recorder: 'tracefs'});
     const start = text.slice(text.indexOf('start_recorder() {'), text.indexOf('# unread:'));
