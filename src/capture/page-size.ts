@@ -5,9 +5,11 @@
 export type PageSizeSource =
   /** `--page-shift` */
   | 'option'
-  /** `page_size=` of the recorder's header */
+  /** an architecture that has one size only: what a trace.dat calls its page size may be that of a sub-buffer */
+  | 'machine'
+  /** `page_size=` of the recorder's header, or a recording's own */
   | 'header'
-  /** `-16k`, `-64k` in the release, or an architecture that has one size only */
+  /** `-16k`, `-64k` in the release */
   | 'release'
   /** struct pages begin where only x86-64 has them */
   | 'base'
@@ -19,7 +21,8 @@ export type PageSizeSource =
   | 'assumed';
 
 const RANK: Record<PageSizeSource, number> = {
-  option: 5,
+  option: 6,
+  machine: 5,
   header: 4,
   release: 3,
   offsets: 2,
@@ -88,12 +91,12 @@ export class PageSize {
   fromRelease(release: string): void {
     const m = /[-+_.](4|16|64)k(?:[-+_.]|$)/i.exec(release);
     if (m) this.told({4: 12, 16: 14, 64: 16}[m[1] as '4' | '16' | '64'], 'release');
-    else if (/amd64|x86[-_]64|riscv64|s390x/.test(release)) this.told(12, 'release');
+    else if (/amd64|x86[-_]64|riscv64|s390x/.test(release)) this.told(12, 'machine');
   }
 
   /** `uname -m`. */
   fromMachine(machine: string): void {
-    if (/^(?:x86_64|amd64|i686|s390x|riscv64)$/.test(machine)) this.told(12, 'release');
+    if (/^(?:x86_64|amd64|i686|s390x|riscv64)$/.test(machine)) this.told(12, 'machine');
   }
 
   /** `ofs=` of a filemap event, in bytes. An odd number of 4 KiB pages; 8 KiB pages are no kernel's of today that traces. */

@@ -127,8 +127,9 @@ function baseKnownBy({grade, teller, unproven}: Capture['identity']): string {
 
 const SIZE_KNOWN_BY: Record<Capture['pageSize']['source'], string> = {
   option: 'as given with --page-shift',
+  machine: 'its architecture has one size only',
   header: 'the trace header',
-  release: "the kernel's name, or its architecture",
+  release: "the kernel's name",
   base: 'struct pages begin where only x86-64 has them',
   offsets: 'offsets in files that are no multiples of a larger page',
   mappings: 'the addresses that pinned pages were mapped at',

@@ -153,6 +153,14 @@ describe('where struct pages begin', () => {
   });
 });
 
+it('a machine whose pages have one size has no other, whatever a recording calls its page size', async () => {
+  for (const facts of [
+    ['machine=x86_64', 'page_size=16384'],
+    ['page_size=16384', 'kernel=7.3.4+deb13-amd64'],
+  ])
+    expect(await toldOf(trace({told: X86, facts}))).toEqual(SURE);
+});
+
 describe.each([
   [14, '16k', 0xffffffbfbfc00000n],
   [16, '64k', 0xffffffdfbff00000n],
