@@ -21,8 +21,16 @@ function inHistories({book}: Ledger): number {
   return pins;
 }
 
+export interface Counted {
+  report: Report;
+  /** by who counts */
+  pins: Record<string, number>;
+  /** what was read when every page was followed */
+  ledger: Ledger;
+}
+
 /** The report on a trace, and how many pins it, `pins`, the refs of an export, and `history` of all pages count. */
-export async function countedByAll(file: string): Promise<{report: Report; pins: Record<string, number>}> {
+export async function countedByAll(file: string): Promise<Counted> {
   let collector!: PinCollector;
   let refs = 0;
   const sink: RowSink = {
@@ -41,5 +49,6 @@ export async function countedByAll(file: string): Promise<{report: Report; pins:
   const {pins} = collector.result().totals;
   const follow = new Followed([{first: 0, last: 2 ** 40}]);
   const {reading} = await analyzeReading({...options, follow}, () => []);
-  return {report, pins: {analyze: report.summary.pins, pins, refs, history: inHistories(reading.ledger)}};
+  const {ledger} = reading;
+  return {report, pins: {analyze: report.summary.pins, pins, refs, history: inHistories(ledger)}, ledger};
 }

@@ -1,23 +1,10 @@
 /** What a finding tells of its page, and what `pinscope history` tells of it, are one telling. */
 import {expect} from 'vitest';
+import type {Ledger} from '../../src/ledger/ledger.js';
 import {narrowAround} from '../../src/readers/history/narrow.js';
-import {Followed} from '../../src/readers/history/followed.js';
 import {pagesOf} from '../../src/readers/history/report.js';
 import type {Generation, LifeEntry, PageHistory} from '../../src/results/history.js';
 import type {Finding, FindingPage, HistoryEntry, Window} from '../../src/results/report.js';
-import {analyzeFiles} from '../rules/analyze-text.js';
-
-/** The lives of the findings' pages as `pinscope history` would show them. */
-async function livesIn(file: string, findings: Finding[]): Promise<PageHistory[]> {
-  const pages = findings.flatMap((finding) => finding.pages);
-  const ranges = pages.map(({pfn, order}) => ({first: Number(pfn), last: Number(pfn) + 2 ** order - 1}));
-  let lives: PageHistory[] = [];
-  await analyzeFiles([file], {
-    follow: new Followed(ranges),
-    read: (ledger) => (lives = pagesOf(ledger, findings, false)),
-  });
-  return lives;
-}
 
 /** The lives of a page of a finding that the finding is about. */
 function livesOf(lives: readonly PageHistory[], finding: Finding, {pfn, order}: FindingPage): Generation[] {
@@ -68,9 +55,9 @@ function inARow(history: readonly HistoryEntry[], entries: readonly LifeEntry[],
   });
 }
 
-/** Expects every finding of a trace to tell what history tells. */
-export async function expectOneTelling(file: string, findings: Finding[]): Promise<void> {
-  const lives = await livesIn(file, findings);
+/** Expects every finding of a trace to tell what history tells, of which the ledger followed every page. */
+export function expectOneTelling(ledger: Ledger, findings: Finding[]): void {
+  const lives = pagesOf(ledger, findings, false);
   for (const finding of findings) {
     const where = `${finding.id} ${finding.rule}`;
     const about = finding.pages.map((page) => livesOf(lives, finding, page));

@@ -1,5 +1,5 @@
 /** A ledger of a sample in a folder of its own, removed after the test. */
-import {mkdtempSync, rmSync} from 'node:fs';
+import {existsSync, mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -9,8 +9,9 @@ import {type LedgerOptions, writeLedger, type WrittenLedger} from '../../src/run
 
 export const SAMPLES = fileURLToPath(new URL('../../sample-traces/', import.meta.url));
 
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'pinscope-test-'));
+/** `small`: of many small files, each synced: in memory where there is such a place. */
+export function temporaryFolder(small = false): string {
+  const folder = mkdtempSync(path.join(small && existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'pinscope-test-'));
   onTestFinished(() => rmSync(folder, {recursive: true, force: true}));
   return folder;
 }

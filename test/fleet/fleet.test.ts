@@ -23,7 +23,7 @@ describe('a fleet', () => {
     'of 200 captures on 20 hosts counts what their reports say',
     {timeout: 300_000},
     async () => {
-      const folder = temporaryFolder();
+      const folder = temporaryFolder(true);
       const ledgers = path.join(folder, 'ledgers');
       const file = path.join(folder, 'capture');
       const sums = {findings: 0, pins: 0, events: 0, sure: 0};

@@ -9,7 +9,7 @@ import {detect} from '../../parsers/detect.js';
 import {EventKind, PageFlag, type TraceEvent} from '../../src/events/event.js';
 import {FAMILY_OF} from '../../src/events/kinds.js';
 import {TimeBase} from '../../src/base/time.js';
-import {read, type Seen} from './collect.js';
+import {expectSame, read, type Seen} from './collect.js';
 
 const sample = (name: string): Buffer => {
   const bytes = readFileSync(new URL(`../../sample-traces/${name}`, import.meta.url));
@@ -121,7 +121,7 @@ describe('chunks of any size', () => {
     fc.assert(
       fc.property(sizes, (n) => {
         const pieces = read(form, text, n);
-        expect(pieces.seen).toEqual(whole.seen);
+        expectSame(pieces.seen, whole.seen);
         expect(pieces.reader.counters.unrecognised).toBe(whole.reader.counters.unrecognised);
       }),
       {numRuns: 20},

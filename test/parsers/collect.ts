@@ -1,5 +1,7 @@
 /** A sink that keeps what the event's kind says is in it, in comparable form. */
 
+import {isDeepStrictEqual} from 'node:util';
+import {expect} from 'vitest';
 import {EventKind, type EventSink, type TraceEvent} from '../../src/events/event.js';
 import {FAMILY_OF} from '../../src/events/kinds.js';
 import type {LineForm, OpenOptions, TraceReader} from '../../parsers/form.js';
@@ -66,6 +68,11 @@ export class Collector implements EventSink {
   fact(_input: number, name: string, value: string): void {
     this.seen.push({fact: name, value});
   }
+}
+
+/** Expects the same of two readings. What says where they differ is slow, so it is asked only then. */
+export function expectSame(got: readonly Seen[], wanted: readonly Seen[]): void {
+  if (!isDeepStrictEqual(got, wanted)) expect(got).toEqual(wanted);
 }
 
 /** Beyond 2^53 a double is a rounding of nonsense, and how it was rounded is nobody's matter. */

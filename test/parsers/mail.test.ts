@@ -9,7 +9,7 @@ import {ftrace} from '../../parsers/ftrace/index.js';
 import {mail} from '../../parsers/mail/index.js';
 import {perfScript} from '../../parsers/perf-script/index.js';
 import {traceCmd} from '../../parsers/trace-cmd/index.js';
-import {read, type Seen} from './collect.js';
+import {expectSame, read, type Seen} from './collect.js';
 import {encodeBase64, encodeQuotedPrintable, wrapAt} from './mail-writer.js';
 import {FTRACE_LINES} from './ftrace-lines.js';
 
@@ -62,7 +62,7 @@ describe('the sample', () => {
     const whole = read(mail, SAMPLE).seen;
     fc.assert(
       fc.property(fc.array(fc.integer({min: 1, max: 200}), {minLength: 1, maxLength: 4}), (sizes) => {
-        expect(read(mail, SAMPLE, sizes).seen).toEqual(whole);
+        expectSame(read(mail, SAMPLE, sizes).seen, whole);
       }),
       {numRuns: 20},
     );
@@ -301,7 +301,7 @@ describe('hostile mails', () => {
         (parts, sizes) => {
           const text = parts.join('\n');
           const whole = read(mail, text);
-          expect(read(mail, text, sizes).seen).toEqual(whole.seen);
+          expectSame(read(mail, text, sizes).seen, whole.seen);
           expect(whole.reader.counters.lines).toBe(text === '' ? 0 : text.replace(/\n$/, '').split('\n').length);
         },
       ),

@@ -4,7 +4,7 @@ import {describe, expect, it} from 'vitest';
 import {detect} from '../../parsers/detect.js';
 import {decoded} from '../../parsers/dmesg/page-dump.js';
 import type {LineForm} from '../../parsers/form.js';
-import {readWith, type Seen} from './collect.js';
+import {expectSame, readWith, type Seen} from './collect.js';
 
 describe('a count in words', () => {
   it.each([
@@ -95,7 +95,7 @@ describe.each(Object.entries(LOGS))('the dump %s', (_name, [lines, pfn, words]) 
     expect(seen.filter((s) => s['kind'] === 'Marker')).toHaveLength(1);
     fc.assert(
       fc.property(fc.array(fc.integer({min: 1, max: 80}), {minLength: 1, maxLength: 4}), (sizes) => {
-        expect(readText(text, sizes).seen).toEqual(seen);
+        expectSame(readText(text, sizes).seen, seen);
       }),
       {numRuns: 5},
     );

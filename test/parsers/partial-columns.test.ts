@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {detect} from '../../parsers/detect.js';
 import type {LineForm} from '../../parsers/form.js';
-import {readWith, type Seen} from './collect.js';
+import {expectSame, readWith, type Seen} from './collect.js';
 
 function readText(
   text: string,
@@ -45,7 +45,7 @@ describe('perf script', () => {
     ]);
     expect(fact(seen, 'order')).toBe(timed ? undefined : 'none');
     fc.assert(
-      fc.property(sizes, (n) => void expect(readText(text, n).seen).toEqual(seen)),
+      fc.property(sizes, (n) => expectSame(readText(text, n).seen, seen)),
       {numRuns: 5},
     );
   });
@@ -109,7 +109,7 @@ describe('a function graph with events', () => {
     expect(events(seen)).toMatchObject([{pfn: 16, cpu: 1}, {pfn: 17}]);
     expect(fact(seen, 'order')).toBe('none');
     fc.assert(
-      fc.property(sizes, (n) => void expect(readText(text, n).seen).toEqual(seen)),
+      fc.property(sizes, (n) => expectSame(readText(text, n).seen, seen)),
       {numRuns: 10},
     );
   });

@@ -7,7 +7,7 @@ import {detect} from '../../parsers/detect.js';
 import type {LineForm} from '../../parsers/form.js';
 import {Pattern, PatternError} from '../../parsers/prefix/pattern.js';
 import {toldOf} from '../rules/analyze-text.js';
-import {readWith, type Seen} from './collect.js';
+import {expectSame, readWith, type Seen} from './collect.js';
 
 const MIXED = readFileSync(new URL('../../sample-traces/bpftrace/mixed-6.12.txt', import.meta.url), 'latin1');
 const LINE = /^(\d+) cpu=(\d+) pid=(\d+) tid=(\d+) comm=(.{0,15}?) ([a-z_0-9]+)(?: (\w+=.*))?$/;
@@ -178,7 +178,7 @@ describe.each(Object.entries(STYLES))('%s', (_name, {write, ...kept}) => {
   it('in pieces of any size', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({min: 1, max: 500}), {minLength: 1, maxLength: 4}), (sizes) => {
-        expect(readText(text, sizes).seen).toEqual(seen);
+        expectSame(readText(text, sizes).seen, seen);
       }),
       {numRuns: 3},
     );
