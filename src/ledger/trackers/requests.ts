@@ -8,9 +8,10 @@
  *     block_rq_complete: 259,0 WS () 288112 + 16 be,0,4 [0]                        the same sectors: the device is done
  *
  * (drivers/nvme/host/pci.c: nvme_prep_rq() maps the data, then starts the request; block/blk-mq.c; unmaps, where there are
- * any, come before the completion's event.) A join is by the sum of sizes, and believed once a block device and a DMA
- * device have met so several times with hardly a miss. Drivers that map after the issue (virtio, SCSI) unmap always: their
- * requests are not needed and not joined.
+ * any, come before the completion's event.) A join is by the sum of sizes and the direction, and believed once a block device
+ * and a DMA device have met so several times with hardly a miss. Drivers that map after the issue (virtio, SCSI) unmap always:
+ * their requests are not needed and not joined. Where all requests are alike, theirs would fit too, each with the mappings of the
+ * one before: so a join is believed only by requests whose mappings cannot be those of the one that their task issued before.
  */
 import {DmaDir, type TraceEvent} from '../../events/event.js';
 import type {DmaRequest, DmaWindow} from '../tables/dma.js';
@@ -24,6 +25,8 @@ const IN_FLIGHT_MAX = 100_000;
 /** So many joins make one believed, if at most one of so many issues did not fit. */
 const JOINS_FEW = 2;
 const MISSES_SHARE = 8;
+/** One of so many joins at least has to tell that the driver maps before it issues. */
+const TELLING_SHARE = 64;
 /** Most requests that are complete and wait for their join to be believed. */
 const UNBELIEVED_MAX = 1000;
 
@@ -31,12 +34,34 @@ const UNBELIEVED_MAX = 1000;
 interface Join {
   hits: number;
   misses: number;
+  /** of the hits: mappings that are not those of the request that the task issued before */
+  telling: number;
   /** complete, before the join was believed */
   complete: {request: DmaRequest; deed: Deed; slot: number; since: number}[];
 }
 
+/** A request with data as it was issued, joined or not. */
+interface Issue {
+  readonly of: number;
+  readonly bytes: number;
+  readonly write: boolean;
+  /** the device was done with a part of it at least: it was mapped before that */
+  over: boolean;
+}
+
+/** Mappings of a task since it issued a request. */
+interface Waiting {
+  readonly windows: DmaWindow[];
+  /** the request that was issued before, if it was not over when the first of them was made */
+  readonly during: Issue | undefined;
+}
+
 export class Requests {
-  private readonly waiting = new Map<number, DmaWindow[]>();
+  private readonly waiting = new Map<number, Waiting>();
+  /** by task: what it issued last */
+  private readonly issued = new Map<number, Issue>();
+  /** by device, then by sector: what is not complete */
+  private readonly pending = new Map<number, Map<number, Issue>>();
   /** by device, then by sector */
   private readonly inFlight = new Map<number, Map<number, DmaRequest>>();
   private count = 0;
@@ -60,11 +85,13 @@ export class Requests {
 
   /** A mapping was made, in the calls of `task` (slotOf). */
   mapped(task: number, window: DmaWindow): void {
-    let windows = this.waiting.get(task);
-    if (windows === undefined) {
+    let waiting = this.waiting.get(task);
+    if (waiting === undefined) {
       if (this.waiting.size >= TASKS_MAX) this.waiting.clear();
-      this.waiting.set(task, (windows = []));
+      const before = this.issued.get(task);
+      this.waiting.set(task, (waiting = {windows: [], during: before?.over === false ? before : undefined}));
     }
+    const {windows} = waiting;
     if (windows.length >= WAITING_MAX) windows.length = 0;
     windows.push(window);
   }
@@ -75,20 +102,28 @@ export class Requests {
     // a passthrough command has no sectors to be known again by
     if (bytes > 0 && (this.issues.size < TASKS_MAX || this.issues.has(ev.devId)))
       this.issues.set(ev.devId, (this.issues.get(ev.devId) ?? 0) + 1);
-    const windows = this.waiting.get(task);
-    if (windows === undefined) return;
+    const waiting = this.waiting.get(task);
     this.waiting.delete(task);
-    if (bytes > 0) this.join(ev.devId, ev.sector, ev.write !== 0, bytes, windows, deed);
+    if (bytes === 0) return;
+    const issue = {of: ev.devId, bytes, write: ev.write !== 0, over: false};
+    if (waiting !== undefined) this.join(issue, ev.sector, waiting, deed);
+    this.note(issue, ev.sector, task);
   }
 
-  private join(
-    of: number,
-    at: number,
-    write: boolean,
-    bytes: number,
-    windows: readonly DmaWindow[],
-    deed: () => Deed,
-  ): void {
+  private note(issue: Issue, at: number, task: number): void {
+    if (this.issued.size >= TASKS_MAX) this.issued.clear();
+    this.issued.set(task, issue);
+    let pending = this.pending.get(issue.of);
+    if (pending === undefined) {
+      if (this.pending.size >= TASKS_MAX) this.pending.clear();
+      this.pending.set(issue.of, (pending = new Map<number, Issue>()));
+    }
+    if (pending.size >= IN_FLIGHT_MAX) pending.clear();
+    pending.set(at, issue);
+  }
+
+  private join(issue: Issue, at: number, {windows, during}: Waiting, deed: () => Deed): void {
+    const {of, bytes, write} = issue;
     const open = windows.filter((w) => w.endedBy === undefined);
     // A driver maps and starts the request in one go: the last mappings before it are its own, or none are.
     const device = open.at(-1)?.device;
@@ -97,11 +132,12 @@ export class Requests {
     while (first > 0 && open[first - 1]!.device === device) first--;
     const join = this.joinFor(of, device);
     const made = madeFor(open.slice(first), bytes);
-    if (made === undefined) {
+    if (made === undefined || made.some(({dir}) => dir === (write ? DmaDir.fromDevice : DmaDir.toDevice))) {
       join.misses++;
       return;
     }
     join.hits++;
+    if (during === undefined || during.of !== of || during.bytes !== bytes || during.write !== write) join.telling++;
     const request: DmaRequest = {
       of,
       at,
@@ -123,8 +159,9 @@ export class Requests {
   }
 
   /** A pair that has met several times with hardly a miss, for most of what goes to that block device. */
-  private believed(of: number, {hits, misses}: Join): boolean {
-    return hits >= JOINS_FEW && misses * MISSES_SHARE <= hits && hits * 2 >= (this.issues.get(of) ?? 0);
+  private believed(of: number, {hits, misses, telling}: Join): boolean {
+    if (telling < JOINS_FEW || telling * TELLING_SHARE < hits) return false;
+    return misses * MISSES_SHARE <= hits && hits * 2 >= (this.issues.get(of) ?? 0);
   }
 
   /** A mapping that only an iommu:map event tells of: its request says which way the data goes, and to which device. */
@@ -138,7 +175,7 @@ export class Requests {
     let join = this.joins.get(name);
     if (join === undefined) {
       if (this.joins.size >= TASKS_MAX) this.joins.clear();
-      this.joins.set(name, (join = {hits: 0, misses: 0, complete: []}));
+      this.joins.set(name, (join = {hits: 0, misses: 0, telling: 0, complete: []}));
     }
     return join;
   }
@@ -185,6 +222,12 @@ export class Requests {
    */
   complete(ev: TraceEvent, slot: number, deed: () => Deed): void {
     const since = this.since(slot, ev.t);
+    const pending = this.pending.get(ev.devId);
+    const issue = pending?.get(ev.sector);
+    if (issue !== undefined) {
+      issue.over = true;
+      pending!.delete(ev.sector);
+    }
     const requests = this.inFlight.get(ev.devId);
     const request = requests?.get(ev.sector);
     // one that was given back and not issued again has no mappings that this could end
