@@ -24,6 +24,8 @@ export default defineConfig({
     // else vitest swallows what oclif prints
     disableConsoleIntercept: true,
     testTimeout: 30_000,
+    // a page draws when it comes to it, which on a busy machine is late
+    expect: {poll: {timeout: 10_000}},
     // test files share a process and the modules in it, which then are loaded and compiled once; the program's keep nothing
     // from one run to the next
     isolate: false,
