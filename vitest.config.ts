@@ -23,7 +23,7 @@ export default defineConfig({
     globalSetup: './test/build.ts',
     // else vitest swallows what oclif prints
     disableConsoleIntercept: true,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     // a page draws when it comes to it, which on a busy machine is late
     expect: {poll: {timeout: 10_000}},
     // test files share a process and the modules in it, which then are loaded and compiled once; the program's keep nothing

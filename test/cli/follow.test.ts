@@ -51,7 +51,7 @@ class Run {
   async until(wanted: RegExp): Promise<void> {
     const began = Date.now();
     while (!wanted.test(this.stdout)) {
-      if (Date.now() - began > 15_000) throw new Error(`no ${String(wanted)} in ${this.stdout}${this.stderr}`);
+      if (Date.now() - began > 40_000) throw new Error(`no ${String(wanted)} in ${this.stdout}${this.stderr}`);
       await new Promise((done) => setTimeout(done, 20));
     }
   }

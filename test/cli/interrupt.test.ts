@@ -41,7 +41,8 @@ async function run(
   await new Promise((done) => child.stdout.once('data', done));
   for (const signal of signals) {
     child.kill(signal);
-    await new Promise((done) => setTimeout(done, 300));
+    // one that is not heard of yet would take the next with it
+    await expect.poll(() => stderr !== '' || child.exitCode !== null || child.signalCode !== null).toBe(true);
   }
   const [code, signal] = await ended;
   return {code, signal, stderr};

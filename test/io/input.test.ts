@@ -187,9 +187,14 @@ describe('a pipe', () => {
 
   it('that is slow is looked at with patience, and nothing gets lost', async () => {
     execFileSync('mkfifo', [at('slow')]);
-    const writer = spawn('bash', ['-c', '(echo first; sleep 0.5; echo second) > "$0"', at('slow')]);
+    const writer = spawn('bash', [
+      '-c',
+      '(echo first; until [ -e "$0.go" ]; do sleep 0.02; done; echo second) > "$0"',
+      at('slow'),
+    ]);
     const input = await openInput(at('slow'));
     expect(Buffer.from(await input.peek(4096, 50)).toString()).toBe('first\n');
+    writeFileSync(at('slow.go'), '');
     expect((await readAll(input)).toString()).toBe('first\nsecond\n');
     input.close();
     writer.kill();
@@ -231,12 +236,12 @@ describe('a file that waits for more, as trace_pipe does', () => {
     const script = `
       const {openInput} = await import(${JSON.stringify(path.resolve('src/io/input.ts'))});
       const stop = new AbortController();
-      setTimeout(() => stop.abort('SIGINT'), 500);
       const input = await openInput('/dev/kmsg', stop.signal);
+      setTimeout(() => stop.abort('SIGINT'), 200);
       while ((await input.next()) !== null);
       console.log(input.cut);
       process.exit(0);`;
     const args = ['--import', 'tsx', '--input-type=module', '-e', script];
-    expect(execFileSync(process.execPath, args, {timeout: 10_000}).toString()).toBe('reading was stopped (SIGINT)\n');
+    expect(execFileSync(process.execPath, args, {timeout: 40_000}).toString()).toBe('reading was stopped (SIGINT)\n');
   });
 });

@@ -119,7 +119,7 @@ it('has the time of the events around it where the log has a trace too', () => {
 });
 
 it('reads hostile lines in bounded time', () => {
-  const started = performance.now();
+  const started = process.cpuUsage();
   for (const line of [
     `page: refcount:${'9'.repeat(100000)}`,
     `page:${'0'.repeat(100000)}`,
@@ -128,5 +128,5 @@ it('reads hostile lines in bounded time', () => {
   ]) {
     detect(Buffer.from(`[ 1.0] ${line}\n`.repeat(5)));
   }
-  expect(performance.now() - started).toBeLessThan(2000);
+  expect(process.cpuUsage(started).user).toBeLessThan(2e6);
 });

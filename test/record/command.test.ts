@@ -69,7 +69,7 @@ import {runScript} from ${JSON.stringify(join(root, 'src/record/run.ts'))};
     );
     const runner = spawn(process.execPath, ['--import', 'tsx', file], {cwd: root, stdio: 'ignore'});
     const says = async (words: RegExp) => {
-      for (let i = 0; i < 100; i++) {
+      for (let i = 0; i < 300; i++) {
         if (existsSync(said) && words.test(readFileSync(said, 'utf8'))) return true;
         // eslint-disable-next-line no-await-in-loop -- polling
         await new Promise((resolve) => setTimeout(resolve, 100));
