@@ -1,6 +1,6 @@
 /** Large folios of files, as ext4 and XFS have them from 6.16 on, pinned and let go as 6.18 and 7.3 do: page by page, folio by folio. */
 import {describe, expect, it} from 'vitest';
-import {toldOf} from './analyze-text.js';
+import {analyzeText, toldOf} from './analyze-text.js';
 import {SmallKernel, type Direction} from './small-kernel.js';
 
 const H = 0x4000;
@@ -117,5 +117,24 @@ describe.each([2, 4])('a folio of a file, of order %s', (order) => {
     k.mark(n);
     const told = await toldOf(k.text());
     expect(told.map((line) => line.split(' ')[0])).toContain('dirty-after-unpin');
+  });
+});
+
+describe('the file of a finding', () => {
+  const fileOf = async (ino: string): Promise<string | null | undefined> => {
+    const k = new SmallKernel({refs: false});
+    k.alloc(H);
+    k.line(`mm_filemap_add_to_page_cache: dev 8:1 ino ${ino} pfn=0x4000 ofs=4096 order=0`);
+    k.pin(H);
+    k.map(H);
+    k.unpin(H);
+    k.unmap(H);
+    const {findings} = await analyzeText(k.text());
+    return findings[0]!.file?.ino;
+  };
+
+  it('is named by an inode number of any size that is read exactly, and by no rounded one', async () => {
+    expect(await fileOf('1fffffffffffff')).toBe('9007199254740991');
+    expect(await fileOf('fedcba9876543211')).toBeUndefined();
   });
 });

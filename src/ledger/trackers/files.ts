@@ -30,6 +30,8 @@ export class Files {
   event(ev: TraceEvent): void {
     const {around} = this;
     if (ev.pfn < 0) return;
+    // A number that is rounded names another file (NFS, overlayfs and FUSE use all 64 bits): then which one is not known.
+    if (!Number.isSafeInteger(ev.ino)) ev.devId = -1;
     const row = around.pages.row(ev.pfn, ev.t);
     if (row < 0) return;
     const index = ev.index >= 0 ? ev.index : Math.floor(ev.ofs / around.capture.pageSize.bytes);
