@@ -167,7 +167,7 @@ export class Capture {
   clockFrom: '--clock' | 'the trace header' = 'the trace header';
 
   /** A fact of a header, such as `kernel` or `page_size`. */
-  fact(name: string, value: string): void {
+  fact(input: number, name: string, value: string): void {
     if (name === 'clock' && this.clockFrom === '--clock') return;
     if (name === 'recorded_event') {
       if (this.recordedEvents.size < FACTS_MAX) this.recordedEvents.add(value);
@@ -194,11 +194,8 @@ export class Capture {
     }
     if (name === 'page_size') this.pageSize.fromBytes(value);
     if (name === 'tracer' && this.events > 0) this.boundary = this.last;
-    if (name === 'entries_in_buffer') this.entries.header(Number(value));
-    if (name === 'entries_written' || name === 'entries_in_buffer') {
-      this.losses.overwritten =
-        Number(this.facts.get('entries_written') ?? 0) > Number(this.facts.get('entries_in_buffer') ?? Infinity);
-    }
+    if (name === 'entries_in_buffer') this.entries.header(input, Number(value));
+    if (name === 'entries_written') this.losses.overwritten ||= this.entries.written(Number(value));
     if (name === 'vmemmap_base') {
       const base = parseHex(value);
       if (base !== undefined) this.identity.told(Number(base >> 32n), Number(base & 0xffffffffn), 'header');

@@ -18,7 +18,7 @@ import {produce} from './run.js';
 export async function runAnalyze(options: TraceOptions, version: string, kallsyms?: string): Promise<ExitCode> {
   const judged = await judging(options, version);
   const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
-  return produce(options, REPORT_RENDERERS[options.to], async (run) => {
+  return produce({...options, kallsyms}, REPORT_RENDERERS[options.to], async (run) => {
     const {report, reading} = await analyzeReading(
       {...judged, kallsyms: symbols, selected: selector(options), ...run},
       () => [],

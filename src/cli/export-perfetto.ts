@@ -3,7 +3,6 @@ import {selector} from '../findings/select.js';
 import {tellFindings} from '../export/perfetto/findings.js';
 import {TimelineRows} from '../export/perfetto/ledger.js';
 import {SLICES_MAX, Timeline} from '../export/perfetto/timeline.js';
-import {openOutput} from '../io/output.js';
 import {UserError} from '../io/user-error.js';
 import {LedgerRows} from '../readers/export/ledger.js';
 import {analyzeReading} from '../run/analyze.js';
@@ -13,7 +12,7 @@ import type {AnyForm} from './flags.js';
 import {watchInterrupts} from './interrupt.js';
 import {judging} from './judging.js';
 import {type Progress, showProgress} from './progress.js';
-import {tellReading} from './run.js';
+import {outputFor, tellReading} from './run.js';
 
 /** Bytes are handed on in pieces of about so many. */
 const PIECE_BYTES = 1 << 20;
@@ -28,7 +27,7 @@ export async function runExportPerfetto(
     throw new UserError('a Perfetto trace is no text', {next: 'write it to a file: -o FILE'});
   const {pfn, time} = options.selection;
   const judged = await judging(options, version);
-  const output = await openOutput(options.output);
+  const output = await outputFor(options);
   const interruption = watchInterrupts();
   let progress: Progress | undefined;
   const timeline = new Timeline();

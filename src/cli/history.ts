@@ -30,7 +30,7 @@ export async function runHistory(options: HistoryOptions, version: string, kalls
   if (!asked) await checkRereadable(options.traces);
   const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
   const judged = {...(await judging(options, version)), kallsyms: symbols};
-  return produce(options, HISTORY_RENDERERS[options.to], async (run) => {
+  return produce({...options, kallsyms}, HISTORY_RENDERERS[options.to], async (run) => {
     let ranges: readonly Range[] = options.selection.pfn;
     let cut = 0;
     let around: Finding | undefined;

@@ -14,7 +14,7 @@ import {produce} from './run.js';
 
 export async function runPins(options: TraceOptions<PinsForm>, version: string, kallsyms?: string): Promise<ExitCode> {
   const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
-  return produce(options, PINS_RENDERERS[options.to], async (run) => {
+  return produce({...options, kallsyms}, PINS_RENDERERS[options.to], async (run) => {
     let pins!: PinCollector;
     const reading = await readTraces({...options, kallsyms: symbols, ...run}, (ledger) => {
       pins = new PinCollector(ledger, pinChoice(ledger, options.selection));

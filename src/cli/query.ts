@@ -1,5 +1,4 @@
 /** `pinscope query`: SQL over the ledger of traces, or of folders of exported ones. */
-import {openOutput} from '../io/output.js';
 import {UserError} from '../io/user-error.js';
 import {Database} from '../query/database.js';
 import {SAVED, type SavedQuestion} from '../query/saved.js';
@@ -8,6 +7,7 @@ import {textTable} from '../report/text-table.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode} from './exit.js';
 import {watchInterrupts} from './interrupt.js';
+import {outputFor} from './run.js';
 import {Sources} from './sources.js';
 import {nearest, parseDuration} from './values.js';
 
@@ -25,7 +25,7 @@ export async function runQuery(options: TraceOptions<AnswerForm>, asked: Asked, 
   if (sql === undefined)
     throw new UserError('no question', {next: "give one: pinscope query 'SELECT ...' TRACE; --saved lists some"});
   const timeout_ms = asked.timeout === undefined ? undefined : parseDuration('timeout', asked.timeout) / 1e6;
-  const output = await openOutput(options.output);
+  const output = await outputFor(options);
   const interruption = watchInterrupts('stopping');
   const sources = new Sources(options, version, interruption.signal);
   let database: Database | undefined;
@@ -66,7 +66,7 @@ export async function runQuery(options: TraceOptions<AnswerForm>, asked: Asked, 
 const STOPPED: Record<string, number> = {SIGHUP: 129, SIGINT: 130, SIGTERM: 143};
 
 async function listSaved(options: TraceOptions<AnswerForm>): Promise<number> {
-  const output = await openOutput(options.output);
+  const output = await outputFor(options);
   const rows = SAVED.map(({name, question}) => [name, question]);
   await output.write(`${textTable([{head: '--saved'}, {head: 'asks'}], rows).join('\n')}\n`);
   await output.commit();

@@ -3,9 +3,10 @@
  * that appears whole or not at all.
  */
 import type {Stats} from 'node:fs';
-import {stat} from 'node:fs/promises';
+import {realpath, stat} from 'node:fs/promises';
+import path from 'node:path';
 import type {Input} from '../io/input.js';
-import {openOutput, unwritable} from '../io/output.js';
+import {openOutput, type Output, unwritable} from '../io/output.js';
 import {UserError} from '../io/user-error.js';
 import {readingRemarks} from '../words/remarks.js';
 import type {Renderer, RenderOptions} from '../report/render.js';
@@ -36,13 +37,23 @@ export interface Done<T> {
 interface Reads {
   traces?: readonly string[];
   suppress?: string | undefined;
+  kallsyms?: string | undefined;
 }
 
-/** An output that is one of the inputs would be gone before it was kept anywhere: told before anything is opened. */
-export async function refuseOverwriting({
+/**
+ * Opens the output. One that is an input, or a file of a folder that is read, would be gone before it was kept anywhere:
+ * told before anything is opened.
+ */
+export async function outputFor(options: Pick<OutputOptions, 'output'> & Reads): Promise<Output> {
+  await refuseOverwriting(options);
+  return openOutput(options.output);
+}
+
+async function refuseOverwriting({
   output,
   traces = [],
   suppress,
+  kallsyms,
 }: Pick<OutputOptions, 'output'> & Reads): Promise<void> {
   if (output === undefined) return;
   const there = await stat(output).catch(() => undefined);
@@ -52,14 +63,21 @@ export async function refuseOverwriting({
     stat(trace === '-' ? '/dev/stdin' : trace).catch(() => undefined),
   ]);
   if (traces.length === 0) read.push(['standard input', stat('/dev/stdin').catch(() => undefined)]);
-  if (suppress !== undefined) read.push([suppress, stat(suppress).catch(() => undefined)]);
+  for (const file of [suppress, kallsyms]) if (file !== undefined) read.push([file, stat(file).catch(() => undefined)]);
   for (const [name, promise] of read) {
     const input = await promise;
+    if (input?.isDirectory() === true && (await isWithin(output, name)))
+      throw new UserError(`is a file of ${name}, which is read`, {where: output, next: 'choose another name for -o'});
     if (input?.dev === there.dev && input.ino === there.ino) {
       const what = name === output ? 'is itself read' : `is ${name}, which is read`;
       throw new UserError(what, {where: output, next: 'choose another name for -o'});
     }
   }
+}
+
+async function isWithin(file: string, folder: string): Promise<boolean> {
+  const inside = path.relative(await realpath(folder), await realpath(file));
+  return !inside.startsWith('..') && !path.isAbsolute(inside);
 }
 
 /** Does the work, writes its result through `render`, and answers with the exit status. Throws UserError. */
@@ -68,9 +86,8 @@ export async function produce<T>(
   render: Renderer<T>,
   work: (run: Run) => Promise<Done<T>>,
 ): Promise<ExitCode> {
-  await refuseOverwriting(options);
   // Opened first: an output that cannot be written is told before the work.
-  const output = await openOutput(options.output);
+  const output = await outputFor(options);
   const interruption = watchInterrupts();
   let progress: Progress | undefined;
   const onOpen = (inputs: readonly Input[]): void => {

@@ -171,8 +171,8 @@ export class Ledger implements EventSink, Around {
     this.capture.loss(loss);
   }
 
-  fact(_input: number, name: string, value: string): void {
-    this.capture.fact(name, value);
+  fact(input: number, name: string, value: string): void {
+    this.capture.fact(input, name, value);
   }
 
   stackBegin(cpu: number, _pid: number): boolean {

@@ -138,13 +138,11 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     'places where who shows the trace left lines out',
     'ask for the whole trace: what was left out is not known',
   );
-  const written = Number(m.capture.facts.get('entries_written') ?? 0);
-  const kept = Number(m.capture.facts.get('entries_in_buffer') ?? 0);
   if (m.capture.losses.overwritten) {
     add(
       'overwritten-start',
       'warning',
-      written - kept,
+      m.capture.entries.overwritten,
       'older events were overwritten in the ring buffer: the trace begins in mid-life',
       bigger,
     );

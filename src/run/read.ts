@@ -176,8 +176,9 @@ async function readOnce(
         'the trace is not in order of time, and a pipe cannot be read again to sort it',
       );
     tellDisorder(ledger, read, sorter);
-    for (const {form, reader} of read)
-      if (form.id === 'ftrace' && partial === undefined) ledger.capture.entries.read(reader.counters);
+    read.forEach(({form, reader}, i) => {
+      if (form.id === 'ftrace' && partial === undefined) ledger.capture.entries.read(i, reader.counters);
+    });
     ledger.end();
     const seconds = Number(process.hrtime.bigint() - started) / 1e9;
     return {ledger, inputs: read, partial, seconds, tooLate: sorter?.tooLate ?? 0};

@@ -27,6 +27,8 @@ describe('an output', () => {
       ['analyze', '-o', one, trace, other],
       ['history', '-o', one, one],
       ['info', '-o', one, one],
+      ['export', '--to', 'perfetto', '-o', one, one],
+      ['query', '-o', one, '--saved', 'who-pins', one],
     ]) {
       const {status, stderr} = pinscope(words);
       expect(status, words.join(' ')).toBe(2);
@@ -37,6 +39,15 @@ describe('an output', () => {
     writeFileSync(known, '# nothing\n');
     expect(pinscope(['analyze', '-o', known, '--suppress', known, trace]).status).toBe(2);
     expect(readFileSync(known, 'utf8')).toBe('# nothing\n');
+    writeFileSync(known, 'ffffffff81000000 T _text\n');
+    expect(pinscope(['analyze', '-o', known, '--kallsyms', known, trace]).stderr).toContain(
+      'choose another name for -o',
+    );
+    const ledger = path.join(folder, 'ledger');
+    expect(pinscope(['export', '-q', '-o', ledger, trace]).status).toBe(0);
+    const refs = path.join(ledger, 'refs.parquet');
+    expect(pinscope(['query', '-o', refs, 'SELECT 1', ledger]).stderr).toContain(`${refs}: is a file of ${ledger}`);
+    expect(readFileSync(refs).subarray(0, 4).toString()).toBe('PAR1');
   });
 });
 

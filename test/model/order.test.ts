@@ -25,6 +25,21 @@ describe('a file of ftrace text', () => {
     expect(told(twice)).toEqual(told(await analyzeText(file(events))));
   });
 
+  it('is held against its own header where another is read with it', async () => {
+    const counted = (part: string[], written = part.length): string =>
+      `# tracer: nop\n#\n# entries-in-buffer/entries-written: ${part.length}/${written}   #P:2\n${part.join('\n')}\n`;
+    const whole = await analyzeText(file(events));
+    const both = await analyzeText([counted(cpu(0)), counted(cpu(1))]);
+    expect(told(both)).toEqual(told(whole));
+    expect(both.quality).toEqual(whole.quality);
+    const begun = await analyzeText([counted(cpu(0), 10_000), counted(cpu(1))]);
+    expect(begun.quality).toContainEqual(
+      expect.objectContaining({id: 'overwritten-start', count: 10_000 - cpu(0).length}),
+    );
+    const short = await analyzeText([counted(cpu(0)), counted(cpu(1)).replace(/^.*page_ref_mod.*\n/m, '')]);
+    expect(short.quality).toContainEqual(expect.objectContaining({id: 'missing-entries', count: 1}));
+  });
+
   it('concludes nothing from silence where its header counts more entries than it has', async () => {
     const some = events.filter((_, i) => i % 50 !== 7);
     const report = await analyzeText(file(some));
