@@ -13,24 +13,17 @@ import {render} from '../records/render.js';
 import {Attr, ATTR_MIN} from './attr.js';
 import {tellFacts} from './facts.js';
 import {FOREIGN_RECORD, type PerfDataFile, simpleperf} from './file.js';
+import {TaskNames} from './names.js';
 import {Rounds} from './queue.js';
 import {SampleParts} from './sample.js';
 import {type PlacedPiece, type Segment, Type, Walk} from './walk.js';
 
 /** Places from here on are in the unpacked stream, which was put aside. */
 const UNPACKED = 2 ** 41;
-const TASKS_MAX = 1 << 20;
 const NAME_MAX = 64;
 const RECORD_HEAD = 8;
 /** misc of LOST_SAMPLES: dropped by a filter, and wanted so */
 const DROPPED_BY_FILTER = 0x8000;
-const SWAPPER = Buffer.from('swapper');
-
-/** What a thread was called, from a time on. */
-interface Name {
-  from: number;
-  name: Uint8Array;
-}
 
 export class PerfDataReader implements RecordReader {
   private readonly events: RecordEvents;
@@ -42,8 +35,7 @@ export class PerfDataReader implements RecordReader {
   /** the unpacked stream, to show records of it again */
   private spool: Spool | undefined;
   private spoolFailed = false;
-  private readonly names = new Map<number, Name[]>();
-  private readonly unnamed = new Map<number, Uint8Array>();
+  private readonly names = new TaskNames();
   // the event of the record before, by its id
   private lastId = -1;
   private lastAttr: Attr | undefined;
@@ -210,14 +202,11 @@ export class PerfDataReader implements RecordReader {
         this.sample(piece as PlacedPiece, at, size, t, attr);
         break;
       case Type.comm:
-        if (size > 16) this.name(view.getInt32(at + 12, little), t, nameIn(piece.bytes, at + 16, at + size));
+        if (size > 16) this.names.called(view.getInt32(at + 12, little), t, nameIn(piece.bytes, at + 16, at + size));
         break;
       case Type.fork:
-        if (size >= 24) {
-          // pid, ppid, tid, ptid: a new thread is called as the one it came from, until it says otherwise
-          const parent = this.names.get(view.getInt32(at + 20, little))?.at(-1);
-          if (parent) this.name(view.getInt32(at + 16, little), t, parent.name);
-        }
+        // pid, ppid, tid, ptid
+        if (size >= 24) this.names.forked(view.getInt32(at + 16, little), view.getInt32(at + 20, little), t);
         break;
       case Type.lost:
         if (size >= 24) this.lostHere(idOf(piece, at + 16), this.cpuOf(piece, at, size, attr));
@@ -227,12 +216,6 @@ export class PerfDataReader implements RecordReader {
           this.lostHere(idOf(piece, at + 8), this.cpuOf(piece, at, size, attr));
         break;
     }
-  }
-
-  private name(tid: number, t: number, name: Uint8Array): void {
-    const known = this.names.get(tid);
-    if (known) known.push({from: t, name});
-    else if (this.names.size < TASKS_MAX) this.names.set(tid, [{from: t, name}]);
   }
 
   /** CPU of a record's trailer; -1 where it has none. */
@@ -290,21 +273,11 @@ export class PerfDataReader implements RecordReader {
     ev.pid = tid;
     ev.tgid = parts.pid;
     if (!events.decode(recorded, piece, rawAt, rawEnd)) return;
-    piece.name(tid, this.called(tid));
+    piece.name(tid, this.names.of(tid));
     ev.commStart = piece.nameStart;
     ev.commEnd = piece.nameEnd;
     sink.event(ev);
     if (parts.chainCount > 0) this.stack(piece, cpu, tid);
-  }
-
-  /** Name of a thread at the time of the event at hand: as perf script prints one that is not known. */
-  private called(tid: number): Uint8Array {
-    const known = this.names.get(tid)?.at(-1);
-    if (known) return known.name;
-    if (tid === 0) return SWAPPER;
-    let name = this.unnamed.get(tid);
-    if (!name) this.unnamed.set(tid, (name = Buffer.from(`:${tid}`)));
-    return name;
   }
 
   /** The kernel's frames, innermost first. */
@@ -365,7 +338,7 @@ export class PerfDataReader implements RecordReader {
       piece,
       base: rawAt,
       end: rawEnd,
-      comm: latin1(this.calledAt(tid, Number.isFinite(time) ? this.options.time.relative(t) : 0)),
+      comm: latin1(this.names.at(tid, Number.isFinite(time) ? this.options.time.relative(t) : 0)),
       pid: tid,
       cpu,
       time: t,
@@ -376,11 +349,6 @@ export class PerfDataReader implements RecordReader {
       layout: events.flagsOf(recorded.format),
       printk: this.file.meta.printk,
     });
-  }
-
-  private calledAt(tid: number, t: number): Uint8Array {
-    const names = this.names.get(tid) ?? [];
-    return names.findLast(({from}) => from <= t)?.name ?? this.called(tid);
   }
 
   /** by source: what was read again of it */
@@ -473,5 +441,5 @@ function bigOf({view, little}: Bytes, at: number): bigint {
 function nameIn(bytes: Uint8Array, start: number, end: number, most = NAME_MAX): Uint8Array {
   let stop = start;
   while (stop < end && stop - start < most && bytes[stop] !== 0) stop++;
-  return bytes.slice(start, stop);
+  return bytes.subarray(start, stop);
 }
