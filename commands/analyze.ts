@@ -58,7 +58,7 @@ export default class Analyze extends TraceCommand {
     const {flags} = await this.parse(Analyze);
     if (flags.follow) {
       const {runFollow} = await import('../src/cli/follow.js');
-      process.exitCode = await runFollow(options, this.config.version);
+      process.exitCode = await runFollow(options, this.config.version, flags.kallsyms);
       return;
     }
     const {runAnalyze} = await import('../src/cli/analyze.js');

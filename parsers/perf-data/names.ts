@@ -22,7 +22,7 @@ export class TaskNames {
 
   /** A thread is called `name` from `t` on (ns as rows have it). `name` may be overwritten later. */
   called(tid: number, t: number, name: Uint8Array): void {
-    const key = Buffer.from(name.buffer, name.byteOffset, name.length).latin1Slice();
+    const key = Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
     let copy = this.copies.get(key);
     if (copy === undefined) {
       copy = name.slice();

@@ -8,7 +8,6 @@ import {checkKnown} from './known.js';
 import {selector} from '../findings/select.js';
 import {UserError} from '../io/user-error.js';
 import {REPORT_RENDERERS} from '../report/index.js';
-import {nameReport, readKallsyms} from '../report/symbols.js';
 import type {Report} from '../results/report.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode, exitCodeOf} from './exit.js';
@@ -16,15 +15,10 @@ import {judging} from './judging.js';
 import {produce} from './run.js';
 
 export async function runAnalyze(options: TraceOptions, version: string, kallsyms?: string): Promise<ExitCode> {
-  const judged = await judging(options, version);
-  const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
+  const judged = await judging(options, version, kallsyms);
   return produce({...options, kallsyms}, REPORT_RENDERERS[options.to], async (run) => {
-    const {report, reading} = await analyzeReading(
-      {...judged, kallsyms: symbols, selected: selector(options), ...run},
-      () => [],
-    );
+    const {report, reading} = await analyzeReading({...judged, selected: selector(options), ...run}, () => []);
     if (report.partial === undefined) checkKnown(reading, options);
-    if (symbols) nameReport(report, symbols);
     const chosen = chosenOf(report, options);
     const {by} = options;
     if (by === 'page' || by === 'task' || by === 'file') report.groups = groupsOf(report.findings, by);

@@ -17,7 +17,7 @@ import {watchInterrupts} from './interrupt.js';
 import {checkKnown} from './known.js';
 import {judging} from './judging.js';
 
-export async function runFollow(options: TraceOptions, version: string): Promise<ExitCode> {
+export async function runFollow(options: TraceOptions, version: string, kallsyms?: string): Promise<ExitCode> {
   const {to, traces} = options;
   if (to !== 'table' && to !== 'ndjson') {
     throw new UserError(`--to ${to} needs the whole trace`, {where: '--follow', next: 'use table or ndjson'});
@@ -28,8 +28,8 @@ export async function runFollow(options: TraceOptions, version: string): Promise
   }
   const path = traces[0] ?? '-';
   const name = inputName(path);
-  const judged = await judging(options, version);
-  const output = await outputFor(options);
+  const judged = await judging(options, version, kallsyms);
+  const output = await outputFor({...options, kallsyms});
   const interruption = watchInterrupts();
   const stop = new AbortController();
   interruption.signal.addEventListener('abort', () => stop.abort(interruption.signal.reason), {once: true});

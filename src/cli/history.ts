@@ -10,7 +10,6 @@ import {absentOf, pagesOf} from '../readers/history/report.js';
 import {UserError} from '../io/user-error.js';
 import {HISTORY_RENDERERS, type HistoryForm} from '../report/history/index.js';
 import type {HistoryReport} from '../results/history.js';
-import {nameHistory, readKallsyms} from '../report/symbols.js';
 import type {Finding, Report} from '../results/report.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode, readingCodeOf} from './exit.js';
@@ -28,8 +27,7 @@ export async function runHistory(options: HistoryOptions, version: string, kalls
   const asked = options.selection.pfn.length > 0;
   checkFilters(options);
   if (!asked) await checkRereadable(options.traces);
-  const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
-  const judged = {...(await judging(options, version)), kallsyms: symbols};
+  const judged = await judging(options, version, kallsyms);
   return produce({...options, kallsyms}, HISTORY_RENDERERS[options.to], async (run) => {
     let ranges: readonly Range[] = options.selection.pfn;
     let cut = 0;
@@ -47,7 +45,6 @@ export async function runHistory(options: HistoryOptions, version: string, kalls
     const result = await recorded(judged, run, ranges, options, asked);
     const seen = result.pages;
     narrow(result, options, around);
-    if (symbols) nameHistory(result, symbols);
     if (cut > 0) {
       result.quality.push({
         id: 'pages-not-followed',

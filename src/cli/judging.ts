@@ -5,16 +5,19 @@ import {UserError} from '../io/user-error.js';
 import {Suppressions} from '../findings/suppress.js';
 import type {TraceOptions} from './base.js';
 import type {AnyForm} from './flags.js';
+import {readKallsyms} from './kallsyms.js';
 import {ruleNamed} from './rule-names.js';
 
 /** Flags checked and files read: all that analyze() wants but what the run itself gives. Throws UserError. */
 export async function judging(
   options: TraceOptions<AnyForm>,
   version: string,
+  kallsyms?: string,
 ): Promise<Omit<AnalyzeOptions, 'selected' | 'signal' | 'onOpen'>> {
   for (const rule of options.rules) ruleNamed(rule, '--rule');
   const suppressions = options.suppress === undefined ? undefined : await readSuppressions(options.suppress);
-  return {...options, suppressions, version};
+  const symbols = kallsyms === undefined ? undefined : await readKallsyms(kallsyms);
+  return {...options, suppressions, kallsyms: symbols, version};
 }
 
 async function readSuppressions(file: string): Promise<Suppressions> {

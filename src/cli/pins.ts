@@ -7,7 +7,7 @@ import {PinCollector} from '../readers/pins/collector.js';
 import {SOURCES} from '../proof/needs.js';
 import {PINS_RENDERERS, type PinsForm} from '../report/pins/index.js';
 import type {PinsReport} from '../results/pins.js';
-import {namePins, readKallsyms} from '../report/symbols.js';
+import {readKallsyms} from './kallsyms.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode, readingCodeOf} from './exit.js';
 import {produce} from './run.js';
@@ -27,7 +27,6 @@ export async function runPins(options: TraceOptions<PinsForm>, version: string, 
       ...pins.result(),
       ...endingOf(reading),
     };
-    if (symbols) namePins(result, symbols);
     if (pins.unexplained > 0) {
       result.quality.push({
         id: 'unpins-unexplained',

@@ -245,6 +245,7 @@ function disorderOf(read: readonly ReadInput[]): Learnt['disorder'] {
 
 export function applyOptions(ledger: Ledger, options: ReadOptions): void {
   const {kernel, pageShift, vmemmap, clock} = options;
+  ledger.evidence.stacks.kallsyms = options.kallsyms;
   if (kernel) ledger.capture.era.fromRelease(kernel.text, '--kernel');
   if (pageShift !== undefined) ledger.capture.pageSize.told(pageShift, 'option');
   if (clock !== undefined) ledger.capture.clockTold(clock);

@@ -1,10 +1,12 @@
 /** `analyze --follow` as a shell sees it: what it tells while the trace is still being written, and how it ends. */
 import {type ChildProcessWithoutNullStreams, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {readFileSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {Ajv, type AnySchemaObject} from 'ajv';
 import {afterEach, beforeAll, describe, expect, inject, it} from 'vitest';
+import type {Finding} from '../../src/results/report.js';
 import {SmallKernel} from '../rules/small-kernel.js';
 
 const P = 0x2fb0;
@@ -89,6 +91,26 @@ describe('--follow', () => {
     expect(run.stdout).toMatch(/^stopped by SIGINT: what came after is not in this summary\n\d+ lines, \d+ events\n/m);
     expect(run.stdout).toMatch(/^findings: unpin-while-dma 2$/m);
     expect(run.stderr).toMatch(/^pinscope: SIGINT: stopping;/);
+  });
+
+  it('puts names to addresses by a kallsyms file', async () => {
+    const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-follow-'));
+    const symbols = path.join(dir, 'kallsyms');
+    writeFileSync(symbols, 'ffffffff81a3c2e0 T vendor_done\n');
+    const k = new SmallKernel();
+    k.anon(P);
+    k.pin(P);
+    k.map(P);
+    k.unpin(P);
+    k.stack('gup_put_folio', '0xffffffff81a3c2f2');
+    k.unmap(P);
+    k.munmap(P);
+    const run = new Run(['--to', 'ndjson', '--kallsyms', symbols]);
+    run.child.stdin.end(k.text());
+    expect(await run.ended()).toBe(1);
+    rmSync(dir, {recursive: true});
+    const finding = run.lines().find(({type}) => type === 'finding') as unknown as Finding;
+    expect(finding.stacks.flatMap(({frames}) => frames)).toContain('vendor_done+0x12');
   });
 
   it('gives ndjson that keeps to the published schema, and says in the last line that it was stopped', async () => {

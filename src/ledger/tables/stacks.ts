@@ -3,6 +3,7 @@
  * new one is made into strings.
  */
 import {randomInt} from 'node:crypto';
+import {type Kallsyms, symbolised} from '../../base/kallsyms.js';
 import type {Limits} from '../../base/limits.js';
 import {textOf} from './tasks.js';
 
@@ -22,6 +23,8 @@ interface Known {
 }
 
 export class Stacks {
+  /** puts names to frames that are bare addresses, before anybody reads them */
+  kallsyms: Kallsyms | undefined;
   private readonly list: string[][] = [];
   private readonly known = new Map<number, Known>();
   /** unknown to who makes a trace, so that no hashes alike can be chosen */
@@ -86,7 +89,7 @@ export class Stacks {
       frames.push(textOf(this.bytes, start, end, FRAME_BYTES_MAX));
       start = end + 1;
     }
-    return frames;
+    return this.kallsyms === undefined ? frames : symbolised(frames, this.kallsyms);
   }
 
   get(index: number): string[] {
