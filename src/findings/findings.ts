@@ -5,6 +5,7 @@
  * were traced, from the same taking and dropping stacks at any time. Findings on one page at one time name each other.
  */
 import type {Ledger} from '../ledger/ledger.js';
+import {madeWhenRead} from '../base/made-when-read.js';
 import type {Claim} from '../claims/claim.js';
 import {inInterrupt} from '../events/event.js';
 import type {Proof} from '../proof/prove.js';
@@ -63,6 +64,11 @@ interface Group {
   lastAt: number;
 }
 
+interface Kept {
+  group: Group;
+  finding: Finding;
+}
+
 const SEVERITY_ORDER: Record<Severity, number> = {error: 0, warning: 1, note: 2};
 const VERDICT_ORDER: Record<Verdict, number> = {sure: 0, possible: 1};
 
@@ -75,6 +81,8 @@ export class Findings {
   private owned = 0;
   private readonly groups: Group[] = [];
   private readonly open = new Map<string, Group>();
+  /** taken by takeSettled() the last time */
+  private taken: readonly Group[] = [];
 
   constructor(private readonly m: Ledger) {}
 
@@ -179,7 +187,7 @@ export class Findings {
         VERDICT_ORDER[a.proof.verdict] - VERDICT_ORDER[b.proof.verdict] ||
         a.start - b.start,
     );
-    const kept: {group: Group; finding: Finding}[] = [];
+    const kept: Kept[] = [];
     let found = 0;
     for (const group of groups) {
       const finding = this.finding(group);
@@ -195,9 +203,11 @@ export class Findings {
 
   /**
    * Takes out the findings that are complete at `now`: nothing more can join them (without stacks), or nothing did for a
-   * while. In order of time, not numbered. `waits`: the moment of the first claim that is not proven yet.
+   * while. In order of time, not numbered, and to be told before the next call: what the ledger holds for them is let go then.
+   * `waits`: the moment of the first claim that is not proven yet.
    */
   takeSettled(now: number, waits: number | undefined): Finding[] {
+    for (const {first} of this.taken) this.release(first);
     // What still waits may join a group.
     const until = Math.min(now, waits ?? now);
     for (const [key, group] of this.open) if (until - group.lastAt > 4 * DEED_NS) this.open.delete(key);
@@ -212,6 +222,7 @@ export class Findings {
       this.listed += group.pages.size;
       for (const {own} of group.pages.values()) if (own !== null) this.owned++;
     }
+    this.taken = out;
     return out.map((group) => this.finding(group));
   }
 
@@ -221,93 +232,104 @@ export class Findings {
     const pages = [...group.pages.values()].sort((a, b) => first(group, b) - first(group, a) || a.pfn - b.pfn);
     const device = v.device >= 0 ? m.dma.devices[v.device]!.name : undefined;
     const {file, kind} = v.page;
+    return atLength(
+      {
+        id: '',
+        key: keyOf(
+          v,
+          v.evidence.filter((e) => e.deed.line > 0).map((e) => ({role: e.role, line: e.deed.line})),
+        ),
+        cause: '',
+        rule: v.rule,
+        severity: v.severity,
+        verdict: group.proof.verdict,
+        reason: group.proof.reason,
+        kind,
+        pages: pages.map((p): FindingPage => {
+          const page = {pfn: hex(p.pfn), order: p.order, ...pageTimes(m, p), occurrences: p.occurrences};
+          if (pages.length === 1 || p.own === null) return page;
+          return ownOf(Object.assign(page, momentOf(m, p.own.at)), {m, own: p.own});
+        }),
+        ...timesOf(m, group.start, group.end),
+        ...momentOf(m, v.at),
+        distance_ns: distanceOf(m, v),
+        occurrences: group.occurrences,
+        related: [],
+        tasks: distinctTasks(m, v),
+        ...(device === undefined ? {} : {device}),
+        ...(file ? {file: fileText(file)} : {}),
+        message: messageOf(v, {
+          pages: pagesText(pages),
+          task: (role) => taskText(m, v, role),
+          device: device ?? (v.device < 0 ? 'a device' : ''),
+          ticks: m.capture.time.unit === 'ticks',
+        }),
+      },
+      {m, group},
+    );
+  }
+}
+
+/** What a finding tells at length. Thousands of findings would not fit into memory with it, and few of them are printed. */
+const atLength = madeWhenRead<
+  {m: Ledger; group: Group},
+  Pick<Finding, 'stacks' | 'proof' | 'evidence' | 'history' | 'windows' | 'counts'>
+>({
+  stacks: ({m, group}) => stacksOf(group.first).map(({role, stack}) => ({role, frames: m.evidence.stacks.get(stack)})),
+  proof: ({group}) => proofOf(group.proof),
+  evidence: ({m, group}) => inOrder(group.evidence).map(({role, deed}) => evidenceOf(m, role, deed)),
+  history: ({m, group}) =>
+    excerptOf(
+      m,
+      group.first.excerpt,
+      group.evidence.map(({deed}) => deed),
+    ),
+  windows: ({m, group}) => windowsOf(m, group.first),
+  counts({group: {first: v}}) {
     const large = v.order > 0;
-    return {
-      id: '',
-      key: keyOf(
-        v,
-        v.evidence.filter((e) => e.deed.line > 0).map((e) => ({role: e.role, line: e.deed.line})),
-      ),
-      cause: '',
-      rule: v.rule,
-      severity: v.severity,
-      verdict: group.proof.verdict,
-      reason: group.proof.reason,
-      kind,
-      proof: proofOf(group.proof),
-      pages: pages.map((p): FindingPage => ({
-        pfn: hex(p.pfn),
-        order: p.order,
-        ...pageTimes(m, p),
-        occurrences: p.occurrences,
-        ...(pages.length > 1 && p.own !== null ? this.own(p.own) : {}),
-      })),
-      ...timesOf(m, group.start, group.end),
-      ...momentOf(m, v.at),
-      distance_ns: distanceOf(m, v),
-      occurrences: group.occurrences,
-      related: [],
-      tasks: distinctTasks(m, v),
-      stacks: stacksOf(v).map(({role, stack}) => ({role, frames: m.evidence.stacks.get(stack)})),
-      ...(device === undefined ? {} : {device}),
-      ...(file ? {file: fileText(file)} : {}),
-      message: messageOf(v, {
-        pages: pagesText(pages),
-        task: (role) => taskText(m, v, role),
-        device: device ?? (v.device < 0 ? 'a device' : ''),
-        ticks: m.capture.time.unit === 'ticks',
-      }),
-      evidence: this.evidence(group),
-      history: excerptOf(
-        m,
-        v.excerpt,
-        group.evidence.map(({deed}) => deed),
-      ),
-      windows: windowsOf(m, v),
-      counts: {before: decode(v.countsBefore, large), after: decode(v.countsAfter, large)},
-    };
-  }
+    return {before: decode(v.countsBefore, large), after: decode(v.countsAfter, large)};
+  },
+});
 
-  /** The moment, the windows and the deciding lines of one page among several. */
-  private own(claim: NonNullable<Page['own']>): Pick<FindingPage, 'at_ns' | 'windows' | 'lines'> {
-    const {m} = this;
-    const lines = claim.evidence.filter((e, i, all) => e.deed.line > 0 && all.findIndex((o) => same(o, e)) === i);
-    return {
-      ...momentOf(m, claim.at),
-      windows: windowsOf(m, claim),
-      lines: lines
-        .sort((a, b) => a.deed.t - b.deed.t || a.deed.line - b.deed.line)
-        .map(({role, deed}) => ({
-          role,
-          input: deed.input,
-          line: deed.line,
-          ...(Number.isFinite(deed.t) && m.capture.time.unit === 'ns'
-            ? {t_ns: String(m.capture.time.absolute(deed.t))}
-            : {}),
-        })),
-    };
-  }
+/** The windows and the deciding lines of one page among several. */
+const ownOf = madeWhenRead<
+  {m: Ledger; own: NonNullable<Page['own']>},
+  Required<Pick<FindingPage, 'windows' | 'lines'>>
+>({
+  windows: ({m, own}) => windowsOf(m, own),
+  lines: ({m, own}) =>
+    inOrder(own.evidence).map(({role, deed}) => ({
+      role,
+      input: deed.input,
+      line: deed.line,
+      ...(Number.isFinite(deed.t) && m.capture.time.unit === 'ns'
+        ? {t_ns: String(m.capture.time.absolute(deed.t))}
+        : {}),
+    })),
+});
 
-  private evidence(group: Group): Evidence[] {
-    const {m} = this;
-    const distinct = group.evidence.filter((e, i, all) => all.findIndex((o) => same(o, e)) === i);
-    const timed = m.capture.time.unit === 'ns';
-    return distinct
-      .filter((e) => e.deed.line > 0)
-      .sort((a, b) => a.deed.t - b.deed.t || a.deed.line - b.deed.line)
-      .map(({role, deed}) => ({
-        role,
-        input: deed.input,
-        line: deed.line,
-        text: m.evidence.lineText(deed.input, deed.text),
-        ...(m.capture.recordings.has(deed.input) ? {rendered: true as const} : {}),
-        ...(Number.isFinite(deed.t) ? {[timed ? 't_ns' : 't_ticks']: String(m.capture.time.absolute(deed.t))} : {}),
-        ...(deed.cpu >= 0 ? {cpu: deed.cpu} : {}),
-        ...('task' in deed && deed.task >= 0
-          ? {task: m.evidence.tasks.get(deed.task).comm, pid: m.evidence.tasks.get(deed.task).pid}
-          : {}),
-      }));
-  }
+/** Each line once, those in the trace only, oldest first. */
+function inOrder(evidence: readonly Item[]): Item[] {
+  return evidence
+    .filter((e, i, all) => e.deed.line > 0 && all.findIndex((o) => same(o, e)) === i)
+    .sort((a, b) => a.deed.t - b.deed.t || a.deed.line - b.deed.line);
+}
+
+/** Its text is read from the trace again. */
+const withText = madeWhenRead<{m: Ledger; deed: Item['deed']}, Pick<Evidence, 'text'>>({
+  text: ({m, deed}) => m.evidence.lineText(deed.input, deed.text),
+});
+
+function evidenceOf(m: Ledger, role: string, deed: Item['deed']): Evidence {
+  const timed = m.capture.time.unit === 'ns';
+  return Object.assign(withText({role, input: deed.input, line: deed.line}, {m, deed}), {
+    ...(m.capture.recordings.has(deed.input) ? {rendered: true as const} : {}),
+    ...(Number.isFinite(deed.t) ? {[timed ? 't_ns' : 't_ticks']: String(m.capture.time.absolute(deed.t))} : {}),
+    ...(deed.cpu >= 0 ? {cpu: deed.cpu} : {}),
+    ...('task' in deed && deed.task >= 0
+      ? {task: m.evidence.tasks.get(deed.task).comm, pid: m.evidence.tasks.get(deed.task).pid}
+      : {}),
+  });
 }
 
 /** 1 for the page of the first violation: its history and windows are shown, so it is named first. */
@@ -391,24 +413,25 @@ function distanceOf(m: Ledger, v: Claim): string | null {
 const RELATED_MAX = 12;
 
 /** Findings of different rules about one generation of a page that rest on a line in common, told of each other. */
-function relate(kept: readonly {group: Group; finding: Finding}[]): void {
-  const byPage = new Map<string, Finding[]>();
-  for (const {group, finding} of kept) {
-    for (const page of group.pages.values()) {
+function relate(kept: readonly Kept[]): void {
+  const byPage = new Map<string, Kept[]>();
+  for (const one of kept) {
+    for (const page of one.group.pages.values()) {
       const key = `${page.row}.${page.generation}`;
       const list = byPage.get(key);
-      if (!list) byPage.set(key, [finding]);
-      else if (list.at(-1) !== finding) list.push(finding);
+      if (!list) byPage.set(key, [one]);
+      else if (list.at(-1) !== one) list.push(one);
     }
   }
   for (const list of byPage.values()) if (list.length > 1) relateWithin(list);
 }
 
 /** Findings of one page: those that name the same line (a pin, a mapping) are of one deed. */
-function relateWithin(list: readonly Finding[]): void {
+function relateWithin(list: readonly Kept[]): void {
   const byLine = new Map<string, Finding[]>();
-  for (const finding of list) {
-    for (const {input, line} of finding.evidence) {
+  for (const {group, finding} of list) {
+    for (const {deed} of inOrder(group.evidence)) {
+      const {input, line} = deed;
       const key = `${input}.${line}`;
       const of = byLine.get(key);
       if (!of) byLine.set(key, [finding]);

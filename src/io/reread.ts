@@ -1,20 +1,17 @@
 /** Lines of a plain file read once more, by their place, after the file has been read through. */
 import {closeSync, fstatSync, openSync, readSync} from 'node:fs';
+import {Blocks} from './blocks.js';
 
 /** In place of a line whose file is no longer what it was. */
 const CHANGED = '(the file has changed since it was read)';
 const LF = 10;
 const CR = 13;
-/** Lines of evidence lie together: what is read for one is kept for the next. */
-const BLOCK_BYTES = 1 << 16;
-const BLOCKS_MAX = 32;
 
 export class Reread {
   private fd = -1;
   private failed = false;
-  private buffer = Buffer.alloc(4096);
-  /** by number of the block: what was there when it was read */
-  private readonly blocks = new Map<number, Buffer>();
+  /** lines of evidence lie together */
+  private blocks = this.newBlocks();
 
   /** `identity` is the `dev:ino` that was read. */
   constructor(
@@ -29,40 +26,20 @@ export class Reread {
   line(offset: number, length: number, cut: boolean): string {
     if (!this.open()) return CHANGED;
     const before = offset > 0 ? 1 : 0;
-    let bytes: Buffer;
+    let bytes: Uint8Array;
     try {
-      bytes = this.bytes(offset - before, length + before + 1);
+      bytes = this.blocks.bytes(offset - before, length + before + 1);
     } catch {
       return CHANGED;
     }
     const end = before + length;
     if (bytes.length < end || (before > 0 && bytes[0] !== LF)) return CHANGED;
     if (!cut && bytes.length > end && bytes[end] !== LF && bytes[end] !== CR) return CHANGED;
-    return bytes.toString('utf8', before, end);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8', before, end);
   }
 
-  /** `length` bytes at `offset`, or as many as there are. Valid until the next call. */
-  private bytes(offset: number, length: number): Buffer {
-    const number = Math.floor(offset / BLOCK_BYTES);
-    const within = offset - number * BLOCK_BYTES;
-    if (within + length <= BLOCK_BYTES) return this.block(number).subarray(within, within + length);
-    if (length > this.buffer.length) this.buffer = Buffer.alloc(length);
-    return this.buffer.subarray(0, readSync(this.fd, this.buffer, 0, length, offset));
-  }
-
-  private block(number: number): Buffer {
-    const {blocks} = this;
-    let block = blocks.get(number);
-    if (block) return block;
-    if (blocks.size >= BLOCKS_MAX) {
-      const [oldest] = blocks.keys();
-      blocks.delete(oldest!);
-    }
-    block = Buffer.alloc(BLOCK_BYTES);
-    block = block.subarray(0, readSync(this.fd, block, 0, BLOCK_BYTES, number * BLOCK_BYTES));
-    // the last block of a file may yet get longer
-    if (block.length === BLOCK_BYTES) blocks.set(number, block);
-    return block;
+  private newBlocks(): Blocks {
+    return new Blocks({read: (offset, length, into, at) => readSync(this.fd, into, at, length, offset)});
   }
 
   private open(): boolean {
@@ -83,6 +60,6 @@ export class Reread {
   close(): void {
     if (this.fd >= 0) closeSync(this.fd);
     this.fd = -1;
-    this.blocks.clear();
+    this.blocks = this.newBlocks();
   }
 }
