@@ -165,7 +165,8 @@ function twoSides<T>(
     ...(open.has('D') ? ['D: mapped for DMA'] : []),
     ...(open.has('W') ? ['W: under writeback'] : []),
   ].join(', ');
-  if (legend !== '') lines.push(`${' '.repeat(timeWidth + 1)}(${legend})`);
+  if (legend !== '')
+    lines.push(`${' '.repeat(Math.max(0, Math.min(timeWidth + 1, width - legend.length - 2)))}(${legend})`);
   return lines;
 }
 

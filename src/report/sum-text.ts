@@ -70,7 +70,9 @@ export function causeTable(report: Report, most: number, {width, color}: TextOpt
   const key = Math.max(3, ...cells.map((cell) => cell.key.length));
   const left = id + widths.reduce((sum, one) => sum + 2 + one, 0) + 2;
   const longest = Math.max(...shown.flatMap((cause) => [title(cause).length, printable(causeWho(cause)).length]));
-  const room = Math.max(12, Math.min(longest, width - left - 2 - worst - 2 - key));
+  const left_over = width - left - 2 - worst - 2 - key;
+  if (left_over < Math.min(longest, ROOM_LEAST)) return causeList(shown, causes.length - shown.length, width, color);
+  const room = Math.min(longest, left_over);
   const row = (name: string, counts: string[], what: string, far: string, of: string): string =>
     `${name.padEnd(id)}${counts.map((count, at) => `  ${count.padStart(widths[at]!)}`).join('')}  ${what.padEnd(room)}  ${far.padStart(worst)}  ${of}`.trimEnd();
   const out = [row('', heads, 'what', 'worst', 'key')];
@@ -84,6 +86,27 @@ export function causeTable(report: Report, most: number, {width, color}: TextOpt
   const hidden = causes.length - shown.length;
   if (hidden > 0) out.push(cutText(hidden, 'cause'));
   return out;
+}
+
+/** Columns for the text of a cause, below which the table is a list. */
+const ROOM_LEAST = 22;
+
+/** The causes where a table has no room: each a title, who, and its figures. */
+function causeList(causes: readonly Cause[], hidden: number, width: number, color: Paint): string[] {
+  const indent = Math.max(...causes.map(({id}) => id.length)) + 2;
+  const out = causes.flatMap((cause) => {
+    const {id, severity, findings, pages, sure, worst} = cause;
+    const distance = far(worst) === '' ? '' : `, worst ${far(worst)}`;
+    const figures = `${number(findings)} found, ${counted(pages, 'page')}, ${number(sure)} sure${distance}`;
+    const rest = ' '.repeat(indent);
+    const [first = '', ...more] = wrap(title(cause), width, rest, id.padEnd(indent));
+    return [
+      color.severity(severity, first.slice(0, id.length)) + first.slice(id.length),
+      ...more,
+      ...[printable(causeWho(cause)), figures, `key ${worst.key}`].flatMap((text) => wrap(text, width, rest, rest)),
+    ];
+  });
+  return hidden > 0 ? [...out, cutText(hidden, 'cause')] : out;
 }
 
 /** A distance in words; nothing where there is none, for 0 ns is no distance. */
@@ -116,9 +139,8 @@ export function deedTable(report: Report, most: number, options: TextOptions): s
     time(finding.at_ns ?? finding.start_ns, finding.at_ticks ?? finding.start_ticks),
     far(finding),
     finding.key,
-    options.whole || options.width >= 110
-      ? `${pageList(finding.pages, 2)}: ${printable(finding.message)}`
-      : pageList(finding.pages, 1),
+    // the sentence names its pages itself
+    options.whole || options.width >= 110 ? printable(finding.message) : pageList(finding.pages, 1),
   ]);
   const heads = [
     '',

@@ -74,8 +74,8 @@ function kindText({rule, severity, findings}: Kind): string {
 }
 
 /**
- * Why findings are only possible, by the first premise that is open, with a full stop: `5 of 11 are only possible because it is
- * not proven that it was a pin.`; empty where all are sure.
+ * Why findings are only possible, by the first premise that is open, with a full stop: `It is not proven of 5 that it was a
+ * pin, of 2 something else.`; empty where all are sure. It stands behind the sum, which says how many they are.
  */
 function doubtText({findings}: Report): string {
   const possible = findings.filter(({verdict}) => verdict === 'possible');
@@ -87,15 +87,14 @@ function doubtText({findings}: Report): string {
   }
   const [first, ...more] = [...open].sort((a, b) => b[1] - a[1]);
   if (first === undefined) return '';
-  const some = `${number(possible.length)} of ${number(findings.length)}`;
-  const whole =
-    findings.length === 1 ? 'It' : possible.length === findings.length ? `All ${number(findings.length)}` : some;
-  const are = `${whole} ${possible.length === 1 ? 'is' : 'are'} only possible`;
-  if (more.length === 0) return `${are} because it is not proven that ${first[0]}.`;
+  if (more.length === 0) {
+    const whom = findings.length === 1 ? '' : possible.length === 1 ? ' of that one' : ' of these';
+    return `It is not proven${whom} that ${first[0]}.`;
+  }
   const named = [first, ...more].slice(0, OPEN_NAMED).map(([says, count]) => `of ${number(count)} that ${says}`);
   const others = more.slice(OPEN_NAMED - 1).reduce((sum, [, count]) => sum + count, 0);
   if (others > 0) named.push(`of ${number(others)} something else`);
-  return `${are}: it is not proven ${named.join(', ')}.`;
+  return `It is not proven ${named.join(', ')}.`;
 }
 
 /** Which rules ran, with a full stop. */

@@ -39,9 +39,9 @@ describe.each(all)('%s', (_, report) => {
     if (form !== 'html') expect(text).not.toMatch(/undefined|\[object|NaN/);
   });
 
-  it.each([80, 120, 200])('fits a terminal of %i columns', (width) => {
+  it.each([50, 66, 80, 120, 200])('fits a terminal of %i columns', (width) => {
     for (const line of rendered('table', report(), {width}).split('\n'))
-      expect(line.length, line).toBeLessThanOrEqual(width);
+      if (!line.startsWith('sha256')) expect(line.length, line).toBeLessThanOrEqual(width);
   });
 
   it('is a mail of ASCII without tabs, at most 75 columns except quoted trace lines', () => {
