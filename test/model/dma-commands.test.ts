@@ -334,3 +334,66 @@ describe('a mapping through a bounce buffer', () => {
     expect(await toldOf(k.text())).toEqual([`unpin-while-dma error sure ${hex(P + 2)}`]);
   });
 });
+
+describe('a mapping whose address is not that of the page, and of which no event tells that it is bounced', () => {
+  const map = (address: number, phys: number): string =>
+    `dma_map_page: a.0 dir=TO_DEVICE dma_addr=${address.toString(16)} size=4096 phys_addr=${phys.toString(16)} attrs=`;
+  const unmap = (address: number): string =>
+    `dma_unmap_page: a.0 dir=TO_DEVICE dma_addr=${address.toString(16)} size=4096 attrs=`;
+
+  interface Told {
+    /** of the recorder's header */
+    fact?: string;
+    /** just before the mapping */
+    line?: string;
+    /** mappings of other pages before: address, and the page's own */
+    others?: readonly (readonly [number, number])[];
+    address?: number;
+  }
+
+  /** What is said of an unpin before the unmap, of a page that the device only reads. */
+  async function verdict({fact, line, others = [], address = 0x7f000000}: Told): Promise<string> {
+    const k = new SmallKernel();
+    k.anon(P);
+    for (const [at, phys] of others) {
+      k.line(map(at, phys));
+      k.line(unmap(at));
+    }
+    k.pin(P);
+    if (line !== undefined) k.line(line);
+    k.line(map(address, P * 4096));
+    k.unpin(P);
+    k.line(unmap(address));
+    const head = fact === undefined ? '' : `# pinscope-record: ${fact}\n`;
+    const {findings} = await analyzeText(k.text().replace('# tracer: nop\n', `# tracer: nop\n${head}`));
+    expect(findings.map((f) => f.rule)).toEqual(['unpin-while-dma']);
+    const {verdict: is, reason} = findings[0]!;
+    return is === 'sure' ? is : `${is}: ${reason!.replace(/^.*line \d+ /, '')}`;
+  }
+
+  const UNKNOWN = /^possible: has another address than the page: of an IOMMU, or of a bounce buffer/;
+  const BUFFER = /^possible: goes through a bounce buffer/;
+  const varied = [
+    [0x7f100000, 0x3000000],
+    [0x7f108000, 0x5000000],
+  ] as const;
+
+  it('is one of the two', async () => {
+    expect(await verdict({})).toMatch(UNKNOWN);
+    expect(await verdict({others: varied})).toMatch(UNKNOWN);
+  });
+
+  it('is an IOMMU’s where its event or the recorder says so, or where a bounce would have been told', async () => {
+    expect(await verdict({fact: 'iommu=DMA-FQ '})).toBe('sure');
+    expect(await verdict({fact: 'event=swiotlb/swiotlb_bounced'})).toBe('sure');
+    const line = 'map: IOMMU: iova=0x000000007f000000 - 0x000000007f001000 paddr=0x0000000002fb0000 size=4096';
+    expect(await verdict({line})).toBe('sure');
+  });
+
+  it('is bounced where there is no IOMMU, unless all addresses are moved by one distance', async () => {
+    expect(await verdict({fact: 'iommu=none', others: varied})).toMatch(BUFFER);
+    expect(await verdict({fact: 'iommu=none'})).toMatch(UNKNOWN);
+    const moved = [0x100000, 0x40000000].map((phys) => [phys + 0x1000000000, phys] as const);
+    expect(await verdict({fact: 'iommu=none', others: moved, address: P * 4096 + 0x1000000000})).toBe('sure');
+  });
+});

@@ -61,6 +61,8 @@ export class DmaWindow {
   request: DmaRequest | undefined = undefined;
   /** the device reads or writes a bounce buffer (swiotlb): the page itself is touched by the CPU, at map and unmap or sync */
   bounced = false;
+  /** its address is not the page's, and whether that is an IOMMU's or a bounce buffer's the trace does not tell */
+  mayBeBounced = false;
   /** entries of its list that the trace does not print: pages that it covers and `runs` does not hold */
   cut = 0;
   /** of a list behind an IOMMU: its addresses on the device's side, merged as the IOMMU merged them */

@@ -110,12 +110,13 @@ export class IommuWindows {
     this.under.detach(window);
   }
 
-  /** The iommu:map events inside a dma_map_*() call are that call's, told better by its own event. */
-  claim(ev: TraceEvent, address: number, size: number): void {
-    if (this.open.size === 0) return;
+  /** The iommu:map events inside a dma_map_*() call are that call's, told better by its own event. Answers whether there were any. */
+  claim(ev: TraceEvent, address: number, size: number): boolean {
+    if (this.open.size === 0) return false;
     const slot = slotOf(this.around, ev);
     const recent = this.recent.get(slot);
-    if (!recent) return;
+    if (!recent) return false;
+    const before = this.mapped;
     const page = 1 << this.under.pageShift;
     const first = Math.floor(address / page) * page;
     const end = address + size;
@@ -137,6 +138,7 @@ export class IommuWindows {
       }
     }
     if (recent.size === 0) this.recent.delete(slot);
+    return this.mapped < before;
   }
 
   unmap(ev: TraceEvent): void {

@@ -245,13 +245,13 @@ export class Mappings {
       this.failedMaps++;
       return;
     }
-    this.iommu.claim(ev, ev.dmaAddr, ev.size);
+    const translated = this.iommu.claim(ev, ev.dmaAddr, ev.size);
     const pfn = ev.phys >= 0 ? Math.floor(ev.phys / (1 << this.under.pageShift)) : this.around.capture.pfnOf(ev);
     if (pfn < 0) return;
     const offset = ev.phys >= 0 ? ev.phys % (1 << this.under.pageShift) : ev.pageOffset;
     const window = this.window(ev, ev.dmaAddr, ev.size, [this.under.run(pfn, offset, ev.size)]);
     if (ev.phys >= 0) {
-      window.bounced = this.bounced(ev, window, ev.dmaAddr === ev.phys);
+      this.through(ev, window, ev.dmaAddr === ev.phys, ev.dmaAddr - ev.phys, translated);
       this.translates(window, ev.dmaAddr === ev.phys);
     }
     this.open(ev, addressKey(ev.dmaAddr), window);
@@ -287,19 +287,32 @@ export class Mappings {
       this.failedMaps++;
       return;
     }
-    this.iommu.claim(ev, ev.dmaAddr, entry.size);
+    const translated = this.iommu.claim(ev, ev.dmaAddr, entry.size);
     // Address and device of the entry, time of the return: the mapping exists from here on.
     const deed: Deed = {...entry.deed, t: ev.t};
-    const direct = ev.dmaAddr === this.physOf(entry.pfn) + entry.offset;
+    const own = this.physOf(entry.pfn) + entry.offset;
+    const direct = ev.dmaAddr === own;
     const runs = this.under.followed([this.under.run(entry.pfn, entry.offset, entry.size)]);
     const window = new DmaWindow(entry.device, entry.dir, ev.dmaAddr, entry.size, runs, deed, false);
-    window.bounced = this.bounced(ev, window, direct);
+    this.through(ev, window, direct, ev.dmaAddr - own, translated);
     this.translates(window, direct);
     this.open(ev, addressKey(ev.dmaAddr), window);
   }
 
-  private bounced(ev: TraceEvent, {device, runs}: DmaWindow, direct: boolean): boolean {
-    return this.bounces.mapped(slotOf(this.around, ev), device, direct, runs, 1 << this.under.pageShift);
+  /** Whether the device touches the pages themselves. */
+  private through(ev: TraceEvent, window: DmaWindow, direct: boolean, apart: number, translated: boolean): void {
+    const {capture} = this.around;
+    const at = {
+      direct,
+      apart,
+      translated,
+      told: capture.records(K.Bounced) || capture.coverage.announced.has('swiotlb_bounced'),
+      iommu: capture.facts.get('iommu'),
+    };
+    const {device, runs} = window;
+    const way = this.bounces.mapped(slotOf(this.around, ev), device, at, runs, 1 << this.under.pageShift);
+    window.bounced = way === 'buffer';
+    window.mayBeBounced = way === 'unknown';
   }
 
   private translates(window: DmaWindow, direct: boolean): void {
@@ -312,7 +325,8 @@ export class Mappings {
   private mapList(ev: TraceEvent): void {
     const n = ev.listLength;
     if (n === 0) return; // a program that prints no addresses
-    for (let i = 0; i < ev.dmaLength; i++) this.iommu.claim(ev, ev.dmaAddrs[i]!, ev.dmaLens[i]!);
+    let translated = false;
+    for (let i = 0; i < ev.dmaLength; i++) if (this.iommu.claim(ev, ev.dmaAddrs[i]!, ev.dmaLens[i]!)) translated = true;
     const runs: Run[] = [];
     const page = 1 << this.under.pageShift;
     let size = 0;
@@ -329,7 +343,8 @@ export class Mappings {
     const window = this.window(ev, -1, size, runs);
     window.cut = ev.truncated !== 0 ? Math.max(1, ev.nr - n) : !sameShape && size > n * page ? 1 : 0;
     if (!direct) window.spans = spansOf(ev);
-    window.bounced = this.bounced(ev, window, direct);
+    const apart = ev.dmaLength > 0 ? ev.dmaAddrs[0]! - ev.listPhys[0]! : NaN;
+    this.through(ev, window, direct, apart, translated);
     this.open(ev, listKey(ev.listPhys[0]!), window);
   }
 
