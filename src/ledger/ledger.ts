@@ -79,6 +79,7 @@ export class Ledger implements EventSink, Around {
       batches: this.batches,
       writeback: this.writeback,
       probes: this.probes,
+      unpinCalls: this.unpinCalls,
       typing: this.typing,
       lifetime: this.lifetime,
     });

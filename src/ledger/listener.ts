@@ -23,6 +23,8 @@ export interface Drop {
   sub: number;
   subPages: number;
   subKnown: boolean;
+  /** told by the call's own list, or by the one mapping of the folio that ended just before: not the likeliest of several */
+  subCertain: boolean;
   /** raw count printed after the drop; UNKNOWN_COUNT when not known */
   rawAfter: number;
   /** what makes the drop itself uncertain; null when it was seen as such */

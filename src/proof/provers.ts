@@ -4,6 +4,7 @@
  */
 import type {Line, Premise, When} from '../claims/premise.js';
 import type {Ledger} from '../ledger/ledger.js';
+import {countsRecorded} from '../ledger/moment.js';
 import {countAt, liveAt} from '../ledger/tables/dma.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import {untold} from '../capture/times.js';
@@ -32,6 +33,9 @@ function lines(by: readonly (Line | undefined)[]): Line[] {
 
 /** Times are printed in microseconds: two events on two CPUs this close cannot be ordered. */
 const TIE_NS = 1000;
+
+/** From the probe on the entry of a grab to the change of the count, with an interrupt between. */
+const GRAB_NS = 20_000;
 
 /** Two events of one kind on one CPU are in the order of that CPU's own stream; else their distance must exceed the skew. */
 function ordered(first: When, second: When, {m}: Court): Ruling {
@@ -109,11 +113,12 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
       if (later.state === 'proven') return proven(reference, dropped);
       if (later.state === 'open') return later;
     }
-    if (page.large && reference.maybeDropped !== undefined)
+    const maybe = reference.maybeDropped ?? reference.mixed?.maybeDropped;
+    if (page.large && maybe !== undefined)
       return open(
-        `line ${reference.maybeDropped.line} may be its drop: a change of that size, by no probe that was seen`,
+        `line ${maybe.line} may be its drop: a change of that size, by no probe that was seen`,
         reference,
-        reference.maybeDropped,
+        maybe,
       );
     return unless(silence.never('dropped', page, reference.t, at.t), reference);
   },
@@ -126,7 +131,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     }
     const left = kind === 'pin' ? page.pins : page.gets;
     if (drop.doubt !== null) return open(drop.doubt, deed);
-    if (page.large && left > 0 && (maybeHeld || !drop.subKnown)) {
+    if (page.large && left > 0 && (maybeHeld || !drop.subCertain)) {
       return open(
         `the drop names the folio and not the page: ${left} ${kind}s are left on other pages of it, or on this one`,
         deed,
@@ -200,6 +205,9 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
       return open('the end of the writeback was not seen: it may have come before the pin', start);
     const over = ordered(at, end, court);
     if (over.state !== 'proven') return over;
+    // A probe stands where the function begins: an interrupt may end the writeback before the count changes.
+    if (end.t - at.t < GRAB_NS && 'knownBy' in at && !countsRecorded(m))
+      return open('the writeback ended while the pin was taken: which was first is not known', at, end);
     if (!m.writeback.endsRecorded)
       return open('the ends of writeback are not recorded: it may have been over before the pin', start);
     return unless(silence.left() ?? silence.lost(start.t, end.t), start, end);

@@ -9,6 +9,7 @@ import {Machine, type Style} from './machine.js';
 import {BUGS} from './scenes/bugs.js';
 import {COUNTS} from './scenes/counts.js';
 import {DMA} from './scenes/dma.js';
+import {FOLIO_BUGS, FOLIOS} from './scenes/folios.js';
 import {LEAKS} from './scenes/leaks.js';
 import type {Scene} from './scenes/scene.js';
 import {SHARING, SHARING_BUGS} from './scenes/sharing.js';
@@ -37,6 +38,7 @@ describe.each([
   ['writeback', WRITEBACK],
   ['leaks', LEAKS],
   ['several users', SHARING],
+  ['large folios', FOLIOS],
 ])('correct work with %s', (_, scenes) => {
   it.each(cases(scenes))('%s (%s) is not surely a bug', async (_name, style, scene) => {
     const told = await alarms(scene, style);
@@ -48,7 +50,7 @@ describe.each([
 });
 
 describe('a bug of the same looks', () => {
-  it.each(cases([...BUGS, ...SHARING_BUGS]))('%s (%s) is found', async (_name, style, scene) => {
+  it.each(cases([...BUGS, ...SHARING_BUGS, ...FOLIO_BUGS]))('%s (%s) is found', async (_name, style, scene) => {
     const told = await findingsOf(scene, style);
     const found = told.filter(({rule}) => rule === scene.finds);
     expect(found, scene.why).not.toEqual([]);

@@ -46,6 +46,9 @@ export const PageState = {
   shmem: 1 << 14,
   /** some of its pins or gets are in its counts only: there were too many to list (Limit `references`) */
   unlisted: 1 << 15,
+  /** pins, or gets, of this large folio were dropped that may have been others than those taken for them: whose pages are left is not known */
+  pinsMixed: 1 << 16,
+  getsMixed: 1 << 17,
 } as const;
 
 /** "Not known" in the count columns. */
@@ -253,7 +256,8 @@ export class PageTable {
   covers(row: number, kind: ReferenceKind, pfn: number): 'yes' | 'maybe' | 'no' {
     if ((kind === 'pin' ? this.pins[row]! : this.gets[row]!) <= 0) return 'no';
     if ((this.state[row]! & PageState.large) === 0) return 'yes';
-    let maybe = (this.state[row]! & PageState.unlisted) !== 0;
+    const mixed = kind === 'pin' ? PageState.pinsMixed : PageState.getsMixed;
+    let maybe = (this.state[row]! & (PageState.unlisted | mixed)) !== 0;
     for (let r = this.references[row]; r; r = r.next) {
       if (r.kind !== kind) continue;
       if (r.sub < 0 || !r.subCertain) maybe = true;

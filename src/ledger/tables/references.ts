@@ -28,6 +28,8 @@ export interface Deed {
 export interface Mixed {
   /** as many drops came as there were references: none was missed, and until its first each was held */
   settled: boolean;
+  /** a change that may have been a drop of one of them, although no probe says so */
+  maybeDropped: Deed | undefined;
 }
 
 /** One pin or get, or several taken at once on one folio. */

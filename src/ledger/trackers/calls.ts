@@ -94,6 +94,8 @@ export interface UnpinCall {
   deed: Deed | undefined;
   /** whether an event of its own will show the drop is not known yet */
   pending: boolean;
+  /** the folio whose count changed as the call's first event, and no probe announced it; -1 */
+  counted: number;
   /** the function called (src/events/functions.ts) */
   fn: number;
   /** pages whose drop may still show, although the call was taken for it */
@@ -114,6 +116,7 @@ export function newUnpinCall(): UnpinCall {
     marks: false,
     deed: undefined,
     pending: false,
+    counted: -1,
     fn: 0,
     left: 0,
     applied: false,
@@ -134,6 +137,8 @@ export interface PinCall {
 /** Mappings that ended one after the other in one context of a CPU, as a completion does before it unpins. */
 export interface UnmapRun {
   t: number;
+  /** of the task, or of the one that was interrupted: an interrupt of another is another */
+  pid: number;
   windows: DmaWindow[];
 }
 
@@ -148,6 +153,8 @@ export class Calls {
   readonly pending: number[] = [];
   /** by slot: mappings that ended there lately, with nothing but unpins since */
   readonly unmapped: (UnmapRun | undefined)[] = [];
+  /** by pid: hints whose change has not come and whose slot another task has taken since (preempted between the two) */
+  readonly displaced = new Map<number, Hint>();
   /** by pid */
   readonly pins = new Map<number, PinCall>();
   private calls = 0;

@@ -226,10 +226,10 @@ export class CoveredPages {
     for (const tell of around.on.dmaClosed) tell(window);
     const slot = around.calls.slot(ev.cpu, ev.context);
     const run = around.calls.unmapped[slot];
-    if (run && ev.t - run.t <= UNMAP_RUN_NS && run.windows.length < UNMAP_RUN_MAX) {
+    if (run?.pid === ev.pid && ev.t - run.t <= UNMAP_RUN_NS && run.windows.length < UNMAP_RUN_MAX) {
       run.t = ev.t;
       run.windows.push(window);
-    } else around.calls.unmapped[slot] = {t: ev.t, windows: [window]};
+    } else around.calls.unmapped[slot] = {t: ev.t, pid: ev.pid, windows: [window]};
     this.ioEnded(window, ev.context !== Context.task);
     this.detach(window);
   }

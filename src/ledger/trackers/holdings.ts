@@ -2,7 +2,7 @@
  * Who holds what: the pins and gets of every page, taken and dropped. Which reference a drop drops is chosen in pairing.ts.
  */
 import type {Hint, UnpinCall} from './calls.js';
-import {EventKind as K, type TraceEvent} from '../../events/event.js';
+import {Context, EventKind as K, type TraceEvent} from '../../events/event.js';
 import type {Drop} from '../listener.js';
 import type {Uses} from './around.js';
 import {Excess} from '../tables/excess.js';
@@ -180,7 +180,7 @@ export class Holdings {
   /** Whether every reference of a folio names other pages than [first, first + n): what is dropped of those is none of them. */
   private othersOnly(row: number, kind: ReferenceKind, first: number, n: number): boolean {
     const {pages} = this.around;
-    if ((pages.state[row]! & PageState.unlisted) !== 0) return false;
+    if ((pages.state[row]! & (PageState.unlisted | MIXED[kind])) !== 0) return false;
     for (let r = pages.references[row]; r; r = r.next)
       if (r.kind === kind && (!r.subNamed || !r.subCertain || (first < r.sub + r.n && r.sub < first + n))) return false;
     return true;
@@ -191,10 +191,11 @@ export class Holdings {
     const {references} = this.around.pages;
     let mixed: Mixed | undefined;
     for (let r = references[row]; r; r = r.next) if (r.kind === kind) mixed ??= r.mixed;
-    mixed ??= {settled: false};
+    mixed ??= {settled: false, maybeDropped: undefined};
     for (let r = references[row]; r; r = r.next) {
       if (r.kind !== kind) continue;
       r.mixed ??= mixed;
+      mixed.maybeDropped ??= r.maybeDropped;
       r.firstDrop ??= deed;
     }
   }
@@ -265,22 +266,25 @@ export class Holdings {
     const {around} = this;
     const {pages} = around;
     const large = (pages.state[row]! & PageState.large) !== 0;
-    const wanted = large ? this.subPagesOf(row, n, call, deed) : sub >= 0 ? sub : pages.pfn[row]!;
+    const wanted = large ? this.subPagesOf(row, kind, n, call, deed) : sub >= 0 ? sub : pages.pfn[row]!;
+    const told = !large || (wanted >= 0 && this.subTold);
     const named = large && wanted >= 0 && call !== undefined && call.pages.includes(wanted);
     const chosen =
       named && this.othersOnly(row, kind, wanted, n)
         ? {from: [], unmatched: n, how: 'no reference of these pages is known', certain: false}
         : chooseReferences(around, row, kind, n, deed, wanted);
     if (!chosen.certain && chosen.from.length > 0) this.mix(row, kind, deed);
+    if (!told && !chosen.certain) pages.state[row]! |= MIXED[kind];
     for (const {reference, n: some} of chosen.from) {
       reference.dropped = deed;
       reference.dropCertain = chosen.certain && reference.mixed === undefined;
       if (reference.dropCertain && reference.line > 0) around.capture.skew.caused(reference, deed);
-      this.reduce(reference, some, wanted);
+      this.reduce(reference, some, wanted >= 0 ? Math.max(wanted, reference.sub) : -1);
       const left = kind === 'pin' ? pages.pins[row] : pages.gets[row];
       if (reference.mixed !== undefined && left === 0 && chosen.unmatched === 0) reference.mixed.settled = true;
     }
     chosen.unmatched -= this.unlisted(row, kind, chosen.unmatched);
+    if (large && (kind === 'pin' ? pages.pins[row] : pages.gets[row]) === 0) pages.state[row]! &= ~MIXED[kind];
     const [first] = chosen.from;
     // The only reference that could be meant, dropped whole: its pages are those.
     const all = large && wanted < 0 && chosen.certain && first!.reference.n === 0 && first!.n === n;
@@ -300,6 +304,7 @@ export class Holdings {
       sub: subFirst >= 0 ? subFirst : pages.pfn[row]!,
       subPages: subFirst >= 0 ? n : 1 << pages.order[row]!,
       subKnown: subFirst >= 0,
+      subCertain: told || all,
       rawAfter: pages.count[row] === UNKNOWN_COUNT ? UNKNOWN_COUNT : pages.count[row]!,
       doubt: null,
       certain: call?.applied !== true,
@@ -311,14 +316,19 @@ export class Holdings {
     for (const tell of around.on.dropped) tell(drop);
   }
 
+  /** whether what subPagesOf() answered is told, and not the likeliest of several */
+  private subTold = false;
+
   /**
-   * The first of the `n` sub-pages of a folio that are dropped: by the running call's list, or by the mapping that ended just
-   * before in the same context, as a completion does before it unpins; -1 when neither tells.
+   * The first of the `n` sub-pages of a folio that are dropped: by the running call's list, by the grab that a call of the
+   * pin_user_pages family lets go again, or by the mapping that ended just before in the same context, as a completion does
+   * before it unpins; -1 when none tells.
    */
-  private subPagesOf(row: number, n: number, call: UnpinCall | undefined, deed: Deed): number {
+  private subPagesOf(row: number, kind: ReferenceKind, n: number, call: UnpinCall | undefined, deed: Deed): number {
     const {pages} = this.around;
     const head = pages.pfn[row]!;
     const size = 1 << pages.order[row]!;
+    this.subTold = true;
     if (call && call.pages.length > 0) {
       const {pages: list, next} = call;
       const at = list.findIndex((pfn, i) => i >= next && pfn >= head && pfn < head + size);
@@ -336,24 +346,49 @@ export class Holdings {
       }
       return -1;
     }
-    return this.unmappedJustBefore(head, size, n, deed);
+    const undone = this.undone(row, kind, n, deed);
+    return undone ?? this.unmappedJustBefore(head, size, n, deed);
+  }
+
+  /** gup_fast_pte_range() grabs, finds the entry changed, and lets go at once: of the page it grabbed last. */
+  private undone(row: number, kind: ReferenceKind, n: number, {task, context}: Deed): number | undefined {
+    const {calls, evidence, pages} = this.around;
+    if (calls.pins.size === 0 || context > Context.task || task < 0) return undefined;
+    const call = calls.pins.get(evidence.tasks.get(task).pid);
+    if (call === undefined) return undefined;
+    let r = pages.references[row];
+    while (r !== undefined && (r.kind !== kind || r.call !== call.call)) r = r.next;
+    if (r?.n !== n) return undefined;
+    this.subTold = r.sub >= 0;
+    return r.sub;
   }
 
   private unmappedJustBefore(head: number, size: number, n: number, deed: Deed): number {
-    const run = this.around.calls.unmapped[this.around.calls.slot(deed.cpu, deed.context)];
-    if (run === undefined || deed.t - run.t > UNMAPPED_NS) return -1;
-    for (let i = 0; i < run.windows.length; i++) {
+    const {calls, evidence} = this.around;
+    const run = calls.unmapped[calls.slot(deed.cpu, deed.context)];
+    if (run === undefined || deed.t - run.t > UNMAPPED_NS || evidence.tasks.get(deed.task).pid !== run.pid) return -1;
+    let found = -1;
+    let at = -1;
+    // Parts of a request that has not ended whole, and I/O under pins that stay, are followed by no unpin: they may be in the run.
+    let others = 0;
+    for (let i = run.windows.length - 1; i >= 0; i--) {
       for (const {pfn, pages} of run.windows[i]!.runs) {
         const first = Math.max(pfn, head);
         const end = Math.min(pfn + pages, head + size);
-        if (end - first !== n) continue;
-        run.windows.splice(i, 1);
-        return first;
+        if (end <= first) continue;
+        if (at >= 0 || end - first !== n) others++;
+        else [found, at] = [first, i];
       }
     }
-    return -1;
+    if (at >= 0) run.windows.splice(at, 1);
+    this.subTold = others === 0 && deed.t - run.t <= AT_ONCE_NS;
+    return found;
   }
 }
 
 /** A completion unpins this soon after it has unmapped. */
 const UNMAPPED_NS = 1_000_000;
+/** And nearly always this soon; later it may be the next interrupt, of a device that maps nothing. */
+const AT_ONCE_NS = 100_000;
+
+const MIXED = {pin: PageState.pinsMixed, get: PageState.getsMixed} as const;

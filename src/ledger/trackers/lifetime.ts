@@ -85,10 +85,10 @@ export class Lifetime {
     if (ev.mt === 5) around.capture.era.cmaKnown = true;
   }
 
-  /** page_ref_set val=1: the other half of an allocation, or all that the trace shows of one. */
-  setToOne(ev: TraceEvent, row: number): void {
+  /** page_ref_set val=1: the other half of an allocation, or all that the trace shows of one. `previous`: time of the page's event before. */
+  setToOne(ev: TraceEvent, row: number, previous: number): void {
     const {pages} = this.around;
-    if (this.half.get(row) === K.PageAlloc && pages.lastTime[row] === pages.since[row]) {
+    if (this.half.get(row) === K.PageAlloc && previous === pages.since[row]) {
       this.half.delete(row);
       return;
     }

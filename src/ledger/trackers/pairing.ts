@@ -1,5 +1,5 @@
 /**
- * Which reference a drop drops. Same kind first; then the same sub-pages; then the same task, where the drop is not in an
+ * Which reference a drop drops. Same kind first; then the same sub-pages, one of each; then the same task, where the drop is not in an
  * interrupt (its comm and pid are the interrupted task's) nor in an interrupt's thread; then the oldest.
  */
 import type {Uses} from './around.js';
@@ -45,27 +45,58 @@ export function chooseReferences(
     (r.n === n ? 0 : 1);
   const from: {reference: Reference; n: number}[] = [];
   let left = n;
-  // Nearly always the first is enough; a sorted copy of the list for each drop would cost a page with many pins dear.
-  let last: Place = {rank: -1, t: -Infinity, at: -1};
-  while (left > 0) {
-    let next: Reference | undefined;
-    let best: Place = {rank: Infinity, t: Infinity, at: -1};
-    let at = 0;
-    for (let r = around.pages.references[row]; r; r = r.next, at++) {
-      if (r.kind !== kind || r.t > before) continue;
-      const it = {rank: rank(r), t: r.t, at};
-      if (!comesBefore(last, it) || (next && !comesBefore(it, best))) continue;
-      next = r;
-      best = it;
+  // One of each page that is dropped, as far as its pages are known; then whatever is left of the kind.
+  const pages = sub >= 0 && n > 1 ? new Uint8Array(Math.min(n, PAGES_MAX)) : undefined;
+  for (const each of pages === undefined ? [undefined] : [pages, undefined]) {
+    // Nearly always the first is enough; a sorted copy of the list for each drop would cost a page with many pins dear.
+    let last: Place = {rank: -1, t: -Infinity, at: -1};
+    while (left > 0) {
+      let next: Reference | undefined;
+      let best: Place = {rank: Infinity, t: Infinity, at: -1};
+      let at = 0;
+      for (let r = around.pages.references[row]; r; r = r.next, at++) {
+        if (r.kind !== kind || r.t > before) continue;
+        const it = {rank: rank(r), t: r.t, at};
+        if (!comesBefore(last, it) || (next && !comesBefore(it, best))) continue;
+        next = r;
+        best = it;
+      }
+      if (!next) break;
+      last = best;
+      const some = Math.min(left, each !== undefined ? cover(each, sub, next) : next.n - taken(from, next));
+      if (some === 0) continue;
+      add(from, next, some);
+      left -= some;
     }
-    if (!next) break;
-    const some = Math.min(left, next.n);
-    from.push({reference: next, n: some});
-    left -= some;
-    last = best;
   }
   const how = rank(from[0]!.reference) < 2 && task >= 0 ? 'same task' : 'the oldest';
   return {from, unmatched: left, how, certain: false};
+}
+
+/** Most pages of a drop that are told apart: a huge page's. */
+const PAGES_MAX = 512;
+
+/** How many pages, of those dropped from `sub` on and not covered before, a reference covers: they are from here on. */
+function cover(covered: Uint8Array, sub: number, {sub: first, n}: Reference): number {
+  if (first < 0) return 0;
+  let some = 0;
+  const end = Math.min(covered.length, first + n - sub);
+  for (let i = Math.max(0, first - sub); i < end; i++) {
+    if (covered[i] === 1) continue;
+    covered[i] = 1;
+    some++;
+  }
+  return some;
+}
+
+function taken(from: Choice['from'], reference: Reference): number {
+  return from.find((f) => f.reference === reference)?.n ?? 0;
+}
+
+function add(from: Choice['from'], reference: Reference, n: number): void {
+  const before = from.find((f) => f.reference === reference);
+  if (before === undefined) from.push({reference, n});
+  else before.n += n;
 }
 
 interface Place {

@@ -22,6 +22,8 @@ const ENTRY_NS = 1_000_000;
 const LATE_NS = 20_000_000;
 /** The change of a count follows the probe that announces it this soon, even if an interrupt comes between. */
 const HINT_NS = 20_000_000;
+/** Most tasks whose probe waits for its change while others run. */
+const DISPLACED_MAX = 1000;
 /** Order of a folio that one entry of the middle page table maps: 2 MiB of 4 KiB pages. */
 const PMD_ORDER = 9;
 
@@ -147,6 +149,7 @@ export class Probes {
     const before = around.calls.hints[slot];
     if (before?.from === 'grab' && !around.capture.records(K.GrabReturn)) this.settle(before, ev);
     else if (before?.from === 'put') this.settlePut(before);
+    if (before !== undefined && before.pid !== ev.pid) this.displace(slot, before);
     const hint = (around.calls.spareHints[slot] ??= newHint());
     hint.from = from;
     hint.pid = ev.pid;
@@ -176,6 +179,31 @@ export class Probes {
     around.calls.hints[slot] = hint;
     around.evidence.wantStack(hint);
     return hint;
+  }
+
+  /** The task of a hint was preempted before its change was printed: the change is still to come, in another's slot. */
+  private displace(slot: number, hint: Hint): void {
+    const {calls, capture} = this.around;
+    if (hint.done || hint.reference !== undefined || hint.context > Context.task || !capture.showsCounts) return;
+    if (calls.displaced.size >= DISPLACED_MAX) calls.displaced.clear();
+    calls.displaced.set(hint.pid, hint);
+    calls.spareHints[slot] = undefined;
+  }
+
+  /** A change by a task whose hint is in no slot of this CPU: it was preempted after the probe, or went on on another CPU. */
+  completeElsewhere(ev: TraceEvent, row: number, delta: number): boolean {
+    const {calls} = this.around;
+    if (ev.context > Context.task) return false;
+    let hint = calls.displaced.get(ev.pid);
+    for (
+      let slot = calls.slot(0, Context.task);
+      hint === undefined && slot < calls.hints.length;
+      slot += calls.slot(0, 0)
+    )
+      if (calls.hints[slot]?.pid === ev.pid) hint = calls.hints[slot];
+    if (hint === undefined || !this.complete(hint, ev, row, delta)) return false;
+    calls.displaced.delete(ev.pid);
+    return true;
   }
 
   private takeByProbe(hint: Hint, ev: TraceEvent): void {

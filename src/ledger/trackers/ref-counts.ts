@@ -12,6 +12,7 @@ import type {Lifetime} from './lifetime.js';
 import type {Probes} from './probes.js';
 import type {Replay} from './replay.js';
 import type {Typing} from './typing.js';
+import type {UnpinCalls} from './unpin-calls.js';
 import type {WritebackTracker} from './writeback-tracker.js';
 
 const SHMEM_FLAGS = PageFlag.locked | PageFlag.swapbacked;
@@ -26,6 +27,7 @@ interface Trackers {
   readonly writeback: WritebackTracker;
   readonly probes: Probes;
   readonly typing: Typing;
+  readonly unpinCalls: UnpinCalls;
   readonly lifetime: Lifetime;
 }
 
@@ -94,7 +96,7 @@ export class RefCounts {
     }
 
     if (absolute !== UNKNOWN_COUNT) {
-      this.set(ev, row, kind, absolute);
+      this.set(ev, row, kind, absolute, previous);
       return;
     }
 
@@ -107,7 +109,11 @@ export class RefCounts {
     let told = false;
     if (hint !== undefined && hint.pid === ev.pid) told = to.probes.complete(hint, ev, row, delta);
     if (!told && (delta >= BIAS - 1 || delta <= 1 - BIAS)) told = to.typing.byDelta(ev, row, delta);
-    if (!told && pages.state[row]! & PageState.large && delta !== 0) to.typing.ambiguous(ev, row, delta);
+    if (!told && pages.state[row]! & PageState.large && delta !== 0) {
+      if (pages.references[row] !== undefined)
+        told = to.probes.completeElsewhere(ev, row, delta) || to.unpinCalls.inlined(ev, row, delta);
+      if (!told) to.typing.ambiguous(ev, row, delta, batch !== 0);
+    }
     if (pages.gets[row]! > 0 && !told) to.typing.putByCount(ev, row, delta);
     else if (delta < 0 && ev.count > 0 && ev.mapcount === -1 && pages.references[row] === undefined)
       this.orphan(ev, row);
@@ -139,9 +145,9 @@ export class RefCounts {
     else this.orphans.set(row, {generation: around.pages.generation[row]!, deed: around.evidence.deed(ev)});
   }
 
-  private set(ev: TraceEvent, row: number, kind: number, absolute: number): void {
+  private set(ev: TraceEvent, row: number, kind: number, absolute: number, previous: number): void {
     const {around, to} = this;
-    if (kind === K.RefSet && absolute === 1) to.lifetime.setToOne(ev, row);
+    if (kind === K.RefSet && absolute === 1) to.lifetime.setToOne(ev, row, previous);
     to.replay.set(ev, row, absolute);
     around.book.setTo(row, ev);
   }

@@ -55,10 +55,10 @@ export class Typing {
    * pin or a get, and nothing but a stack could tell which: it is held as a pin by guess, so that whatever turns on it is
    * possible only. Single references are left alone: LRU batches, migration and lookups take those too.
    */
-  ambiguous(ev: TraceEvent, row: number, delta: number): void {
+  ambiguous(ev: TraceEvent, row: number, delta: number, inBatch: boolean): void {
     const {around} = this;
     if (around.capture.records(K.Grab) && around.capture.records(K.GupPut)) {
-      if (delta < 0) this.maybeDropped(ev, row, -delta);
+      if (delta < 0 && !inBatch) this.maybeDropped(ev, row, -delta);
       return;
     }
     this.ambiguousLarge++;
@@ -85,11 +85,14 @@ export class Typing {
   private maybeDropped(ev: TraceEvent, row: number, n: number): void {
     const {around} = this;
     const first = around.pages.references[row];
-    if (first === undefined) return;
+    if (first === undefined || around.pages.pins[row]! < n) return;
     if (n === 1 && !around.evidence.tasks.byInterrupt({context: ev.context, task: around.evidence.tasks.of(ev)}))
       return;
-    for (let r: Reference | undefined = first; r; r = r.next)
-      if (r.kind === 'pin' && r.n >= n && r.maybeDropped === undefined) r.maybeDropped = around.evidence.deed(ev);
+    for (let r: Reference | undefined = first; r; r = r.next) {
+      if (r.kind !== 'pin') continue;
+      r.maybeDropped ??= around.evidence.deed(ev);
+      if (r.mixed !== undefined) r.mixed.maybeDropped ??= r.maybeDropped;
+    }
   }
 
   /** The stack of an event came: it may name what the event could not. */

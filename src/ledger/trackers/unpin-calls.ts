@@ -35,7 +35,7 @@ export class UnpinCalls {
   /** by function: a gup_put_folio() was seen inside it, so each of its drops shows (up to 6.17, or lists) */
   private readonly dropsShow = new Uint8Array(256);
   /** by function: a call of it was followed by no event of its drop (gup_put_folio() inlined, from 6.18 on) */
-  private readonly inlined = new Uint8Array(256);
+  private readonly dropsHidden = new Uint8Array(256);
 
   constructor(
     private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'calls'>,
@@ -46,7 +46,7 @@ export class UnpinCalls {
   learnFrom(trial: UnpinCalls): void {
     for (let fn = 0; fn < trial.dropsShow.length; fn++) {
       this.dropsShow[fn]! |= trial.dropsShow[fn]!;
-      this.inlined[fn]! |= trial.inlined[fn]!;
+      this.dropsHidden[fn]! |= trial.dropsHidden[fn]!;
     }
   }
 
@@ -85,6 +85,7 @@ export class UnpinCalls {
     call.nr = Math.max(ev.nr, pages.length, 1);
     call.applied = false;
     call.pending = false;
+    call.counted = -1;
     if (pages.length === 0 && call.folio < 0) return; // it names nothing that can be resolved
     // Lists and ranges still go through gup_put_folio() where that is recorded; a small page's counts show every drop.
     call.fn = ev.fn;
@@ -94,7 +95,7 @@ export class UnpinCalls {
     call.deed = around.evidence.deed(ev);
     // Known to be the drop itself: the next pin of the page may come before anything else does in this context. One that marks
     // its pages dirty does so first.
-    if (this.inlined[call.fn] === 1 && this.dropsShow[call.fn] === 0 && !call.marks) {
+    if (this.dropsHidden[call.fn] === 1 && this.dropsShow[call.fn] === 0 && !call.marks) {
       this.apply(call);
       return;
     }
@@ -128,7 +129,7 @@ export class UnpinCalls {
 
   /** Whether a call is over at once, and leaves no event. */
   private quick(call: UnpinCall): boolean {
-    return this.inlined[call.fn] === 1 && !call.marks;
+    return this.dropsHidden[call.fn] === 1 && !call.marks;
   }
 
   /** The next event of a pending call's own context says whether its drops show. */
@@ -136,15 +137,33 @@ export class UnpinCalls {
     if (ev.kind === K.GupPut) {
       call.pending = false;
       this.dropsShow[call.fn] = 1;
-    } else if (ev.kind <= K.RefUnfreeze && ev.val < 0) call.pending = false;
-    else if (DIRTYING.has(ev.kind) && !(ev.kind === K.MarkDirty && !call.marks))
+    } else if (ev.kind <= K.RefUnfreeze && ev.val < 0) {
+      call.pending = false;
+      call.counted = ev.pfn;
+    } else if (DIRTYING.has(ev.kind) && !(ev.kind === K.MarkDirty && !call.marks))
       return; // it marks its pages first
     else if (ev.kind === K.UnpinCall && call.list && this.names(ev, call.pages)) {
       call.pending = false; // unpin_user_pages_dirty_lock() calls unpin_user_pages(), that calls unpin_user_page() on 5.10
     } else {
       this.apply(call);
-      this.inlined[call.fn] = 1;
+      this.dropsHidden[call.fn] = 1;
     }
+  }
+
+  /**
+   * The change of a large folio's count is the drop of a call whose gup_put_folio() is inlined: no probe announced it.
+   *
+   *     unpin_user_folio: (...) folio=0xffffea0000428000 npages=4
+   *     page_ref_mod_and_test: pfn=0x10a00 ... val=-4 ret=0
+   */
+  inlined(ev: TraceEvent, row: number, delta: number): boolean {
+    const {around} = this;
+    const call = around.calls.unpins[around.calls.slot(ev.cpu, ev.context)];
+    if (call?.counted !== ev.pfn || call.pid !== ev.pid || call.nr !== -delta || ev.kind !== K.RefModAndTest)
+      return false;
+    call.counted = -1;
+    this.held.drop(ev, row, 'pin', call.nr, around.evidence.deed(ev), undefined, -1);
+    return true;
   }
 
   /** Whether an unpin call names one of some pages first. */

@@ -138,6 +138,23 @@ export const WRITEBACK: readonly Scene[] = [
     },
   },
   {
+    name: 'a pin that an interrupt delays until the writeback has ended',
+    why: 'the probe is where try_grab_folio() begins; the count changes after (mm/gup.c)',
+    on: ['probed'],
+    make(k) {
+      k.file(P);
+      k.markDirty(P);
+      k.flusher(() => k.startWriteback(P));
+      k.line(`try_grab_folio: (try_grab_folio+0x0/0x150) folio=${k.pointer(P)} refs=1 flags=0x80001`);
+      k.by({irq: true}, () => k.endWriteback(P));
+      k.line('try_grab_folio_ret: (follow_page_pte+0x12b/0x520 <- try_grab_folio) ret=0');
+      k.map(P, 'FROM_DEVICE', RDMA);
+      k.interrupt(() => k.unmap(P, 'FROM_DEVICE', RDMA));
+      k.markDirty(P);
+      k.line(`gup_put_folio: (gup_put_folio+0x0/0x90) folio=${k.pointer(P)} refs=1 flags=0x80000`);
+    },
+  },
+  {
     name: 'a store by the program after its read has ended',
     why: 'the page was cleaned and mapped for reading only: the write fault marks it dirty (do_page_mkwrite(), mm/memory.c)',
     on: EVERY,
