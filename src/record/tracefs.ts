@@ -89,12 +89,13 @@ stats() {
 }
 
 # The reader must not record itself: every page it fills would make new events. Its own page-cache work is left out,
-# by task; what interrupts do while it runs is not its work and stays (common_flags: 0x8 hardirq, 0x10 softirq). With page_ref
-# events everything stays, for a count that is replayed has to be seen whole.
+# by task; what interrupts do while it runs is not its work and stays (common_flags: 0x8 hardirq, 0x10 softirq). So do frees:
+# pages of others end in its hands, when a batch of the LRU lists is full that they were the last to hold (mm/swap.c). With
+# page_ref events everything stays, for a count that is replayed has to be seen whole.
 reader_filter() {
   case " $got " in *' page_ref_mod '*) return ;; esac
-  case $1 in
-    life | file | dirty)
+  case $1:$2 in
+    life:*/mm_page_alloc | file:* | dirty:*)
       printf '%s' "common_pid != $reader || common_flags & 0x18" >"$inst/events/$2/filter" &&
         fact filter "${'$'}{2##*/} common_pid != $reader || common_flags & 0x18"
       ;;

@@ -111,6 +111,13 @@ describe('what is recorded', () => {
     }
   });
 
+  test('the reader of tracefs keeps what it allocates out of the trace, and not what is freed in its hands', () => {
+    const text = script({recorder: 'tracefs'});
+    const filtered = /case \$1:\$2 in\n +(.*)\)\n/.exec(text)![1]!;
+    expect(filtered).toBe('life:*/mm_page_alloc | file:* | dirty:*');
+    expect(text).toMatch(/^life kmem\/mm_page_alloc$/m);
+  });
+
   test('nothing is recorded with tracefs before every event is on', () => {
     const text = script({recorder: 'tracefs'});
     const start = text.slice(text.indexOf('start_recorder() {'), text.indexOf('# unread:'));
