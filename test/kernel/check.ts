@@ -46,12 +46,14 @@ export function analyze(trace: string, ...options: string[]): Report {
 /** Where a guest left its results, and what its scenario printed. */
 export interface Outcome {
   kernel: Kernel;
+  /** the round, where its kernel and recording do not tell */
+  round?: string;
   out: string;
   log: string;
 }
 
 /** Whether the recording `name` ended with the status `wanted`; says so if not. */
-function recorded({kernel, out, log}: Outcome, name: string, wanted: number): boolean {
+function recorded({out, log}: Outcome, title: string, name: string, wanted: number): boolean {
   const status = log.split('\n').find((line) => line.startsWith(`status ${name} `));
   const ok = status !== undefined && Number(status.split(' ')[2]) === wanted;
   if (!ok) {
@@ -59,7 +61,7 @@ function recorded({kernel, out, log}: Outcome, name: string, wanted: number): bo
       .trim()
       .split('\n')
       .slice(-5);
-    result(false, `${kernel.target} ${name}: the recording`, [status ?? 'no status', ...said]);
+    result(false, `${title}: the recording`, [status ?? 'no status', ...said]);
   }
   return ok;
 }
@@ -81,9 +83,9 @@ export function checkRecording(
   judgement: Judgement = {},
   status = 0,
 ): Report | undefined {
-  const {kernel, out, log} = outcome;
-  const title = `${kernel.target} ${name}`;
-  if (!recorded(outcome, name, status)) return undefined;
+  const {kernel, round, out, log} = outcome;
+  const title = [kernel.target, round, name].filter(Boolean).join(' ');
+  if (!recorded(outcome, title, name, status)) return undefined;
   result(log.includes(`restored after ${name}\n`), `${title}: tracing is left as it was`);
   try {
     const deeds = deedsOf(out, name);

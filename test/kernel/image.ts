@@ -17,7 +17,7 @@ import {CACHE, compileModule, compileWork, reasonOf, Skip, toolsRoot, TRIPLET, t
 const GUEST = fileURLToPath(new URL('guest', import.meta.url));
 
 /** Loaded in the guest, with what they depend on: the disks, the file system, its checksum (a module up to 6.13). */
-const MODULES = ['virtio_pci', 'virtio_blk', 'nvme', 'crc32c_generic', 'ext4'];
+const MODULES = ['virtio_pci', 'virtio_blk', 'nvme', 'virtio_scsi', 'megaraid_sas', 'sd_mod', 'crc32c_generic', 'ext4'];
 
 /** Every module file of a kernel by name, `-` and `_` taken as the same. */
 function moduleFiles(dir: string): Map<string, string> {

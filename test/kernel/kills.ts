@@ -28,7 +28,7 @@ export async function testKills(
         ]),
       ),
     },
-    patience: 900 + 300 * others.length,
+    patience: 1800 + 900 * others.length,
     ...(tools === undefined ? {} : {tools}),
   });
   console.log(`${kernel.release}: killed recordings in ${guest.seconds.toFixed(0)} s`);

@@ -8,9 +8,11 @@
  *   npm run test:kernel -- --cost           only measures what a recording costs (docs/recording.md)
  *
  * Rounds: `record` (the whole work with each recorder), `kill` (recordings that are ended in every rude way), `options`
- * (stacks, one process, a time, some rules, too small buffers), `node` (pinscope record itself).
+ * (stacks, one process, a time, some rules, too small buffers), `node` (pinscope record itself), `scsi` (as record, on a
+ * virtio and a MegaRAID host), `bounce` (as record, with swiotlb=force), `retry` (as record, with reads
+ * that fail and are issued again).
  *
- * Kernels: 6.1, 6.12, 7.3, 6.12-arm64, 6.12-arm64-16k (pages of 16 KiB), 7.3-arm64.
+ * Kernels: 6.1, 6.12, 7.3, 6.12-rt, 7.3-rt (PREEMPT_RT), 6.12-arm64, 6.12-arm64-16k (pages of 16 KiB), 7.3-arm64.
  *
  * Status 0: all as it must be; 1: not; 77: something could not be tried here (said in the last lines), the rest is right.
  */
@@ -27,9 +29,9 @@ import {testNode} from './node.js';
 import {testOptions} from './option-round.js';
 import {needHostTools, Skip, stockKernel, TARGETS, toolsRoot, type Kernel, type Target} from './packages.js';
 import {runGuest} from './qemu.js';
-import {testRecorders} from './recorders.js';
+import {BOUNCE, RETRY, SCSI, testRecorders} from './recorders.js';
 
-const ROUNDS = ['record', 'kill', 'options', 'node'] as const;
+const ROUNDS = ['record', 'kill', 'options', 'node', 'scsi', 'bounce', 'retry'] as const;
 type Round = (typeof ROUNDS)[number];
 
 /** What could not be tried here, and why. */
@@ -115,6 +117,9 @@ async function testKernel(
   /* eslint-disable no-await-in-loop */
   for (const round of rounds) {
     if (round === 'record') await testRecorders(kernel, recorders, tools);
+    else if (round === 'bounce') await testRecorders(kernel, recorders, tools, BOUNCE);
+    else if (round === 'retry') await testRecorders(kernel, recorders, tools, RETRY);
+    else if (round === 'scsi') for (const host of SCSI) await testRecorders(kernel, recorders, tools, host);
     // what follows is of the scripts, and wants mistakes of the module's to be found or lost
     else if (typeof module !== 'string') wanting.push(`${target}: not the round ${round}`);
     else if (round === 'kill') await testKills(kernel, moments, recorders, tools);

@@ -55,7 +55,7 @@ export async function testOptions(
       ...files,
     },
     readsPerSecond: READS_PER_SECOND,
-    patience: 600 + 600 * recorders.length,
+    patience: 1200 + 600 * recorders.length,
     ...(tools === undefined ? {} : {tools}),
   });
   console.log(`${kernel.release}: tried the options in ${guest.seconds.toFixed(0)} s`);

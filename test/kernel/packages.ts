@@ -34,9 +34,11 @@ export const TARGETS = {
   '6.12': {series: '6.12', arch: 'amd64', release: 'bookworm'},
   '7.3': {series: '7.3', arch: 'amd64', release: 'trixie'},
   '6.12-arm64': {series: '6.12', arch: 'arm64', release: 'trixie'},
-  '6.12-arm64-16k': {series: '6.12', arch: 'arm64', release: 'trixie', flavour: '-16k'},
+  '6.12-arm64-16k': {series: '6.12', arch: 'arm64', release: 'trixie', kind: 'arm64-16k'},
   '7.3-arm64': {series: '7.3', arch: 'arm64', release: 'trixie'},
-} as const satisfies Record<string, {series: string; arch: Arch; release: Release; flavour?: string}>;
+  '6.12-rt': {series: '6.12', arch: 'amd64', release: 'trixie', kind: 'rt-amd64'},
+  '7.3-rt': {series: '7.3', arch: 'amd64', release: 'trixie', kind: 'rt-amd64'},
+} as const satisfies Record<string, {series: string; arch: Arch; release: Release; kind?: string}>;
 export type Target = keyof typeof TARGETS;
 
 /** Program and the package that has it. */
@@ -222,16 +224,17 @@ export interface Kernel {
 /** Newest stock kernel of a target that the package sources have. */
 function newestRelease(target: Target): string {
   const {series, arch, release} = TARGETS[target];
-  const flavour = 'flavour' in TARGETS[target] ? TARGETS[target].flavour : '';
+  // what a package's name ends with
+  const kind = 'kind' in TARGETS[target] ? TARGETS[target].kind : arch;
   const version = `${series.replaceAll('.', '\\.')}\\.[0-9]+(?:-[0-9]+|\\+deb[0-9]+(?:u[0-9]+)?)`;
-  const pattern = new RegExp(`^linux-image-(${version}-${arch}${flavour})(?::${arch})?$`);
+  const pattern = new RegExp(`^linux-image-(${version}-${kind})(?::${arch})?$`);
   const collator = new Intl.Collator('en', {numeric: true});
   const newest = aptCache(release, ['pkgnames', `linux-image-${series}.`])
     .map((name) => pattern.exec(name)?.[1])
     .filter((name) => name !== undefined)
     .sort(collator.compare)
     .at(-1);
-  if (newest === undefined) throw new Skip(`${release} has no linux-image-${series}.*-${arch}${flavour}`);
+  if (newest === undefined) throw new Skip(`${release} has no linux-image-${series}.*-${kind}`);
   return newest;
 }
 
@@ -307,7 +310,7 @@ export function compileModule(kernel: Kernel, files: ReadonlyMap<string, Buffer>
     (line) => /(linux-(?:kbuild|headers)-[^ :>]+)/.exec(line)?.[1],
   );
   const [kbuild] = needs.filter((word) => word?.startsWith('linux-kbuild-'));
-  const [common] = needs.filter((word) => word?.endsWith('-common'));
+  const [common] = needs.filter((word) => /-common(-rt)?$/.test(word ?? ''));
   if (kbuild === undefined || common === undefined) throw new Skip(`${debian} has no headers for ${kernel.release}`);
   const root = unpack(debian, buildRoot(kernel.target), [headers, common, ...native(debian, [kbuild])]);
   const tree = `/usr/src/linux-headers-${kernel.release}`;

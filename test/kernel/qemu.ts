@@ -5,6 +5,32 @@ import {join} from 'node:path';
 import {blankDisk, buildDisk, buildInitramfs} from './image.js';
 import {CACHE, type Arch, type Kernel} from './packages.js';
 
+/** What is not as in the other guests: how the work's disk is attached, and what its kernel is told. */
+export interface Machine {
+  /** QEMU's options for the work's disk (`drive=work`); an NVMe disk by default */
+  disk?: readonly string[];
+  /** words for the kernel's command line */
+  append?: string;
+  /** every so many reads of the work's disk one fails, and works when it is tried again */
+  failingRead?: number;
+}
+
+/** So many reads fail; after them all work. */
+const FAILURES = 60;
+
+/** Rules of QEMU's blkdebug: each read goes on to the next state, and those in every `n`th fail, once each. */
+function failingReads(n: number, file: string): string {
+  const rule = (kind: string, state: number, more: string) =>
+    `[${kind}]\nevent = "read_aio"\nstate = "${state}"\n${more}\n`;
+  const rules = Array.from({length: n * FAILURES}, (_, i) => {
+    const state = i + 1;
+    const next = rule('set-state', state, `new_state = "${state + 1}"`);
+    return state % n === 0 ? rule('inject-error', state, 'errno = "5"\nonce = "on"') + next : next;
+  });
+  writeFileSync(file, rules.join(''));
+  return file;
+}
+
 export interface Guest {
   kernel: Kernel;
   /** for file names */
@@ -17,6 +43,7 @@ export interface Guest {
   counted?: true;
   /** the work's disk answers so many reads a second and no more; writes are as fast as they can be */
   readsPerSecond?: number;
+  machine?: Machine;
   /** seconds until the guest is taken for stuck */
   patience: number;
 }
@@ -65,15 +92,21 @@ function boot(guest: Guest, results: string, attempt: number): Promise<string> {
     `file=${file},if=none,id=${id},format=raw,cache=unsafe${more}`,
   ];
   const {program, machine, append} = MACHINES[guest.kernel.arch];
+  const {disk = ['-device', 'nvme,drive=work,serial=pinscope'], append: more, failingRead} = guest.machine ?? {};
+  const rules = failingRead === undefined ? '' : failingReads(failingRead, join(CACHE, `failing-${guest.name}.conf`));
   const args = [
     ...(guest.counted
       ? ['-accel', 'tcg,thread=single', '-icount', 'shift=0,sleep=off', '-smp', '1']
       : ['-accel', 'tcg,thread=single', '-smp', '2']),
     ...[...machine, '-m', '1536'],
     ...['-kernel', guest.kernel.vmlinuz, '-initrd', initrd],
-    ...['-append', `${append} quiet panic=-1 mitigations=off`],
-    ...drive(work, 'work', guest.readsPerSecond === undefined ? '' : `,throttling.iops-read=${guest.readsPerSecond}`),
-    ...['-device', 'nvme,drive=work,serial=pinscope'],
+    ...['-append', [append, more, 'quiet panic=-1 mitigations=off'].filter(Boolean).join(' ')],
+    ...drive(
+      rules === '' ? work : `blkdebug:${rules}:${work}`,
+      'work',
+      guest.readsPerSecond === undefined ? '' : `,throttling.iops-read=${guest.readsPerSecond}`,
+    ),
+    ...disk,
     ...drive(results, 'results'),
     ...['-device', 'virtio-blk-pci,drive=results'],
     ...(guest.tools === undefined

@@ -13,8 +13,13 @@ while read -r module; do insmod "/lib/$module" || echo "guest: insmod $module fa
 [ ! -f /lib/pinbad.ko ] || insmod /lib/pinbad.ko || echo 'guest: no pinbad'
 mdev -s 2>/dev/null
 i=0
-while [ ! -b /dev/nvme0n1 ] && [ $i -lt 50 ]; do sleep 0.2; i=$((i + 1)); done
-mount -t ext4 /dev/nvme0n1 /mnt || echo 'guest: no disk'
+# the work's disk
+until [ -b "$disk" ] || [ $i -ge 50 ]; do
+  sleep 0.2
+  i=$((i + 1))
+  for disk in /dev/nvme0n1 /dev/sda; do [ ! -b $disk ] || break; done
+done
+mount -t ext4 $disk /mnt || echo 'guest: no disk'
 [ ! -b /dev/vdb ] || mount -t ext4 -o ro /dev/vdb /tools
 # of a guest that hangs, its console tells where
 (
