@@ -22,7 +22,7 @@ function qualityOfIdentity(m: Ledger, add: Add): void {
       'warning',
       1,
       'page pointers of s390 are not read, since they lie where no other kernel has its addresses: pins, unpins and writeback that only probes show are not seen',
-      'record page_ref events (CONFIG_DEBUG_PAGE_REF), which name pages by number',
+      'record page_ref events (CONFIG_DEBUG_PAGE_REF), which name pages by number, and no probes',
     );
   } else if (identity.grade === 'assumed') {
     add(

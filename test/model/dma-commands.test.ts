@@ -318,6 +318,21 @@ describe('a mapping through a bounce buffer', () => {
     expect(findings[0]!.reason).toContain('copied when it was mapped');
   });
 
+  it('is told of a list between the call of dma_map_sg_attrs() and its return, where that is probed (6.1)', async () => {
+    const k = new SmallKernel({version: '6.1'});
+    k.anon(P);
+    k.pin(P);
+    const list = `dev="a.0" nents=1 dir=1 page0=${k.pointer(P)} off0=0 len0=4096`;
+    k.line(`dma_map_sg_attrs: (dma_map_sg_attrs+0x0/0x20) ${list}`);
+    k.line('swiotlb_bounced: dev_name: a.0 dma_mask=ffffffff dev_addr=2fb0000 size=4096 FORCE');
+    k.line('dma_map_sg_attrs_ret: (a+0x10/0x20 <- dma_map_sg_attrs) ret=1');
+    k.unpin(P);
+    k.line(`dma_unmap_sg_attrs: (dma_unmap_sg_attrs+0x0/0x50) ${list}`);
+    const {findings} = await analyzeText(k.text());
+    expect(findings.map((f) => [f.rule, f.verdict])).toEqual([['unpin-while-dma', 'possible']]);
+    expect(findings[0]!.reason).toContain('copied when it was mapped');
+  });
+
   it('is one where the event was of it, and not of the mapping before', async () => {
     const k = new SmallKernel();
     for (const pfn of [P, P + 2]) {

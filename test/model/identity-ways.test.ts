@@ -134,6 +134,14 @@ describe('where struct pages begin', () => {
     );
     expect(findings).toEqual([]);
     expect(quality.map(({id}) => id)).toContain('pointers-not-read');
+    // counts name pages by number
+    const k = new SmallKernel({probes: false});
+    k.anon(P);
+    k.pin(P);
+    k.map(P);
+    k.unpin(P);
+    k.unmap(P);
+    expect(await toldOf(moved(k.text(), {facts: ['machine=s390x']}))).toEqual(SURE);
   });
 
   it('says nothing of the page size where arm64 has its struct pages at whole GiB', async () => {

@@ -53,6 +53,14 @@ export class Bounces {
     told.addresses.add(address);
   }
 
+  /** Whether a mapping of these pages that the task made was told to be bounced; it is no longer awaited. */
+  toldOf(task: number, device: number, runs: readonly Run[], pageSize: number): boolean {
+    const told = this.awaited.size === 0 ? undefined : this.awaited.get(task);
+    if (told === undefined) return false;
+    this.awaited.delete(task);
+    return told.device === device && runs.some((run) => within(told.addresses, run, pageSize));
+  }
+
   /**
    * A mapping of these pages was made in the calls of `task`: of a list, what is true of any of its entries. `apart`: its
    * address less the first page's own, NaN where the trace does not tell; `translated`: an iommu:map event told of it;
@@ -60,12 +68,7 @@ export class Bounces {
    */
   mapped(task: number, device: number, at: Addresses, runs: readonly Run[], pageSize: number): Through {
     if (device < 0) return 'page';
-    const told = this.awaited.size === 0 ? undefined : this.awaited.get(task);
-    if (told !== undefined) {
-      this.awaited.delete(task);
-      if (told.device === device && !at.direct && runs.some((run) => within(told.addresses, run, pageSize)))
-        return 'buffer';
-    }
+    if (this.toldOf(task, device, runs, pageSize) && !at.direct) return 'buffer';
     if (at.direct) {
       this.direct[device] = (this.direct[device] ?? 0) + 1;
       return 'page';

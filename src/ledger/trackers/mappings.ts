@@ -377,7 +377,7 @@ export class Mappings {
       this.windows.withdraw(window);
       this.under.unwrite(window, true);
       this.under.detach(window);
-    }
+    } else if (this.bounces.toldOf(slot, window.device, window.runs, 1 << this.under.pageShift)) window.bounced = true;
   }
 
   /** An entry of a list that is printed an entry a line, up to some: `i=0/9`. */
