@@ -5,7 +5,7 @@ import {kallsymsFlag} from '../src/cli/flags.js';
 export default class Analyze extends TraceCommand {
   static override summary = "Read traces, rebuild every page's reference history, report findings";
   static override description =
-    'Reads kernel traces (ftrace, trace-cmd report, perf script, bpftrace, dmesg, mail), rebuilds the typed references of every page ' +
+    'Reads kernel traces (of ftrace, trace-cmd, perf, bpftrace; dmesg, mails), rebuilds the typed references of every page ' +
     'in them, and reports pages that were unpinned while DMA was in flight, written back while pinned, and their kin.\n\n' +
     'Exit status: 0 nothing at or above --fail-on, 1 a finding is, 2 usage or unreadable input, 3 lossy input under --strict.';
   static override examples = [

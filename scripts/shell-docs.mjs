@@ -77,6 +77,7 @@ function describe(id, command) {
     id,
     summary: filled(command.summary ?? '', id),
     description: filled(command.description ?? '', id),
+    usage: command.usage === undefined ? undefined : [command.usage].flat(),
     args: Object.entries(command.args ?? {}).map(([name, arg]) => ({
       name: name.toUpperCase(),
       text: arg.description ?? '',

@@ -9,7 +9,7 @@ export function manPage(program) {
     '.SH NAME',
     `${name} \\- ${roff(program.summary.charAt(0).toLowerCase() + program.summary.slice(1))}`,
     '.SH SYNOPSIS',
-    ...commands.flatMap((command) => ['.br', synopsis(name, command)]).slice(1),
+    ...commands.flatMap((command) => synopses(name, command).flatMap((line) => ['.br', line])).slice(1),
     '.SH COMMANDS',
     ...commands.flatMap((command) => [
       '.TP',
@@ -85,12 +85,18 @@ export function manPage(program) {
   return `${out.join('\n')}\n`;
 }
 
-function synopsis(name, command) {
+function synopses(name, command) {
+  if (command.usage !== undefined)
+    return command.usage.map((usage) => {
+      const [id, ...rest] = usage.split(' ');
+      const words = rest.map((word) => (/^\[(?:flags|OPTIONS)\]$/.test(word) ? '[\\fIoptions\\fR]' : roff(word)));
+      return `\\fB${name} ${roff(id)}\\fR ${words.join(' ')}`;
+    });
   const args = command.args.map((arg) => {
     const text = `${arg.name}${arg.multiple ? '...' : ''}`;
     return arg.required ? `\\fI${roff(text)}\\fR` : `[\\fI${roff(text)}\\fR]`;
   });
-  return `\\fB${name} ${roff(command.id)}\\fR ${args.join(' ')} [\\fIoptions\\fR]`.replace('  ', ' ');
+  return [`\\fB${name} ${roff(command.id)}\\fR ${args.join(' ')} [\\fIoptions\\fR]`.replace('  ', ' ')];
 }
 
 function option(flag, program) {

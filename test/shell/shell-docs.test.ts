@@ -68,6 +68,8 @@ it.skipIf(!has('groff'))('is a man page without a word from groff', () => {
 
 it('has every flag of every command', () => {
   const man = readFileSync(path.join(folder, 'pinscope.1'), 'utf8').replaceAll('\\-', '-');
+  expect(man).toContain('pinscope diff\\fR GOOD BAD');
+  expect(man).toContain('pinscope query\\fR SQL [TRACE|FOLDER...]');
   const zsh = readFileSync(path.join(folder, '_pinscope'), 'utf8');
   const flags = offered('pinscope', 'analyze', '--').filter((flag) => flag !== '--help');
   expect(flags.length).toBeGreaterThan(20);
