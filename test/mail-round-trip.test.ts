@@ -48,6 +48,19 @@ describe('a mail report', () => {
   });
 });
 
+it.each(['misuse-6.12-page_ref', 'misuse-6.12-probes', 'unpin-while-dma', 'writeback-while-pinned'])(
+  'shows lines that are enough to find its deed again: %s',
+  (name) => {
+    const sample = `sample-traces/ftrace/${name}.txt.gz`;
+    const {causes, findings} = JSON.parse(printed(['analyze', sample, '--json'])) as Report;
+    const shown = findings.find(({key}) => key === causes[0]?.worst.key);
+    const again = JSON.parse(
+      pinscope(['analyze', '--json', '-'], pinscope(['analyze', sample, '--to', 'mail']).stdout).stdout,
+    ) as Report;
+    expect(again.findings.map(({rule, verdict}) => `${rule} ${verdict}`)).toContain(`${shown?.rule} possible`);
+  },
+);
+
 it('keeps the example of a mail within its limits', () => {
   const mail = readFileSync('docs/examples/report.mail.txt', 'utf8');
   expect(mail).toMatch(/^[\x20-\x7e\n]*$/);

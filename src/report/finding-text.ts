@@ -241,7 +241,8 @@ const MOST_RUNS = 8;
 
 /**
  * Deciding lines for people: where there are many, each run of lines in one role (the same deed on several pages) is
- * its first two, and the numbers of the others; what follows after some runs is only counted. JSON has every line.
+ * its first two, and the numbers of the others; what follows after some runs is only counted. A line by which a premise is
+ * proven is not among the others: it begins a run of its own. JSON has every line.
  */
 export function evidenceRuns(finding: Finding): {runs: EvidenceRun[]; left: number} {
   const runs: {role: string; at: number[]}[] = [];
@@ -249,6 +250,13 @@ export function evidenceRuns(finding: Finding): {runs: EvidenceRun[]; left: numb
     const run = runs.at(-1);
     if (run !== undefined && run.role === item.role) run.at.push(at);
     else runs.push({role: item.role, at: [at]});
+  }
+  const proving = new Set(finding.proof.flatMap(({by}) => by.map(({input, line}) => `${input} ${line}`)));
+  const proves = (at: number): boolean => proving.has(`${finding.evidence[at]?.input} ${finding.evidence[at]?.line}`);
+  for (let n = 0; n < runs.length; n++) {
+    const {role, at} = runs[n]!;
+    const next = proves(at[0]!) ? -1 : at.findIndex(proves);
+    if (next > 0) runs.splice(n, 1, {role, at: at.slice(0, next)}, {role, at: at.slice(next)});
   }
   if (finding.evidence.length <= MANY_LINES) return {runs: runs.map(({at}) => ({shown: at, rest: []})), left: 0};
   return {
