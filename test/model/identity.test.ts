@@ -138,7 +138,9 @@ describe('PageSize', () => {
       size.fromRelease(release);
       expect([size.shift, size.known]).toEqual([shift, known]);
       size.fromBytes('65536');
-      expect([size.shift, size.source]).toEqual([16, 'header']);
+      // x86-64 has no other: a recorder that says so is wrong
+      const only = release.endsWith('-amd64');
+      expect([size.shift, size.source]).toEqual(only ? [12, 'machine'] : [16, 'header']);
     }
   });
 
