@@ -103,6 +103,26 @@ describe('a device that leaves most mappings open', () => {
     expect(await toldOf(k.text())).toEqual([`unpin-while-dma error sure 0x${pfns[2]!.toString(16)}`]);
   });
 
+  it('is told from one although its queue never drains, by the first request', async () => {
+    const {k, pfns} = machine(8);
+    const complete: (() => void)[] = [];
+    for (let i = 0; i < 30; i++) {
+      const pair = [pfns[(2 * i) % 8]!, pfns[(2 * i + 1) % 8]!];
+      for (const pfn of pair) k.pin(pfn);
+      const over = k.submit(pair);
+      if (i === 20) k.unpin(pair[0]!);
+      complete.push(() => {
+        over();
+        k.by({irq: true}, () => {
+          for (const pfn of pair) if (i !== 20 || pfn !== pair[0]) k.unpin(pfn);
+        });
+      });
+      if (i >= 2) complete.shift()!();
+    }
+    for (const over of complete) over();
+    expect(await toldOf(k.text())).toEqual([`unpin-while-dma error sure 0x${pfns[0]!.toString(16)}`]);
+  });
+
   it('is found out when a pin goes before the request is complete, although nothing is ever unmapped', async () => {
     const {k, pfns} = machine(4);
     for (let i = 0; i < 3; i++) k.read(pfns);

@@ -25,8 +25,6 @@ const IN_FLIGHT_MAX = 100_000;
 /** So many joins make one believed, if at most one of so many issues did not fit. */
 const JOINS_FEW = 2;
 const MISSES_SHARE = 8;
-/** One of so many joins at least has to tell that the driver maps before it issues. */
-const TELLING_SHARE = 64;
 /** Most requests that are complete and wait for their join to be believed. */
 const UNBELIEVED_MAX = 1000;
 
@@ -36,6 +34,8 @@ interface Join {
   misses: number;
   /** of the hits: mappings that are not those of the request that the task issued before */
   telling: number;
+  /** of the hits: mappings that may be, and that request was over before the next was issued, as where each is waited for */
+  late: number;
   /** complete, before the join was believed */
   complete: {request: DmaRequest; deed: Deed; slot: number; since: number}[];
 }
@@ -138,6 +138,7 @@ export class Requests {
     }
     join.hits++;
     if (during === undefined || during.of !== of || during.bytes !== bytes || during.write !== write) join.telling++;
+    else if (during.over) join.late++;
     const request: DmaRequest = {
       of,
       at,
@@ -159,8 +160,8 @@ export class Requests {
   }
 
   /** A pair that has met several times with hardly a miss, for most of what goes to that block device. */
-  private believed(of: number, {hits, misses, telling}: Join): boolean {
-    if (telling < JOINS_FEW || telling * TELLING_SHARE < hits) return false;
+  private believed(of: number, {hits, misses, telling, late}: Join): boolean {
+    if (hits < JOINS_FEW || telling <= 2 * late) return false;
     return misses * MISSES_SHARE <= hits && hits * 2 >= (this.issues.get(of) ?? 0);
   }
 
@@ -175,7 +176,7 @@ export class Requests {
     let join = this.joins.get(name);
     if (join === undefined) {
       if (this.joins.size >= TASKS_MAX) this.joins.clear();
-      this.joins.set(name, (join = {hits: 0, misses: 0, telling: 0, complete: []}));
+      this.joins.set(name, (join = {hits: 0, misses: 0, telling: 0, late: 0, complete: []}));
     }
     return join;
   }
