@@ -61,7 +61,7 @@ export function manPage(program) {
     'flags for every run, before those of the command line; a command takes those that it has',
     '.TP',
     '.B PINSCOPE_CONFIG',
-    'file of such flags, one a line; when not set, pinscope/config in XDG_CONFIG_HOME or ~/.config; when empty, none',
+    'file of such flags, one a line (--suppress=FILE); when not set, pinscope/config in XDG_CONFIG_HOME or ~/.config; when empty, none',
     '.SH EXAMPLES',
     ...commands
       .flatMap((command) => command.examples)

@@ -10,7 +10,7 @@ import {Command} from '@oclif/core/command';
 import type {AnyForm, FindingOptions, InputOptions, OutputForm, OutputOptions, RawFlags} from './flags.js';
 import type {Selection} from '../base/selection.js';
 import * as flags from './flags.js';
-import {standingWords} from './standing.js';
+import {type KnownFlags, standingWords} from './standing.js';
 
 /** Everything a command that reads traces was told. */
 export interface TraceOptions<F extends AnyForm = OutputForm> extends InputOptions, FindingOptions, OutputOptions<F> {
@@ -31,7 +31,9 @@ export abstract class BaseCommand extends Command {
   protected override async init(): Promise<void> {
     await super.init();
     const {baseFlags, flags: own} = this.ctor as typeof BaseCommand;
-    this.argv = [...standingWords({...baseFlags, ...own}, process.env, this.argv), ...this.argv];
+    const anywhere = (): KnownFlags =>
+      Object.assign({}, ...this.config.commands.map((command) => command.flags)) as KnownFlags;
+    this.argv = [...standingWords({...baseFlags, ...own}, process.env, this.argv, anywhere), ...this.argv];
   }
 
   /** Errors go to main(), which prints them and sets the status: oclif's own printing wraps and colours them. */

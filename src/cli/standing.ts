@@ -1,12 +1,13 @@
 /**
  * Flags that stand for every run: those of a configuration file, then those of PINSCOPE_OPTS; the command line comes after and wins.
- * A command takes those that it has. The file has one word a line, as ripgrep's: `--suppress=/etc/pinscope/known`; `#` begins a
- * comment. It is PINSCOPE_CONFIG (empty: none), else pinscope/config in XDG_CONFIG_HOME, else in ~/.config.
+ * A command takes those that it has; one that no command has is an error. The file has one flag a line, `--suppress=/etc/pinscope/known`
+ * or with a blank, or as ripgrep's its value on the next; `#` begins a comment. It is PINSCOPE_CONFIG (empty: none), else pinscope/config in XDG_CONFIG_HOME, else in ~/.config.
  */
 import {readFileSync} from 'node:fs';
 import {homedir} from 'node:os';
 import path from 'node:path';
 import {UserError} from '../io/user-error.js';
+import {nearest} from './values.js';
 
 /** What is asked of a flag: whether a value follows it. */
 export type KnownFlags = Record<string, {type: string; char?: string | undefined; multiple?: boolean | undefined}>;
@@ -17,12 +18,20 @@ interface Given {
   words: string[];
 }
 
-/** The words to put before those of the command line. Throws UserError for what is no flag, and for quotes that do not end. */
-export function standingWords(known: KnownFlags, env: NodeJS.ProcessEnv, typed: readonly string[] = []): string[] {
+/**
+ * The words to put before those of the command line. `known` are the command's flags, `anywhere` gives those of all commands.
+ * Throws UserError for what is no flag, and for quotes that do not end.
+ */
+export function standingWords(
+  known: KnownFlags,
+  env: NodeJS.ProcessEnv,
+  typed: readonly string[],
+  anywhere: () => KnownFlags,
+): string[] {
   const file = configFile(env);
   const given = [
-    ...(file === undefined ? [] : taken(linesOf(file.text), known, file.path)),
-    ...taken(wordsOf(env['PINSCOPE_OPTS'] ?? ''), known, 'PINSCOPE_OPTS'),
+    ...(file === undefined ? [] : taken(linesOf(file.text), known, anywhere, file.path)),
+    ...taken(wordsOf(env['PINSCOPE_OPTS'] ?? ''), known, anywhere, 'PINSCOPE_OPTS'),
   ];
   const later = new Set(typed.map((word) => nameOf(word, known)?.name).map(sameAs));
   const words: string[] = [];
@@ -64,7 +73,8 @@ function linesOf(text: string): string[] {
   return text
     .split('\n')
     .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'));
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .flatMap((line) => /^(--?[\w-]+)[ \t]+(.*)$/.exec(line)?.slice(1) ?? [line]);
 }
 
 /** Words as a shell splits them: blanks between, quotes around what has blanks. */
@@ -90,16 +100,23 @@ function wordsOf(text: string): string[] {
 }
 
 /** Of these flags those that the command has, each with its value. */
-function taken(words: readonly string[], known: KnownFlags, where: string): Given[] {
+function taken(words: readonly string[], known: KnownFlags, anywhere: () => KnownFlags, where: string): Given[] {
   const out: Given[] = [];
+  const all = words.length === 0 ? {} : anywhere();
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
     const named = nameOf(word, known);
     if (named === undefined)
       throw new UserError(`'${word}' is no flag`, {where, next: 'write flags, as --suppress=FILE'});
     const {name, flag} = named;
+    const here = flag ?? nameOf(word, all)?.flag;
+    if (here === undefined) {
+      const near = nearest(name, Object.keys(all));
+      const next = near === undefined ? 'pinscope COMMAND --help lists them' : `did you mean --${near}?`;
+      throw new UserError(`unknown flag ${word}`, {where, next});
+    }
     const [next] = words.slice(i + 1);
-    const apart = !word.includes('=') && next !== undefined && !next.startsWith('-') && flag?.type !== 'boolean';
+    const apart = !word.includes('=') && next !== undefined && !next.startsWith('-') && here.type !== 'boolean';
     if (flag !== undefined) out.push({name, words: [word, ...(apart ? [next] : [])]});
     if (apart) i++;
   }

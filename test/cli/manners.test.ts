@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {afterAll, describe, expect, it} from 'vitest';
 import {globMatches} from '../../src/base/glob.js';
-import {standingWords} from '../../src/cli/standing.js';
+import {type KnownFlags, standingWords} from '../../src/cli/standing.js';
 import {nearest, parseTimeSpan} from '../../src/cli/values.js';
 import type {Report} from '../../src/results/report.js';
 import {json, pinscope, sample} from '../commands/pinscope.js';
@@ -128,16 +128,22 @@ it('gives completions for three shells', () => {
 
 describe('flags that stand for every run', () => {
   const known = {suppress: {type: 'option'}, quiet: {type: 'boolean', char: 'q'}, kallsyms: {type: 'option'}};
+  const anywhere = () => ({...known, limit: {type: 'option'}, 'long-pin': {type: 'option'}, bisect: {type: 'boolean'}});
+  const standing = (flags: KnownFlags, env: NodeJS.ProcessEnv, typed: string[] = []): string[] =>
+    standingWords(flags, env, typed, anywhere);
 
   it('come from a file and from PINSCOPE_OPTS, each for the commands that have it', () => {
     const config = path.join(folder, 'config');
-    writeFileSync(config, '# known ones\n--suppress=/etc/known\n--long-pin=2s\n');
+    writeFileSync(config, '# known ones\n--suppress=/etc/known\n--long-pin 2s\n--bisect\n');
     const env = {PINSCOPE_CONFIG: config, PINSCOPE_OPTS: `-q --limit 3 --kallsyms '/a b/map'`};
-    expect(standingWords(known, env)).toEqual(['--suppress=/etc/known', '-q', '--kallsyms', '/a b/map']);
-    expect(standingWords({}, env)).toEqual([]);
-    expect(standingWords(known, env, ['--suppress', 'mine'])).toEqual(['-q', '--kallsyms', '/a b/map']);
-    expect(() => standingWords(known, {PINSCOPE_CONFIG: '', PINSCOPE_OPTS: 'trace.txt'})).toThrow('is no flag');
-    expect(() => standingWords(known, {PINSCOPE_CONFIG: path.join(folder, 'none')})).toThrow('cannot be read');
+    expect(standing(known, env)).toEqual(['--suppress=/etc/known', '-q', '--kallsyms', '/a b/map']);
+    expect(standing({}, env)).toEqual([]);
+    expect(standing(known, env, ['--suppress', 'mine'])).toEqual(['-q', '--kallsyms', '/a b/map']);
+    expect(() => standing(known, {PINSCOPE_CONFIG: '', PINSCOPE_OPTS: 'trace.txt'})).toThrow('is no flag');
+    writeFileSync(config, '--suppress /etc/my known\n');
+    expect(standing(known, {PINSCOPE_CONFIG: config})).toEqual(['--suppress', '/etc/my known']);
+    expect(() => standing(known, {PINSCOPE_CONFIG: '', PINSCOPE_OPTS: '--limt 3'})).toThrow('unknown flag --limt');
+    expect(() => standing(known, {PINSCOPE_CONFIG: path.join(folder, 'none')})).toThrow('cannot be read');
   });
 
   it('give way to the command line', () => {
