@@ -49,7 +49,8 @@ export default class Query extends TraceCommand {
 
   async run(): Promise<void> {
     // oclif wants a value for every flag that may have one
-    if (this.argv.at(-1) === '--saved') this.argv.push('');
+    const saving = this.argv.indexOf('--saved');
+    if (saving >= 0 && (this.argv[saving + 1] ?? '-').startsWith('-')) this.argv.splice(saving + 1, 0, '');
     const options = await this.traceOptions(flags.QUERY_FORMS);
     const {saved, timeout} = (await this.parse(Query)).flags;
     const [sql, ...sources] = options.traces;

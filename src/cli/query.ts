@@ -3,7 +3,6 @@ import {UserError} from '../io/user-error.js';
 import {Database} from '../query/database.js';
 import {SAVED, type SavedQuestion} from '../query/saved.js';
 import {type AnswerForm, answerPieces} from '../report/answer.js';
-import {textTable} from '../report/text-table.js';
 import type {TraceOptions} from './base.js';
 import {ExitCode} from './exit.js';
 import {watchInterrupts} from './interrupt.js';
@@ -67,8 +66,12 @@ const STOPPED: Record<string, number> = {SIGHUP: 129, SIGINT: 130, SIGTERM: 143}
 
 async function listSaved(options: TraceOptions<AnswerForm>): Promise<number> {
   const output = await outputFor(options);
-  const rows = SAVED.map(({name, question}) => [name, question]);
-  await output.write(`${textTable([{head: '--saved'}, {head: 'asks'}], rows).join('\n')}\n`);
+  async function* rows(): AsyncIterable<unknown[]> {
+    for (const {name, question, sql} of SAVED) yield options.to === 'table' ? [name, question] : [name, question, sql];
+  }
+  const columns = options.to === 'table' ? ['--saved', 'asks'] : ['name', 'question', 'sql'];
+  const answer = {columns, numeric: columns.map(() => false), rows: rows()};
+  for await (const piece of answerPieces(answer, options.to, 0)) await output.write(piece);
   await output.commit();
   return ExitCode.clean;
 }

@@ -1,5 +1,6 @@
 /** The answer to a question in SQL: as a table, CSV, or JSON. Rows are written as they come. */
 import {printable} from '../words/clean.js';
+import {counted} from '../words/format.js';
 import {textTable} from './text-table.js';
 
 export interface AnswerRows {
@@ -39,7 +40,7 @@ async function* asTable({columns, numeric, rows}: AnswerRows, limit: number): As
   const heads = columns.map((name, i) => ({head: printable(name), right: numeric[i] === true}));
   yield `${textTable(heads, shown, '').join('\n')}\n`;
   if (shown.length === 0) yield '(no rows)\n';
-  if (more > 0) yield `${more} more rows not shown: --limit 0, or --to csv\n`;
+  if (more > 0) yield `${counted(more, 'more row')} not shown: --limit 0, or --to csv\n`;
 }
 
 async function* asCsv({columns, rows}: AnswerRows): AsyncIterable<string> {

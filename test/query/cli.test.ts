@@ -13,6 +13,9 @@ const TRACE = sample('ftrace/unpin-while-dma');
 describe('pinscope query', () => {
   test('lists what comes with it, without DuckDB and without a trace', () => {
     const {status, stdout} = pinscope(['query', '--saved']);
+    const listed = JSON.parse(pinscope(['query', '--saved', '--json']).stdout) as {name: string; sql: string}[];
+    expect(listed.map(({name}) => name)).toHaveLength(12);
+    expect(listed[0]?.sql).toContain('FROM refs');
     expect(status).toBe(0);
     for (const {name} of SAVED) expect(stdout).toContain(name);
   });
