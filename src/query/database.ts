@@ -135,10 +135,16 @@ export class Database {
     if (error instanceof UserError) return error;
     const text = firstLine(error);
     const absent = this.missing.find((table) => new RegExp(`Table with name ${table}\\b`, 'i').test(text));
+    const [, near] = /^Did you mean "(.*)"\?$/m.exec(String((error as Error).message)) ?? [];
+    const [, columns] = /^Candidate bindings: (.*)$/m.exec(String((error as Error).message)) ?? [];
     const next =
-      absent === undefined
-        ? 'docs/ledger.md has the tables; or ask: SHOW TABLES, DESCRIBE refs'
-        : `the ledger was exported without ${absent}`;
+      absent !== undefined
+        ? `the ledger was exported without ${absent}`
+        : near !== undefined
+          ? `did you mean ${near}?`
+          : columns !== undefined
+            ? `like it are ${columns.replaceAll('"', '')}`
+            : 'docs/ledger.md has the tables; or ask: SHOW TABLES, DESCRIBE refs';
     return new UserError(`SQL: ${text}`, {next, cause: error});
   }
 }

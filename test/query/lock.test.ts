@@ -103,6 +103,10 @@ describe.skipIf(duck === undefined)('the lock', () => {
       next: 'the ledger was exported without findings',
     });
     await expect(ask(database, 'SELECT nosuch FROM refs')).rejects.toThrow(/nosuch/);
+    await expect(ask(database, 'SELECT * FROM resf')).rejects.toMatchObject({next: 'did you mean refs?'});
+    await expect(ask(database, 'SELECT taken_n FROM refs')).rejects.toMatchObject({
+      next: expect.stringContaining('taken_ns') as string,
+    });
     expect(() => tableFilesIn(path.dirname(sample('ftrace')))).toThrow('holds no ledger');
   });
 });
