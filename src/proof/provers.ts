@@ -180,7 +180,8 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     const {state, why} = liveAt(window, at.t);
     if (state === 'ended') return REFUTED;
     if (state === 'live') return ordered(at, earliestEnd ?? close!, court);
-    if (close !== undefined && overlap !== undefined && countAt(overlap, at.t) > 0) return ordered(at, close, court);
+    if (close !== undefined && overlap !== undefined && countAt(overlap, page.pfn, at.t) > 0)
+      return ordered(at, close, court);
     return open(why, window.open, earliestEnd);
   },
 

@@ -117,15 +117,16 @@ export const putOnPin: Rule = {
         const {pages} = m;
         suspects.delete(row);
         if (!seen || !pages.is(row, 'large') || !m.counts.complete()) return;
-        const pin = pinOf(row);
-        if (!pin || pin.knownBy === 'count' || pin.knownBy === 'guess') return;
-        const moment = momentOf(m, row);
-        tell(row, pin, deed, 0, [
-          held([pin], moment),
-          freed(deed, seen),
-          stillHeld(pin, moment, deed),
-          never('dropped', moment, pin.t, deed.t),
-        ]);
+        for (let pin = pages.references[row]; pin; pin = pin.next) {
+          if (pin.kind !== 'pin' || pin.knownBy === 'count' || pin.knownBy === 'guess') continue;
+          const moment = momentOf(m, row);
+          tell(row, pin, deed, 0, [
+            held([pin], moment),
+            freed(deed, seen),
+            stillHeld(pin, moment, deed),
+            never('dropped', moment, pin.t, deed.t),
+          ]);
+        }
       },
     };
   },

@@ -114,7 +114,8 @@ export class DmaWindow {
 
 /**
  * Windows of one key (device, direction, address or list) that were open together, each with its holder, when unmaps came
- * that could be of any of them. They cover the same pages: how many are left is certain, which ones is not.
+ * that could be of any of them. They begin with one page, and may be of several lengths: how many are left is certain, which ones
+ * is not.
  */
 export interface Overlap {
   /** in the order they were opened; also those that are over */
@@ -125,10 +126,11 @@ export interface Overlap {
   open: number;
 }
 
-/** How many windows of an overlap were live at a time, once its ends are known. */
-export function countAt(overlap: Overlap, t: number): number {
+/** How many windows over a page were live at a time at least, of an overlap whose ends are known. */
+export function countAt(overlap: Overlap, pfn: number, t: number): number {
   let live = 0;
-  for (const {open, certainEnd, close, endedBy, earliestEnd} of overlap.windows) {
+  for (const {open, runs, certainEnd, close, endedBy, earliestEnd} of overlap.windows) {
+    if (!runs.some((run) => pfn >= run.pfn && pfn < run.pfn + run.pages)) continue;
     // `ends` has the unmaps that are nobody's own
     const end = certainEnd ? close : endedBy === 'completion' ? earliestEnd : undefined;
     if (open.t <= t && !(end !== undefined && end.t <= t)) live++;

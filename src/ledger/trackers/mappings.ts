@@ -152,7 +152,7 @@ export class Mappings {
         break;
       case K.DmaUnmapSgEntry: {
         const pfn = this.entryPfn(ev, 0);
-        if (pfn >= 0) this.closeList(ev, (i) => this.entryPfn(ev, i), this.physOf(pfn));
+        if (pfn >= 0) this.closeList(ev, (i) => this.entryPfn(ev, i), this.physOf(pfn), listedBytes(ev));
         break;
       }
       case K.DmaMapSgItem:
@@ -455,13 +455,17 @@ export class Mappings {
     }
   }
 
-  /** The unmap of a whole list: of the windows that begin with its first page those that have the same pages, as far as both print them. */
-  private closeList(ev: TraceEvent, pfnAt: (i: number) => number, first: number): void {
+  /**
+   * The unmap of a whole list: of the windows that begin with its first page those that have the same pages, as far as both
+   * print them. `bytes`: of the entries that are printed; 0 not known.
+   */
+  private closeList(ev: TraceEvent, pfnAt: (i: number) => number, first: number, bytes = 0): void {
     const printed = ev.listLength;
     const total = Math.max(ev.nr, printed);
     const pfns: number[] = [];
     for (let i = 0; i < printed; i++) pfns.push(pfnAt(i));
-    this.close(ev, listKey(first), 0, ({runs, cut}) => {
+    this.close(ev, listKey(first), 0, ({runs, cut, size}) => {
+      if (bytes > 0 && total === printed && cut === 0 && size !== bytes) return false;
       const whole = total === printed ? printed : total;
       if (cut === 0 ? runs.length !== whole && printed < UNMAP_LIST_MAX : runs.length + cut < whole) return false;
       for (let i = 0; i < runs.length && i < printed; i++) if (pfns[i]! >= 0 && runs[i]!.pfn !== pfns[i]) return false;
@@ -494,3 +498,10 @@ function spansOf(ev: TraceEvent): {address: number; size: number}[] {
 
 /** dma_unmap_sg prints so many entries at most (include/trace/events/dma.h). */
 const UNMAP_LIST_MAX = 128;
+
+/** The bytes of the entries of a list that a probe prints. */
+function listedBytes(ev: TraceEvent): number {
+  let bytes = 0;
+  for (let i = 0; i < ev.listLength; i++) bytes += Math.max(0, ev.listLen[i]!);
+  return bytes;
+}

@@ -87,6 +87,32 @@ export const FOLIOS: readonly Scene[] = [
     },
   },
   {
+    name: 'two reads that begin with one page, the longer ends first',
+    why: 'dma_unmap_sg names where its entries begin, not how long they are: what is left is a mapping of the first page',
+    on: NEW,
+    make(k) {
+      folio(k);
+      const map = (n: number): void => {
+        const at = `{0x${((H + 4) * 4096).toString(16)}}`;
+        k.line(
+          `dma_map_sg: ${NVME} dir=FROM_DEVICE nents=1/1 ents=1/1 dma_addrs=${at} sizes={0x${n}000} phys_addrs=${at} attrs=`,
+        );
+      };
+      k.pinByPtes(H, H + 4, 1);
+      map(1);
+      k.by({task: 'dd-600', cpu: 0}, () => {
+        k.pinByPtes(H, H + 4, 4);
+        map(4);
+        k.unmapSg([H + 4], 'FROM_DEVICE');
+        k.unpin(H, {n: 4, sub: H + 4});
+      });
+      k.wait(300);
+      k.unmapSg([H + 4], 'FROM_DEVICE');
+      k.unpin(H, {n: 1, sub: H + 4});
+      k.munmap(H);
+    },
+  },
+  {
     name: 'a grab of a folio undone, while others hold its pages',
     why: 'gup_fast_pte_range() lets go of the page it grabbed last, and the slow path takes it (mm/gup.c)',
     on: EVERY,
@@ -189,6 +215,19 @@ export const FOLIO_BUGS: readonly Scene[] = [
       });
       k.unmapSg(range(H, 4), 'FROM_DEVICE', RDMA);
       k.unpin(H, {n: 4, sub: H});
+      k.munmap(H);
+    },
+  },
+  {
+    name: 'put_page() on each pin of a folio whose pages were grabbed one by one',
+    why: 'the count balances, and the folio is freed with its pin count up: each of its pages was',
+    on: ['counted'],
+    finds: 'put-on-pin',
+    sure: range(H, 4),
+    make(k) {
+      folio(k);
+      k.pinByPtes(H, H, 4);
+      for (let i = 0; i < 4; i++) k.put(H);
       k.munmap(H);
     },
   },
