@@ -20,6 +20,8 @@ export async function readProgram() {
   const unregister = register();
   const {RULES} = await load('src/rules/registry.ts');
   const rules = RULES.map((rule) => rule.meta.id);
+  const saved = (await load('src/query/saved.ts')).SAVED.map(({name}) => name);
+  const tables = (await load('src/readers/export/schema.ts')).TABLE_NAMES;
   const severities = ['error', 'warning', 'note'];
   const commands = [];
   for (const file of (await readdir(path.join(root, 'commands'))).sort()) {
@@ -27,7 +29,10 @@ export async function readProgram() {
       commands.push(describe(path.basename(file, '.ts'), (await load(`commands/${file}`)).default));
   }
   await unregister();
-  const shared = {rule: rules, rules, 'fail-on': severities.flatMap((severity) => [severity, `${severity}:sure`])};
+  const shared = {
+    ...{rule: rules, rules, saved, tables},
+    'fail-on': severities.flatMap((severity) => [severity, `${severity}:sure`]),
+  };
   for (const command of commands) {
     for (const flag of command.flags) flag.words = wordsOf(flag, shared);
     for (const arg of command.args) arg.words = arg.name === 'RULE' ? rules : listed(arg.text);
@@ -43,14 +48,15 @@ export async function readProgram() {
   };
 }
 
-/** The words that a flag takes: of rules, or those that its help lists: `output form: table, json`, `auto, always or never`. */
+/** The words that a flag takes: of rules and tables, or those that its help lists: `output form: table, json`, `auto, always or never`. */
 function wordsOf(flag, shared) {
   if (flag.value === undefined) return undefined;
   return flag.options ?? shared[flag.name] ?? listed(flag.text);
 }
 
 function listed(text) {
-  const list = /(?:^|: )([a-z][a-z-]*(?:, [a-z][a-z-]*)*(?:,? or [a-z][a-z-]*)?)$/.exec(text)?.[1];
+  const bare = text.replace(/ \([^)]*\)/g, '');
+  const list = /(?:^|: )([a-z][a-z-]*(?:, [a-z][a-z-]*)*(?:,? or [a-z][a-z-]*)?)$/.exec(bare)?.[1];
   const words = list?.split(/, | or /);
   return words !== undefined && words.length > 1 ? words : undefined;
 }
@@ -70,7 +76,8 @@ function describe(id, command) {
       value: flag.type === 'option' ? (flag.helpValue ?? 'VALUE') : undefined,
       group: flag.helpGroup ?? 'OTHER',
       default: typeof flag.default === 'string' ? flag.default : undefined,
-      multiple: flag.multiple === true,
+      // a list with commas
+      multiple: flag.multiple === true || /\[,/.test(flag.helpValue ?? ''),
       options: flag.options,
     }));
   return {

@@ -5,6 +5,7 @@ import type {Partition} from '../export/dataset.js';
 import {UserError} from '../io/user-error.js';
 import {fileColumns, TABLE_NAMES, type TableName} from '../readers/export/schema.js';
 import {writeLedger} from '../run/write-tables.js';
+import {counted} from '../words/format.js';
 import type {TraceOptions} from './base.js';
 import type {AnyForm} from './flags.js';
 import {type ExitCode, readingCodeOf} from './exit.js';
@@ -49,7 +50,9 @@ export async function runExportTables(
     if (options.verbose) tellReading(report);
     if (!options.quiet) {
       const count = [...rows.values()].reduce((sum, n) => sum + n, 0);
-      process.stderr.write(`pinscope: ${folder}: ${rows.size} tables, ${count} rows of trace ${traceId}\n`);
+      process.stderr.write(
+        `pinscope: ${folder}: ${counted(rows.size, 'table')}, ${counted(count, 'row')} of trace ${traceId}\n`,
+      );
     }
     return readingCodeOf(report, options);
   } finally {

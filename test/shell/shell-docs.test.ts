@@ -40,6 +40,11 @@ describe.skipIf(!has('bash'))('bash', () => {
     expect(offered('pinscope', 'analyze', '--from', 'bpf')).toEqual(['bpftrace', 'bpftrace-json']);
     expect(offered('pinscope', 'analyze', '--sup')).toEqual(['--suppress']);
     expect(offered('pinscope', 'analyze', '--severity', 'w')).toEqual(['warning']);
+    expect(offered('pinscope', 'record', '--with', 't')).toEqual(['tracefs', 'trace-cmd']);
+    expect(offered('pinscope', 'record', '--rules', 'pin-l')).toEqual(['pin-leak']);
+    expect(offered('pinscope', 'query', '--saved', 'who')).toEqual(['who-pins']);
+    expect(offered('pinscope', 'export', '--tables', 'refs,dma_p')).toEqual(['refs,dma_pages']);
+    expect(offered('pinscope', 'rules', '--to', '')).toEqual(['table', 'json']);
   });
 
   it('offers rules in lists, and files for traces', () => {
