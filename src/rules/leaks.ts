@@ -7,7 +7,7 @@ import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import {BIAS} from '../base/reference.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
-import {liveLinks} from './live-links.js';
+import {droppedElsewhere, mappedFor} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
 
 /** A page whose last event is this close to the end of the trace may have its drop just after it. */
@@ -91,7 +91,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
         // What a put on a pin or an excess unpin left behind is told in that finding.
         if (context.explained.has(row)) continue;
         for (let r = pages.references[row]; r; r = r.next)
-          if (r.kind === kind && !elsewhere(row, r)) context.claim(claim(row, r, t));
+          if (r.kind === kind && !droppedElsewhere(m, row, r)) context.claim(claim(row, r, t));
       }
       if (kind === 'get' && !m.capture.records(K.Grab))
         for (const [row, {generation, deed}] of m.refs.orphans) orphaned(row, generation, deed, t);
@@ -197,7 +197,8 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     if (!alone) return note(null);
     if (m.capture.time.unit === 'ns' && end - pages.lastTime[row]! < SETTLED_NS)
       return note('the trace ends right after its last mapping went');
-    if (mapped(row, reference)) return note("a device still has it mapped: the reference's own I/O may be running");
+    if (mappedFor(m, row, reference))
+      return note("a device still has it mapped: the reference's own I/O may be running");
     const last = lastChange.get(row);
     return {
       leak: true,
@@ -231,19 +232,6 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
           : []),
       ],
     };
-  }
-
-  /** In a recording of some processes: an I/O's reference is dropped in an interrupt, while any task runs, and leaves no event. */
-  function elsewhere(row: number, reference: Reference): boolean {
-    return m.capture.facts.has('pid_filter') && mapped(row, reference);
-  }
-
-  /** Whether a device has a page of the reference mapped now. */
-  function mapped(row: number, reference: Reference): boolean {
-    const first = reference.sub >= 0 ? reference.sub : m.pages.pfn[row]!;
-    const n = reference.sub >= 0 ? reference.n : 1 << m.pages.order[row]!;
-    for (const {link} of liveLinks(m, first, n)) if (link.owner === kind || link.owner === 'ambiguous') return true;
-    return false;
   }
 }
 

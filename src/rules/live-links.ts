@@ -1,5 +1,6 @@
 /** What the rules about DMA share: the live windows under a page. */
 import type {DmaLink, Overlap} from '../ledger/tables/dma.js';
+import type {Reference} from '../ledger/tables/references.js';
 import type {Ledger} from '../ledger/ledger.js';
 
 /** Live windows on pages [first, first + n) that were opened for the page that lives there now. */
@@ -16,6 +17,19 @@ export interface LiveLink {
   pfn: number;
   page: number;
   link: DmaLink;
+}
+
+/** Whether a device has a page of the reference mapped now, for a reference of its kind. */
+export function mappedFor(m: Ledger, row: number, {kind, sub, n}: Reference): boolean {
+  const first = sub >= 0 ? sub : m.pages.pfn[row]!;
+  const pages = sub >= 0 ? n : 1 << m.pages.order[row]!;
+  for (const {link} of liveLinks(m, first, pages)) if (link.owner === kind || link.owner === 'ambiguous') return true;
+  return false;
+}
+
+/** In a recording of some processes: an I/O's reference is dropped in an interrupt, while any task runs, and leaves no event. */
+export function droppedElsewhere(m: Ledger, row: number, reference: Reference): boolean {
+  return m.capture.facts.has('pid_filter') && mappedFor(m, row, reference);
 }
 
 const NO_LINKS: readonly LiveLink[] = [];

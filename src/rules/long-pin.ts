@@ -2,6 +2,7 @@ import {endOfTrace, held as isHeld, stillHeld, told} from '../claims/premise.js'
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
+import {droppedElsewhere} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
 
 export const longPin: Rule = {
@@ -71,7 +72,8 @@ export const longPin: Rule = {
       ended(t) {
         const {pages} = m;
         for (let row = 0; row < pages.size; row++) {
-          for (let r = pages.references[row]; r; r = r.next) if (r.kind === 'pin') tell(r, t, undefined);
+          for (let r = pages.references[row]; r; r = r.next)
+            if (r.kind === 'pin' && !droppedElsewhere(m, row, r)) tell(r, t, undefined);
         }
       },
     };
