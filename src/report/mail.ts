@@ -134,7 +134,13 @@ function nearest(report: Report): string[] {
   const [miss] = report.near_misses;
   return miss === undefined
     ? []
-    : ['', ...wrap(ascii(`Closest: ${nearMissText(miss, nounOf(report.inputs[miss.at.input]))}.`), MAIL_WIDTH)];
+    : [
+        '',
+        ...wrap(
+          ascii(`Closest: ${nearMissText(miss, nounOf(report.inputs[miss.at.input]), report.near_misses)}.`),
+          MAIL_WIDTH,
+        ),
+      ];
 }
 
 function closing(report: Report, finding: Finding | undefined): string[] {

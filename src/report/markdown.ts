@@ -20,8 +20,7 @@ import {
 import {bytes, counted, duration, number} from '../words/format.js';
 import {drawRace} from './race.js';
 import {shownCount, type Renderer} from './render.js';
-import {answer, causeTitle, causeWho, exampleOf, lacksOf} from '../words/causes.js';
-import {callersIn} from '../words/callers.js';
+import {answer, causeTitle, causeWho, exampleOf, lacksOf, nearMissPlace} from '../words/causes.js';
 import type {Cause, Finding, Report, ReportGroups, Severity} from '../results/report.js';
 import {baseName, clockText, commandText, repeatable, cutText, kernelText, lookedAt, advice} from '../words/words.js';
 
@@ -204,7 +203,7 @@ function closing(report: Report): string {
     out += table(
       ['from .. to', 'device', 'times', 'closest', '1 %', 'median', 'closest at'],
       report.near_misses.map((miss) => [
-        markdownText(miss.stack === null ? miss.what : `${miss.what}, in ${callersIn(miss.stack)[0] ?? '?'}`),
+        markdownText([miss.what, ...nearMissPlace(miss, report.near_misses)].join(', ')),
         miss.device === null ? '-' : markdownCode(miss.device, true),
         number(miss.count),
         duration(miss.min_ns),

@@ -151,7 +151,12 @@ function nearMisses(report: Report, width: number): string[] {
   const shown = misses
     .slice(0, NEAR_MISSES)
     .flatMap((miss) =>
-      wrap(printable(nearMissText(miss, nounOf(report.inputs[miss.at.input]))), width, '      ', '  '),
+      wrap(
+        printable(nearMissText(miss, nounOf(report.inputs[miss.at.input]), report.near_misses)),
+        width,
+        '      ',
+        '  ',
+      ),
     );
   const rest = misses.length - NEAR_MISSES;
   return ['Closest of the good cases', ...shown, ...(rest > 0 ? [`  and ${rest} more (--to json)`] : [])];

@@ -8,13 +8,22 @@ const OUTER =
   /^(?:entry_|do_syscall|__?x64_sys|__?se_sys|__?arm64_sys|el0|invoke_syscall|ret_from|kthread|asm_|common_interrupt|irq_exit|handle_softirqs|__do_softirq|run_ksoftirqd|default_idle|cpu_startup|secondary_startup|start_|worker_thread|process_one_work|x64_sys_call)/;
 /** The callers behind the helpers, innermost first, by function: two offsets in one function are one caller. */
 export function callersIn(frames: readonly string[]): string[] {
-  const names = frames.map(functionOf).filter((name) => name !== '');
-  const from = names.findIndex((name) => !HELPERS.test(name));
-  const behind = from < 0 ? [] : names.slice(from).filter((name) => !OUTER.test(name));
-  return behind;
+  const from = callerAt(frames);
+  return from < 0
+    ? []
+    : frames
+        .slice(from)
+        .map(functionOf)
+        .filter((name) => name !== '' && !OUTER.test(name));
 }
 
-function functionOf(frame: string): string {
+/** Where in a stack the innermost of them stands; -1 where none does. */
+export function callerAt(frames: readonly string[]): number {
+  return frames.findIndex((frame) => functionOf(frame) !== '' && !HELPERS.test(functionOf(frame)));
+}
+
+/** `dounpin` of `dounpin+0x60` */
+export function functionOf(frame: string): string {
   const end = frame.search(/[+ ]/);
   return end < 0 ? frame : frame.slice(0, end);
 }

@@ -360,3 +360,19 @@ describe('a big report', () => {
     await expect(text).toMatchFileSnapshot('snapshots/deeds.table.txt');
   });
 });
+
+it('tells apart the ways that the good cases of one caller took', () => {
+  const miss = samples.nothingFound().near_misses[0]!;
+  const stacks = [
+    ['gup_put_folio+0x1', 'unpin_user_pages+0x6c', 'dounpin+0x60', 'pb_ioctl+0x77f', 'do_syscall_64+0x9e'],
+    ['gup_put_folio+0x1', 'dounpin+0x95', 'pb_ioctl+0x77f', 'do_syscall_64+0x9e'],
+    ['gup_put_folio+0x1', 'other+0x1', 'do_syscall_64+0x9e'],
+  ];
+  const text = rendered('table', {
+    ...samples.nothingFound(),
+    near_misses: stacks.map((stack) => ({...miss, stack})),
+  }).replace(/\s+/g, ' ');
+  expect(text).toContain('in dounpin+0x60 < pb_ioctl+0x77f, by unpin_user_pages:');
+  expect(text).toContain('in dounpin+0x95 < pb_ioctl+0x77f, by gup_put_folio:');
+  expect(text).toContain('in other:');
+});

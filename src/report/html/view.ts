@@ -7,7 +7,7 @@ import {printable, untabbed} from '../../words/clean.js';
 import {commandOn, linesCommand, queryCommand, savedCommand} from '../../words/commands.js';
 import {change, facts, evidenceHead, premisesOf} from '../finding-text.js';
 import {bytes, counted, decoded, duration, frames, number, pageRuns, span, task, time} from '../../words/format.js';
-import {answer, causeTitle, causeWho, lacksOf} from '../../words/causes.js';
+import {answer, causeTitle, causeWho, lacksOf, nearMissPlace} from '../../words/causes.js';
 import {drawRace} from '../race.js';
 import {stackLines, trimmed} from '../stacks.js';
 import {pictureOf, type Picture} from './picture.js';
@@ -121,7 +121,7 @@ export function pageView(report: Report, shown: number): PageView {
     cut: hidden > 0 ? cutText(hidden) : null,
     near_misses: report.near_misses.map((miss) =>
       [
-        miss.what,
+        [miss.what, ...nearMissPlace(miss, report.near_misses)].join(', '),
         miss.device ?? '-',
         number(miss.count),
         duration(miss.min_ns),
