@@ -15,7 +15,7 @@ import type {Deed} from './references.js';
 /** Most windows open at a time that are followed; beyond it the oldest are given up (a device that never unmaps). */
 export const OPEN_MAX = 200_000;
 /** Most pages under all open windows, with the same end. */
-const OPEN_PAGES_MAX = 1 << 21;
+const OPEN_PAGES_MAX = 3 << 19;
 /** The same for windows of one key: each unmap looks through them. */
 const OF_A_KEY_MAX = 64;
 /** Most stale windows of one key that are kept. */
