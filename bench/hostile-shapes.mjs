@@ -127,7 +127,7 @@ export const SHAPES = [
   },
   {
     name: 'perf lines of just a megabyte, to be sorted',
-    n: 100,
+    n: 300,
     make: function* (n) {
       for (let i = 0; i < 20; i++) yield perf(1e6 + i, ref('page_ref_mod', PAGE, 3, 1));
       for (let i = 0; i < n; i++)
