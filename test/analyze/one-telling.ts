@@ -40,50 +40,64 @@ function fileAt(entries: readonly LifeEntry[], at: bigint | null): string | unde
   return file;
 }
 
-function isOf(one: HistoryEntry, other: HistoryEntry): boolean {
-  return one.line === other.line && one.input === other.input && one.what === other.what;
+/** Which entry it is, in a life as in a finding. */
+function nameOf({line, input, what}: HistoryEntry): string {
+  return `${input} ${line} ${what}`;
+}
+
+/** Each by its name, the first of several. */
+function named<T extends HistoryEntry>(entries: readonly T[]): Map<string, {entry: T; at: number}> {
+  const names = new Map<string, {entry: T; at: number}>();
+  entries.forEach((entry, at) => {
+    const name = nameOf(entry);
+    if (!names.has(name)) names.set(name, {entry, at});
+  });
+  return names;
 }
 
 /** Entries of a finding that follow each other do so in the life of the page. */
 function inARow(history: readonly HistoryEntry[], entries: readonly LifeEntry[], where: string): void {
-  const own = entries.filter(({what}) => what !== 'gap' && what !== 'mark');
+  const own = named(entries.filter(({what}) => what !== 'gap' && what !== 'mark'));
   history.forEach((entry, at) => {
     const before = history[at - 1];
     if (before === undefined || entry.what === 'folded' || before.what === 'folded') return;
-    const steps = own.findIndex((one) => isOf(one, entry)) - own.findIndex((one) => isOf(one, before));
+    const steps = (own.get(nameOf(entry))?.at ?? -1) - (own.get(nameOf(before))?.at ?? -1);
     expect(steps, `${where}: from line ${before.line} to ${entry.line}`).toBe(1);
   });
 }
 
 /** Expects every finding of a trace to tell what history tells, of which the ledger followed every page. */
 export function expectOneTelling(ledger: Ledger, findings: Finding[]): void {
-  const lives = pagesOf(ledger, findings, false);
+  const about = (id?: string) => (page: PageHistory) =>
+    page.generations.some((generation) =>
+      id === undefined ? generation.findings.length > 0 : generation.findings.includes(id),
+    );
+  const lives = pagesOf(ledger, findings, false).filter(about());
   for (const finding of findings) {
     const where = `${finding.id} ${finding.rule}`;
-    const about = finding.pages.map((page) => livesOf(lives, finding, page));
+    const own = finding.pages.map((page) => livesOf(lives, finding, page));
     finding.pages.forEach((page, at) => {
-      const windows = about[at]!.flatMap((generation) => generation.windows);
+      const windows = own[at]!.flatMap((generation) => generation.windows);
       for (const window of page.windows ?? (at === 0 ? finding.windows : []))
         expect(windows, `${where} ${page.pfn}`).toContainEqual(bare(window));
     });
-    const entries = (about[0] ?? []).flatMap((generation) => generation.entries);
+    const entries = (own[0] ?? []).flatMap((generation) => generation.entries);
+    const byName = named(entries);
     const shown = finding.history.filter(({what}) => what !== 'folded');
     for (const entry of shown) {
-      const other = entries.find((one) => isOf(one, entry));
+      const other = byName.get(nameOf(entry))?.entry;
       if (entry.kind === 'unknown' && other?.known_by === 'guess' && !shown.some(({line}) => line === other.pair?.line))
         // a guess by another change of the same task, which is not among those that a finding keeps
         Object.assign(other, {kind: 'unknown', known_by: null});
       expect(other && same(other), `${where} line ${entry.line}`).toEqual(same(entry));
     }
     inARow(finding.history, entries, where);
-    const around = narrowAround(structuredClone(lives), finding).flatMap(({generations}) =>
-      generations.flatMap((generation) => generation.entries),
+    const around = named(
+      narrowAround(structuredClone(lives.filter(about(finding.id))), finding).flatMap(({generations}) =>
+        generations.flatMap((generation) => generation.entries),
+      ),
     );
-    for (const entry of shown)
-      expect(
-        around.some((one) => isOf(one, entry)),
-        `${where} --around`,
-      ).toBe(true);
+    for (const entry of shown) expect(around.has(nameOf(entry)), `${where} --around`).toBe(true);
     const at = finding.at_ns === null ? null : BigInt(finding.at_ns);
     const {file} = finding;
     const expected = fileAt(entries, at);
