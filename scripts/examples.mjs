@@ -34,9 +34,6 @@ function withoutTiming(text) {
 /** The program as built, else from its sources. */
 const launcher = process.env.PINSCOPE_EXAMPLES_DEV === '1' ? ['--import', 'tsx', 'bin/dev.js'] : ['bin/run.js'];
 
-const check = process.argv.includes('--check');
-const different = [];
-
 /** What a command prints. */
 function printed(words) {
   const run = spawnSync(process.execPath, [...launcher, ...words], {
@@ -50,25 +47,36 @@ function printed(words) {
   return run.stdout;
 }
 
-async function settle(name, text) {
-  const file = path.join(root, name);
-  if (!check) await writeFile(file, text);
-  else if ((await readFile(file, 'utf8').catch(() => '')) !== text) different.push(name);
+/** Every file with its text as it should be. `print` gives what a command prints. */
+export async function examples(print) {
+  const files = EXAMPLES.map(([name, words]) => [`${folder}/${name}`, withoutTiming(print(words))]);
+  // The report that the readme's first command prints.
+  const readme = await readFile(path.join(root, 'README.md'), 'utf8');
+  const [, first] = /npx pinscope (analyze \S+)/.exec(readme);
+  const report = print(first.split(' '));
+  files.push(['README.md', readme.replace(/^```text\n.*?^```$/ms, () => `\`\`\`text\n${report}\`\`\``)]);
+  return files;
 }
 
-for (const [name, words] of EXAMPLES) await settle(`${folder}/${name}`, withoutTiming(printed(words)));
+/** Names of the files that are not as they should be. */
+export async function different(print) {
+  const names = [];
+  for (const [name, text] of await examples(print))
+    if ((await readFile(path.join(root, name), 'utf8').catch(() => '')) !== text) names.push(name);
+  return names;
+}
 
-// The report that the readme's first command prints.
-const readme = await readFile(path.join(root, 'README.md'), 'utf8');
-const [, first] = /npx pinscope (analyze \S+)/.exec(readme);
-const report = printed(first.split(' '));
-await settle(
-  'README.md',
-  readme.replace(/^```text\n.*?^```$/ms, () => `\`\`\`text\n${report}\`\`\``),
-);
-if (different.length > 0) {
+async function main() {
+  if (!process.argv.includes('--check')) {
+    for (const [name, text] of await examples(printed)) await writeFile(path.join(root, name), text);
+    return;
+  }
+  const names = await different(printed);
+  if (names.length === 0) return;
   console.error(
-    `not what the program prints any more: ${different.join(', ')}\nlook at the change, then: node scripts/examples.mjs`,
+    `not what the program prints any more: ${names.join(', ')}\nlook at the change, then: node scripts/examples.mjs`,
   );
   process.exitCode = 1;
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();
