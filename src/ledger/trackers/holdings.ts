@@ -370,18 +370,22 @@ export class Holdings {
     let found = -1;
     let at = -1;
     // Parts of a request that has not ended whole, and I/O under pins that stay, are followed by no unpin: they may be in the run.
-    let others = 0;
+    let told = true;
     for (let i = run.windows.length - 1; i >= 0; i--) {
-      for (const {pfn, pages} of run.windows[i]!.runs) {
+      const {runs, close} = run.windows[i]!;
+      const atOnce = close !== undefined && deed.t - close.t <= AT_ONCE_NS;
+      // what was unmapped before that is of another interrupt, if there is one of this
+      if (!atOnce && at >= 0) break;
+      for (const {pfn, pages} of runs) {
         const first = Math.max(pfn, head);
         const end = Math.min(pfn + pages, head + size);
         if (end <= first) continue;
-        if (at >= 0 || end - first !== n) others++;
-        else [found, at] = [first, i];
+        if (!atOnce || at >= 0 || end - first !== n) told = false;
+        if (at < 0 && end - first === n) [found, at] = [first, i];
       }
     }
     if (at >= 0) run.windows.splice(at, 1);
-    this.subTold = others === 0 && deed.t - run.t <= AT_ONCE_NS;
+    this.subTold = told;
     return found;
   }
 }

@@ -64,8 +64,10 @@ export class Lifetime {
     this.allocations++;
     const row = pages.row(pfn, ev.t);
     if (row < 0) return;
-    if (this.half.get(row) === K.RefSet && pages.lastTime[row] === pages.since[row]) this.half.delete(row);
-    else {
+    if (this.half.get(row) === K.RefSet && pages.lastTime[row] === pages.since[row]) {
+      this.half.delete(row);
+      around.capture.era.inlinesUnpins = false;
+    } else {
       this.begin(ev, row, true);
       if (around.capture.records(K.RefSet)) this.half.set(row, K.PageAlloc);
       if (this.half.size > HALF_MAX) this.half.clear();

@@ -8,6 +8,7 @@
  */
 import {BIAS, type ReferenceKind} from '../../base/reference.js';
 import {Context, EventKind as K, PageName, type TraceEvent} from '../../events/event.js';
+import {Fn} from '../../events/functions.js';
 import {MAX_ORDER, PageState} from '../tables/page-table.js';
 import type {Stacked} from '../tables/evidence.js';
 import type {Uses} from './around.js';
@@ -22,6 +23,8 @@ const ENTRY_NS = 1_000_000;
 const LATE_NS = 20_000_000;
 /** The change of a count follows the probe that announces it this soon, even if an interrupt comes between. */
 const HINT_NS = 20_000_000;
+/** Functions into which gup_put_folio() is inlined since 6.18. */
+const SINGLES: ReadonlySet<number> = new Set([Fn.unpin_user_page, Fn.unpin_user_folio]);
 /** Most tasks whose probe waits for its change while others run. */
 const DISPLACED_MAX = 1000;
 /** Order of a folio that one entry of the middle page table maps: 2 MiB of 4 KiB pages. */
@@ -134,7 +137,10 @@ export class Probes {
       return;
     }
     const running = around.calls.pins.get(ev.pid);
-    if (running && ev.context <= Context.task) running.grabbed -= ev.refs; // the fast path undoes its grab
+    if (running && ev.context <= Context.task)
+      running.grabbed -= ev.refs; // the fast path undoes its grab
+    else if (call?.pid === ev.pid && SINGLES.has(call.fn) && (call.folio === hint.pfn || call.pages[0] === hint.pfn))
+      around.capture.era.inlinesUnpins = false;
     if (!this.around.capture.showsCounts) this.dropByProbe(hint, ev);
   }
 

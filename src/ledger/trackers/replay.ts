@@ -76,6 +76,7 @@ export class Replay {
   ): void {
     const {around} = this;
     const {pages} = around;
+    if (ev.hasRet !== 0 && ev.ret === 1 && ev.kind === K.RefModAndTest) this.lastUnexplained(ev, row, previous);
     if (!this.complete()) {
       // A trace that leaves out some of the page_ref events (a filter, a subset): no loss, and the printed count is all there is.
       pages.expect[row] = printed;
@@ -102,6 +103,24 @@ export class Replay {
       why: `counts of PFN 0x${ev.pfn.toString(16)} do not add up before line ${ev.line}: events are missing`,
     });
     this.resync(ev, row, printed - delta);
+  }
+
+  /**
+   * The last reference goes, and by what was seen others were left: no event comes any more that could explain it. A change of
+   * another CPU may be printed late; that is no loss, and a doubt about this page alone.
+   */
+  private lastUnexplained(ev: TraceEvent, row: number, previous: number): void {
+    const {pages, capture} = this.around;
+    if (pages.references[row] === undefined) return;
+    capture.audit.page({
+      law: 'counts-add-up',
+      what: undefined,
+      from: Math.min(previous, pages.since[row]!),
+      to: ev.t,
+      pfn: pages.pfn[row]!,
+      line: ev.line,
+      why: `line ${ev.line} drops the last reference of a page that had others by all that was seen: events are missing`,
+    });
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 import {BIAS} from '../../base/reference.js';
 import {EventKind as K, type TraceEvent} from '../../events/event.js';
+import {Fn} from '../../events/functions.js';
 import type {Stacked} from '../tables/evidence.js';
 import {PageState} from '../tables/page-table.js';
 import {type Deed, Reference} from '../tables/references.js';
@@ -86,13 +87,19 @@ export class Typing {
     const {around} = this;
     const first = around.pages.references[row];
     if (first === undefined || around.pages.pins[row]! < n) return;
-    if (n === 1 && !around.evidence.tasks.byInterrupt({context: ev.context, task: around.evidence.tasks.of(ev)}))
-      return;
+    const byInterrupt = around.evidence.tasks.byInterrupt({context: ev.context, task: around.evidence.tasks.of(ev)});
+    if (n === 1 && !byInterrupt && this.singlesShow()) return;
     for (let r: Reference | undefined = first; r; r = r.next) {
       if (r.kind !== 'pin') continue;
       r.maybeDropped ??= around.evidence.deed(ev);
       if (r.mixed !== undefined) r.mixed.maybeDropped ??= r.maybeDropped;
     }
+  }
+
+  /** Whether an unpin of one page shows as such: by gup_put_folio(), or where that may be inlined (6.18) by the call. */
+  private singlesShow(): boolean {
+    const {era, coverage} = this.around.capture;
+    return !era.inlinesUnpins || (coverage.covers(Fn.unpin_user_page) && coverage.covers(Fn.unpin_user_folio));
   }
 
   /** The stack of an event came: it may name what the event could not. */

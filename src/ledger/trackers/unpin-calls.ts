@@ -22,6 +22,9 @@ const CALL_NS = 20_000_000;
 /** A call whose drops are known to leave no event is waited for no longer. */
 const QUICK_NS = 100_000;
 
+/** Pages of the largest folio. */
+const FOLIO_MAX = 2 ** 18;
+
 /** Functions that unpin and mark no page dirty: who marks one after them was late (mm/gup.c). */
 const MARKS_NOTHING: ReadonlySet<number> = new Set([
   Fn.unpin_user_page,
@@ -103,12 +106,15 @@ export class UnpinCalls {
     around.calls.pending.push(slot);
   }
 
-  /** Whether a call names a large folio: what its count says of a drop is not told apart from a put. */
+  /**
+   * Whether a call names a large folio: what its count says of a drop is not told apart from a put. A page of which nothing
+   * is known may be a tail of one whose size is not.
+   */
   private largeNamed(call: UnpinCall): boolean {
     const pfn = call.folio >= 0 ? call.folio : call.pages[0];
     if (pfn === undefined) return false;
     const row = this.around.pages.findFolio(pfn);
-    return row >= 0 && (this.around.pages.state[row]! & PageState.large) !== 0;
+    return row < 0 || (this.around.pages.state[row]! & PageState.large) !== 0;
   }
 
   /** Before an event is taken: calls that wait for the event of their drop are settled by it. */
@@ -161,6 +167,8 @@ export class UnpinCalls {
     const call = around.calls.unpins[around.calls.slot(ev.cpu, ev.context)];
     if (call?.counted !== ev.pfn || call.pid !== ev.pid || call.nr !== -delta || ev.kind !== K.RefModAndTest)
       return false;
+    const named = call.folio >= 0 ? call.folio : call.pages[0]!;
+    if (named < ev.pfn || named - ev.pfn >= FOLIO_MAX) return false;
     call.counted = -1;
     this.held.drop(ev, row, 'pin', call.nr, around.evidence.deed(ev), undefined, -1);
     return true;

@@ -1,0 +1,70 @@
+/** The findings of a recording, held against what happened. */
+import type {Finding} from '../../../src/results/report.js';
+import type {Run} from './simulate.js';
+import type {Wrong} from './truth.js';
+
+/** What may rightly be told instead, or as well, of one deed. */
+const KIN: Record<string, readonly string[]> = {
+  'pin-leak': ['put-on-pin'],
+  'free-while-dma': ['unpin-while-dma'],
+  'unpin-while-dma': ['free-while-dma'],
+  'put-on-pin': ['pin-leak'],
+  'free-while-pinned': ['put-on-pin'],
+  'writeback-while-pinned': ['dirty-after-writeback'],
+  'dirty-after-writeback': ['writeback-while-pinned'],
+  'dirty-after-unpin': ['dirty-after-writeback'],
+  'writeback-while-dma': ['writeback-while-pinned'],
+};
+const UNTIMED: readonly string[] = ['pin-leak', 'get-leak', 'put-on-pin'];
+const SLACK_NS = 3_000_000;
+
+export interface Judgement {
+  /** findings that are sure, and untrue: `rule pfn: message` */
+  falselySure: string[];
+  falselyPossible: string[];
+  /** pages of planted bugs, and how they were told */
+  planted: (Wrong & {told: 'sure' | 'possible' | 'missed'; reason: string})[];
+}
+
+export function judge(run: Run, findings: readonly Finding[]): Judgement {
+  const {wrongs, spoilt} = run.truth;
+  const falselySure: string[] = [];
+  const falselyPossible: string[] = [];
+  for (const finding of findings) {
+    if (finding.severity === 'note') continue;
+    const rules = [finding.rule, ...(KIN[finding.rule] ?? [])];
+    for (const page of finding.pages) {
+      const [from, to] = spanOf(finding, page);
+      const then = ({rule, t}: Wrong): boolean =>
+        UNTIMED.includes(finding.rule) || UNTIMED.includes(rule) || (t >= from - SLACK_NS && t <= to + SLACK_NS);
+      const so = wrongs.some((wrong) => rules.includes(wrong.rule) && covers(page, wrong.pfn) && then(wrong));
+      if (so || spoilt.some((folio) => Number(page.pfn) >= folio.pfn && Number(page.pfn) < folio.pfn + folio.size))
+        continue;
+      const told = `${finding.rule} ${finding.severity} ${page.pfn}: ${finding.message}`;
+      if (finding.verdict === 'sure') falselySure.push(told);
+      else falselyPossible.push(`${told} (${finding.reason ?? ''})`);
+    }
+  }
+  const planted = wrongs
+    .filter((wrong) => wrong.planted)
+    .map((wrong) => {
+      const found = findings.filter((f) => f.rule === wrong.rule && f.pages.some((page) => covers(page, wrong.pfn)));
+      const sure = found.some(({verdict}) => verdict === 'sure');
+      const told = sure ? ('sure' as const) : found.length > 0 ? ('possible' as const) : ('missed' as const);
+      return {...wrong, told, reason: found.find(({reason}) => reason !== null)?.reason ?? ''};
+    });
+  return {falselySure, falselyPossible, planted};
+}
+
+type Page = Finding['pages'][number];
+
+function covers(page: Page, pfn: number): boolean {
+  return pfn >= Number(page.pfn) && pfn < Number(page.pfn) + 2 ** page.order;
+}
+
+/** From the first to the last time of a page in a finding; always, where there is none. */
+function spanOf(finding: Finding, page: Page): [number, number] {
+  const from = page.start_ns ?? finding.start_ns;
+  const to = page.end_ns ?? page.start_ns ?? finding.end_ns;
+  return [from === null ? -Infinity : Number(from), to === null ? Infinity : Number(to)];
+}

@@ -1,0 +1,506 @@
+/**
+ * Pages and their references as Linux counts them, printed as its tracepoints and the probes of `pinscope record` print
+ * them, by release (mm/gup.c, mm/swap.c, mm/page-writeback.c). A count changes first and is printed after, as in Linux: what
+ * others do in between is in what is printed.
+ */
+import {Folio, Hold, type Spot, type Truth} from './truth.js';
+import type {Deed, World} from './world.js';
+
+export type Release = '5.10' | '6.1' | '6.12' | '6.18';
+
+export interface Build {
+  release: Release;
+  /** CONFIG_DEBUG_PAGE_REF */
+  refs: boolean;
+  /** where struct pages begin */
+  vmemmap: bigint;
+}
+
+export interface Ask {
+  write?: boolean;
+  longterm?: boolean;
+  remote?: boolean;
+  /** page tables are walked under locks */
+  slow?: boolean;
+}
+
+const FOLL = {
+  old: {pin: 0x40000, get: 0x4, longterm: 0x10000, remote: 0x2000},
+  new: {pin: 0x80000, get: 0x2, longterm: 0x100, remote: 0x40000},
+};
+const BIAS = 1024;
+/** Pages whose addition to the LRU waits, per CPU (lru_add, mm/swap.c). */
+const BATCH = 6;
+
+const NAMES = {
+  markDirty: ['set_page_dirty', 'folio_mark_dirty'],
+  clearDirty: ['clear_page_dirty_for_io', 'folio_clear_dirty_for_io'],
+  startWriteback: ['__test_set_page_writeback', '__folio_start_writeback'],
+  endWriteback: ['end_page_writeback', 'folio_end_writeback'],
+  lastPut: ['__put_page', '__folio_put'],
+} as const;
+
+export class Kernel {
+  private readonly unused: number[] = [];
+  private readonly batches: Folio[][];
+  private ofs = 0;
+  private nextPage = 0x3000;
+  private nextBlock = 0x20000;
+
+  constructor(
+    readonly w: World,
+    readonly truth: Truth,
+    readonly build: Build,
+  ) {
+    truth.now = () => w.now;
+    this.batches = w.cpus.map(() => []);
+    for (let pfn = 0x2000; pfn < 0x2100; pfn++) this.unused.push(pfn);
+  }
+
+  get old(): boolean {
+    return this.build.release === '5.10' || this.build.release === '6.1';
+  }
+
+  private get foll() {
+    return this.old ? FOLL.old : FOLL.new;
+  }
+
+  pointer(pfn: number): string {
+    return `0x${(this.build.vmemmap + BigInt(pfn) * 64n).toString(16)}`;
+  }
+
+  // --- printing
+
+  /** Time that a line takes to be made. */
+  gap(): number {
+    return this.w.between(700, 4000);
+  }
+
+  *call(name: string, args: string): Deed {
+    this.w.write(name, `(${name}+0x4/0x90) ${args}`);
+    yield this.gap();
+  }
+
+  *returned(name: string, from: string, args: string): Deed {
+    this.w.write(`${name}_ret`, `(${from}+0x2e/0x70 <- ${name}) ${args}`);
+    yield this.gap();
+  }
+
+  *probe(what: keyof typeof NAMES, folio: Folio): Deed {
+    const old = this.build.release === '5.10';
+    yield* this.call(NAMES[what][old ? 0 : 1], `${old ? 'page' : 'folio'}=${this.pointer(folio.pfn)}`);
+  }
+
+  private state(folio: Folio): string {
+    const {count, mapped, flags, mapping} = folio;
+    const names = flags.size > 0 ? [...flags].join('|') : 'none';
+    const mapcount = this.old ? mapped : mapped - 1;
+    return `pfn=0x${folio.pfn.toString(16)} flags=${names} count=${count} mapcount=${mapcount} mapping=${mapping} mt=1`;
+  }
+
+  private kmem(folio: Folio): string {
+    const pfn = this.build.release === '5.10' ? String(folio.pfn) : `0x${folio.pfn.toString(16)}`;
+    return `page=00000000b9111fae pfn=${pfn} order=${folio.order}`;
+  }
+
+  // --- counts
+
+  /** Changes the count, then prints it. Answers whether it got to 0. */
+  *ref(event: string, folio: Folio, val: number, print = true): Deed<boolean> {
+    if (folio.free && !folio.spoilt) throw new Error(`${event} of a free page 0x${folio.pfn.toString(16)}`);
+    folio.count += val;
+    const gone = folio.count === 0;
+    if (!this.build.refs || !print) return gone;
+    yield this.w.between(50, 600);
+    const ret = event === 'page_ref_mod_unless' ? ' ret=1' : event.endsWith('_test') ? ` ret=${gone ? 1 : 0}` : '';
+    this.w.write(event, `${this.state(folio)} val=${val}${ret}`);
+    yield this.gap();
+    return gone;
+  }
+
+  *get(folio: Folio): Deed {
+    yield* this.ref('page_ref_mod', folio, 1);
+  }
+
+  *put(folio: Folio, n = 1, how: 'alone' | 'batch' = 'alone'): Deed {
+    if (!(yield* this.ref('page_ref_mod_and_test', folio, -n))) return;
+    if (how === 'alone') yield* this.probe('lastPut', folio);
+    yield* this.release(folio);
+  }
+
+  *freeze(folio: Folio, expected: number): Deed<boolean> {
+    const ok = folio.count === expected;
+    if (ok) folio.count = 0;
+    if (this.build.refs) this.w.write('page_ref_freeze', `${this.state(folio)} val=${expected} ret=${ok ? 1 : 0}`);
+    yield this.gap();
+    return ok;
+  }
+
+  *unfreeze(folio: Folio, count: number): Deed {
+    folio.count = count;
+    if (this.build.refs) this.w.write('page_ref_unfreeze', `${this.state(folio)} val=${count}`);
+    yield this.gap();
+  }
+
+  /** The page allocator has it back. */
+  *release(folio: Folio): Deed {
+    this.truth.freed(folio);
+    this.w.write('mm_page_free', this.kmem(folio));
+    if (folio.order === 0) this.unused.push(folio.pfn);
+    else this.blocks.push(folio.pfn);
+    yield this.gap();
+  }
+
+  private readonly blocks = [0x10000, 0x10200, 0x10400, 0x10600, 0x10800, 0x10a00];
+
+  /** Pages that were just freed are handed out again first, mostly (per-CPU lists). */
+  *alloc(order = 0, silent = false): Deed<Folio> {
+    const {w} = this;
+    const from = order === 0 ? this.unused : this.blocks;
+    if (from.length === 0) from.push(order === 0 ? this.nextPage++ : (this.nextBlock += 512));
+    const pfn = w.random.chance(0.6) ? from.pop()! : from.splice(w.random.below(from.length), 1)[0]!;
+    const folio = new Folio(pfn, order);
+    folio.flags.add('uptodate');
+    if (order > 0) folio.flags.add('head');
+    if (silent) return folio;
+    const set = (): void => {
+      if (this.build.refs) w.write('page_ref_set', `${this.state(folio)} val=1`);
+    };
+    if (this.build.release !== '6.18') set();
+    w.write('mm_page_alloc', `${this.kmem(folio)} migratetype=1 gfp_flags=GFP_HIGHUSER_MOVABLE|__GFP_COMP`);
+    yield this.gap();
+    if (this.build.release === '6.18') set();
+    return folio;
+  }
+
+  /** The page is to be put on the LRU: a batch of this CPU holds it until it is drained. */
+  *lruAdd(folio: Folio): Deed {
+    const batch = this.batches[this.w.cpu]!;
+    yield* this.get(folio);
+    batch.push(folio);
+    if (batch.length < BATCH) return;
+    yield* this.drain(batch);
+  }
+
+  *drain(batch = this.batches[this.w.cpu]!): Deed {
+    for (const folio of batch.splice(0)) {
+      folio.flags.add('lru');
+      yield* this.put(folio, 1, 'batch');
+    }
+  }
+
+  // --- what user memory is made of
+
+  /** A fault on anonymous memory. */
+  *anon(order = 0): Deed<Folio> {
+    const folio = yield* this.alloc(order);
+    folio.kind = 'anon';
+    folio.mapping = '00000000261e2897';
+    folio.flags.add('swapbacked');
+    folio.pmd = order === 9;
+    folio.mapped = order === 0 || folio.pmd ? 1 : folio.size;
+    if (folio.mapped > 1) yield* this.ref('page_ref_mod', folio, folio.mapped - 1);
+    yield* this.lruAdd(folio);
+    return folio;
+  }
+
+  /** A page of a file, read in or new, and mapped. */
+  *filePage(kind: 'file' | 'shmem', order = 0): Deed<Folio> {
+    const folio = yield* this.alloc(order);
+    folio.kind = kind;
+    folio.mapping = kind === 'file' ? '00000000fdefbca1' : '00000000aa11bb22';
+    if (kind === 'shmem') folio.flags.add('swapbacked');
+    folio.writable = kind === 'shmem';
+    yield* this.ref('page_ref_mod', folio, folio.size);
+    const where = kind === 'file' ? 'dev 259:0 ino c' : 'dev 0:1 ino 404';
+    const tail = this.build.release === '5.10' ? '' : ` order=${order}`;
+    const pfn =
+      this.build.release === '5.10' ? `page=00000000b9111fae pfn=${folio.pfn}` : `pfn=0x${folio.pfn.toString(16)}`;
+    this.w.write('mm_filemap_add_to_page_cache', `${where} ${pfn} ofs=${(this.ofs += 65536)}${tail}`);
+    yield this.gap();
+    if (kind === 'file') {
+      folio.flags.add('private');
+      yield* this.get(folio);
+    }
+    folio.mapped = folio.size;
+    // the reference of the allocation goes; each page table entry has one
+    yield* this.ref('page_ref_mod', folio, folio.size - 1);
+    yield* this.lruAdd(folio);
+    return folio;
+  }
+
+  /** A task's page tables let go of pages: munmap(), or its end. */
+  *zap(folios: readonly Folio[]): Deed {
+    for (let i = 0; i < folios.length; i += 14) {
+      const some = folios.slice(i, i + 14);
+      const refs = some.map((folio) => (folio.order === 0 || folio.pmd ? 1 : folio.size));
+      some.forEach((folio, j) => (folio.mapped = Math.max(0, folio.mapped - refs[j]!)));
+      if (!this.old) {
+        const first = [0, 1, 2, 3].map((j) => (some[j] ? this.pointer(some[j].pfn) : '0x0'));
+        yield* this.call('folios_put_refs', `nr=${some.length} f={${first.join(',')}}`);
+      }
+      for (const [j, folio] of some.entries()) yield* this.put(folio, refs[j]!, 'batch');
+    }
+  }
+
+  /** The file is cut: its page cache lets go. */
+  *truncate(folio: Folio): Deed {
+    const where = folio.kind === 'file' ? 'dev 259:0 ino c' : 'dev 0:1 ino 404';
+    const pfn =
+      this.build.release === '5.10' ? `page=00000000b9111fae pfn=${folio.pfn}` : `pfn=0x${folio.pfn.toString(16)}`;
+    const tail = this.build.release === '5.10' ? '' : ` order=${folio.order}`;
+    if (folio.flags.delete('private')) yield* this.put(folio);
+    this.w.write('mm_filemap_delete_from_page_cache', `${where} ${pfn} ofs=65536${tail}`);
+    folio.kind = 'kernel';
+    folio.mapping = '0000000000000000';
+    yield this.gap();
+    yield* this.put(folio, folio.size);
+  }
+
+  // --- dirtying and writeback
+
+  *lock(folio: Folio): Deed {
+    while (folio.locked) yield {sleep: 20_000};
+    folio.locked = true;
+  }
+
+  unlock(folio: Folio): void {
+    folio.locked = false;
+  }
+
+  *markDirty(folio: Folio): Deed {
+    yield* this.probe('markDirty', folio);
+    folio.flags.add('dirty');
+  }
+
+  /** A store to a page that the kernel watches: page_mkwrite() of ext4 marks it, then the fault does. */
+  *writeFault(folio: Folio): Deed {
+    if (folio.writable) return;
+    if (folio.kind === 'file') {
+      yield* this.lock(folio);
+      yield* this.markDirty(folio);
+      this.unlock(folio);
+      yield* this.markDirty(folio);
+    }
+    folio.writable = true;
+  }
+
+  *startWriteback(folio: Folio): Deed {
+    yield* this.probe('clearDirty', folio);
+    folio.flags.delete('dirty');
+    if (folio.kind === 'file') folio.writable = false;
+    yield* this.probe('startWriteback', folio);
+    folio.flags.add('writeback');
+    this.truth.writebackStarts(folio);
+  }
+
+  *endWriteback(folio: Folio): Deed {
+    yield* this.probe('endWriteback', folio);
+    yield* this.get(folio);
+    folio.flags.delete('writeback');
+    yield* this.put(folio);
+  }
+
+  // --- GUP
+
+  /** pin_user_pages_fast() or get_user_pages_fast() of neighbouring pages; a hold for each that was taken. */
+  *gup(kind: 'pin' | 'get', va: number, spots: readonly Spot[], ask: Ask = {}): Deed<Hold[]> {
+    const {foll} = this;
+    const {write = false, longterm = false, remote = false, slow = false} = ask;
+    const base = (write ? 1 : 0) | (longterm ? foll.longterm : 0);
+    const flags = base | foll[kind] | (remote ? foll.remote : 0);
+    const call = `${kind}_user_pages_${remote ? 'remote' : 'fast'}`;
+    const where = `start=0x${va.toString(16)} nr=${spots.length} gup_flags=0x${base.toString(16)}`;
+    yield* this.call(call, remote ? where : `${where} pages=0xffff888005834000`);
+    const holds: Hold[] = [];
+    if (!remote && !slow) {
+      this.w.atomic();
+      while (holds.length < spots.length) {
+        const n = this.extent(spots, holds.length);
+        const {folio, pfn} = spots[holds.length]!;
+        if (write && !folio.writable) break;
+        const taken = yield* this.grabFast(kind, folio, pfn, n, flags, write);
+        if (this.w.random.chance(0.02)) {
+          // the entry changed meanwhile: let go again, and walk under locks
+          if (kind === 'pin') yield* this.gupPut(folio, n, taken);
+          else yield* this.putHolds(folio, taken);
+          break;
+        }
+        holds.push(...taken);
+      }
+      this.w.atomicEnd();
+    }
+    while (holds.length < spots.length) {
+      const {folio, pfn} = spots[holds.length]!;
+      if (write) yield* this.writeFault(folio);
+      const n = this.extent(spots, holds.length);
+      holds.push(...(yield* this.grabSlow(kind, folio, pfn, 1, flags, write)));
+      if (n > 1) holds.push(...(yield* this.grabSlow(kind, folio, pfn + 1, n - 1, flags, write)));
+    }
+    yield* this.returned(call, 'iov_iter_extract_pages', `ret=${holds.length}`);
+    return holds;
+  }
+
+  /** How many of the pages from the `i`th on one page table entry maps. */
+  private extent(spots: readonly Spot[], i: number): number {
+    const {folio, pfn} = spots[i]!;
+    if (!folio.pmd) return 1;
+    let n = 1;
+    while (spots[i + n]?.folio === folio && spots[i + n]!.pfn === pfn + n) n++;
+    return n;
+  }
+
+  private *grabFast(
+    kind: 'pin' | 'get',
+    folio: Folio,
+    pfn: number,
+    n: number,
+    flags: number,
+    write: boolean,
+  ): Deed<Hold[]> {
+    const name = {'5.10': 'try_grab_compound_head', '6.1': 'try_grab_folio'}[this.build.release as '5.10' | '6.1'];
+    const page = this.pointer(this.old || !folio.pmd ? pfn : folio.pfn);
+    const hex = `flags=0x${flags.toString(16)}`;
+    yield* this.call(name ?? 'try_grab_folio_fast', `page=${page} refs=${n} ${hex}`);
+    const holds = this.take(kind, folio, pfn, n, write);
+    yield* this.ref('page_ref_mod_unless', folio, n);
+    if (kind === 'pin' && !this.counted(folio)) yield* this.ref('page_ref_mod', folio, (BIAS - 1) * n);
+    if (this.build.release !== '5.10')
+      yield* this.returned(name ?? 'try_grab_folio_fast', 'gup_fast_fallback', `folio=${this.pointer(folio.pfn)}`);
+    return holds;
+  }
+
+  private *grabSlow(
+    kind: 'pin' | 'get',
+    folio: Folio,
+    pfn: number,
+    n: number,
+    flags: number,
+    write: boolean,
+  ): Deed<Hold[]> {
+    const hex = `flags=0x${flags.toString(16)}`;
+    // up to 6.8 each page is grabbed by itself
+    if (this.old && n > 1) {
+      const holds: Hold[] = [];
+      for (let i = 0; i < n; i++) holds.push(...(yield* this.grabSlow(kind, folio, pfn + i, 1, flags, write)));
+      return holds;
+    }
+    if (this.old) yield* this.call('try_grab_page', `page=${this.pointer(pfn)} ${hex}`);
+    else yield* this.call('try_grab_folio', `folio=${this.pointer(folio.pfn)} refs=${n} ${hex}`);
+    const holds = this.take(kind, folio, pfn, n, write);
+    yield* this.ref('page_ref_mod', folio, kind === 'pin' && !this.counted(folio) ? BIAS * n : n);
+    if (!this.old) yield* this.returned('try_grab_folio', 'follow_page_pte', 'ret=0');
+    return holds;
+  }
+
+  /** Its pins are counted apart: the reference count moves by one a pin. */
+  private counted(folio: Folio): boolean {
+    return folio.order >= (this.build.release === '5.10' ? 2 : 1);
+  }
+
+  private take(kind: 'pin' | 'get', folio: Folio, pfn: number, n: number, write: boolean): Hold[] {
+    return Array.from({length: n}, (_, i) => {
+      const hold = new Hold(kind, folio, pfn + i, 1, write);
+      this.truth.take(hold);
+      return hold;
+    });
+  }
+
+  /** gup_put_folio(): what every unpin comes to. `shown`: it is a function of its own there. */
+  *gupPut(folio: Folio, n: number, holds: readonly Hold[], shown = true): Deed {
+    const name = this.build.release === '5.10' ? 'put_compound_head' : 'gup_put_folio';
+    const arg = this.build.release === '5.10' ? 'page' : 'folio';
+    if (shown)
+      yield* this.call(name, `${arg}=${this.pointer(folio.pfn)} refs=${n} flags=0x${this.foll.pin.toString(16)}`);
+    for (const hold of holds) if (!hold.dropped) this.truth.drop(hold);
+    const drop = this.counted(folio) ? n : n * BIAS;
+    if (this.build.release !== '5.10') return yield* this.put(folio, drop);
+    if (drop > 1) yield* this.ref('page_ref_mod', folio, 1 - drop);
+    yield* this.put(folio);
+  }
+
+  *putHolds(folio: Folio, holds: readonly Hold[]): Deed {
+    for (const hold of holds) {
+      this.truth.drop(hold);
+      yield* this.put(folio);
+    }
+  }
+
+  private list(holds: readonly Hold[]): string {
+    const shown = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => (holds[i] ? this.pointer(holds[i].first) : '0x0'));
+    return `pages={${shown.join(',')}}`;
+  }
+
+  /** Neighbours of one folio in a list of pages: they are dropped at once. */
+  private runs(holds: readonly Hold[], adjacent = false): Hold[][] {
+    const runs: Hold[][] = [];
+    for (const hold of holds) {
+      const before = runs.at(-1)?.at(-1);
+      const joined =
+        before?.folio === hold.folio &&
+        this.build.release !== '5.10' &&
+        (!adjacent || before.first + before.pages === hold.first);
+      if (joined) runs.at(-1)!.push(hold);
+      else runs.push([hold]);
+    }
+    return runs;
+  }
+
+  *unpinPages(holds: readonly Hold[]): Deed {
+    yield* this.call('unpin_user_pages', `npages=${holds.length} ${this.list(holds)}`);
+    for (const run of this.runs(holds)) yield* this.gupPut(run[0]!.folio, run.length, run);
+  }
+
+  *unpinDirtyLock(holds: readonly Hold[], dirty: boolean): Deed {
+    yield* this.call(
+      'unpin_user_pages_dirty_lock',
+      `npages=${holds.length} make_dirty=${dirty ? 1 : 0} ${this.list(holds)}`,
+    );
+    for (const run of this.runs(holds)) {
+      const {folio} = run[0]!;
+      if (dirty && !folio.flags.has('dirty')) {
+        yield* this.lock(folio);
+        yield* this.markDirty(folio);
+        this.unlock(folio);
+      }
+      yield* this.gupPut(folio, run.length, run);
+    }
+  }
+
+  *unpinOne(hold: Hold): Deed {
+    yield* this.call('unpin_user_page', `page=${this.pointer(hold.first)}`);
+    yield* this.gupPut(hold.folio, 1, [hold], this.build.release !== '6.18');
+  }
+
+  /** Physically neighbouring pages, as ib_umem keeps them. */
+  *unpinRange(holds: readonly Hold[], dirty: boolean): Deed {
+    yield* this.call(
+      'unpin_user_page_range_dirty_lock',
+      `page=${this.pointer(holds[0]!.first)} npages=${holds.length} make_dirty=${dirty ? 1 : 0}`,
+    );
+    for (const run of this.runs(holds)) {
+      const {folio} = run[0]!;
+      if (dirty && !folio.flags.has('dirty')) {
+        yield* this.lock(folio);
+        yield* this.markDirty(folio);
+        this.unlock(folio);
+      }
+      yield* this.gupPut(folio, run.length, run);
+    }
+  }
+
+  /** __bio_release_pages(): pins since 6.5, gets before; a folio and a number, never which of its pages. */
+  *bioRelease(holds: readonly Hold[], dirty: boolean): Deed {
+    const name = this.build.release === '5.10' ? 'bio_release_pages' : '__bio_release_pages';
+    yield* this.call(name, `bio=0xffff8bae44ba7200 mark_dirty=${dirty ? 1 : 0}`);
+    for (const run of this.runs(holds, true)) {
+      const {folio} = run[0]!;
+      if (dirty) yield* this.markDirty(folio);
+      if (run[0]!.kind === 'get') yield* this.putHolds(folio, run);
+      else {
+        yield* this.call('unpin_user_folio', `folio=${this.pointer(folio.pfn)} npages=${run.length}`);
+        yield* this.gupPut(folio, run.length, run, this.build.release !== '6.18');
+      }
+    }
+  }
+}

@@ -1,0 +1,226 @@
+/** Memory of programs: ranges of pages that their threads use at once, and what the kernel does to them meanwhile. */
+import type {Ask, Kernel} from './kernel.js';
+import type {Disk} from './storage.js';
+import type {Folio, Hold, Spot} from './truth.js';
+import type {Deed} from './world.js';
+
+export class Region {
+  spots: Spot[] = [];
+  mapped = true;
+  /** who walks its page tables now, or changes them */
+  private walkers = 0;
+  private changed = false;
+
+  constructor(
+    readonly k: Kernel,
+    readonly va: number,
+    readonly kind: 'anon' | 'file' | 'shmem',
+    /** of its folios */
+    readonly order: number,
+  ) {}
+
+  /** Faults its pages in. */
+  *fill(folios: number): Deed {
+    for (let i = 0; i < folios; i++) {
+      const folio =
+        this.kind === 'anon' ? yield* this.k.anon(this.order) : yield* this.k.filePage(this.kind, this.order);
+      for (let j = 0; j < folio.size; j++) this.spots.push({folio, pfn: folio.pfn + j});
+    }
+  }
+
+  get folios(): Folio[] {
+    return [...new Set(this.spots.map(({folio}) => folio))];
+  }
+
+  /** Pins or gets of pages [at, at + n); none where it was unmapped. */
+  *gup(kind: 'pin' | 'get', at: number, n: number, ask: Ask): Deed<Hold[]> {
+    while (this.changed) yield {sleep: 30_000};
+    if (!this.mapped) return [];
+    this.walkers++;
+    yield* this.faultIn(at, n);
+    const holds = yield* this.k.gup(kind, this.va + at * 4096, this.spots.slice(at, at + n), ask);
+    this.walkers--;
+    return holds;
+  }
+
+  /** Somebody follows its page tables: nobody changes them until he leaves. */
+  enter(): void {
+    this.walkers++;
+  }
+
+  leave(): void {
+    this.walkers--;
+  }
+
+  /** Alone with the page tables. False where it was unmapped. */
+  *lock(): Deed<boolean> {
+    while (this.changed || this.walkers > 0) yield {sleep: 30_000};
+    if (!this.mapped) return false;
+    this.changed = true;
+    return true;
+  }
+
+  unlock(): void {
+    this.changed = false;
+  }
+
+  /** Pages that fork() left shared are copied before they are held for anybody, those swapped out come back. */
+  private *faultIn(at: number, n: number): Deed {
+    const {k} = this;
+    for (let i = at; i < at + n; i++) {
+      const old = this.spots[i]!.folio;
+      if (this.kind !== 'anon' || old.order > 0) continue;
+      while (this.faulting.has(i)) yield {sleep: 10_000};
+      this.faulting.add(i);
+      if (old.free) {
+        const folio = yield* k.anon();
+        this.spots[i] = {folio, pfn: folio.pfn};
+      } else if (old.mapped === 0) {
+        yield* k.ref('page_ref_mod_unless', old, 1);
+        yield* k.lock(old);
+        old.mapped = 1;
+        yield* k.get(old);
+        if (!old.flags.has('writeback') && old.flags.delete('swapcache')) yield* k.put(old);
+        k.unlock(old);
+        yield* k.put(old);
+      } else if (old.mapped > 1) {
+        const folio = yield* k.anon();
+        this.spots[i] = {folio, pfn: folio.pfn};
+        old.mapped--;
+        yield* k.put(old);
+      }
+      this.faulting.delete(i);
+    }
+  }
+
+  private readonly faulting = new Set<number>();
+
+  *munmap(): Deed {
+    if (!(yield* this.lock())) return;
+    this.mapped = false;
+    const folios = this.folios.filter((folio) => !folio.free);
+    yield* this.k.zap(folios.filter(({mapped}) => mapped > 0));
+    for (const folio of folios)
+      if (!folio.free && folio.mapped === 0 && !folio.locked && !folio.flags.has('writeback'))
+        if (folio.flags.delete('swapcache')) yield* this.k.put(folio);
+    if (this.kind !== 'anon')
+      for (const folio of folios) {
+        while (folio.flags.has('writeback')) yield {sleep: 50_000};
+        yield* this.k.truncate(folio);
+      }
+    this.changed = false;
+  }
+}
+
+/** A child is made, lives for a while and ends: pages that may be pinned are copied for it (copy_present_page(), since 5.9). */
+export function* fork(k: Kernel, region: Region): Deed {
+  if (region.kind !== 'anon' || region.order > 0 || !(yield* region.lock())) return;
+  const shared: Folio[] = [];
+  for (const {folio} of region.spots) {
+    if (folio.free || folio.mapped === 0 || folio.flags.has('swapcache')) continue;
+    if ([...folio.holds].some(({kind}) => kind === 'pin') || (k.build.refs && folio.count >= 1024)) {
+      yield* k.get(folio);
+      shared.push(yield* k.anon());
+      yield* k.put(folio);
+    } else {
+      folio.mapped++;
+      yield* k.get(folio);
+      shared.push(folio);
+    }
+  }
+  region.unlock();
+  k.w.spawn(
+    k.w.task('child'),
+    (function* () {
+      yield {sleep: k.w.between(200_000, 2_000_000)};
+      for (const folio of shared) if (k.w.random.chance(0.2)) yield* k.probe('markDirty', folio);
+      yield* k.zap(shared);
+    })(),
+  );
+}
+
+/** Compaction: a page is copied to another, unless somebody holds it (folio_migrate_mapping(), mm/migrate.c). */
+export function* migrate(k: Kernel, region: Region): Deed {
+  if (!(yield* region.lock())) return;
+  const i = k.w.random.below(region.spots.length);
+  const {folio} = region.spots[i]!;
+  if (folio.order === 0 && region.kind === 'anon' && folio.mapped === 1 && folio.flags.has('lru') && !folio.locked) {
+    yield* k.ref('page_ref_mod_unless', folio, 1);
+    folio.locked = true;
+    folio.mapped = 0;
+    yield* k.ref('page_ref_mod_and_test', folio, -1);
+    if (folio.count === 1 && !folio.flags.has('writeback')) {
+      const target = yield* k.alloc(0, k.w.random.chance(0.4));
+      target.kind = 'anon';
+      target.mapping = folio.mapping;
+      for (const flag of folio.flags) target.flags.add(flag);
+      target.mapped = 1;
+      yield* k.get(target);
+      region.spots[i] = {folio: target, pfn: target.pfn};
+      yield* k.put(target);
+      folio.locked = false;
+      yield* k.put(folio);
+    } else {
+      folio.mapped = 1;
+      yield* k.get(folio);
+      folio.locked = false;
+      yield* k.put(folio);
+    }
+  }
+  region.unlock();
+}
+
+/** The page table of a huge page is made one of single pages (__split_huge_pmd_locked(), mm/huge_memory.c). */
+export function* splitPmd(k: Kernel, region: Region): Deed {
+  if (!(yield* region.lock())) return;
+  for (const folio of region.folios) {
+    if (!folio.pmd) continue;
+    folio.pmd = false;
+    folio.mapped = folio.size;
+    yield* k.ref('page_ref_mod', folio, folio.size - 1);
+    break;
+  }
+  region.unlock();
+}
+
+/** Reclaim writes an anonymous page to swap, and frees it if nobody took it back meanwhile (mm/vmscan.c). */
+export function* swapOut(k: Kernel, region: Region, disk: Disk): Deed {
+  if (!(yield* region.lock())) return;
+  const {folio} = k.w.random.of(region.spots);
+  const idle =
+    region.kind === 'anon' &&
+    folio.order === 0 &&
+    !folio.free &&
+    folio.mapped === 1 &&
+    folio.flags.has('lru') &&
+    !folio.locked &&
+    !folio.flags.has('swapcache') &&
+    !folio.flags.has('writeback');
+  if (!idle) return region.unlock();
+  folio.locked = true;
+  yield* k.ref('page_ref_mod_unless', folio, 1);
+  // pageout() leaves alone what others hold
+  if (folio.count !== 2) {
+    folio.locked = false;
+    region.unlock();
+    return yield* k.put(folio);
+  }
+  folio.flags.add('swapcache');
+  yield* k.get(folio);
+  folio.mapped = 0;
+  yield* k.ref('page_ref_mod_and_test', folio, -1);
+  region.unlock();
+  folio.flags.add('dirty');
+  folio.locked = false;
+  yield* disk.writeOut(folio);
+  while (folio.flags.has('writeback')) yield {sleep: 100_000};
+  yield {sleep: k.w.between(10_000, 400_000)};
+  yield* k.lock(folio);
+  if (folio.mapped === 0 && folio.flags.has('swapcache') && folio.holds.size === 0 && (yield* k.freeze(folio, 2))) {
+    folio.flags.delete('swapcache');
+    k.unlock(folio);
+    return yield* k.release(folio);
+  }
+  k.unlock(folio);
+  yield* k.put(folio);
+}

@@ -1,0 +1,37 @@
+/** A few runs of the simulated machine, and that they would notice. */
+import {expect, it} from 'vitest';
+import {analyzeText} from '../rules/analyze-text.js';
+import {judge} from './sim/judge.js';
+import {record} from './sim/recording.js';
+import {simulate} from './sim/simulate.js';
+import {Simulation} from './sim/simulation.js';
+
+it.each(['complete', 'any'])(
+  'is sure of nothing that did not happen (recorded: %s)',
+  async (manner) => {
+    const simulation = new Simulation(manner);
+    const wrong: unknown[] = [];
+    for (let seed = 1; seed <= 3; seed++) {
+      const outcome = await simulation.run(seed);
+      if (outcome.falselySure.length > 0) wrong.push(outcome);
+    }
+    expect(wrong).toEqual([]);
+  },
+  60_000,
+);
+
+it('finds most of the bugs that were planted, and notices what is not true', async () => {
+  const run = simulate(3, {bug: 'early-unpin', release: '6.12', refs: true});
+  const {findings} = await analyzeText(record(run, 3, 'complete').text);
+  const judged = judge(run, findings);
+  expect(judged.falselySure).toEqual([]);
+  expect(judged.planted.filter(({told}) => told === 'sure').length).toBeGreaterThan(judged.planted.length / 2);
+  run.truth.wrongs.length = 0;
+  expect(judge(run, findings).falselySure).not.toEqual([]);
+}, 60_000);
+
+it('is the same from one seed', () => {
+  const text = (seed: number): string => record(simulate(seed), seed, 'any').text;
+  expect(text(1)).toBe(text(1));
+  expect(text(1)).not.toBe(text(2));
+});
