@@ -107,7 +107,7 @@ export class Kernel {
 
   /** Changes the count, then prints it. Answers whether it got to 0. */
   *ref(event: string, folio: Folio, val: number, print = true): Deed<boolean> {
-    if (folio.free && !folio.spoilt) throw new Error(`${event} of a free page 0x${folio.pfn.toString(16)}`);
+    if (folio.free && this.truth.strict) throw new Error(`${event} of a free page 0x${folio.pfn.toString(16)}`);
     folio.count += val;
     const gone = folio.count === 0;
     if (!this.build.refs || !print) return gone;

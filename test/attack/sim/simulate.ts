@@ -51,6 +51,7 @@ export function simulate(seed: number, wish: Wish = {}): Run {
   const planted = wish.bug ?? (random.chance(0.5) ? 'none' : random.of(BUGS));
   const bug = planted === 'none' ? undefined : planted;
   const truth = new Truth();
+  truth.strict = bug === undefined;
   const kernel = new Kernel(world, truth, build);
   const until = start + world.between(15_000_000, 60_000_000);
   const regions: Region[] = [];

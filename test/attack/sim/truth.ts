@@ -75,6 +75,8 @@ export interface Wrong {
 export class Truth {
   readonly wrongs: Wrong[] = [];
   readonly spoilt: Folio[] = [];
+  /** no bug is planted: what is freed is used by nobody */
+  strict = true;
   now: () => number = () => 0;
 
   /** `planted` bugs are to be found. */
