@@ -35,7 +35,8 @@ export type Premise =
   /** the page's life was seen from its beginning */
   | {id: 'whole-life'; page: Moment}
   /** no write fault explains the marking: the file system marks twice in each, and this was `marks` times */
-  | {id: 'no-fault'; page: Moment; marks: number}
+  /** `again`: a marking by the same task that came later than a fault's second one does, and may yet be it */
+  | {id: 'no-fault'; page: Moment; marks: number; again: Deed | undefined}
   /** the mapping was over before the device touched its address, and no other was made of it in between */
   | {id: 'unmapped'; mapping: EndedMapping; fault: Fault; page: Moment}
   /** nothing was mapped at the address, as far back as the trace goes */
@@ -125,4 +126,9 @@ export const told = (says: string, known: boolean, why: string, ...by: Line[]): 
   by,
   why,
 });
-export const marksTwice = (page: Moment, marks: number): Premise => ({id: 'no-fault', page, marks});
+export const marksTwice = (page: Moment, marks: number, again: Deed | undefined): Premise => ({
+  id: 'no-fault',
+  page,
+  marks,
+  again,
+});

@@ -139,6 +139,11 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     }
     if (!page.lifeSeen && !(page.counted && kind === 'pin'))
       return open(`the page is older than the trace: a ${kind} taken earlier could still hold it`, deed);
+    if (page.large && drop.unmatched > 0)
+      return open(
+        `${drop.unmatched} of the ${drop.n} pins that it drops were not seen to be taken: those that were may be held still`,
+        deed,
+      );
     const more = kind === 'pin' ? m.held.excess.after(page, deed.t) : undefined;
     if (more !== undefined)
       return open(
@@ -241,7 +246,9 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     return page.lifeSeen ? proven() : open('the page is older than the trace: what it was before is not known');
   },
 
-  'no-fault'({page, marks}, {m}) {
+  'no-fault'({page, marks, again}, {m}) {
+    if (again !== undefined)
+      return open('the same task marked it again soon after: both may be of one write fault of a slow machine', again);
     if (marks > 2) return proven();
     const twice = page.file === undefined ? undefined : m.writeback.marksTwice.get(page.file.dev);
     if (twice !== undefined) return proven(twice);

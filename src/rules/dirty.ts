@@ -20,6 +20,8 @@ const CLEANED_FIRST = 'it was cleaned before it was marked dirty';
 
 /** A second marking of the page by the same task this soon after is the other half of one write fault. */
 const FAULT_NS = 1_000_000;
+/** Later, up to here, it may be: on an emulated or overcommitted machine a CPU stands still within a fault. */
+const SLOW_NS = 100_000_000;
 /** Functions of a write fault or a write(): where stacks are traced they settle it. */
 const ORDINARY = [
   'handle_mm_fault',
@@ -110,6 +112,8 @@ interface Candidate {
   /** how many in a row by that task */
   marks: number;
   watched: Watched | undefined;
+  /** the next marking by the task, where it came later than FAULT_NS and may be of the same fault */
+  again: Deed | undefined;
 }
 
 const WATCHED_MAX = 200_000;
@@ -137,12 +141,14 @@ class LateDirty implements Listener {
     const waiting = this.candidates.get(row);
     if (waiting) {
       // Twice by one task: a write fault. It also settles what comes after.
-      if (waiting.mark.task === mark.task && mark.t - waiting.mark.t <= FAULT_NS) {
+      const later = waiting.mark.task === mark.task ? mark.t - waiting.mark.t : Infinity;
+      if (later <= FAULT_NS) {
         waiting.marks++;
         if (waiting.watched === undefined || waiting.watched.n <= 2) this.candidates.delete(row);
         this.unpinned.delete(row);
         return;
       }
+      if (later <= SLOW_NS) waiting.again = mark;
       this.settle(waiting);
     }
     const clean = m.pages.isClean(row);
@@ -154,13 +160,13 @@ class LateDirty implements Listener {
         return;
       }
       this.unpinned.delete(row);
-      if (clean) this.candidates.set(row, {row, mark, marks: 1, watched});
+      if (clean) this.candidates.set(row, {row, mark, marks: 1, watched, again: undefined});
       return;
     }
     if (!clean || m.pages.writebacks[row] !== undefined) return;
     for (let r = m.pages.references[row]; r; r = r.next) {
       if (r.kind === 'pin' && r.cleanedAt >= 0) {
-        this.candidates.set(row, {row, mark, marks: 1, watched: undefined});
+        this.candidates.set(row, {row, mark, marks: 1, watched: undefined, again: undefined});
         return;
       }
     }
@@ -235,7 +241,7 @@ class LateDirty implements Listener {
     if (watched && (marks === 1 || (marks > 2 && marks >= watched.n))) this.tell(candidate);
   }
 
-  private tell({mark, marks, watched}: Candidate): void {
+  private tell({mark, marks, watched, again}: Candidate): void {
     if (!watched) return;
     const {m} = this;
     if (m.evidence.stacks.get(mark.stack).some((frame) => ORDINARY.some((f) => frame.startsWith(f)))) return;
@@ -251,7 +257,7 @@ class LateDirty implements Listener {
       premises: [
         held([pin], page),
         ofFile(page, pin.cleaned && pin, pin.cleaned),
-        late ? marksTwice(page, marks) : stillHeld(pin, page, mark),
+        late ? marksTwice(page, marks, again) : stillHeld(pin, page, mark),
         late ? before(UNPINNED_FIRST, unpin, mark) : before(CLEANED_FIRST, pin.cleaned ?? mark, mark),
         never('written back', page, late ? unpin.t : pin.cleanedAt, mark.t),
       ],
