@@ -34,7 +34,7 @@ interface Join {
   misses: number;
   /** of the hits: mappings that are not those of the request that the task issued before */
   telling: number;
-  /** of the hits: mappings that may be, and that request was over before the next was issued, as where each is waited for */
+  /** of the hits: mappings that may be, and that request was over before the next was issued, or that fit it as a whole */
   late: number;
   /** complete, before the join was believed */
   complete: {request: DmaRequest; deed: Deed; slot: number; since: number}[];
@@ -137,8 +137,10 @@ export class Requests {
       return;
     }
     join.hits++;
-    if (during === undefined || during.of !== of || during.bytes !== bytes || during.write !== write) join.telling++;
-    else if (during.over) join.late++;
+    const fits = during !== undefined && during.of === of && during.write === write;
+    const all = bytesOf(open.slice(first));
+    if (!fits || (during.bytes !== bytes && during.bytes !== all)) join.telling++;
+    else if (during.over || during.bytes !== bytes) join.late++;
     const request: DmaRequest = {
       of,
       at,
@@ -161,7 +163,7 @@ export class Requests {
 
   /** A pair that has met several times with hardly a miss, for most of what goes to that block device. */
   private believed(of: number, {hits, misses, telling, late}: Join): boolean {
-    if (hits < JOINS_FEW || telling <= 2 * late) return false;
+    if (telling < JOINS_FEW || telling <= 2 * late) return false;
     return misses * MISSES_SHARE <= hits && hits * 2 >= (this.issues.get(of) ?? 0);
   }
 
@@ -269,6 +271,10 @@ export class Requests {
     for (const windows of [request.earlier, request.windows])
       for (const window of windows) if (window.endedBy === undefined) this.ends.done(window, deed, slot, since);
   }
+}
+
+function bytesOf(windows: readonly DmaWindow[]): number {
+  return windows.reduce((sum, {size}) => sum + size, 0);
 }
 
 /** Of the mappings of one device before an issue, those whose sizes add up: all, the last ones, or all but the last (metadata). */
