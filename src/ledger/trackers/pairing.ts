@@ -40,9 +40,11 @@ export function chooseReferences(
   }
   const task = deed && !around.evidence.tasks.byInterrupt(deed) ? deed.task : -1;
   const rank = (r: Reference): number =>
-    (sub >= 0 && r.sub >= 0 && (sub + n <= r.sub || sub >= r.sub + r.n) ? 4 : 0) +
-    (task >= 0 && r.task === task ? 0 : 2) +
-    (r.n === n ? 0 : 1);
+    (sub >= 0 && r.sub >= 0 && (sub + n <= r.sub || sub >= r.sub + r.n) ? OTHER_PAGES : 0) +
+    (task >= 0 && r.task === task ? 0 : OTHER_TASK) +
+    (r.n === n ? 0 : 2) +
+    // of the head of a folio or of a page that is not known: one that names the page itself comes first
+    (sub >= 0 && r.sub < 0 ? 1 : 0);
   const from: {reference: Reference; n: number}[] = [];
   let left = n;
   // One of each page that is dropped, as far as its pages are known; then whatever is left of the kind.
@@ -69,9 +71,13 @@ export function chooseReferences(
       left -= some;
     }
   }
-  const how = rank(from[0]!.reference) < 2 && task >= 0 ? 'same task' : 'the oldest';
+  const how = rank(from[0]!.reference) < OTHER_TASK && task >= 0 ? 'same task' : 'the oldest';
   return {from, unmatched: left, how, certain: false};
 }
+
+/** What makes a reference the less likely one, most first. */
+const OTHER_PAGES = 8;
+const OTHER_TASK = 4;
 
 /** Most pages of a drop that are told apart: a huge page's. */
 const PAGES_MAX = 512;
