@@ -107,8 +107,9 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
       silence.lost(window.open.t, at.t) === null
     )
       return proven(reference, window.open);
+    const from = Math.min(reference.t, reference.mixed?.since ?? Infinity);
     const dropped = dropOf(reference);
-    if (dropped !== undefined && silence.lostOf(page, reference.t, at.t) === null) {
+    if (dropped !== undefined && silence.lostOf(page, from, at.t) === null) {
       const later = ordered(at, dropped, court);
       if (later.state === 'proven') return proven(reference, dropped);
       if (later.state === 'open') return later;
@@ -120,7 +121,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
         reference,
         maybe,
       );
-    return unless(silence.never('dropped', page, reference.t, at.t), reference);
+    return unless(silence.never('dropped', page, from, at.t), reference);
   },
 
   last({kind, page, drop, maybeHeld}, {m, silence}) {

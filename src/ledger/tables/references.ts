@@ -30,6 +30,8 @@ export interface Mixed {
   settled: boolean;
   /** a change that may have been a drop of one of them, although no probe says so */
   maybeDropped: Deed | undefined;
+  /** when the first of them was taken: a drop that was missed since then leaves another of them */
+  since: number;
 }
 
 /** One pin or get, or several taken at once on one folio. */

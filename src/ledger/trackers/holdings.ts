@@ -191,11 +191,12 @@ export class Holdings {
     const {references} = this.around.pages;
     let mixed: Mixed | undefined;
     for (let r = references[row]; r; r = r.next) if (r.kind === kind) mixed ??= r.mixed;
-    mixed ??= {settled: false, maybeDropped: undefined};
+    mixed ??= {settled: false, maybeDropped: undefined, since: Infinity};
     for (let r = references[row]; r; r = r.next) {
       if (r.kind !== kind) continue;
       r.mixed ??= mixed;
       mixed.maybeDropped ??= r.maybeDropped;
+      mixed.since = Math.min(mixed.since, r.t);
       r.firstDrop ??= deed;
     }
   }
