@@ -1,4 +1,4 @@
-import {held as isHeld, ofFile, owns, stillHeld, told, underWriteback} from '../claims/premise.js';
+import {held as isHeld, live, ofFile, owns, stillHeld, told, underWriteback} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import {countsRecorded} from '../ledger/moment.js';
 import {endRole} from '../ledger/tables/dma.js';
@@ -27,6 +27,7 @@ export const writebackWhileDma: Rule = {
       {id: 'still-held', says: 'the get was held then'},
       {id: 'owns', says: "mapped for the pin's own I/O"},
       {id: 'owns', says: 'mapped under that reference'},
+      {id: 'live', says: "the mapping's own end came later"},
       {id: 'under-writeback', says: 'the writeback was running'},
       {id: 'of-file', says: 'the page was of a file'},
       {id: 'told', says: 'mapped while the reference was held'},
@@ -54,6 +55,7 @@ export const writebackWhileDma: Rule = {
           isHeld([reference], moment, 'get'),
           stillHeld(reference, moment, met, writable.window),
           owns(writable),
+          ...(late ? [] : [live(writable.window, writeback.start, moment)]),
           ...throughBuffer(writable.window),
           underWriteback(writeback, met, late),
           ofFile(moment, reference, writeback.start),
@@ -90,6 +92,7 @@ export const writebackWhileDma: Rule = {
         countsBefore: null,
         countsAfter: {raw: held.countAtStart === UNKNOWN_COUNT ? null : held.countAtStart, pins: held.pinsAtStart},
         at: start,
+        awaits: writable.window,
       });
     });
   },

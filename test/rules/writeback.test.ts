@@ -171,7 +171,7 @@ describe('writeback-while-dma', () => {
   it('is a warning while the device may write under a plain reference', async () => {
     const {findings} = await analyzeText(got('FROM_DEVICE').text());
     expect(findings.map((f) => [f.rule, f.severity, f.verdict])).toEqual([['writeback-while-dma', 'warning', 'sure']]);
-    expect(findings[0]!.evidence.map((e) => e.role)).toEqual(['get', 'dma-map', 'writeback-start', 'writeback-end']);
+    expect(findings[0]!.evidence.map((e) => e.role)).toEqual(['get', 'dma-map', 'writeback-start', 'writeback-end', 'dma-unmap']);
   });
 
   it('is silent when the device only reads', async () => {
@@ -298,6 +298,13 @@ describe('dirty-after-unpin', () => {
     k.wait(200);
     k.markDirty(P);
     expect(await toldOf(k.text())).toEqual(['writeback-while-pinned note sure 0x5dac9']);
+  });
+
+  it('is only possible where the same task marks the page again later than a write fault does: its CPU may have stood still', async () => {
+    const k = late();
+    k.wait(7_000);
+    k.markDirty(P);
+    expect(await toldOf(k.text())).toContain('dirty-after-unpin warning possible 0x5dac9');
   });
 
   it('is only possible when events were lost since the pin', async () => {

@@ -163,7 +163,7 @@ export class Requests {
 
   /** A pair that has met several times with hardly a miss, for most of what goes to that block device. */
   private believed(of: number, {hits, misses, telling, late}: Join): boolean {
-    if (telling < JOINS_FEW || telling <= 2 * late) return false;
+    if (hits < JOINS_FEW || telling <= 2 * late) return false;
     return misses * MISSES_SHARE <= hits && hits * 2 >= (this.issues.get(of) ?? 0);
   }
 
