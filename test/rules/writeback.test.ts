@@ -171,7 +171,13 @@ describe('writeback-while-dma', () => {
   it('is a warning while the device may write under a plain reference', async () => {
     const {findings} = await analyzeText(got('FROM_DEVICE').text());
     expect(findings.map((f) => [f.rule, f.severity, f.verdict])).toEqual([['writeback-while-dma', 'warning', 'sure']]);
-    expect(findings[0]!.evidence.map((e) => e.role)).toEqual(['get', 'dma-map', 'writeback-start', 'writeback-end', 'dma-unmap']);
+    expect(findings[0]!.evidence.map((e) => e.role)).toEqual([
+      'get',
+      'dma-map',
+      'writeback-start',
+      'writeback-end',
+      'dma-unmap',
+    ]);
   });
 
   it('is silent when the device only reads', async () => {
