@@ -34,8 +34,10 @@ export type Premise =
   | {id: 'counted'; deed: Deed; page: Moment}
   /** the page's life was seen from its beginning */
   | {id: 'whole-life'; page: Moment}
-  /** no write fault explains the marking: the file system marks twice in each, and this was `marks` times */
-  /** `again`: a marking by the same task that came later than a fault's second one does, and may yet be it */
+  /**
+   * no write fault explains the marking: the file system marks twice in each, and this was `marks` times; `again`: a marking by
+   * the same task that came later than a fault's second one does, and may yet be it
+   */
   | {id: 'no-fault'; page: Moment; marks: number; again: Deed | undefined}
   /** the mapping was over before the device touched its address, and no other was made of it in between */
   | {id: 'unmapped'; mapping: EndedMapping; fault: Fault; page: Moment}

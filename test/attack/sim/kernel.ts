@@ -456,6 +456,11 @@ export class Kernel {
       'unpin_user_pages_dirty_lock',
       `npages=${holds.length} make_dirty=${dirty ? 1 : 0} ${this.list(holds)}`,
     );
+    yield* this.markAndDrop(holds, dirty);
+  }
+
+  /** What unpin_user_pages_dirty_lock() and its kin do for each run of pages of one folio. */
+  private *markAndDrop(holds: readonly Hold[], dirty: boolean): Deed {
     for (const run of this.runs(holds)) {
       const {folio} = run[0]!;
       if (dirty && !folio.flags.has('dirty')) {
@@ -478,15 +483,7 @@ export class Kernel {
       'unpin_user_page_range_dirty_lock',
       `page=${this.pointer(holds[0]!.first)} npages=${holds.length} make_dirty=${dirty ? 1 : 0}`,
     );
-    for (const run of this.runs(holds)) {
-      const {folio} = run[0]!;
-      if (dirty && !folio.flags.has('dirty')) {
-        yield* this.lock(folio);
-        yield* this.markDirty(folio);
-        this.unlock(folio);
-      }
-      yield* this.gupPut(folio, run.length, run);
-    }
+    yield* this.markAndDrop(holds, dirty);
   }
 
   /** __bio_release_pages(): pins since 6.5, gets before; a folio and a number, never which of its pages. */
