@@ -284,11 +284,8 @@ export class PerfDataReader implements RecordReader {
   private stack(piece: Piece, cpu: number, tid: number): void {
     const {parts, events, sink} = this;
     if (!sink.stackBegin(cpu, tid)) return;
-    parts.kernelFrames(piece, (high, low) => {
-      const text = events.frame(high, low);
-      sink.stackFrame(text, 0, text.length);
-    });
-    sink.stackEnd();
+    parts.kernelFrames(piece, events.addresses);
+    events.handOver();
   }
 
   end(): void {

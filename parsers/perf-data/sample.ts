@@ -2,6 +2,7 @@
  * The parts of a PERF_RECORD_SAMPLE, in the order in which perf_event_open(2) lists them: those of fixed size lie where the
  * attr says; READ, CALLCHAIN and RAW behind them have sizes of their own.
  */
+import type {Addresses} from '../records/addresses.js';
 import type {Bytes} from '../records/piece.js';
 import {type Attr, Sample} from './attr.js';
 
@@ -70,8 +71,9 @@ export class SampleParts {
     return true;
   }
 
-  /** Gives the frames of the kernel, innermost first, as two halves of their addresses. */
-  kernelFrames(piece: Bytes, give: (high: number, low: number) => void): void {
+  /** Puts the frames of the kernel, innermost first, into `into`. */
+  kernelFrames(piece: Bytes, into: Addresses): void {
+    into.clear();
     const {view, little} = piece;
     let kernel = true;
     const n = Math.min(this.chainCount, FRAMES_MAX);
@@ -79,7 +81,7 @@ export class SampleParts {
       const high = view.getUint32(little ? at + 4 : at, little);
       const low = view.getUint32(little ? at : at + 4, little);
       if (high === 0xffffffff && low >= MARKS) kernel = low === KERNEL;
-      else if (kernel) give(high, low);
+      else if (kernel) into.add(high, low);
     }
   }
 }

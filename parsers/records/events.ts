@@ -8,6 +8,7 @@ import {DecodeContext} from '../events/context.js';
 import {probeOfEventName, probeOfSymbol, type ProbeSpec} from '../events/probe-table.js';
 import {EventTable, type EventEntry} from '../events/table.js';
 import {FIRST_UNRECOGNISED, ReaderCounters, type OpenOptions} from '../form.js';
+import {Addresses} from './addresses.js';
 import {probeDecoder, probedField, type RecordDecoder, tracepointDecoder} from './decoder.js';
 import {type EventFormat, type Field, Lie} from './format.js';
 import {RECORDED} from './kinds.js';
@@ -26,8 +27,6 @@ const NMI = 0x40;
 const FRAME_MAX = 600;
 /** Texts of frames kept, each in the place that its address gives it: a power of two. */
 const FRAMES_KEPT = 1 << 14;
-/** Most frames of one stack: the kernel records at most some thousand. */
-const STACK_MAX = 1024;
 const ALL_ONES = 0xffffffff;
 
 /** What records of one format are. */
@@ -62,6 +61,8 @@ export class RecordEvents {
   private readonly table = new EventTable();
   private readonly ctx = new DecodeContext();
   private readonly byId: (Recorded | null | undefined)[] = [];
+  /** the frames of the stack at hand */
+  readonly addresses = new Addresses();
   private readonly frames: (Uint8Array | undefined)[] = Array.from({length: FRAMES_KEPT}, () => undefined);
   /** the addresses that they are of, high word and low */
   private readonly framesOf64 = new Uint32Array(2 * FRAMES_KEPT);
@@ -225,23 +226,36 @@ export class RecordEvents {
   }
 
   /** Hands over the frames at `[at, end)`, each of `width` bytes, innermost first, if anybody wants them. */
-  stack(piece: Piece, at: number, end: number, width: number, cpu: number, pid: number): void {
+  private stack(piece: Piece, at: number, end: number, width: number, cpu: number, pid: number): void {
     if (!this.sink.stackBegin(cpu, pid)) return;
+    const {addresses} = this;
     const {view, little} = piece;
     const lie = width === 4 ? Lie.u32 : Lie.u64;
-    for (let n = 0; n < STACK_MAX && at + width <= end; n++, at += width) {
+    addresses.clear();
+    for (; at + width <= end; at += width) {
       const high = highAt(view, at, lie, little);
       const low = lowAt(view, at, lie, little);
       // kernels before 5.x end a stack by all ones
       if (low === ALL_ONES && (width === 4 || high === ALL_ONES)) break;
-      const text = this.frame(high, low);
-      this.sink.stackFrame(text, 0, text.length);
+      addresses.add(high, low);
     }
-    this.sink.stackEnd();
+    this.handOver();
+  }
+
+  /** Hands over the frames that `addresses` hold, of the stack that was begun. */
+  handOver(): void {
+    const {addresses, sink} = this;
+    const number = addresses.number();
+    if (number > 0 && sink.stackAgain?.(number) === true) return;
+    for (let n = 0; n < addresses.count; n++) {
+      const text = this.frame(addresses.high(n), addresses.low(n));
+      sink.stackFrame(text, 0, text.length);
+    }
+    sink.stackEnd(number);
   }
 
   /** One frame of a stack: `symbol+0x12 [module]`, or the bare address. */
-  frame(high: number, low: number): Uint8Array {
+  private frame(high: number, low: number): Uint8Array {
     const {frames, framesOf64} = this;
     const place = (low ^ (low >>> 14) ^ high) & (FRAMES_KEPT - 1);
     const known = frames[place];

@@ -229,7 +229,10 @@ export interface EventSink {
   stackBegin(cpu: number, pid: number): boolean;
   /** One frame, innermost first: `symbol+0xoff [module]` or a bare address, without brackets of a dso. */
   stackFrame(buf: Uint8Array, start: number, end: number): void;
-  stackEnd(): void;
+  /** `number`: from 1 on, by which this very stack may be told again (stackAgain); 0 and none: it will not. */
+  stackEnd(number?: number): void;
+  /** Of the stack that was begun, in place of its frames: it is the one that ended with `number`. Answers whether that is known. */
+  stackAgain?(number: number): boolean;
   loss(loss: Loss): void;
   /** Facts in headers and comments: `kernel`, `clock`, `cpus`, `entries_in_buffer`, `entries_written`, `vmemmap_base`, `page_size`, ... */
   fact(input: number, name: string, value: string): void;

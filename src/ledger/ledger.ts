@@ -184,8 +184,12 @@ export class Ledger implements EventSink, Around {
     this.evidence.stacks.frame(buf, start, end);
   }
 
-  stackEnd(): void {
-    this.evidence.stackEnd();
+  stackEnd(number?: number): void {
+    this.evidence.stackEnd(number);
+  }
+
+  stackAgain(number: number): boolean {
+    return this.evidence.stackAgain(number);
   }
 
   /** Adds listeners; each hears of everything from now on, in the order they were added. */

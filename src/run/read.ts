@@ -198,7 +198,8 @@ function watched(sink: EventSink, watch: Watch): EventSink {
     fact: (input, name, value) => sink.fact(input, name, value),
     stackBegin: (cpu, pid) => sink.stackBegin(cpu, pid),
     stackFrame: (buf, start, end) => sink.stackFrame(buf, start, end),
-    stackEnd: () => sink.stackEnd(),
+    stackEnd: (number) => sink.stackEnd(number),
+    stackAgain: (number) => sink.stackAgain?.(number) === true,
   };
 }
 

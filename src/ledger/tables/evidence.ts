@@ -27,6 +27,8 @@ export class Evidence {
   /** by CPU: the entries of its last event */
   private readonly entries: (number[] | undefined)[] = [];
   private stackCpu = -1;
+  /** by the number of the one reader that numbers its stacks: stacks */
+  private readonly numbered: number[] = [];
   // the event at hand
   private line = -1;
   private input = -1;
@@ -105,9 +107,24 @@ export class Evidence {
     return true;
   }
 
-  stackEnd(): void {
-    const target = this.waiting[this.stackCpu + 1];
+  /** `number`: by which the reader tells the same stack again, 0 where it does not. */
+  stackEnd(number = 0): void {
     const stack = this.stacks.end();
+    if (number > 0 && stack >= 0) this.numbered[number] = stack;
+    this.stack(stack);
+  }
+
+  /** The stack begun is the one that ended with `number`, if that is known. */
+  stackAgain(number: number): boolean {
+    const stack = this.numbered[number];
+    if (stack === undefined) return false;
+    this.stack(stack);
+    return true;
+  }
+
+  /** The stack begun is known. */
+  private stack(stack: number): void {
+    const target = this.waiting[this.stackCpu + 1];
     if (stack >= 0) {
       this.onEntries(this.entriesOf(this.stackCpu), stack);
       if (target) {
