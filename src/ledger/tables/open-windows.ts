@@ -128,27 +128,28 @@ export class OpenWindows {
     slot: number,
   ): boolean {
     const {found} = this;
-    if (found.length > 0) found.length = 0;
+    let n = 0; // found.length is not set: that is a call into the engine
     let exact = 0;
     for (let w = this.open.get(key); w; w = w.older) {
       if (!sameUser(w, device, dir)) continue;
       const fits = same === undefined ? size > 0 && w.size === size : same(w);
       if (fits) {
-        if (exact++ === 0) found.length = 0;
-        found.push(w);
-      } else if (exact === 0) found.push(w);
+        if (exact++ === 0) n = 0;
+        found[n++] = w;
+      } else if (exact === 0) found[n++] = w;
     }
-    if (found.length === 0) return false;
+    if (n === 0) return false;
     const [only] = found;
-    if (found.length === 1 && (only!.overlap === undefined || only!.overlap.ends.length === 0)) {
+    if (n === 1 && (only!.overlap === undefined || only!.overlap.ends.length === 0)) {
       this.close(only!, deed, true);
       return true;
     }
-    const heldOnes = found.filter((w) => !w.superseded);
+    const several = found.slice(0, n);
+    const heldOnes = several.filter((w) => !w.superseded);
     const waits = heldOnes.length === 1 ? heldOnes[0]!.overlap : undefined;
     if (heldOnes.length < 2 && (waits === undefined || waits.ends.length === 0)) {
       const window = heldOnes[0] ?? only!;
-      window.endCandidates = [...found];
+      window.endCandidates = several;
       // a stale one may have been over with any unmap since
       window.earliestEnd = heldOnes.length === 1 ? deed : undefined;
       this.close(window, deed, false);
