@@ -67,6 +67,8 @@ const LOSSY_FEW = 3;
 const LOSSY_SHARE = 1000;
 const LOSSY_OF_ONE = 5;
 const LOSSY_SHARE_OF_ONE = 400;
+/** So many missing events are to be expected within a span, by where they may be missing, and it is not seen whole. */
+const LIKELY = 0.5;
 /** Laws of which a breach is no event that is missing: order, and frees that leave none. */
 const NO_LOSS: ReadonlySet<Law> = new Set(['cpu-in-order']);
 const OFTEN_INCOMPLETE: ReadonlySet<Law> = new Set(['allocated-then-freed']);
@@ -159,6 +161,20 @@ export class Audit {
         return `${times} in this trace an event is missing without a mark (line ${this.first.get(law)!.line}): others may be`;
       }
     return undefined;
+  }
+
+  /**
+   * An event that is missing without a mark, of whatever law, and likely within [from, to]: it is missing somewhere in the span
+   * of its breach, and that is hardly longer. Undefined: none.
+   */
+  missingWithin(from: number, to: number): Breach['why'] | undefined {
+    let likely = 0;
+    for (const breach of this.missing) {
+      const within = Math.min(to, breach.to) - Math.max(from, breach.from);
+      if (within > 0) likely += within / (breach.to - breach.from);
+    }
+    if (likely < LIKELY) return undefined;
+    return 'pages were handed out here that had not been freed, and the like: events are missing without a mark';
   }
 
   /** The breaches that no gap explains. Looked through anew only when there are more of either. */

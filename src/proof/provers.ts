@@ -234,7 +234,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
       if (order.state !== 'proven') return order;
     }
     return unless(
-      silence.never(what, page, from, to) ?? (alone === true && !page.counted ? silence.missingOnce() : null),
+      silence.never(what, page, from, to) ?? (alone === true && !page.counted ? silence.missingOnce(from, to) : null),
     );
   },
 

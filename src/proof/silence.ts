@@ -58,9 +58,9 @@ export class Silence {
   }
 
   /** A burst of lost lines may take a page's free, its allocation and its next pin: where one line is missing without a mark, they may be. */
-  missingOnce(): Doubt | null {
+  missingOnce(from: number, to: number): Doubt | null {
     const {audit, gaps} = this.m.capture;
-    const why = audit.missingOnce(gaps);
+    const why = audit.missingOnce(gaps) ?? audit.missingWithin(from, to);
     return why === undefined ? null : {why};
   }
 

@@ -4,13 +4,36 @@ import {Fn} from '../events/functions.js';
 import type {Listener} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
+import type {Reference} from '../ledger/tables/references.js';
 import {BIAS} from '../base/reference.js';
+import {liveLinks} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
 
 /** So many calls pinned more than their grabs show: a path of taking leaves no event, whatever page it is. */
 const UNRECORDED = 5;
 /** Most pages that are known to have been pinned in the trace. */
 const PINNED_MAX = 500_000;
+/** Most tasks whose pins are followed as they come and go. */
+const TASKS_MAX = 100_000;
+/**
+ * From one pin taken or dropped by a task to the next, where it does nothing else: so much and no more goes by in a loop over
+ * pages, on a slow machine and with an interrupt between. In more the task may have pinned the page again, and its lines be lost.
+ */
+const AT_ONCE_NS = 200_000;
+
+/** Pins that a task took and dropped one after the other. */
+interface Run {
+  since: number;
+  last: number;
+}
+
+/** What is known of a page in this generation. */
+interface Known {
+  /** the tasks that pinned it */
+  pinners: Set<number>;
+  /** when a pin of it was last taken or dropped */
+  last: number;
+}
 
 export const unpinWithoutPin: Rule = {
   meta: {
@@ -37,6 +60,8 @@ export const unpinWithoutPin: Rule = {
       {id: 'told', says: 'who unpinned it had taken it'},
       {id: 'told', says: 'no I/O has pinned it once more for itself'},
       {id: 'told', says: 'takings of this page show'},
+      {id: 'told', says: 'nothing of it was mapped before it was taken'},
+      {id: 'told', says: 'no pause in which it was pinned again'},
       {id: 'told', says: 'it was not pinned besides'},
       {id: 'never', says: 'it was not taken in between'},
     ],
@@ -49,18 +74,38 @@ export const unpinWithoutPin: Rule = {
 
   judge(context: RuleContext): Listener {
     const m = context.ledger;
-    /** rows of which a pin was seen in this generation, and the tasks that took it */
-    const pinnedHere = new Map<number, Set<number>>();
+    /** by row: of which a pin was seen in this generation */
+    const pinnedHere = new Map<number, Known>();
+    /** by task: its pins, as long as they come and go without a pause */
+    const runs = new Map<number, Run>();
+    /** rows that were mapped when a reference was taken, and for none that was seen */
+    const mappedUnheld = new Set<number>();
     /** rows of which an I/O that ended dropped a pin in this generation */
     const unpinnedByIo = new Set<number>();
     const addedPinsShow = (): boolean =>
       m.capture.era.foll === 'old' || m.capture.records(K.AddPin) || m.capture.coverage.covers(Fn.folio_add_pin);
+
+    /** A task took or dropped a pin. Answers since when it has done little else. */
+    function runOf(task: number, t: number): number {
+      let run = runs.get(task);
+      if (run === undefined) {
+        if (runs.size >= TASKS_MAX) runs.clear();
+        runs.set(task, (run = {since: t, last: t}));
+      } else if (t - run.last > AT_ONCE_NS) run.since = t;
+      run.last = t;
+      return run.since;
+    }
+
     return {
       dropped(drop) {
         if (drop.kind !== 'pin') return;
         const {pages} = m;
         const {row} = drop;
         const large = pages.is(row, 'large');
+        const known = pinnedHere.get(row);
+        const last = known?.last;
+        if (known !== undefined) known.last = drop.deed.t;
+        const runSince = runOf(drop.deed.task, drop.deed.t);
         if (m.evidence.tasks.byInterrupt(drop.deed) && unpinnedByIo.size < PINNED_MAX) unpinnedByIo.add(row);
         const printed = !large && drop.rawAfter !== UNKNOWN_COUNT;
         if (printed ? drop.rawAfter >= 0 : drop.unmatched === 0) return;
@@ -105,7 +150,7 @@ export const unpinWithoutPin: Rule = {
               ),
               told(
                 'who unpinned it had taken it',
-                countsRecorded(m) || pinnedHere.get(row)?.has(drop.deed.task) === true || get?.task === drop.deed.task,
+                countsRecorded(m) || known?.pinners.has(drop.deed.task) === true || get?.task === drop.deed.task,
                 'the unpin is of another task than those that pinned the page: it may end an I/O whose pin left no event',
               ),
               told(
@@ -117,6 +162,16 @@ export const unpinWithoutPin: Rule = {
                 'takings of this page show',
                 get !== undefined || pinnedHere.has(row),
                 'nothing of this page was seen to be taken in its life: one that left no event explains the unpin as well',
+              ),
+              told(
+                'nothing of it was mapped before it was taken',
+                countsRecorded(m) || !mappedUnheld.has(row),
+                'a device had it mapped before it was taken by all that was seen: a pin that left no event explains that, and the unpin as well',
+              ),
+              told(
+                'no pause in which it was pinned again',
+                countsRecorded(m) || get !== undefined || last === undefined || last >= runSince,
+                "the task paused since the page's pin before was dropped: another may have been taken in it, by lines that are lost",
               ),
               told(
                 'it was not pinned besides',
@@ -161,20 +216,32 @@ export const unpinWithoutPin: Rule = {
         });
       },
       taken(row, reference) {
+        if (mappedUnheld.size < PINNED_MAX && mappedForNobody(row, reference)) mappedUnheld.add(row);
         if (reference.kind !== 'pin') return;
         if (pinnedHere.size > PINNED_MAX) {
           pinnedHere.clear();
           m.capture.limits.hit('kept-by-rules', PINNED_MAX);
         }
-        const pinners = pinnedHere.get(row);
-        if (pinners === undefined) pinnedHere.set(row, new Set([reference.task]));
-        else pinners.add(reference.task);
+        runOf(reference.task, reference.t);
+        const known = pinnedHere.get(row);
+        if (known === undefined) pinnedHere.set(row, {pinners: new Set([reference.task]), last: reference.t});
+        else {
+          known.pinners.add(reference.task);
+          known.last = reference.t;
+        }
       },
       lifeEnded(row) {
         pinnedHere.delete(row);
         unpinnedByIo.delete(row);
+        mappedUnheld.delete(row);
       },
     };
+
+    function mappedForNobody(row: number, {sub, n}: Reference): boolean {
+      for (const {link} of liveLinks(m, sub >= 0 ? sub : m.pages.pfn[row]!, sub >= 0 ? n : 1))
+        if (link.owner === 'none') return true;
+      return false;
+    }
 
     function getOf(row: number) {
       for (let r = m.pages.references[row]; r; r = r.next) if (r.kind === 'get') return r;

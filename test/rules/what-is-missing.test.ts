@@ -194,6 +194,61 @@ describe('what a trace lacks', () => {
     expect(await toldOf(`# pinscope-record: pid_filter=482\n${k.text()}`)).not.toContain(told);
   });
 
+  it('the lines of a CPU for a while: its task may have pinned the page again', async () => {
+    const used = (again: boolean): string => {
+      const k = new SmallKernel({refs: false});
+      k.anon(P);
+      k.pin(P);
+      k.unpin(P);
+      if (again) {
+        k.wait(1000);
+        k.pin(P);
+        k.wait(1000);
+      }
+      k.unpin(P);
+      return k.text();
+    };
+    expect(await toldOf(used(false))).toContain('unpin-without-pin error sure 0x5dac9');
+    expect(await toldOf(used(true))).toEqual([]);
+    const lines = used(true).split('\n');
+    const gone = lines.findLastIndex((line) => line.includes(' pin_user_pages_fast: '));
+    lines.splice(gone, 4);
+    expect(await toldOf(lines.join('\n'))).toEqual(['unpin-without-pin error possible 0x5dac9']);
+  });
+
+  it('a pin whose mapping is there: it explains an unpin of the page that was got later', async () => {
+    const k = new SmallKernel({refs: false});
+    k.anon(P);
+    k.pin(P); // taken out below
+    k.map(P);
+    k.get(P);
+    k.unmap(P);
+    k.unpin(P);
+    const lines = k.text().split('\n');
+    lines.splice(
+      lines.findIndex((line) => line.includes(' wl-309 ') && line.includes(' pin_user_pages_fast: ')),
+      4,
+    );
+    expect(await toldOf(lines.join('\n'))).toContain('unpin-without-pin error possible 0x5dac9');
+  });
+
+  it('pages handed out again that were not freed, and just then: other lines are missing there too', async () => {
+    const got = (others: number): string => {
+      const k = new SmallKernel({refs: false});
+      k.anon(P - 1);
+      k.munmap(P - 1);
+      for (let i = 1; i <= others; i++) k.alloc(P + i);
+      k.anon(P);
+      k.get(P);
+      k.wait(30_000);
+      k.unpin(P);
+      for (let i = 1; i <= others; i++) k.alloc(P + i);
+      return k.text();
+    };
+    expect(await toldOf(got(0))).toContain('unpin-without-pin error sure 0x5dac9');
+    expect(await toldOf(got(2))).toContain('unpin-without-pin error possible 0x5dac9');
+  });
+
   it('other tasks: where all of many events are of one, nothing is sure', async () => {
     const k = new SmallKernel();
     k.anon(P);

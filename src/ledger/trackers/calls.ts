@@ -84,6 +84,8 @@ export interface UnpinCall {
   /** position of the next page not yet dropped */
   next: number;
   nr: number;
+  /** pages dropped in it so far, known or not: once they are all, the call is over */
+  done: number;
   /** head of the folio that the call names instead of pages (unpin_user_folio); -1 */
   folio: number;
   /** it names a list of pages */
@@ -104,13 +106,14 @@ export interface UnpinCall {
   applied: boolean;
 }
 
-/** A call to be filled in: one object a slot, written again by each call. */
+/** A call to be filled in: one object a slot (slotOf), written again by each call. */
 export function newUnpinCall(): UnpinCall {
   return {
     pid: -1,
     pages: [],
     next: 0,
     nr: 0,
+    done: 0,
     folio: -1,
     list: false,
     marks: false,
@@ -148,8 +151,9 @@ export class Calls {
   readonly hints: (Hint | undefined)[] = [];
   /** by slot: the object of its last hint, for the next one; nobody keeps a hint once its slot has another */
   readonly spareHints: (Hint | undefined)[] = [];
-  readonly unpins: (UnpinCall | undefined)[] = [];
-  /** slots whose unpin call is pending */
+  /** by slotOf(): the last that began there */
+  readonly unpins = new Map<number, UnpinCall>();
+  /** of these, slots whose unpin call is pending */
   readonly pending: number[] = [];
   /** by slot: mappings that ended there lately, with nothing but unpins since */
   readonly unmapped: (UnmapRun | undefined)[] = [];

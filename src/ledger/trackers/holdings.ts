@@ -1,7 +1,7 @@
 /**
  * Who holds what: the pins and gets of every page, taken and dropped. Which reference a drop drops is chosen in pairing.ts.
  */
-import type {Hint, UnpinCall} from './calls.js';
+import {type Hint, slotOf, type UnpinCall} from './calls.js';
 import {Context, EventKind as K, type TraceEvent} from '../../events/event.js';
 import type {Drop} from '../listener.js';
 import type {Uses} from './around.js';
@@ -242,10 +242,10 @@ export class Holdings {
   ): void {
     const {around} = this;
     if ((around.pages.state[row]! & PageState.free) !== 0 && kind === 'pin') this.whileFree(ev, row);
-    const slot = around.calls.slot(ev.cpu, ev.context);
-    const call = around.calls.unpins[slot];
+    const call = around.calls.unpins.get(slotOf(around, ev));
     const counted = ev.kind <= K.RefUnfreeze;
-    this.dropNow(row, kind, n, deed, hint, sub, call?.pid === ev.pid ? call : undefined, counted);
+    const running = call?.pid === ev.pid && call.done < call.nr;
+    this.dropNow(row, kind, n, deed, hint, sub, running ? call : undefined, counted);
   }
 
   /** A drop that only the call it happened in shows. */
@@ -268,6 +268,7 @@ export class Holdings {
     const {pages} = around;
     const large = (pages.state[row]! & PageState.large) !== 0;
     const wanted = large ? this.subPagesOf(row, kind, n, call, deed) : sub >= 0 ? sub : pages.pfn[row]!;
+    if (call !== undefined && kind === 'pin') call.done += n;
     const told = !large || (wanted >= 0 && this.subTold);
     const named = large && wanted >= 0 && call !== undefined && call.pages.includes(wanted);
     const chosen =
@@ -332,9 +333,14 @@ export class Holdings {
     this.subTold = true;
     if (call && call.pages.length > 0) {
       const {pages: list, next} = call;
+      // What the call does not drop any more is a drop of its own: of whatever the folio holds.
+      if (next + n > call.nr) return -1;
       const at = list.findIndex((pfn, i) => i >= next && pfn >= head && pfn < head + size);
       if (at >= 0) {
         call.next = at + n;
+        // neighbours in the list that are of one folio are dropped at once, in whatever order they stand there
+        for (let i = 1; i < n && at + i < list.length; i++) if (list[at + i] !== list[at]! + i) return -1;
+        if (call.list && at + n > list.length) this.subTold = false;
         return list[at]!;
       }
       // The list is longer than what is printed of it: where it runs on, so does the rest.
@@ -343,12 +349,27 @@ export class Holdings {
       const runs = last - list[0]! + 1 === list.length;
       if (list.length < call.nr && next >= list.length && runs && beyond >= head && beyond + n <= head + size) {
         call.next = next + n;
+        const end = Math.min(head + size, last + 1 + call.nr - list.length);
+        if (call.list) this.subTold = this.holdsJust(row, kind, beyond, end, deed);
         return beyond;
       }
       return -1;
     }
     const undone = this.undone(row, kind, n, deed);
     return undone ?? this.unmappedJustBefore(head, size, n, deed);
+  }
+
+  /** Whether the pins that a task has of a folio are one of each page in [first, end): then a list that is cut goes on with those. */
+  private holdsJust(row: number, kind: ReferenceKind, first: number, end: number, {task}: Deed): boolean {
+    const {pages} = this.around;
+    if ((pages.state[row]! & (PageState.unlisted | MIXED[kind])) !== 0) return false;
+    let n = 0;
+    for (let r = pages.references[row]; r; r = r.next) {
+      if (r.kind !== kind || r.task !== task) continue;
+      if (r.sub < first || r.sub + r.n > end) return false;
+      n += r.n;
+    }
+    return n === end - first;
   }
 
   /** gup_fast_pte_range() grabs, finds the entry changed, and lets go at once: of the page it grabbed last. */

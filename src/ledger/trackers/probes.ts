@@ -130,7 +130,7 @@ export class Probes {
     if (kind === 'pin') around.capture.drops.dropped(slotOf(around, ev), ev.refs, ev);
     const hint = this.hint(ev, 'put', kind);
     if (kind === undefined || hint.pfn < 0) return;
-    const call = around.calls.unpins[around.calls.slot(ev.cpu, ev.context)];
+    const call = around.calls.unpins.get(slotOf(around, ev));
     if (call?.applied && call.pid === ev.pid && call.left > 0 && ev.t - call.deed!.t <= LATE_NS) {
       call.left -= ev.refs;
       hint.done = true; // it came late, inside a call that was taken for all there is
@@ -258,9 +258,13 @@ export class Probes {
       }
       return false;
     }
+    if (hint.half && delta === -1) return true; // the put_page() of the last, of which all is dropped already
     if (hint.kind === undefined || delta >= 0 || hint.done) return false;
+    // Up to 5.18 put_compound_head() takes all but one by page_ref_sub(), and that one by put_page().
+    const butOne = n > 1 && delta === 1 - n && ev.kind === K.RefMod;
     const pinDrop = delta === -n * BIAS || delta === -(n * BIAS - 1);
-    if (!(hint.kind === 'pin' ? pinDrop || (large && delta === -n) : delta === -n)) return false;
+    if (!(hint.kind === 'pin' ? pinDrop || (large && (delta === -n || butOne)) : delta === -n || butOne)) return false;
+    hint.half = butOne;
     hint.done = true;
     this.matched++;
     this.learn(hint, ev, row);

@@ -22,6 +22,8 @@ const CALL_NS = 20_000_000;
 /** A call whose drops are known to leave no event is waited for no longer. */
 const QUICK_NS = 100_000;
 
+/** Most tasks whose last call is kept; beyond it those that are over by now are let go. */
+const CALLS_MAX = 10_000;
 /** Pages of the largest folio. */
 const FOLIO_MAX = 2 ** 18;
 
@@ -60,10 +62,9 @@ export class UnpinCalls {
    */
   call(ev: TraceEvent): void {
     const {around} = this;
-    const slot = around.calls.slot(ev.cpu, ev.context);
-    if (around.capture.records(K.GupPut))
-      around.capture.drops.called(slotOf(around, ev), Math.max(ev.nr, ev.listLength, 1), ev);
-    const call = (around.calls.unpins[slot] ??= newUnpinCall());
+    const slot = slotOf(around, ev);
+    if (around.capture.records(K.GupPut)) around.capture.drops.called(slot, Math.max(ev.nr, ev.listLength, 1), ev);
+    const call = this.at(slot);
     const {pages} = call;
     const nested = call.applied && call.list && call.pid === ev.pid && ev.t - call.deed!.t <= CALL_NS;
     const inList = nested && ev.listLength === 0 && pages.includes(around.capture.pfnOf(ev));
@@ -85,6 +86,7 @@ export class UnpinCalls {
     }
     call.pid = ev.pid;
     call.next = 0;
+    call.done = 0;
     call.nr = Math.max(ev.nr, pages.length, 1);
     call.applied = false;
     call.pending = false;
@@ -106,6 +108,16 @@ export class UnpinCalls {
     around.calls.pending.push(slot);
   }
 
+  /** The call of a slot, to be written anew. */
+  private at(slot: number): UnpinCall {
+    const {unpins} = this.around.calls;
+    let call = unpins.get(slot);
+    if (call !== undefined) return call;
+    if (unpins.size >= CALLS_MAX) for (const [of, {pending}] of unpins) if (!pending) unpins.delete(of);
+    unpins.set(slot, (call = newUnpinCall()));
+    return call;
+  }
+
   /**
    * Whether a call names a large folio: what its count says of a drop is not told apart from a put. A page of which nothing
    * is known may be a tail of one whose size is not.
@@ -120,10 +132,10 @@ export class UnpinCalls {
   /** Before an event is taken: calls that wait for the event of their drop are settled by it. */
   settle(ev: TraceEvent): void {
     const {calls} = this.around;
-    const here = calls.slot(ev.cpu, ev.context);
+    const here = slotOf(this.around, ev);
     for (let i = calls.pending.length - 1; i >= 0; i--) {
       const slot = calls.pending[i]!;
-      const call = calls.unpins[slot]!;
+      const call = calls.unpins.get(slot)!;
       if (call.pending) {
         if (slot === here && call.pid === ev.pid) this.follows(call, ev);
         else if (ev.t - call.deed!.t > (this.quick(call) ? QUICK_NS : CALL_NS)) this.apply(call);
@@ -164,7 +176,7 @@ export class UnpinCalls {
    */
   inlined(ev: TraceEvent, row: number, delta: number): boolean {
     const {around} = this;
-    const call = around.calls.unpins[around.calls.slot(ev.cpu, ev.context)];
+    const call = around.calls.unpins.get(slotOf(around, ev));
     if (call?.counted !== ev.pfn || call.pid !== ev.pid || call.nr !== -delta || ev.kind !== K.RefModAndTest)
       return false;
     const named = call.folio >= 0 ? call.folio : call.pages[0]!;
@@ -185,7 +197,7 @@ export class UnpinCalls {
   end(): void {
     const {calls} = this.around;
     for (const slot of calls.pending) {
-      const call = calls.unpins[slot]!;
+      const call = calls.unpins.get(slot)!;
       if (call.pending) this.apply(call);
     }
     calls.pending.length = 0;

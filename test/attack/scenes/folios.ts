@@ -113,6 +113,37 @@ export const FOLIOS: readonly Scene[] = [
     },
   },
   {
+    name: 'a grab undone after an unpin of other pages by the same task is over',
+    why: 'the list of unpin_user_page_range_dirty_lock() tells nothing of drops that come after its own',
+    on: EVERY,
+    make(k) {
+      folio(k);
+      k.pinByPtes(H, H + 1, 3);
+      k.by({task: 'fio-600', cpu: 0}, () => {
+        k.pinByPtes(H, H + 4, 4);
+        k.mapSg(range(H + 4, 4), 'TO_DEVICE');
+      });
+      k.line(
+        `unpin_user_page_range_dirty_lock: (unpin_user_page_range_dirty_lock+0x4/0x90) page=${k.pointer(H + 1)} npages=3 make_dirty=0`,
+      );
+      k.putPinned(H, 3);
+      k.line(
+        'pin_user_pages_fast: (pin_user_pages_fast+0x4/0x60) start=0x7fe71160a000 nr=2 gup_flags=0x1 pages=0xffff888025ccde80',
+      );
+      k.pinByPtes(H, H + 10, 2);
+      k.putPinned(H);
+      k.pin(H, {sub: H + 11, bare: true});
+      k.line('pin_user_pages_fast_ret: (iov_iter_extract_pages+0x2e/0x70 <- pin_user_pages_fast) ret=2');
+      k.wait(100);
+      k.by({task: 'fio-600', cpu: 0}, () => {
+        k.unmapSg(range(H + 4, 4), 'TO_DEVICE');
+        k.unpin(H, {n: 4, sub: H + 4});
+      });
+      for (const sub of [H + 10, H + 11]) k.unpin(H, {n: 1, sub});
+      k.munmap(H);
+    },
+  },
+  {
     name: 'a grab of a folio undone, while others hold its pages',
     why: 'gup_fast_pte_range() lets go of the page it grabbed last, and the slow path takes it (mm/gup.c)',
     on: EVERY,
