@@ -47,6 +47,9 @@ export class DecodeContext {
   /** release as major * 1000 + minor; 0 when not known */
   kernel = 0;
 
+  /** told when texts that were decoded may mean something else from now on */
+  changed: (() => void) | undefined;
+
   /** What is known when the release of the kernel is: `6.12`, `6.12.117-gupl`. */
   setKernel(release: string | undefined): void {
     const m = release && /^(\d+)\.(\d+)/.exec(release);
@@ -54,11 +57,14 @@ export class DecodeContext {
     this.kernel = Number(m[1]) * 1000 + Number(m[2]);
     this.since612 = this.kernel >= 6012;
     this.layout = flagLayout('', this.kernel);
+    this.changed?.();
   }
 
   /** What is known when an event shows a kernel of 6.12 or later. */
   seen612(): void {
+    if (this.since612) return;
     this.since612 = true;
     if (this.kernel === 0) this.layout = SINCE_612;
+    this.changed?.();
   }
 }

@@ -47,12 +47,21 @@ export function decodeDma(
     ev.begin(EventKind.Other);
     return;
   }
-  const {sizes} = ctx;
+  finishLists(kind, ev, ctx.sizes, kind === EventKind.DmaMapSg && isCut(buf, pos, end));
+}
+
+/** Whether the kernel says in `[start, end)` that it left out the end of a list. */
+export function isCut(buf: Uint8Array, start: number, end: number): boolean {
+  return find(buf, start, end, TRUNCATED) >= 0;
+}
+
+/** Puts the lists of a mapping together. `sizes`: how many lengths were printed, -1 for none. */
+export function finishLists(kind: number, ev: TraceEvent, sizes: number, isCutShort: boolean): void {
   if (sizes < 0) for (let i = 0; i < ev.dmaLength; i++) ev.dmaLens[i] = -1;
   // an address without a length is none that can be used
   if (sizes >= 0 && sizes < ev.dmaLength) ev.dmaLength = sizes;
   if (kind === EventKind.DmaMapSg) {
-    if (find(buf, pos, end, TRUNCATED) >= 0 || ev.nr > ev.listLength) ev.truncated = 1;
+    if (isCutShort || ev.nr > ev.listLength) ev.truncated = 1;
     // Lengths are of the mapped side; they are those of the physical side too where nothing was merged.
     const same = ev.dmaLength === ev.listLength;
     for (let i = 0; i < ev.listLength; i++) ev.listLen[i] = same ? ev.dmaLens[i]! : -1;

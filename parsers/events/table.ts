@@ -153,6 +153,11 @@ export class EventTable {
     return entry;
   }
 
+  /** Whether nobody decodes a payload of that event which begins with that byte, no blank, whatever else it holds. */
+  isUnread(entry: EventEntry, first: number): boolean {
+    return entry.family === Family.none && first !== LPAREN && first !== UNDERSCORE && !this.context.mentions;
+  }
+
   /** Decodes a payload into `ev`: sets `ev.kind` and the fields of that kind. */
   decode(entry: EventEntry, buf: Uint8Array, start: number, end: number, ev: TraceEvent): void {
     // ranges of an earlier event lie anywhere in the bytes

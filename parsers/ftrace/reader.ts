@@ -16,7 +16,7 @@ const USER_STACK = new TextEncoder().encode('<user stack trace>');
 
 export class FtraceReader extends EventLineReader {
   private readonly columns = new LineContext();
-  protected override readonly names = {padded: false, subsystem: ''};
+  protected override readonly names = 'left';
 
   /** The task and CPU of the columns become the event's. */
   private take(): void {

@@ -206,7 +206,7 @@ function withoutPid(line: string, indent: number): Columns | undefined {
     commStart: indent,
     commEnd: indent + comm.replace(/ +$/, '').length,
     pid: -1,
-    cpu: Number(m[1]),
+    cpu: Number(m[1]) <= 8191 ? Number(m[1]) : -1,
     tgid: m[2] === undefined || !/^\d/.test(m[2]) ? -1 : Number(m[2]),
     context: contextOf(m[3]),
     seconds: BigInt(m[4]!),

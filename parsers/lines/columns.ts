@@ -8,8 +8,8 @@
  *     `---------------- head -----------------´ `flags´`- seconds -´
  */
 
-import type {TraceEvent} from '../../src/events/event.js';
 import {COLON, DOT, isDigit, LF, SPACE} from '../bytes.js';
+import {Texts} from './texts.js';
 
 /** What a form has read of a line's columns, as positions in its bytes. */
 export interface ReadColumns {
@@ -24,34 +24,34 @@ export interface ReadColumns {
   /** the flags, which begin there; both 0 where there are none */
   flagsStart: number;
   flagsEnd: number;
+  seconds: number;
   /** the decimal point of the time and the colon after it; 0 where the time is printed otherwise */
   dot: number;
   colon: number;
 }
 
-/** Longest head that is kept, in bytes. */
-const HEAD_BYTES = 64;
-const HEAD_WORDS = HEAD_BYTES / 4;
 const HEADS = 512;
+/** Longest head that is kept, in doubles. */
+const HEAD_DOUBLES = 8;
+/** What a head says. */
+export const Head = {pid: 0, tgid: 1, cpu: 2, comm: 3, commEnd: 4} as const;
+export const HEAD_SAYS = 5;
 const FLAGS = 256;
 /** Widest column of seconds whose every byte is compared. */
 const SECONDS_BYTES = 8;
 
 export class QuickColumns {
-  /** µs of the line just read; its seconds are `seconds` */
+  /** tasks and CPUs, with what each says */
+  readonly heads = new Texts(HEADS, HEAD_DOUBLES, HEAD_SAYS);
+  /** of the line just read: the slot of its head, its context, its µs */
+  head = 0;
+  context = -1;
   us = 0;
-  seconds = 0;
 
   // the shape of the columns, of the line that was learnt last
   private headLength = 0;
   private flagsLength = 0;
   private toDot = 0;
-
-  // by slot of a head: its words (the last one ends with it), and what it says
-  private readonly words = new Int32Array(HEADS * HEAD_WORDS);
-  private readonly lengths = new Uint8Array(HEADS);
-  private readonly says = new Int32Array(HEADS * 5);
-  private head = -1;
 
   // by slot of flags
   private readonly flagFirst = new Int32Array(FLAGS);
@@ -63,34 +63,26 @@ export class QuickColumns {
   private secondsLast = 0;
 
   /**
-   * The columns at `start`: task, CPU and context into `ev`, the time into `seconds` and `us`. Answers the position after
-   * the colon of the time, or -1 if anything is new. `buf` goes on for a kilobyte.
+   * The columns at `start`. Answers the position after the colon of the time, or -1 if anything is new. `buf` goes on for a
+   * kilobyte.
    */
-  read(buf: Uint8Array, view: DataView, start: number, ev: TraceEvent): number {
-    const {headLength, flagsLength} = this;
-    if (headLength === 0) return -1;
-    if (!this.known(view, start, this.head) && !this.find(view, start)) return -1;
-    const flags = start + headLength;
+  read(buf: Uint8Array, view: DataView, start: number): number {
+    let length = this.heads.at(view, start, this.head);
+    if (length === 0 && (length = this.find(view, start)) === 0) return -1;
+    const flags = start + length;
+    const {flagsLength} = this;
     if (flagsLength > 0) {
       const slot = this.flagSlot(view, flags);
       if (slot < 0) return -1;
-      ev.context = this.flagContext[slot]!;
-    } else ev.context = -1;
+      this.context = this.flagContext[slot]!;
+    } else this.context = -1;
     const dot = flags + this.toDot;
     if (
       view.getInt32(flags + flagsLength, true) !== this.secondsFirst ||
-      view.getInt32(dot - 4, true) !== this.secondsLast ||
-      !this.micros(buf, dot)
+      view.getInt32(dot - 4, true) !== this.secondsLast
     )
       return -1;
-    const at = this.head * 5;
-    const {says} = this;
-    ev.pid = says[at]!;
-    ev.tgid = says[at + 1]!;
-    ev.cpu = says[at + 2]!;
-    ev.commStart = start + says[at + 3]!;
-    ev.commEnd = start + says[at + 4]!;
-    return dot + 8;
+    return this.micros(buf, dot) ? dot + 8 : -1;
   }
 
   /** `.898148:` */
@@ -107,27 +99,19 @@ export class QuickColumns {
     return true;
   }
 
-  private known(view: DataView, start: number, head: number): boolean {
-    if (head < 0) return false;
-    const {words, headLength} = this;
-    const at = head * HEAD_WORDS;
-    const whole = headLength >> 2;
-    for (let i = 0; i < whole; i++) if (view.getInt32(start + 4 * i, true) !== words[at + i]) return false;
-    return view.getInt32(start + headLength - 4, true) === words[at + whole];
-  }
-
-  private find(view: DataView, start: number): boolean {
-    const slot = this.slotOf(view, start);
-    if (this.lengths[slot] !== this.headLength || !this.known(view, start, slot)) return false;
+  /** Another head than that of the line before. Answers its length, or 0. */
+  private find(view: DataView, start: number): number {
+    if (this.headLength === 0) return 0;
+    const slot = this.heads.find(view, start, this.hash(view, start));
+    if (slot < 0) return 0;
     this.head = slot;
-    return true;
+    return this.heads.lengths[slot]!;
   }
 
-  private slotOf(view: DataView, start: number): number {
+  private hash(view: DataView, start: number): number {
     let hash = view.getInt32(start + this.headLength - 4, true);
     for (let i = 0; i < this.headLength >> 2; i++) hash = Math.imul(hash, 31) + view.getInt32(start + 4 * i, true);
-    hash ^= hash >>> 17;
-    return (hash ^ (hash >>> 9)) & (HEADS - 1);
+    return hash ^ (hash >>> 17);
   }
 
   /** The slot of the flags at `pos`, or -1 if they were not met before. */
@@ -135,64 +119,66 @@ export class QuickColumns {
     const first = view.getInt32(pos, true);
     const last = view.getInt32(pos + this.flagsLength - 4, true);
     const slot = slotOfFlags(first, last);
-    return this.flagFirst[slot] === first && this.flagLast[slot] === last && this.flagKnown[slot] === this.flagsLength
-      ? slot
-      : -1;
+    if (this.areFlags(first, last, slot)) return slot;
+    return this.areFlags(first, last, slot ^ 1) ? slot ^ 1 : -1;
   }
 
-  /** Learns the columns of the line at `start`, as its form has read them, if they are of a kind that `read` can compare. */
-  learn(buf: Uint8Array, view: DataView, start: number, columns: ReadColumns): void {
+  private areFlags(first: number, last: number, slot: number): boolean {
+    return this.flagFirst[slot] === first && this.flagLast[slot] === last && this.flagKnown[slot] === this.flagsLength;
+  }
+
+  /**
+   * Learns the columns of the line at `start`, as its form has read them. False if they are of a kind that `read` cannot
+   * compare.
+   */
+  learn(buf: Uint8Array, view: DataView, start: number, columns: ReadColumns): boolean {
     const headLength = columns.headEnd - start;
     const flagsLength = columns.flagsEnd - columns.flagsStart;
     const secondsStart = columns.headEnd + flagsLength;
     const width = columns.dot - secondsStart;
-    if (columns.dot === 0 || columns.colon - columns.dot !== 7 || columns.dot + 8 > buf.length) return;
-    if (headLength < 8 || headLength > HEAD_BYTES - 4 || width < 4 || width > SECONDS_BYTES) return;
-    if (flagsLength > 0 && (flagsLength < 4 || flagsLength > 8 || columns.flagsStart !== columns.headEnd)) return;
+    if (columns.dot === 0 || columns.colon - columns.dot !== 7 || columns.dot + 8 > buf.length) return false;
+    if (headLength < 8 || headLength > HEAD_DOUBLES * 8 || width < 4 || width > SECONDS_BYTES) return false;
+    if (flagsLength > 0 && (flagsLength < 4 || flagsLength > 8 || columns.flagsStart !== columns.headEnd)) return false;
     let pos = secondsStart;
     while (buf[pos] === SPACE) pos++;
-    if (pos === secondsStart) return;
-    let seconds = 0;
-    for (; pos < columns.dot; pos++) {
-      if (!isDigit(buf[pos]!)) return;
-      seconds = seconds * 10 + (buf[pos]! - 48);
-    }
-    for (let i = start; i < columns.headEnd; i++) if (buf[i] === LF) return;
+    if (pos === secondsStart) return false;
+    for (; pos < columns.dot; pos++) if (!isDigit(buf[pos]!)) return false;
+    for (let i = start; i < columns.headEnd; i++) if (buf[i] === LF) return false;
     this.headLength = headLength;
+    if (!this.learnHead(buf, view, start, columns)) return false;
     this.flagsLength = flagsLength;
     this.toDot = flagsLength + width;
-    this.seconds = seconds;
     this.secondsFirst = view.getInt32(secondsStart, true);
     this.secondsLast = view.getInt32(columns.dot - 4, true);
-    this.learnHead(view, start, columns);
-    if (flagsLength === 0) return;
+    if (flagsLength > 0) this.learnFlags(view, columns);
+    return true;
+  }
+
+  private learnHead(buf: Uint8Array, view: DataView, start: number, columns: ReadColumns): boolean {
+    const {heads} = this;
+    if (this.find(view, start) > 0) return true;
+    const slot = heads.put(buf, view, start, columns.headEnd, this.hash(view, start));
+    if (slot < 0) return false;
+    const at = slot * HEAD_SAYS;
+    heads.values[at + Head.pid] = columns.pid;
+    heads.values[at + Head.tgid] = columns.tgid;
+    heads.values[at + Head.cpu] = columns.cpu;
+    heads.values[at + Head.comm] = columns.commStart - start;
+    heads.values[at + Head.commEnd] = columns.commEnd - start;
+    this.head = slot;
+    return true;
+  }
+
+  private learnFlags(view: DataView, columns: ReadColumns): void {
+    if (this.flagSlot(view, columns.headEnd) >= 0) return;
     const first = view.getInt32(columns.headEnd, true);
     const last = view.getInt32(columns.flagsEnd - 4, true);
-    const slot = slotOfFlags(first, last);
+    let slot = slotOfFlags(first, last);
+    if (this.flagKnown[slot] !== 0) slot ^= 1;
     this.flagFirst[slot] = first;
     this.flagLast[slot] = last;
     this.flagContext[slot] = columns.context;
-    this.flagKnown[slot] = flagsLength;
-  }
-
-  private learnHead(view: DataView, start: number, columns: ReadColumns): void {
-    const {headLength, words, says} = this;
-    const slot = this.slotOf(view, start);
-    const whole = headLength >> 2;
-    for (let i = 0; i < whole; i++) words[slot * HEAD_WORDS + i] = view.getInt32(start + 4 * i, true);
-    words[slot * HEAD_WORDS + whole] = view.getInt32(start + headLength - 4, true);
-    this.lengths[slot] = headLength;
-    says[slot * 5] = columns.pid;
-    says[slot * 5 + 1] = columns.tgid;
-    says[slot * 5 + 2] = columns.cpu;
-    says[slot * 5 + 3] = columns.commStart - start;
-    says[slot * 5 + 4] = columns.commEnd - start;
-    this.head = slot;
-  }
-
-  /** Forgets the shape: no line is known until one is learnt. */
-  forget(): void {
-    this.headLength = 0;
+    this.flagKnown[slot] = this.flagsLength;
   }
 }
 

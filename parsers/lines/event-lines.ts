@@ -4,14 +4,16 @@
  */
 
 import {EventKind, TraceEvent, type EventSink} from '../../src/events/event.js';
-import {COLON, CR, EQUALS, hashStep, LF, SPACE, TAB} from '../bytes.js';
+import {COMMON} from '../../src/events/kinds.js';
+import {CR, LF} from '../bytes.js';
 import {Clock} from '../clock.js';
 import {EventTable, type EventEntry} from '../events/table.js';
 import {MAX_CPU, ReaderCounters, type OpenOptions} from '../form.js';
-import {QuickColumns, type ReadColumns} from './columns.js';
+import {Head, HEAD_SAYS, QuickColumns, type ReadColumns} from './columns.js';
 import {LineReader, MAX_LINE} from './line-reader.js';
 import {PageRefLines} from './page-ref-line.js';
-import {MAX_OF_EVENT, templateOf, Templates} from './templates.js';
+import {templateOf} from './template-of.js';
+import {Digits, type LineTemplate, MAX_OF_EVENT, newlineFrom, Templates} from './templates.js';
 
 /** What lines without columns of their own belong to. */
 export const After = {
@@ -25,32 +27,15 @@ export const After = {
   text: 3,
 } as const;
 
-/** How a form prints names of events. */
-export interface NameStyle {
-  /** blanks before the name and before its payload: trace-cmd and perf put them into columns */
-  readonly padded: boolean;
-  /** what stands before a name of page_ref: perf prints the subsystem */
-  readonly subsystem: string;
-}
+/** How a form puts names of events into their column, so that lines are told apart by some of its bytes. */
+export type NameColumn = 'left' | 'right';
 
 /** The quick way reads words without asking for the buffer's end; it stays this far from it. */
 const MARGIN = 1024;
 /** Lines of an event that must fail to make a template before no more are tried. */
 const ENOUGH_TRIES = 64;
-/** Columns of blanks before a name or a payload, and bytes of a subsystem's name: more are not looked at. */
-const MAX_PADDING = 64;
-
-/** Length of the name of each kind of page_ref event (EventKind RefSet to RefUnfreeze). */
-const NAME_LENGTH = [0, 12, 12, 21, 23, 19, 15, 17];
-const PAGE_REF = [
-  'page_ref_set',
-  'page_ref_mod',
-  'page_ref_mod_and_test',
-  'page_ref_mod_and_return',
-  'page_ref_mod_unless',
-  'page_ref_freeze',
-  'page_ref_unfreeze',
-];
+/** So many bytes up to the colon of a name on the right tell lines apart (templates.ts). */
+const TOLD_APART = 20;
 
 export abstract class EventLineReader extends LineReader {
   readonly counters: ReaderCounters;
@@ -75,6 +60,10 @@ export abstract class EventLineReader extends LineReader {
     this.ev.input = options.input;
     this.table.context.setKernel(options.kernel);
     this.table.context.mentions = options.mentions === true;
+    this.table.context.changed = () => {
+      this.templates.forget();
+      this.pageRefs.forget();
+    };
   }
 
   override end(): void {
@@ -88,6 +77,7 @@ export abstract class EventLineReader extends LineReader {
 
   protected region(buf: Uint8Array, start: number, stop: number, offset: number): void {
     this.look(buf);
+    const {ev} = this;
     const quickEnd = buf.length - MARGIN;
     while (start < stop) {
       this.counters.lines++;
@@ -98,6 +88,8 @@ export abstract class EventLineReader extends LineReader {
           continue;
         }
       }
+      ev.at64 = ev.at32 = ev.at8 = 0;
+      this.timeEnd = -1;
       const newline = this.finder.indexOf(LF, start);
       this.line(buf, start, newline, offset);
       start = newline + 1;
@@ -106,145 +98,103 @@ export abstract class EventLineReader extends LineReader {
 
   // --- the quick way
 
-  /** how names are printed; undefined for forms whose lines are not read the quick way */
-  protected readonly names: NameStyle | undefined;
+  /** where names stand; undefined for forms whose lines are not read the quick way */
+  protected readonly names: NameColumn | undefined;
   private readonly known = new QuickColumns();
   private readonly templates = new Templates();
   private readonly pageRefs = new PageRefLines(this.table.context);
-  private readonly pageRefEntries: EventEntry[] = [];
   private view: DataView = new DataView(new ArrayBuffer(0));
-  private nameAt = 0;
+  /** from the end of the time to the bytes that tell lines apart; -1 until one was learnt */
+  private toName = -1;
+  /** time of the second that is known; a fraction first, for V8 */
+  private second = 0.5;
+  /** where the time of the line at hand ends, if its columns can be known again; else -1 */
+  private timeEnd = -1;
 
   /**
-   * A line whose columns were met before. Answers where the next line begins, or -1 when the line needs the general way;
-   * nothing has happened then.
+   * A line whose columns and texts were met before. Answers where the next line begins, or -1 when the line needs the general
+   * way; nothing has happened then.
    *
    * Loops over single bytes need no bound: a newline stops each of them, and every line here has one.
    */
   private quick(buf: Uint8Array, view: DataView, start: number, offset: number): number {
-    const first = buf[start]!;
-    if (first === TAB || first === LF || first === EQUALS) return -1;
-    const {ev, known} = this;
-    const time = known.read(buf, view, start, ev);
-    if (time < 0 || buf[time] !== SPACE) return -1;
-    const name = this.startOfName(buf, time + 1);
-    if (name < 0) return -1;
-    // the event's own name, after the subsystem's
-    const bare = this.nameAt;
-    const kind = pageRefName(buf, view, bare);
-    let entry: EventEntry;
-    let newline: number;
-    let nameEnd: number;
-    if (kind > 0) {
-      nameEnd = bare + NAME_LENGTH[kind]!;
-      newline = this.pageRefs.read(buf, view, this.afterBlanks(buf, nameEnd + 2), ev);
-      if (newline < 0) return this.unknown(buf, view, start, name, bare, offset);
-      ev.kind = kind as EventKind;
-      entry = this.pageRefEntries[kind]!;
-    } else {
-      newline = this.templates.read(buf, view, name, bare, ev);
-      if (newline < 0) return this.unknown(buf, view, start, name, bare, offset);
-      entry = this.templates.found!.entry;
-      nameEnd = name + entry.bytes.length;
+    const time = this.known.read(buf, view, start);
+    if (time < 0) return -1;
+    let template = this.templates.alike(view, time + this.toName);
+    while (template !== undefined) {
+      const pos = template.begins(view, time);
+      const newline = pos < 0 ? -1 : this.payloadBy(template, buf, view, pos);
+      if (newline >= 0) {
+        this.emit(template, start, time, newline, offset);
+        return newline + 1;
+      }
+      template = template.next;
     }
-    entry.count++;
-    ev.nameStart = name;
-    ev.nameEnd = nameEnd;
-    this.placeKnown(start, newline, offset);
-    this.given[ev.cpu & MAX_CPU] = 1;
-    this.sink.event(ev);
-    return newline + 1;
+    return -1;
   }
 
-  /** Where the name begins whose columns end at `pos`, or -1; `nameAt` is where it begins without its subsystem. */
-  private startOfName(buf: Uint8Array, pos: number): number {
-    const {names} = this;
-    if (names?.padded === true) pos = this.afterBlanks(buf, pos);
-    this.nameAt = pos;
-    if (names === undefined || names.subsystem === '') return pos;
-    let colon = pos;
-    for (const limit = pos + MAX_PADDING; buf[colon] !== COLON; colon++) {
-      if (buf[colon]! <= SPACE || colon >= limit) return -1;
-    }
-    if (buf[colon + 1] !== SPACE) this.nameAt = colon + 1;
-    return pos;
-  }
-
-  private afterBlanks(buf: Uint8Array, pos: number): number {
-    const limit = pos + MAX_PADDING;
-    while (buf[pos] === SPACE && pos < limit) pos++;
-    return pos;
-  }
-
-  /** A line whose columns are known and whose payload is not. */
-  private unknown(buf: Uint8Array, view: DataView, start: number, name: number, bare: number, offset: number): number {
+  /** What is not the same in lines of a template. Answers the newline's position, or -1. */
+  private payloadBy(template: LineTemplate, buf: Uint8Array, view: DataView, pos: number): number {
     const {ev} = this;
-    let pos = name;
-    let hash = 0;
-    let char: number;
-    while ((char = buf[pos]!) !== COLON || buf[pos + 1] !== SPACE) {
-      if (char <= SPACE || (char === COLON && this.names?.subsystem === '')) return -1;
-      hash = hashStep(hash, char);
-      pos++;
+    template.view(ev);
+    switch (template.first) {
+      case Digits.pageRef:
+        return this.pageRefs.read(buf, view, pos, ev);
+      case Digits.unread:
+        return newlineFrom(buf, pos);
+      default:
+        return template.read(buf, view, pos, ev);
     }
-    if (pos === name) return -1;
-    const entry = this.table.entry(buf, name, pos, hash);
-    if (entry.isStack) return -1;
-    entry.count++;
-    const newline = this.finder.indexOf(LF, pos);
-    const end = buf[newline - 1] === CR ? newline - 1 : newline;
-    this.placeKnown(start, end, offset);
-    ev.nameStart = name;
-    ev.nameEnd = pos;
-    this.table.decode(entry, buf, pos + 2, end, ev);
-    // at a newline without CR: a template ends there. Before the event is given: who hears of it may ask for another.
-    if (ev.kind !== EventKind.Other && end === newline) this.learnPayload(entry, buf, view, name, bare, end);
-    this.give();
-    return newline + 1;
   }
 
-  /** Ends what the line before began, and fills in the place and time of a line whose columns are known. */
-  private placeKnown(start: number, end: number, offset: number): void {
+  /** The event of a line that was known: what its columns say, and its place. */
+  private emit(template: LineTemplate, start: number, time: number, newline: number, offset: number): void {
     if (this.after !== After.nothing) this.endStack();
     const {ev, counters, known} = this;
     counters.events++;
-    ev.line = counters.lines;
-    ev.offset = offset + start;
+    template.entry.count++;
+    const {values} = known.heads;
+    const head = known.head * HEAD_SAYS;
+    const cpu = values[head + Head.cpu]!;
+    const t = this.second + known.us * 1000;
+    counters.time(t, cpu);
+    const given = template.first !== Digits.unread;
+    if (cpu >= 0) this.given[cpu & MAX_CPU] = given ? 1 : 0;
+    if (!given) return;
+    const {i32, at32} = ev;
+    ev.f64[ev.at64 + COMMON.t.at] = t;
+    ev.f64[ev.at64 + COMMON.offset.at] = offset + start;
+    ev.i8[ev.at8 + COMMON.context.at] = known.context;
+    i32[at32 + COMMON.line.at] = counters.lines;
+    i32[at32 + COMMON.cpu.at] = cpu;
+    i32[at32 + COMMON.pid.at] = values[head + Head.pid]!;
+    i32[at32 + COMMON.tgid.at] = values[head + Head.tgid]!;
     ev.lineStart = start;
-    ev.lineEnd = end;
-    ev.t = this.clock.fromSeconds(known.seconds, known.us * 1000);
-    counters.time(ev.t, ev.cpu);
+    ev.lineEnd = newline;
+    ev.commStart = start + values[head + Head.comm]!;
+    ev.commEnd = start + values[head + Head.commEnd]!;
+    template.ranges(ev, time);
+    this.sink.event(ev);
   }
 
   /** The columns of the line at `start`, just read by the form, may come again. */
   protected learn(buf: Uint8Array, start: number, columns: ReadColumns): void {
-    if (this.names === undefined) return;
-    if (this.pageRefEntries.length === 0) {
-      const {subsystem} = this.names;
-      this.pageRefEntries.push(...['', ...PAGE_REF].map((name) => this.table.named(subsystem + name)));
-    }
-    this.known.learn(buf, this.view, start, columns);
+    if (this.names === undefined || !this.known.learn(buf, this.view, start, columns)) return;
+    this.second = this.clock.fromSeconds(columns.seconds, 0);
+    this.timeEnd = columns.colon + 1;
   }
 
-  /** The next lines of an event just decoded may be read by a template. */
-  private learnPayload(
-    entry: EventEntry,
-    buf: Uint8Array,
-    view: DataView,
-    name: number,
-    bare: number,
-    end: number,
-  ): void {
-    if (
-      entry.withoutTemplate >= ENOUGH_TRIES ||
-      entry.templates >= MAX_OF_EVENT ||
-      this.ev.kind <= EventKind.RefUnfreeze ||
-      this.ev.kind === EventKind.Mention
-    )
-      return;
-    const template = templateOf(entry, this.ev, buf, name, end, this.table.context);
-    if (template) this.templates.put(view, bare, template);
-    else entry.withoutTemplate++;
+  /** The payload `[payload, end)` of the event just decoded may come again. */
+  private learnPayload(entry: EventEntry, buf: Uint8Array, payload: number, end: number): void {
+    const {ev, timeEnd} = this;
+    // of a line whose columns are not known nothing will be
+    if (timeEnd < 0 || entry.withoutTemplate >= ENOUGH_TRIES || entry.templates >= MAX_OF_EVENT) return;
+    // the texts end with a newline, without CR
+    if (buf[end] !== LF || timeEnd + MARGIN > buf.length) return;
+    if (this.toName < 0) this.toName = this.names === 'left' ? 0 : Math.max(0, ev.nameEnd - TOLD_APART - timeEnd);
+    const template = templateOf(entry, ev, buf, timeEnd, payload, end, this.table);
+    if (!template) entry.withoutTemplate++;
+    else this.templates.put(this.view, timeEnd + this.toName, template, ev);
   }
 
   /** Makes `buf` the bytes that events lie in. */
@@ -276,6 +226,8 @@ export abstract class EventLineReader extends LineReader {
   protected payload(entry: EventEntry, buf: Uint8Array, start: number, end: number): void {
     const ev = this.ev;
     this.table.decode(entry, buf, start, end, ev);
+    // before the event is given: who hears of it may ask for another
+    this.learnPayload(entry, buf, start, end);
     this.give();
   }
 
@@ -298,35 +250,4 @@ export abstract class EventLineReader extends LineReader {
     if (this.after === After.stack) this.sink.stackEnd();
     this.after = After.nothing;
   }
-}
-
-/** The kind of page_ref event whose name and colon begin at `pos`, or 0. */
-function pageRefName(buf: Uint8Array, view: DataView, pos: number): number {
-  // page _ref
-  if (view.getInt32(pos, true) !== 0x65676170 || view.getInt32(pos + 4, true) !== 0x6665725f) return 0;
-  let kind = 0;
-  switch (view.getInt32(pos + 8, true)) {
-    case 0x646f6d5f: // _mod
-      if (buf[pos + 12] === COLON) kind = EventKind.RefMod;
-      else if (view.getInt32(pos + 12, true) === 0x646e615f) {
-        // _and _test _return
-        if (view.getInt32(pos + 16, true) === 0x7365745f && buf[pos + 20] === 116) kind = EventKind.RefModAndTest;
-        else if (view.getInt32(pos + 16, true) === 0x7465725f && view.getInt32(pos + 19, true) === 0x6e727574)
-          kind = EventKind.RefModAndReturn;
-      } else if (view.getInt32(pos + 12, true) === 0x6c6e755f && view.getInt32(pos + 15, true) === 0x7373656c)
-        kind = EventKind.RefModUnless;
-      break;
-    case 0x7465735f: // _set
-      kind = EventKind.RefSet;
-      break;
-    case 0x6572665f: // _fre eze
-      if (view.getInt32(pos + 11, true) === 0x657a6565) kind = EventKind.RefFreeze;
-      break;
-    case 0x666e755f: // _unf reeze
-      if (view.getInt32(pos + 12, true) === 0x7a656572 && buf[pos + 16] === 101) kind = EventKind.RefUnfreeze;
-      break;
-  }
-  if (kind === 0) return 0;
-  const end = pos + NAME_LENGTH[kind]!;
-  return buf[end] === COLON && buf[end + 1] === SPACE ? kind : 0;
 }

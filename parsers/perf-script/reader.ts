@@ -51,7 +51,7 @@ export class PerfScriptReader extends EventLineReader {
   private readonly fields = new PerfFields();
   /** whether perf printed times; its first event line decides */
   private timed: boolean | undefined;
-  protected override readonly names = {padded: true, subsystem: 'page_ref:'};
+  protected override readonly names = 'right';
 
   constructor(sink: EventSink, options: OpenOptions) {
     super(sink, options);

@@ -53,7 +53,7 @@ const MAX_PREFIX = 256;
 
 export class TraceCmdReader extends EventLineReader {
   private readonly columns = new LineContext();
-  protected override readonly names = {padded: true, subsystem: ''};
+  protected override readonly names = 'left';
   /** width of the column that names the buffer or file, with its colon */
   private prefix = 0;
 
