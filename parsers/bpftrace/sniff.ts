@@ -133,6 +133,10 @@ export function sniffText(head: Uint8Array): Sniff {
     if (standing.parse(head, start, end) || perf.parse(head, start, end)) likeFtrace++;
     lines.push({buf: head, start, end, line});
   });
+  // Lines as tracefs or perf prints them are that form's, unless their probes lack the place that the kernel prints.
+  const placeless = lines.some(isPlaceless);
+  // most are, whatever the others are: what a style of the lines could be is dear to find out
+  if (program === 0 && !placeless && likeFtrace * 2 > lines.length) return NO;
   const {timed, untimed, unknown, others, firstEvent, sample, style} = programOf(lines);
   if (program > 0 && attaching + timed === 0) {
     return {
@@ -142,8 +146,6 @@ export function sniffText(head: Uint8Array): Sniff {
       advice: 'Run it and give its output: bpftrace PROGRAM >trace.txt',
     };
   }
-  // Lines as tracefs or perf prints them are that form's, unless their probes lack the place that the kernel prints.
-  const placeless = lines.some(isPlaceless);
   if (!placeless && likeFtrace * 2 > timed + untimed) return NO;
   const evidence: string[] = [];
   if (recorder > 0) evidence.push(`line ${recorder}: \`pinscope record\` ran bpftrace`);
