@@ -6,7 +6,7 @@ import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import type {Reference} from '../ledger/tables/references.js';
 import {BIAS} from '../base/reference.js';
-import {liveLinks} from './live-links.js';
+import {liveLinks, mappedFor} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
 
 /** So many calls pinned more than their grabs show: a path of taking leaves no event, whatever page it is. */
@@ -61,6 +61,7 @@ export const unpinWithoutPin: Rule = {
       {id: 'told', says: 'no I/O has pinned it once more for itself'},
       {id: 'told', says: 'takings of this page show'},
       {id: 'told', says: 'nothing of it was mapped before it was taken'},
+      {id: 'told', says: 'its own I/O was over'},
       {id: 'told', says: 'no pause in which it was pinned again'},
       {id: 'told', says: 'it was not pinned besides'},
       {id: 'never', says: 'it was not taken in between'},
@@ -167,6 +168,11 @@ export const unpinWithoutPin: Rule = {
                 'nothing of it was mapped before it was taken',
                 countsRecorded(m) || !mappedUnheld.has(row),
                 'a device had it mapped before it was taken by all that was seen: a pin that left no event explains that, and the unpin as well',
+              ),
+              told(
+                'its own I/O was over',
+                countsRecorded(m) || get === undefined || !mappedFor(m, row, get),
+                'a device has it mapped for the plain reference still: a pin that left no event explains an unpin so early',
               ),
               told(
                 'no pause in which it was pinned again',

@@ -1,4 +1,14 @@
-import {held as isHeld, never, ofFile, owns, type Premise, stillHeld, told, underWriteback} from '../claims/premise.js';
+import {
+  before,
+  held as isHeld,
+  never,
+  ofFile,
+  owns,
+  type Premise,
+  stillHeld,
+  told,
+  underWriteback,
+} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Reference} from '../ledger/tables/references.js';
 import {endRole} from '../ledger/tables/dma.js';
@@ -40,6 +50,7 @@ export const writebackWhilePinned: Rule = {
       {id: 'told', says: 'the pin was for writing'},
       {id: 'told', says: 'the device writes the page itself'},
       {id: 'told', says: 'no device had it mapped'},
+      {id: 'before', says: 'its mapping was over'},
     ],
     lookAlikes: [
       'The device only reads (TO_DEVICE), or the pin was taken for reading: harmless, a note.',
@@ -140,7 +151,11 @@ export const writebackWhilePinned: Rule = {
         return [told('no device had it mapped', false, why, open)];
       }
       const end = writeback.end?.t ?? start;
-      return [...mayBeOfCutList(reference, start, end), never('mapped', page, reference.t, end)];
+      // a mapping under it that was over by then, by the clock of its CPU
+      const {ioEnded} = reference;
+      const ended =
+        ioEnded !== undefined && ioEnded.t <= start ? [before('its mapping was over', ioEnded, writeback.start)] : [];
+      return [...ended, ...mayBeOfCutList(reference, start, end), never('mapped', page, reference.t, end)];
     }
 
     function mayBeOfCutList(reference: Reference, start: number, end: number): Premise[] {

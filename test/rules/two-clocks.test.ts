@@ -71,6 +71,22 @@ it('an unpin may belong to the pin that another CPU prints after it', async () =
   expect(await toldOf(k.text(null))).toContain('unpin-without-pin error possible 0x2fb0');
 });
 
+it('a mapping that was over just before the writeback, by the clock of another CPU, may not have been', async () => {
+  const k = new SmallKernel();
+  k.file(P);
+  k.markDirty(P);
+  k.pin(P);
+  k.by({cpu: 1}, () => {
+    k.map(P);
+    k.wait(500);
+    k.unmap(P);
+  });
+  k.writeOut(P);
+  k.unpin(P);
+  expect(await toldOf(k.text('mono'))).toEqual(['writeback-while-pinned warning sure 0x2fb0']);
+  expect(await toldOf(k.text(null))).toEqual(['writeback-while-pinned warning possible 0x2fb0']);
+});
+
 describe('Skew', () => {
   it('is bounded by the closest pair, one way only', () => {
     const skew = new Skew();

@@ -232,6 +232,20 @@ describe('what a trace lacks', () => {
     expect(await toldOf(lines.join('\n'))).toContain('unpin-without-pin error possible 0x5dac9');
   });
 
+  it('a get whose I/O still runs: an unpin so early is rather of a pin that left no line', async () => {
+    for (const early of [false, true]) {
+      const k = new SmallKernel({refs: false});
+      k.anon(P);
+      k.get(P);
+      k.map(P);
+      k.wait(3000);
+      if (!early) k.unmap(P);
+      k.unpin(P);
+      if (early) k.unmap(P);
+      expect(await toldOf(k.text())).toContain(`unpin-without-pin error ${early ? 'possible' : 'sure'} 0x5dac9`);
+    }
+  });
+
   it('pages handed out again that were not freed, and just then: other lines are missing there too', async () => {
     const got = (others: number): string => {
       const k = new SmallKernel({refs: false});
