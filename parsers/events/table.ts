@@ -65,7 +65,6 @@ const TRACEPOINTS = new Map<string, readonly [number, EventKind]>([
   ['wait_on_page_writeback', [Family.writeback, E.WaitOnWriteback]],
   ['block_rq_issue', [Family.block, E.BlockIssue]],
   ['block_rq_complete', [Family.block, E.BlockComplete]],
-  ['block_rq_error', [Family.block, E.BlockComplete]],
   ['block_rq_requeue', [Family.block, E.BlockRequeue]],
   ['nvme_setup_cmd', [Family.nvme, E.NvmeStart]],
   ['nvme_complete_rq', [Family.nvme, E.NvmeDone]],

@@ -40,7 +40,6 @@ export const RECORDED: ReadonlyMap<string, EventKind> = new Map<string, EventKin
   ['writeback:wait_on_page_writeback', K.WaitOnWriteback],
   ['block:block_rq_issue', K.BlockIssue],
   ['block:block_rq_complete', K.BlockComplete],
-  ['block:block_rq_error', K.BlockComplete],
   ['block:block_rq_requeue', K.BlockRequeue],
   ['nvme:nvme_setup_cmd', K.NvmeStart],
   ['nvme:nvme_complete_rq', K.NvmeDone],

@@ -82,7 +82,7 @@ export const EventKind = {
   // writeback:* (no pfn: bdi, ino, index)
   WritebackDirtyFolio: 42,
   WaitOnWriteback: 43,
-  // block:* : devId sector nr, write=1 for RWBS with W. block_rq_error is a completion too, beside its block_rq_complete.
+  // block:* : devId sector nr, write=1 for RWBS with W. block_rq_error only repeats a block_rq_complete.
   BlockIssue: 44,
   BlockComplete: 45,
   /** io_uring_register: opcode in val, nr buffers in nr, ret */

@@ -105,7 +105,8 @@ export class AwaitedEnds {
   ended(): void {
     const {dma} = this.m;
     for (const {it, window} of this.late) {
-      if (!dma.endsToBeExpected(window)) continue;
+      // a completion is the end of a device's work, whether it unmaps or not
+      if (window.endedBy !== 'completion' && !dma.endsToBeExpected(window)) continue;
       if (window.close) this.tell(it.claim, window);
       else this.ready(it.claim);
     }

@@ -176,13 +176,13 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     const from = Math.min(window.sharedSince, window.open.t);
     const to = close?.t ?? at.t;
     // An unmap comes just before the completion, if there is one: the completion is enough.
-    const complete = window.endedBy === 'completion' && window.certainEnd;
+    const complete = window.endedBy === 'completion' && (window.certainEnd || (window.request?.rivals ?? 0) > 1);
     const unseen = complete
       ? (silence.left() ?? silence.lost(from, to) ?? silence.filtered())
       : silence.never('unmapped', page, from, to);
     if (unseen !== null) return open(unseen.why, window.open);
     // A device that leaves mappings open has no unmap to wait for: only an end that is the window's own tells anything.
-    if (!window.certainEnd && close !== undefined && !court.m.dma.endsToBeExpected(window)) return REFUTED;
+    if (!complete && !window.certainEnd && close !== undefined && !court.m.dma.endsToBeExpected(window)) return REFUTED;
     const {state, why} = liveAt(window, at.t);
     if (state === 'ended') return REFUTED;
     if (state === 'live') return ordered(at, earliestEnd ?? close!, court);

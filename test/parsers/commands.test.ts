@@ -182,9 +182,10 @@ describe('a bounce', () => {
   });
 });
 
-it('a request that is given back, or failed, is told as its completion is', () => {
+it('a request that is given back is told as its completion is; that it failed is told beside its completion', () => {
   const rest = '259,0 WS () 2048 + 8 be,0,4 [0]';
   const seen = {devId: 259 * 2 ** 20, sector: 2048, nr: 8, write: 1};
   expect(text(`block_rq_requeue: ${rest}`)).toMatchObject({kind: 'BlockRequeue', ...seen});
-  expect(text(`block_rq_error: ${rest}`)).toMatchObject({kind: 'BlockComplete', ...seen});
+  expect(text(`block_rq_complete: ${rest}`)).toMatchObject({kind: 'BlockComplete', ...seen});
+  expect(text(`block_rq_error: ${rest}`)).toBeUndefined();
 });

@@ -165,6 +165,11 @@ export function liveAt(window: DmaWindow, t: number): {state: 'live' | 'ended' |
     return {state: 'open', why};
   }
   if (window.certainEnd) return {state: 'ended', why: ''};
+  if (window.endedBy === 'completion' && (window.request?.rivals ?? 0) > 1)
+    return {
+      state: 'open',
+      why: `${window.request!.rivals} requests for the same sectors were in flight, and which of them line ${earliestEnd.line} completed is not known`,
+    };
   return {
     state: 'open',
     why: `${window.endCandidates.length} mappings of the same address were open, and which of them the unmap at line ${earliestEnd.line} ended is not known`,
@@ -200,6 +205,7 @@ export interface DmaRequest {
   readonly of: number;
   /** first sector */
   readonly at: number;
+  readonly write: boolean;
   readonly issued: Deed;
   /** when the device was done with it */
   completed: Deed | undefined;
@@ -210,6 +216,13 @@ export interface DmaRequest {
   givenBack: Deed | undefined;
   /** mappings of the requests that this one is issued again of, which have no end of their own */
   earlier: readonly DmaWindow[];
+  /** the one before it that begins with the same sector and is in flight still */
+  older: DmaRequest | undefined;
+  /** completions that may have been its own, the first of them, the last, and of how many requests they may have been */
+  completions: number;
+  maybeOver: Deed | undefined;
+  lastMaybe: Deed | undefined;
+  rivals: number;
 }
 
 /** A device, and what it was seen to do with its mappings. */

@@ -4,7 +4,8 @@
  * Neither the oldest nor the newest is taken: of several windows that an unmap may end
  * - those are left out that another size, list, device or direction excludes, and those whose request is complete;
  * - a *superseded* one (nobody held its pages any more when the next of its key was opened) is stale: the unmap is given to
- *   the one that somebody held, as not certain; one whose address was given to other pages since is over;
+ *   the one that somebody held, as not certain, and is not certainly its own where no other is left; one whose address was
+ *   given to other pages since is over;
  * - several that are all held become an `Overlap`: how many are left is known, which ones is not, until a request's
  *   completion in the same interrupt tells, or as many unmaps came as windows were open.
  */
@@ -140,7 +141,7 @@ export class OpenWindows {
     }
     if (n === 0) return false;
     const [only] = found;
-    if (n === 1 && (only!.overlap === undefined || only!.overlap.ends.length === 0)) {
+    if (n === 1 && !only!.superseded && (only!.overlap === undefined || only!.overlap.ends.length === 0)) {
       this.close(only!, deed, true);
       return true;
     }
@@ -150,7 +151,7 @@ export class OpenWindows {
     if (heldOnes.length < 2 && (waits === undefined || waits.ends.length === 0)) {
       const window = heldOnes[0] ?? only!;
       window.endCandidates = several;
-      // a stale one may have been over with any unmap since
+      // a stale one may have been over with any unmap since, or unseen before
       window.earliestEnd = heldOnes.length === 1 ? deed : undefined;
       this.close(window, deed, false);
       return true;
@@ -163,7 +164,13 @@ export class OpenWindows {
 
   /** The request that a window was made for is complete: the device is done, whether an unmap was seen or not. */
   completed(window: DmaWindow, deed: Deed, slot: number, since: number): void {
-    const {overlap} = window;
+    const {overlap, request} = window;
+    if (request?.maybeOver !== undefined) {
+      window.earliestEnd ??= request.maybeOver;
+      this.close(window, deed, false, 'completion');
+      if (overlap !== undefined) this.settle(overlap);
+      return;
+    }
     if (overlap === undefined || overlap.ends.length === 0) {
       this.close(window, deed, true, 'completion');
       return;
