@@ -27,6 +27,8 @@ const HINT_NS = 20_000_000;
 const SINGLES: ReadonlySet<number> = new Set([Fn.unpin_user_page, Fn.unpin_user_folio]);
 /** Most tasks whose probe waits for its change while others run. */
 const DISPLACED_MAX = 1000;
+/** No folio has so many pages. */
+const FOLIO_MAX = 2 ** 18;
 /** Order of a folio that one entry of the middle page table maps: 2 MiB of 4 KiB pages. */
 const PMD_ORDER = 9;
 
@@ -76,7 +78,30 @@ export class Probes {
       if (hint.reference) this.held.undo(hint.reference);
       return;
     }
+    this.learnFolio(hint, ev);
     this.settle(hint, ev);
+  }
+
+  /**
+   * A fast grab is given a page and answers its folio: how far that reaches at least. What was taken of the page when it was
+   * not known to be a part of it is a reference of the folio. (mm/gup.c: try_grab_folio_fast(), try_grab_folio() of 5.19 to 6.8)
+   *
+   *     try_grab_folio_fast: (...) page=0xffabc336000e8340 refs=1 flags=0x80401
+   *     try_grab_folio_fast_ret: (...) folio=0xffabc336000e8300
+   */
+  private learnFolio(hint: Hint, ev: TraceEvent): void {
+    const {pages, capture} = this.around;
+    if (!hint.mayBeTail || hint.pfn < 0) return;
+    const head = capture.pfnOf(ev);
+    const distance = hint.pfn - head;
+    if (head < 0 || distance <= 0 || distance >= FOLIO_MAX) return;
+    const row = pages.row(head, ev.t);
+    if (row < 0) return;
+    const {reference} = hint;
+    if ((pages.state[row]! & PageState.orderKnown) === 0) pages.setLarge(row, orderFor(distance + hint.refs), false);
+    if (reference === undefined || reference.row === row || pages.findFolio(hint.pfn) !== row) return;
+    this.held.undo(reference);
+    this.takeByProbe(hint, ev);
   }
 
   /** A grab returned whose entry is not in the trace: it took the page that it names, or one that is not known. */
@@ -310,7 +335,7 @@ export class Probes {
       hint.mayBeTail &&
       this.around.pages.isLarge(row, ev.pageFlags) &&
       hint.pfn > ev.pfn &&
-      hint.pfn - ev.pfn < 2 ** 18
+      hint.pfn - ev.pfn < FOLIO_MAX
     )
       return true;
     // Under a base that is not proven the number tells nothing: CPU, task and change say that it is one deed, and the pair

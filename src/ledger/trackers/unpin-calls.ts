@@ -4,7 +4,7 @@
  */
 import {EventKind as K, type TraceEvent} from '../../events/event.js';
 import {Fn} from '../../events/functions.js';
-import {PageState} from '../tables/page-table.js';
+import {MAX_ORDER, PageState} from '../tables/page-table.js';
 import type {Uses} from './around.js';
 import {newUnpinCall, slotOf, type UnpinCall} from './calls.js';
 import type {Holdings} from './holdings.js';
@@ -216,6 +216,9 @@ export class UnpinCalls {
     };
     if (call.folio >= 0) {
       const row = rowOf(call.folio);
+      // so many pages of it at least, of whatever size it is
+      if (row >= 0 && call.nr > 1 && !around.pages.is(row, 'orderKnown'))
+        around.pages.setLarge(row, Math.min(MAX_ORDER, Math.ceil(Math.log2(call.nr))), false);
       if (row >= 0) this.held.dropCall(row, call.nr, deed, call);
       return;
     }
