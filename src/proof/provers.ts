@@ -3,6 +3,7 @@
  * certain; a premise that nothing proves is open, never assumed.
  */
 import type {Line, Premise, When} from '../claims/premise.js';
+import {Context} from '../events/event.js';
 import type {Ledger} from '../ledger/ledger.js';
 import {countsRecorded} from '../ledger/moment.js';
 import {countAt, liveAt} from '../ledger/tables/dma.js';
@@ -59,6 +60,11 @@ function ordered(first: When, second: When, {m}: Court): Ruling {
   );
 }
 
+/** Whether nothing of a drop came before an event of its CPU that was printed before it: one task's, or what an interrupt interrupts. */
+function oneRun(at: When & {task?: number}, dropped: Deed): boolean {
+  return at.cpu === dropped.cpu && (at.task === dropped.task || dropped.context > Context.task);
+}
+
 /** A large folio's count moves alike for pins and gets; a pin that no event shows is known from the count alone. */
 function typed(reference: Reference): Ruling {
   if (reference.knownBy === 'guess') {
@@ -111,8 +117,13 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     const dropped = dropOf(reference);
     if (dropped !== undefined && silence.lostOf(page, from, at.t) === null) {
       const later = ordered(at, dropped, court);
-      if (later.state === 'proven') return proven(reference, dropped);
       if (later.state === 'open') return later;
+      if (later.state === 'proven') {
+        if (oneRun(at, dropped) || ordered(at, {...dropped, t: reference.dropBegan}, court).state === 'proven')
+          return proven(reference, dropped);
+        const why = `its drop was under way: the count that line ${dropped.line} prints may have changed before`;
+        return open(why, dropped);
+      }
     }
     const maybe = reference.maybeDropped ?? reference.mixed?.maybeDropped;
     if (page.large && maybe !== undefined)

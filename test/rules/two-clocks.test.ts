@@ -87,6 +87,26 @@ it('a mapping that was over just before the writeback, by the clock of another C
   expect(await toldOf(k.text(null))).toEqual(['writeback-while-pinned warning possible 0x2fb0']);
 });
 
+it('a count may have changed before it is printed: a pin whose unpin was under way was not surely held', async () => {
+  for (const [under_way, verdict] of [
+    [false, 'sure'],
+    [true, 'possible'],
+  ] as const) {
+    const k = new SmallKernel();
+    k.file(P);
+    k.markDirty(P);
+    k.pin(P);
+    const begin = (): void => k.by({task: 'wl-310', cpu: 1}, () => k.startWriteback(P));
+    if (!under_way) begin();
+    k.line(`gup_put_folio: (gup_put_folio+0x0/0x90) folio=${k.pointer(P)} refs=1 flags=0x80000`);
+    if (under_way) begin();
+    k.put(P, 1024);
+    k.wait(100);
+    k.by({task: 'wl-310', cpu: 1}, () => k.endWriteback(P));
+    expect(await toldOf(k.text('mono'))).toEqual([`writeback-while-pinned warning ${verdict} 0x2fb0`]);
+  }
+});
+
 describe('Skew', () => {
   it('is bounded by the closest pair, one way only', () => {
     const skew = new Skew();

@@ -58,6 +58,8 @@ export class Reference {
   ioEnded: Deed | undefined = undefined;
   /** its last drop, once it is not held any more */
   dropped: Deed | undefined = undefined;
+  /** from when on that drop, or the first that may have been, was under way: its probe, or what its call did before */
+  dropBegan = NaN;
   /** a change of the folio's count that may have been its drop, although no probe says so */
   maybeDropped: Deed | undefined = undefined;
   /** no other reference could have been meant by that drop, nor by one before */

@@ -84,6 +84,8 @@ export interface UnpinCall {
   /** position of the next page not yet dropped */
   next: number;
   nr: number;
+  /** time of the call, and then of its last drop */
+  t: number;
   /** pages dropped in it so far, known or not: once they are all, the call is over */
   done: number;
   /** head of the folio that the call names instead of pages (unpin_user_folio); -1 */
@@ -113,6 +115,7 @@ export function newUnpinCall(): UnpinCall {
     pages: [],
     next: 0,
     nr: 0,
+    t: 0.5,
     done: 0,
     folio: -1,
     list: false,

@@ -187,7 +187,7 @@ export class Holdings {
   }
 
   /** A drop came that may be of any reference of its kind: which of them is left is not known from here on. */
-  private mix(row: number, kind: ReferenceKind, deed: Deed): void {
+  private mix(row: number, kind: ReferenceKind, deed: Deed, began: number): void {
     const {references} = this.around.pages;
     let mixed: Mixed | undefined;
     for (let r = references[row]; r; r = r.next) if (r.kind === kind) mixed ??= r.mixed;
@@ -197,7 +197,9 @@ export class Holdings {
       r.mixed ??= mixed;
       mixed.maybeDropped ??= r.maybeDropped;
       mixed.since = Math.min(mixed.since, r.t);
-      r.firstDrop ??= deed;
+      if (r.firstDrop !== undefined) continue;
+      r.firstDrop = deed;
+      r.dropBegan = began;
     }
   }
 
@@ -268,18 +270,24 @@ export class Holdings {
     const {pages} = around;
     const large = (pages.state[row]! & PageState.large) !== 0;
     const wanted = large ? this.subPagesOf(row, kind, n, call, deed) : sub >= 0 ? sub : pages.pfn[row]!;
-    if (call !== undefined && kind === 'pin') call.done += n;
+    // A count is printed after it has changed, on a virtual machine a millisecond after: it had not before the probe.
+    const began = hint?.t ?? call?.t ?? deed.t;
+    if (call !== undefined && kind === 'pin') {
+      call.done += n;
+      call.t = deed.t;
+    }
     const told = !large || (wanted >= 0 && this.subTold);
     const named = large && wanted >= 0 && call !== undefined && call.pages.includes(wanted);
     const chosen =
       named && this.othersOnly(row, kind, wanted, n)
         ? {from: [], unmatched: n, how: 'no reference of these pages is known', certain: false}
         : chooseReferences(around, row, kind, n, deed, wanted);
-    if (!chosen.certain && chosen.from.length > 0) this.mix(row, kind, deed);
+    if (!chosen.certain && chosen.from.length > 0) this.mix(row, kind, deed, began);
     if (!told && !chosen.certain) pages.state[row]! |= MIXED[kind];
     for (const {reference, n: some} of chosen.from) {
       reference.dropped = deed;
       reference.dropCertain = chosen.certain && reference.mixed === undefined;
+      if (reference.dropCertain) reference.dropBegan = began;
       if (reference.dropCertain && reference.line > 0) around.capture.skew.caused(reference, deed);
       this.reduce(reference, some, wanted >= 0 ? Math.max(wanted, reference.sub) : -1);
       const left = kind === 'pin' ? pages.pins[row] : pages.gets[row];

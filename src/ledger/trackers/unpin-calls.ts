@@ -87,6 +87,7 @@ export class UnpinCalls {
     call.pid = ev.pid;
     call.next = 0;
     call.done = 0;
+    call.t = ev.t;
     call.nr = Math.max(ev.nr, pages.length, 1);
     call.applied = false;
     call.pending = false;

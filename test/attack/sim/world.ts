@@ -152,7 +152,7 @@ export class World {
       cpu.stack.push(top);
     } else if (
       top === undefined ||
-      (cpu.stack.length === 1 && top.atomic === 0 && this.random.chance(this.preempted))
+      (cpu.stack.length === 1 && top.atomic === 0 && this.random.chance(this.preempted) && top.context === '.')
     ) {
       const i = cpu.queue.findIndex((frame) => frame.ready <= cpu.time);
       if (i >= 0) {
