@@ -5,7 +5,7 @@
 
 import {EventKind} from '../../src/events/event.js';
 import {COLON, EQUALS, GREATER, HASH, hashBytes, LESS, LF, MINUS, SPACE, startsWith} from '../bytes.js';
-import {After, EventLineReader} from '../lines/event-lines.js';
+import {After, EventLineReader, type NameColumn} from '../lines/event-lines.js';
 import {mention, type EventEntry} from '../events/table.js';
 import {LineContext, TimeForm} from './context.js';
 import {headerLine, lossLine} from './header.js';
@@ -16,7 +16,7 @@ const USER_STACK = new TextEncoder().encode('<user stack trace>');
 
 export class FtraceReader extends EventLineReader {
   private readonly columns = new LineContext();
-  protected override readonly names = 'left';
+  protected override readonly names: NameColumn | undefined = 'left';
 
   /** The task and CPU of the columns become the event's. */
   private take(): void {

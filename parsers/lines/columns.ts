@@ -9,7 +9,7 @@
  */
 
 import {COLON, DOT, isDigit, LF, SPACE} from '../bytes.js';
-import {Texts} from './texts.js';
+import {DEC2, Texts} from './texts.js';
 
 /** What a form has read of a line's columns, as positions in its bytes. */
 export interface ReadColumns {
@@ -82,20 +82,16 @@ export class QuickColumns {
       view.getInt32(dot - 4, true) !== this.secondsLast
     )
       return -1;
-    return this.micros(buf, dot) ? dot + 8 : -1;
+    return this.micros(buf, view, dot) ? dot + 8 : -1;
   }
 
   /** `.898148:` */
-  private micros(buf: Uint8Array, dot: number): boolean {
-    const a = buf[dot + 1]! - 48;
-    const b = buf[dot + 2]! - 48;
-    const c = buf[dot + 3]! - 48;
-    const d = buf[dot + 4]! - 48;
-    const e = buf[dot + 5]! - 48;
-    const f = buf[dot + 6]! - 48;
-    if (a >>> 0 > 9 || b >>> 0 > 9 || c >>> 0 > 9 || d >>> 0 > 9 || e >>> 0 > 9 || f >>> 0 > 9) return false;
-    if (buf[dot] !== DOT || buf[dot + 7] !== COLON) return false;
-    this.us = a * 100000 + b * 10000 + c * 1000 + d * 100 + e * 10 + f;
+  private micros(buf: Uint8Array, view: DataView, dot: number): boolean {
+    const a = DEC2[view.getUint16(dot + 1, true)]!;
+    const b = DEC2[view.getUint16(dot + 3, true)]!;
+    const c = DEC2[view.getUint16(dot + 5, true)]!;
+    if ((a | b | c) < 0 || buf[dot] !== DOT || buf[dot + 7] !== COLON) return false;
+    this.us = a * 10000 + b * 100 + c;
     return true;
   }
 

@@ -157,7 +157,9 @@ export abstract class EventLineReader extends LineReader {
     const head = known.head * HEAD_SAYS;
     const cpu = values[head + Head.cpu]!;
     const t = this.second + known.us * 1000;
-    counters.time(t, cpu);
+    // in order, as most are; a number handed to a function is a number on the heap
+    if (t >= counters.latest && t >= counters.lastTime[cpu]!) counters.latest = counters.lastTime[cpu] = t;
+    else counters.time(t, cpu);
     const given = template.first !== Digits.unread;
     if (cpu >= 0) this.given[cpu & MAX_CPU] = given ? 1 : 0;
     if (!given) return;
@@ -173,7 +175,9 @@ export abstract class EventLineReader extends LineReader {
     ev.lineEnd = newline;
     ev.commStart = start + values[head + Head.comm]!;
     ev.commEnd = start + values[head + Head.commEnd]!;
-    template.ranges(ev, time);
+    ev.nameStart = time + template.nameStart;
+    ev.nameEnd = time + template.nameEnd;
+    template.named(ev, time);
     this.sink.event(ev);
   }
 
@@ -188,7 +192,8 @@ export abstract class EventLineReader extends LineReader {
   private learnPayload(entry: EventEntry, buf: Uint8Array, payload: number, end: number): void {
     const {ev, timeEnd} = this;
     // of a line whose columns are not known nothing will be
-    if (timeEnd < 0 || entry.withoutTemplate >= ENOUGH_TRIES || entry.templates >= MAX_OF_EVENT) return;
+    if (timeEnd < 0 || this.templates.full) return;
+    if (entry.withoutTemplate >= ENOUGH_TRIES || entry.templates >= MAX_OF_EVENT) return;
     // the texts end with a newline, without CR
     if (buf[end] !== LF || timeEnd + MARGIN > buf.length) return;
     if (this.toName < 0) this.toName = this.names === 'left' ? 0 : Math.max(0, ev.nameEnd - TOLD_APART - timeEnd);

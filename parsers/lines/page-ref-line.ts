@@ -79,12 +79,22 @@ export class PageRefLines {
     //  flags=referenced|uptodate|lru count=1
     pos = this.flagText(buf, view, pos);
     if (pos < 0) return -1;
-    pos = this.decimal(buf, pos);
-    const count = this.number;
+    // most numbers have one digit
+    let count = buf[pos]! - 48;
+    if (count >>> 0 <= 9 && buf[pos + 1] === SPACE) pos++;
+    else {
+      pos = this.decimal(buf, pos);
+      count = this.number;
+    }
     //  mapcount=0
     if (pos < 0 || view.getFloat64(pos, true) !== MAPCOUNT || view.getUint16(pos + 8, true) !== T_EQUALS) return -1;
-    pos = this.decimal(buf, pos + 10);
-    const mapcount = this.number;
+    pos += 10;
+    let mapcount = buf[pos]! - 48;
+    if (mapcount >>> 0 <= 9 && buf[pos + 1] === SPACE) pos++;
+    else {
+      pos = this.decimal(buf, pos);
+      mapcount = this.number;
+    }
     if (pos < 0 || (mapcount === -1 && !this.ctx.since612)) return -1;
     //  mapping=0000000080e8c0cc
     if (view.getFloat64(pos, true) !== MAPPING || buf[pos + 8] !== EQUALS_CHAR) return -1;
@@ -112,6 +122,8 @@ export class PageRefLines {
       if (pos >= limit) return -1;
       value = value * 10 + d;
     }
+    // which no kernel prints
+    if (value === 0 && negative === 1) return -1;
     this.number = (value ^ -negative) + negative;
     return pos;
   }

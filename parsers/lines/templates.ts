@@ -154,10 +154,8 @@ export class LineTemplate {
     ev.at8 = this.at8;
   }
 
-  /** The ranges of a line whose texts begin at `start`. */
-  ranges(ev: TraceEvent, start: number): void {
-    ev.nameStart = start + this.nameStart;
-    ev.nameEnd = start + this.nameEnd;
+  /** The device or bdi that a line names whose texts begin at `start`. */
+  named(ev: TraceEvent, start: number): void {
     ev.deviceStart = start + this.device;
     ev.deviceEnd = ev.deviceStart + this.deviceLength;
     ev.textStart = start + this.text;
@@ -373,9 +371,13 @@ export class Templates {
     return this.slots[slotOf(view, pos)];
   }
 
-  /** Of a line whose texts begin at `pos`. False where there are too many. */
-  put(view: DataView, pos: number, template: LineTemplate, ev: TraceEvent): boolean {
-    if (this.made >= MAX_MADE) return false;
+  /** This trace's lines do not repeat: no more are to be made. */
+  get full(): boolean {
+    return this.made >= MAX_MADE;
+  }
+
+  /** Of a line whose texts begin at `pos`, just decoded into the first row. */
+  put(view: DataView, pos: number, template: LineTemplate, ev: TraceEvent): void {
     this.keepRow(template, ev);
     template.entry.templates++;
     const slot = slotOf(view, pos);
@@ -384,10 +386,9 @@ export class Templates {
     let last: LineTemplate | undefined = template;
     for (let i = 1; i < MAX_ALIKE && last; i++) last = last.next;
     if (last) last.next = undefined;
-    return true;
   }
 
-  /** The row of `ev`, its first one, is copied to one that the template keeps. */
+  /** The row of `ev` is copied to one that the template keeps. */
   private keepRow(template: LineTemplate, ev: TraceEvent): void {
     const row = ++this.made;
     const needed = ((row + 1) * ROW_BYTES) / 8;

@@ -6,13 +6,17 @@
  * only if they are the same bytes, as long as they hold no NUL (a zero of either sign) and no 0x7f or 0xff (no number).
  */
 
-import {HEX} from '../bytes.js';
+import {HEX, isDigit} from '../bytes.js';
 
 /** By two characters as getUint16(pos, true) reads them: the byte that two hexadecimal digits make, or -1. */
 export const HEX2 = new Int16Array(65536).fill(-1);
-for (let low = 0; low < 256; low++) {
-  for (let high = 0; high < 256; high++) {
-    if (HEX[low]! >= 0 && HEX[high]! >= 0) HEX2[low | (high << 8)] = HEX[low]! * 16 + HEX[high]!;
+/** The same of two decimal digits. */
+export const DEC2 = new Int8Array(65536).fill(-1);
+const digits = Array.from(HEX.keys()).filter((byte) => HEX[byte]! >= 0);
+for (const high of digits) {
+  for (const low of digits) {
+    HEX2[high | (low << 8)] = HEX[high]! * 16 + HEX[low]!;
+    if (isDigit(high) && isDigit(low)) DEC2[high | (low << 8)] = HEX[high]! * 10 + HEX[low]!;
   }
 }
 
@@ -55,7 +59,16 @@ export class Texts {
   /** The slot of the text at `pos`, one of the two that its hash gives it, or -1. */
   find(view: DataView, pos: number, hash: number): number {
     const slot = this.slotOf(hash);
-    if (this.at(view, pos, slot) > 0) return slot;
+    const {words} = this;
+    let word = slot * this.doubles;
+    const last = pos + this.lengths[slot]! - 8;
+    // most often it is the first of them
+    let here = pos;
+    while (here < last && view.getFloat64(here, true) === words[word]) {
+      here += 8;
+      word++;
+    }
+    if (last >= pos && here >= last && view.getFloat64(last, true) === words[word]) return slot;
     return this.at(view, pos, slot ^ 1) > 0 ? slot ^ 1 : -1;
   }
 

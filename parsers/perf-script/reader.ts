@@ -25,7 +25,7 @@ import {
   TAB,
   text,
 } from '../bytes.js';
-import {After, EventLineReader} from '../lines/event-lines.js';
+import {After, EventLineReader, type NameColumn} from '../lines/event-lines.js';
 import {FlagPrinter} from '../events/page-flags.js';
 import type {OpenOptions} from '../form.js';
 import {headerLine} from '../ftrace/header.js';
@@ -41,9 +41,14 @@ const MAX_COMMENT = 1000;
 
 /** A frame whose tab became blanks on the way: `        ffffffff81234569 pin_user_pages_fast+0x57 ([kernel.kallsyms])` */
 function isFrame(buf: Uint8Array, start: number, end: number): boolean {
+  return buf[end - 1] === RPAREN && beginsLikeFrame(buf, start, end);
+}
+
+/** So does the line of a task that is called by a number, `        deadbeef     101 [000]`. */
+function beginsLikeFrame(buf: Uint8Array, start: number, end: number): boolean {
   const pos = skipSpaces(buf, start, end);
   const stop = skipHex(buf, pos, end);
-  return pos - start >= 4 && stop - pos >= 8 && stop < end && buf[stop] === SPACE && buf[end - 1] === RPAREN;
+  return pos - start >= 4 && stop - pos >= 8 && stop < end && buf[stop] === SPACE;
 }
 
 export class PerfScriptReader extends EventLineReader {
@@ -51,7 +56,7 @@ export class PerfScriptReader extends EventLineReader {
   private readonly fields = new PerfFields();
   /** whether perf printed times; its first event line decides */
   private timed: boolean | undefined;
-  protected override readonly names = 'right';
+  protected override readonly names: NameColumn | undefined = 'right';
 
   constructor(sink: EventSink, options: OpenOptions) {
     super(sink, options);
@@ -157,7 +162,8 @@ export class PerfScriptReader extends EventLineReader {
       this.after = After.skippedStack;
       return;
     }
-    if (columns === this.columns) this.learn(buf, start, columns);
+    // what its columns say hangs on how the line ends
+    if (columns === this.columns && !beginsLikeFrame(buf, start, end)) this.learn(buf, start, columns);
     counters.events++;
     ev.line = counters.lines;
     ev.offset = offset + start;

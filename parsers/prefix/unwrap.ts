@@ -88,7 +88,10 @@ function cleanedBy(cleaning: Cleaning, lines: readonly Line[]): Line[] {
 
 /** Whether more lines are events with blanks for their tabs and no-break spaces. */
 function needsBlanks(lines: readonly Line[], needed: Omit<Cleaning, 'blanks'>): boolean {
-  const having = lines.filter(({buf, start, end}) => buf.subarray(start + 1, end).some((c) => c === TAB || c === 0xa0));
+  const having = lines.filter(({buf, start, end}) => {
+    const bytes = buf.subarray(start + 1, end);
+    return bytes.includes(TAB) || bytes.includes(0xa0);
+  });
   if (having.length === 0) return false;
   const standing = new Standing();
   const stand = (blanks: boolean): number =>

@@ -34,7 +34,7 @@ import {
   TAB,
   text,
 } from '../bytes.js';
-import {After, EventLineReader} from '../lines/event-lines.js';
+import {After, EventLineReader, type NameColumn} from '../lines/event-lines.js';
 import {FlagPrinter} from '../events/page-flags.js';
 import type {OpenOptions} from '../form.js';
 import {LineContext, TimeForm} from '../ftrace/context.js';
@@ -53,7 +53,7 @@ const MAX_PREFIX = 256;
 
 export class TraceCmdReader extends EventLineReader {
   private readonly columns = new LineContext();
-  protected override readonly names = 'left';
+  protected override readonly names: NameColumn | undefined = 'left';
   /** width of the column that names the buffer or file, with its colon */
   private prefix = 0;
 
