@@ -215,7 +215,7 @@ export function readPayload(name: string, line: string, pos: number, ev: TraceEv
       cmnd?.shape === 'A' ? descriptor(cmnd, ev) : /^(READ|WRITE)_(?:6|10|12|16)$/.exec(cmnd?.value ?? '')?.[1];
     if (does === undefined || ev.sector < 0) ev.nr = 0;
     ev.write = does === 'WRITE' ? 1 : 0;
-  } else if (/^block_rq_(?:issue|complete|error|requeue)$/.test(name)) {
+  } else if (/^block_rq_(?:issue|complete|requeue)$/.test(name)) {
     ev.begin(name === 'block_rq_issue' ? E.BlockIssue : name === 'block_rq_requeue' ? E.BlockRequeue : E.BlockComplete);
     if (/^\d/.test(line.slice(pos))) block(line.slice(pos), ev);
     else {
