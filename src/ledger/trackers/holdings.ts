@@ -283,7 +283,7 @@ export class Holdings {
         ? {from: [], unmatched: n, how: 'no reference of these pages is known', certain: false}
         : chooseReferences(around, row, kind, n, deed, wanted);
     if (!chosen.certain && chosen.from.length > 0) this.mix(row, kind, deed, began);
-    if (!told && !chosen.certain) pages.state[row]! |= MIXED[kind];
+    if ((!told && !chosen.certain) || (large && astray(chosen.from, wanted, n))) pages.state[row]! |= MIXED[kind];
     for (const {reference, n: some} of chosen.from) {
       reference.dropped = deed;
       reference.dropCertain = chosen.certain && reference.mixed === undefined;
@@ -424,5 +424,11 @@ export class Holdings {
 const UNMAPPED_NS = 1_000_000;
 /** And nearly always this soon; later it may be the next interrupt, of a device that maps nothing. */
 const AT_ONCE_NS = 100_000;
+
+/** Whether pages that are dropped are of none of the references that were chosen: those are of other pages, and held still. */
+function astray(from: Drop['from'], wanted: number, n: number): boolean {
+  if (wanted < 0) return false;
+  return from.some(({reference: {sub, n: pages}}) => sub >= 0 && (wanted + n <= sub || wanted >= sub + pages));
+}
 
 const MIXED = {pin: PageState.pinsMixed, get: PageState.getsMixed} as const;

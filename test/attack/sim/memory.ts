@@ -72,6 +72,7 @@ export class Region {
       if (this.kind !== 'anon' || old.order > 0) continue;
       while (this.faulting.has(i)) yield {sleep: 10_000};
       this.faulting.add(i);
+      while (old.count === 0 && !old.free) yield {sleep: 1000}; // frozen: it is about to be freed
       if (old.free) {
         const folio = yield* k.anon();
         this.spots[i] = {folio, pfn: folio.pfn};
