@@ -13,7 +13,7 @@ import {Head, HEAD_SAYS, QuickColumns, type ReadColumns} from './columns.js';
 import {LineReader, MAX_LINE} from './line-reader.js';
 import {PageRefLines} from './page-ref-line.js';
 import {templateOf} from './template-of.js';
-import {Digits, type LineTemplate, MAX_OF_EVENT, newlineFrom, Templates} from './templates.js';
+import {Digits, type LineTemplate, MARGIN, MAX_OF_EVENT, newlineFrom, Templates} from './templates.js';
 
 /** What lines without columns of their own belong to. */
 export const After = {
@@ -30,8 +30,6 @@ export const After = {
 /** How a form puts names of events into their column, so that lines are told apart by some of its bytes. */
 export type NameColumn = 'left' | 'right';
 
-/** The quick way reads words without asking for the buffer's end; it stays this far from it. */
-const MARGIN = 1024;
 /** Lines of an event that must fail to make a template before no more are tried. */
 const ENOUGH_TRIES = 64;
 /** So many bytes up to the colon of a name on the right tell lines apart (templates.ts). */

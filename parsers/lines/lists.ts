@@ -18,6 +18,8 @@ const ZERO_X = 48 | (120 << 8);
 /** Numbers are exact up to so many digits. */
 const MAX_HEX = 13;
 const MAX_SKIPPED = 4096;
+/** An entry is shorter: it is read without asking for the buffer's end. */
+const ENTRY = 32;
 
 /** The list read last: how many entries it has. */
 export class Lists {
@@ -44,11 +46,11 @@ export class Lists {
     this.length = 0;
     if (buf[pos] === RBRACE) return pos;
     for (;;) {
-      if (n === LIST_MAX || view.getUint16(pos, true) !== ZERO_X) return -1;
+      if (n === LIST_MAX || pos + ENTRY > buf.length || view.getUint16(pos, true) !== ZERO_X) return -1;
       const start = (pos += 2);
       let value = 0;
       let two: number;
-      while ((two = HEX2[view.getUint16(pos, true)]!) >= 0) {
+      while (pos <= start + MAX_HEX && (two = HEX2[view.getUint16(pos, true)]!) >= 0) {
         value = value * 256 + two;
         pos += 2;
       }
@@ -72,7 +74,7 @@ export class Lists {
     this.length = 0;
     if (buf[pos] === RBRACE) return pos;
     for (;;) {
-      if (n === LIST_MAX || view.getUint16(pos, true) !== ZERO_X) return -1;
+      if (n === LIST_MAX || pos + ENTRY > buf.length || view.getUint16(pos, true) !== ZERO_X) return -1;
       pos += 2;
       const hi = eightDigits(view, pos);
       if (hi === NONE) {

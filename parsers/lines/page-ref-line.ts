@@ -66,7 +66,7 @@ export class PageRefLines {
     let pos = start;
     let pfn = 0;
     let two: number;
-    while ((two = HEX2[view.getUint16(pos, true)]!) >= 0) {
+    while (pos <= start + MAX_PFN && (two = HEX2[view.getUint16(pos, true)]!) >= 0) {
       pfn = (pfn << 8) | two;
       pos += 2;
     }

@@ -23,12 +23,21 @@ import {Key} from '../events/keys.js';
 import {ReturnShape, type ProbeArguments} from '../events/probe-table.js';
 import type {EventEntry, EventTable} from '../events/table.js';
 import {List} from './lists.js';
-import {Digits, LineTemplate, type ListsOf, MAX_DECIMAL, MAX_HEX, MAX_SIGNED, type Slot} from './templates.js';
+import {
+  Digits,
+  LineTemplate,
+  type ListsOf,
+  MAX_DECIMAL,
+  MAX_HEX,
+  MAX_SIGNED,
+  MAX_SLOTS,
+  MAX_TEXTS,
+  type Slot,
+} from './templates.js';
 import {comparable} from './texts.js';
 
 const ALL_ONES = 0xffffffff;
-/** Longest text of a template, and shortest first one. */
-const MAX_TEXT = 512;
+/** Shortest first text of a template. */
 const MIN_FIRST = 8;
 const PFN_HEX = ascii('pfn=0x');
 const BRACKETS = ascii(' () ');
@@ -75,8 +84,9 @@ export function templateOf(
 ): LineTemplate | undefined {
   const parts = partsOf(entry, ev, buf, start, payload, end, table);
   if (parts === undefined || parts.literals[0]!.length < MIN_FIRST) return undefined;
-  if (!parts.literals.every((bytes) => bytes.length <= MAX_TEXT && comparable(bytes, 0, bytes.length)))
-    return undefined;
+  if (!parts.literals.every((bytes) => comparable(bytes, 0, bytes.length))) return undefined;
+  const texts = parts.literals.reduce((sum, bytes) => sum + bytes.length, 0);
+  if (texts > MAX_TEXTS || parts.slots.length > MAX_SLOTS) return undefined;
   return new LineTemplate(entry, ev, start, parts.literals, parts.slots, parts.listsOf);
 }
 

@@ -55,6 +55,13 @@ export const Digits = {
   unread: 14,
 } as const;
 
+/**
+ * The quick way reads words without asking for the buffer's end: a line begins so far from it, and no template is of a longer
+ * one. Columns, MAX_TEXTS, MAX_SLOTS numbers and what is passed over are less together.
+ */
+export const MARGIN = 1024;
+export const MAX_TEXTS = 320;
+export const MAX_SLOTS = 10;
 /** Numbers are exact up to so many digits. */
 export const MAX_HEX = 13;
 export const MAX_DECIMAL = 15;
@@ -210,6 +217,8 @@ export class LineTemplate {
 
   private list(buf: Uint8Array, view: DataView, pos: number, list: number, ev: TraceEvent): number {
     pos = lists.read(buf, view, pos, list, ev);
+    // a list may be longer than all else
+    if (pos + MARGIN > buf.length) return -1;
     if (list === List.dma) ev.dmaLength = lists.length;
     else if (list === List.lengths) this.sizes = lists.length;
     else if (list !== List.skipped) ev.listLength = lists.length;
@@ -263,7 +272,7 @@ function decimal(buf: Uint8Array, pos: number, most: number, ev: TraceEvent, col
 
 function total(buf: Uint8Array, pos: number, ev: TraceEvent, column: number): number {
   const slash = digitsEnd(buf, pos);
-  if (slash === pos || buf[slash] !== SLASH) return -1;
+  if (slash === pos || slash > pos + MAX_DECIMAL || buf[slash] !== SLASH) return -1;
   const end = digitsEnd(buf, slash + 1);
   if (end === slash + 1 || end > slash + 1 + MAX_DECIMAL) return -1;
   return column === 0 ? end : decimal(buf, slash + 1, MAX_DECIMAL, ev, column);
@@ -330,13 +339,14 @@ function pointer(buf: Uint8Array, view: DataView, pos: number, digits: number, e
 
 const ZERO = 48;
 
-/** Longest part of a line that is passed over: lines have a limit, which the general way knows. */
-const MAX_PASSED = 512;
+/** Longest part of a line that is passed over, and most digits: a template's line ends before the buffer does (MARGIN). */
+const MAX_PASSED = 256;
+const MAX_DIGITS = 32;
 
 function ignored(buf: Uint8Array, pos: number): number {
   const start = pos;
   while (HEX[buf[pos]!]! >= 0) pos++;
-  return pos === start || pos > start + MAX_PASSED ? -1 : pos;
+  return pos === start || pos > start + MAX_DIGITS ? -1 : pos;
 }
 
 /** Up to the newline, if no field can be there. */

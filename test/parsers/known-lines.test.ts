@@ -1,13 +1,14 @@
 /** Lines that are known again are read as they are the general way, in every form of text whose lines have columns. */
 
 import * as fc from 'fast-check';
-import {describe, it} from 'vitest';
+import {describe, expect, it} from 'vitest';
 import type {EventSink} from '../../src/events/event.js';
 import type {OpenOptions, TraceReader} from '../../parsers/form.js';
 import {FtraceReader} from '../../parsers/ftrace/index.js';
 import {PerfScriptReader} from '../../parsers/perf-script/reader.js';
 import {TraceCmdReader} from '../../parsers/trace-cmd/reader.js';
-import {expectSame, readWith} from './collect.js';
+import {TimeBase} from '../../src/base/time.js';
+import {Collector, expectSame, readWith} from './collect.js';
 import {FTRACE_LINES} from './ftrace-lines.js';
 
 type Open = (sink: EventSink, options: OpenOptions) => TraceReader;
@@ -91,6 +92,30 @@ describe.each(FORMS)('lines of %s that are known again', (_, quick, general, pri
       }),
       {numRuns: 150},
     );
+  });
+});
+
+describe('a long line that is known again', () => {
+  it('is read to the end of its bytes and no further, wherever it is cut', () => {
+    const all = (text: string): string =>
+      Array.from({length: 60}, (_, i) => text + i.toString(16).padStart(3, '0')).join(',');
+    const [mapped, sizes] = [all('0x1034'), all('0x1')];
+    const line =
+      '              wl-397     [001] ...1.    16.747030: dma_map_sg: pinbug.0 dir=TO_DEVICE nents=60/60 ents=60/60 ' +
+      `dma_addrs={${mapped}} sizes={${sizes}} phys_addrs={${mapped}} attrs=`;
+    for (const text of [line, line.replace(/phys_addrs.*/, `pfn=0x${'1'.repeat(1000)}`)]) {
+      for (let cut = 900; cut <= text.length; cut += 7) {
+        const bytes = new Uint8Array(Buffer.from(`${text}\n${text}\n${text}\n${text.slice(0, cut)}\n`));
+        const read = (open: Open): unknown[] => {
+          const sink = new Collector();
+          open(sink, {input: 0, time: new TimeBase()}).push(bytes, bytes.length);
+          return sink.seen;
+        };
+        expect(read((sink, options) => new FtraceReader(sink, options))).toEqual(
+          read((sink, options) => new GeneralFtrace(sink, options)),
+        );
+      }
+    }
   });
 });
 
