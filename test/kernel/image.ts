@@ -109,7 +109,10 @@ export function buildInitramfs(kernel: Kernel, name: string, files: Record<strin
   writeFileSync(join(root, 'lib/modules.order'), `${copyModules(kernel, join(root, 'lib')).join('\n')}\n`);
   const module = testModule(kernel);
   if (typeof module === 'string') copyFileSync(module, join(root, 'lib/pinbad.ko'));
-  copyFileSync(compileWork(kernel.target, sources('work.c', 'pinbad/pinbad.h')), join(root, 'bin/work'));
+  copyFileSync(
+    compileWork(kernel.target, sources('work.c', 'ring.c', 'storm.c', 'work.h', 'pinbad/pinbad.h')),
+    join(root, 'bin/work'),
+  );
   copyFileSync(join(GUEST, 'init.sh'), join(root, 'init'));
   for (const [file, text] of Object.entries(files)) writeFileSync(join(root, 'task', file), text);
   for (const file of ['init', 'bin/work', 'bin/busybox', 'bin/dash']) chmodSync(join(root, file), 0o755);

@@ -10,7 +10,7 @@
  * Rounds: `record` (the whole work with each recorder), `kill` (recordings that are ended in every rude way), `options`
  * (stacks, one process, a time, some rules, too small buffers), `node` (pinscope record itself), `scsi` (as record, on a
  * virtio and a MegaRAID host), `bounce` (as record, with swiotlb=force), `retry` (as record, with reads
- * that fail and are issued again).
+ * that fail and are issued again), `storm` (random correct work of several threads, with the seeds of --seed).
  *
  * Kernels: 6.1, 6.12, 7.3, 6.12-rt, 7.3-rt (PREEMPT_RT), 6.12-arm64, 6.12-arm64-16k (pages of 16 KiB), 7.3-arm64.
  *
@@ -30,8 +30,9 @@ import {testOptions} from './option-round.js';
 import {needHostTools, Skip, stockKernel, TARGETS, toolsRoot, type Kernel, type Target} from './packages.js';
 import {runGuest} from './qemu.js';
 import {BOUNCE, RETRY, SCSI, testRecorders} from './recorders.js';
+import {testStorm} from './storm.js';
 
-const ROUNDS = ['record', 'kill', 'options', 'node', 'scsi', 'bounce', 'retry'] as const;
+const ROUNDS = ['record', 'kill', 'options', 'node', 'scsi', 'bounce', 'retry', 'storm'] as const;
 type Round = (typeof ROUNDS)[number];
 
 /** What could not be tried here, and why. */
@@ -91,6 +92,7 @@ const {values} = parseArgs({
     kernel: {type: 'string', default: '6.1,6.12,7.3,6.12-arm64'},
     with: {type: 'string', default: RECORDERS.join(',')},
     round: {type: 'string', default: ROUNDS.join(',')},
+    seed: {type: 'string', default: '1,2'},
   },
 });
 
@@ -116,7 +118,8 @@ async function testKernel(
   if (typeof module !== 'string') wanting.push(`${target}: only right work, for ${module.message}`);
   /* eslint-disable no-await-in-loop */
   for (const round of rounds) {
-    if (round === 'record') await testRecorders(kernel, recorders, tools);
+    if (round === 'storm') await testStorm(kernel, values.seed.split(',').map(Number));
+    else if (round === 'record') await testRecorders(kernel, recorders, tools);
     else if (round === 'bounce') await testRecorders(kernel, recorders, tools, BOUNCE);
     else if (round === 'retry') await testRecorders(kernel, recorders, tools, RETRY);
     else if (round === 'scsi') for (const host of SCSI) await testRecorders(kernel, recorders, tools, host);

@@ -289,7 +289,7 @@ function runIn(root: string, words: readonly string[]): void {
   ]);
 }
 
-/** Compiles the work of the guests from `source`; the path of the program. */
+/** Compiles the work of the guests from `files`; the path of the program. */
 export function compileWork(target: Target, files: ReadonlyMap<string, Buffer>): string {
   const {arch} = TARGETS[target];
   const root = buildRoot(target);
@@ -297,7 +297,8 @@ export function compileWork(target: Target, files: ReadonlyMap<string, Buffer>):
   lay(join(root, dir), files);
   const gcc = arch === 'arm64' ? 'aarch64-linux-gnu-gcc' : 'gcc';
   const flags = ['-static', '-O2', '-Wall', '-Wextra', '-Werror', '-pthread'];
-  runIn(root, [gcc, ...flags, '-o', `${dir}/work`, `${dir}/work.c`]);
+  const parts = [...files.keys()].filter((name) => name.endsWith('.c')).map((name) => `${dir}/${name}`);
+  runIn(root, [gcc, ...flags, '-o', `${dir}/work`, ...parts]);
   return join(root, dir, 'work');
 }
 

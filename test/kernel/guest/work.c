@@ -14,6 +14,7 @@
  *   work good DIR        correct use of the module: also two pins at once, and a get beside a pin
  *   work bad DIR         the mistakes
  *   work across DIR      one mistake that lasts: pins, makes /tmp/pinned, and unpins early when /tmp/lost is there
+ *   work storm DIR SEED SECONDS   random correct work of several threads (storm.c)
  *   work cost DIR        the time of a pin, a DMA mapping and an unpin of one page, in ns: the mean of many
  *   work after FILE PART,PART... DIR   waits until the file is there, then does these parts, all in this process
  *   work kill SIGNAL WHEN COMMAND...   starts the command in a process group of its own, with default signals, and sends
@@ -23,7 +24,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/io_uring.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -40,12 +40,12 @@
 #include <unistd.h>
 
 #include "pinbad/pinbad.h"
+#include "work.h"
 
-#define PAGE ((unsigned long)getpagesize())
 #define TO_DEVICE 1u
 #define FROM_DEVICE 2u
 
-static void die(const char *what)
+void die(const char *what)
 {
 	printf("work failed: %s: %s\n", what, strerror(errno));
 	exit(1);
@@ -59,19 +59,19 @@ static uint64_t clock_ns(clockid_t clock)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-static uint64_t now(void)
+uint64_t now(void)
 {
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
-static void pause_ms(long ms)
+void pause_ms(long ms)
 {
 	struct timespec ts = {ms / 1000, ms % 1000 * 1000000L};
 
 	nanosleep(&ts, NULL);
 }
 
-static char *anonymous(unsigned int pages)
+char *anonymous(unsigned int pages)
 {
 	char *at = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -113,7 +113,7 @@ static void tell_buffer(const char *name, uint64_t t0, const char *at, unsigned 
 	tell(name, t0, pfn, pages);
 }
 
-static int open_file(const char *dir, const char *name, int flags)
+int open_file(const char *dir, const char *name, int flags)
 {
 	char path[256];
 	int fd;
@@ -144,58 +144,31 @@ static void odirect(const char *dir)
 	close(fd);
 }
 
-/* The smallest io_uring there can be: one request at a time, by hand (io_uring_setup(2)). */
 static void uring(const char *dir)
 {
-	struct io_uring_params params = {0};
-	int ring = syscall(__NR_io_uring_setup, 4, &params);
 	int fd = open_file(dir, "uring", O_DIRECT);
 	unsigned int pages = 8;
 	char *buffer = anonymous(pages);
 	struct iovec vec = {buffer, pages * PAGE};
-	struct io_uring_sqe *sqes;
-	char *sq, *cq;
+	struct ring ring;
 	uint64_t t0;
 
-	if (ring < 0)
-		die("io_uring_setup");
-	sq = mmap(NULL, params.sq_off.array + params.sq_entries * 4, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring,
-		  IORING_OFF_SQ_RING);
-	cq = mmap(NULL, params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe), PROT_READ | PROT_WRITE,
-		  MAP_SHARED | MAP_POPULATE, ring, IORING_OFF_CQ_RING);
-	sqes = mmap(NULL, params.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring,
-		    IORING_OFF_SQES);
-	if (sq == MAP_FAILED || cq == MAP_FAILED || sqes == MAP_FAILED)
-		die("io_uring mmap");
+	ring_open(&ring);
 	if (pwrite(fd, buffer, pages * PAGE, 0) != (ssize_t)(pages * PAGE))
 		die("direct write");
 	t0 = now();
-	if (syscall(__NR_io_uring_register, ring, IORING_REGISTER_BUFFERS, &vec, 1))
+	if (ring_register(&ring, &vec, 1))
 		die("io_uring_register");
 	for (unsigned int i = 0; i < 5; i++) {
-		unsigned int *tail = (unsigned int *)(sq + params.sq_off.tail);
-		unsigned int *head = (unsigned int *)(cq + params.cq_off.head);
-		unsigned int index = *tail & (params.sq_entries - 1);
-		struct io_uring_cqe *cqe;
-
-		memset(&sqes[index], 0, sizeof(*sqes));
-		sqes[index].opcode = i % 2 ? IORING_OP_WRITE_FIXED : IORING_OP_READ_FIXED;
-		sqes[index].fd = fd;
-		sqes[index].addr = (uintptr_t)buffer;
-		sqes[index].len = pages * PAGE;
-		((unsigned int *)(sq + params.sq_off.array))[index] = index;
-		__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-		if (syscall(__NR_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) != 1)
-			die("io_uring_enter");
-		cqe = (struct io_uring_cqe *)(cq + params.cq_off.cqes) + (*head & (params.cq_entries - 1));
-		if (cqe->res != (int)(pages * PAGE))
+		ring_put(&ring, i % 2 ? IORING_OP_WRITE_FIXED : IORING_OP_READ_FIXED, fd, buffer, pages * PAGE, 0, 0);
+		ring_submit(&ring);
+		if (ring_finish(&ring) != (int)(pages * PAGE))
 			die("io_uring request");
-		__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
 	}
-	if (syscall(__NR_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, NULL, 0))
+	if (ring_unregister(&ring))
 		die("unregister");
 	tell_buffer("URING_FIXED", t0, buffer, pages);
-	close(ring);
+	ring_close(&ring);
 	close(fd);
 }
 
@@ -538,6 +511,10 @@ int main(int argc, char **argv)
 		for (char *name = strtok(argv[3], ","); name && !status; name = strtok(NULL, ","))
 			status = part(name, argv[4]);
 		return status;
+	}
+	if (argc == 5 && !strcmp(argv[1], "storm")) {
+		storm(argv[2], atoi(argv[3]), atoi(argv[4]));
+		return 0;
 	}
 	if (argc == 3 && !part(argv[1], argv[2]))
 		return 0;
