@@ -41,6 +41,9 @@ export abstract class EventLineReader extends LineReader {
   protected readonly ev = new TraceEvent();
   protected readonly clock: Clock;
   protected after: number = After.nothing;
+  /** of the line before, for stacks whose lines do not say it */
+  protected lastCpu = -1;
+  protected lastPid = -1;
   /** by CPU: whether the sink was given its last event, so that a stack block after it has an owner */
   protected readonly given = new Uint8Array(MAX_CPU + 1);
   /** the bytes of `ev.buf` as a Buffer, whose indexOf is five times that of a Uint8Array */
@@ -153,7 +156,8 @@ export abstract class EventLineReader extends LineReader {
     template.entry.count++;
     const {values} = known.heads;
     const head = known.head * HEAD_SAYS;
-    const cpu = values[head + Head.cpu]!;
+    const cpu = (this.lastCpu = values[head + Head.cpu]!);
+    const pid = (this.lastPid = values[head + Head.pid]!);
     const t = this.second + known.us * 1000;
     // in order, as most are; a number handed to a function is a number on the heap
     if (t >= counters.latest && t >= counters.lastTime[cpu]!) counters.latest = counters.lastTime[cpu] = t;
@@ -167,7 +171,7 @@ export abstract class EventLineReader extends LineReader {
     ev.i8[ev.at8 + COMMON.context.at] = known.context;
     i32[at32 + COMMON.line.at] = counters.lines;
     i32[at32 + COMMON.cpu.at] = cpu;
-    i32[at32 + COMMON.pid.at] = values[head + Head.pid]!;
+    i32[at32 + COMMON.pid.at] = pid;
     i32[at32 + COMMON.tgid.at] = values[head + Head.tgid]!;
     ev.lineStart = start;
     ev.lineEnd = newline;

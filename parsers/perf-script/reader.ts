@@ -100,8 +100,7 @@ export class PerfScriptReader extends EventLineReader {
     pos = skipSpaces(buf, pos, end);
     const ipEnd = skipHex(buf, pos, end);
     if (ipEnd === pos) return false;
-    const {ev} = this;
-    if (this.after === After.nothing) this.beginStack(ev.cpu, ev.pid);
+    if (this.after === After.nothing) this.beginStack(this.lastCpu, this.lastPid);
     if (this.after !== After.stack) return true;
     // frames of user space say nothing about pages: kernel addresses have all 16 digits and the top bit
     if (ipEnd - pos < 16 || HEX[buf[pos]!]! < 8) return true;
@@ -171,9 +170,9 @@ export class PerfScriptReader extends EventLineReader {
     ev.lineEnd = end;
     ev.commStart = columns.commStart;
     ev.commEnd = columns.commEnd;
-    ev.pid = columns.pid;
+    ev.pid = this.lastPid = columns.pid;
     ev.tgid = columns.tgid;
-    ev.cpu = columns.cpu;
+    ev.cpu = this.lastCpu = columns.cpu;
     ev.context = -1;
     ev.t = this.timed === false ? this.inOrder() : this.clock.fromSeconds(columns.seconds, columns.fraction_ns);
     counters.time(ev.t, ev.cpu);

@@ -119,6 +119,23 @@ describe('a long line that is known again', () => {
   });
 });
 
+describe('a call chain of perf script', () => {
+  it('is of the line before it, known or not', () => {
+    const line = (pid: number, cpu: number, at: number, payload: string): string =>
+      `         perf612     ${pid} [00${cpu}]    12.00000${at}: ${payload}\n`;
+    const frame = '\tffffffff8133b2d3 __page_ref_mod+0x43 ([kernel.kallsyms])\n\n';
+    const freed = 'kmem:mm_page_free: page=0x1 pfn=0x1234 order=0';
+    const unread = 'gup:writeback_mark_inode_dirty: bdi 9p-1: ino=3556213 state= flags=I_DIRTY_SYNC';
+    let text = '';
+    for (let i = 0; i < 8; i++) text += line(101 + (i % 2), i % 2, i, i % 3 === 2 ? unread : freed) + frame;
+    const bytes = Buffer.from(text);
+    expectSame(
+      readWith((sink, options) => new PerfScriptReader(sink, options), bytes).seen,
+      readWith((sink, options) => new GeneralPerfScript(sink, options), bytes).seen,
+    );
+  });
+});
+
 describe('a task that is called by a number', () => {
   it('has lines like frames of a stack, where a bracket ends them', () => {
     const line = (end: string): string =>
