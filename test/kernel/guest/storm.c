@@ -252,16 +252,19 @@ static void truncated(unsigned int *seed, unsigned int pages, off_t at)
 static void split(unsigned int *seed, unsigned int pages, off_t at)
 {
 	char *all, *page = huge_page(&all);
+	char *part = page + below(seed, HUGE_PAGES / 2) * PAGE, *rest = part + HUGE_BYTES / 4;
 	struct ring ring;
 
 	ring_open(&ring);
 	for (int i = 0; i < 2; i++)
 		ring_put(&ring, IORING_OP_READ, direct, page + below(seed, HUGE_PAGES - PAGES_MAX) * PAGE, pages * PAGE, at, 0);
 	ring_submit(&ring);
-	munmap(page + below(seed, HUGE_PAGES / 2) * PAGE, HUGE_BYTES / 4);
+	munmap(part, HUGE_BYTES / 4);
 	ring_finish(&ring);
 	ring_close(&ring);
-	munmap(all, 2 * HUGE_BYTES);
+	/* another thread may have mapped something where the part was */
+	munmap(all, part - all);
+	munmap(rest, all + 2 * HUGE_BYTES - rest);
 }
 
 static void moved(unsigned int *seed, unsigned int pages, off_t at)
