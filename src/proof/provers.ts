@@ -245,7 +245,10 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
       if (order.state !== 'proven') return order;
     }
     return unless(
-      silence.never(what, page, from, to) ?? (alone === true && !page.counted ? silence.missingOnce(from, to) : null),
+      silence.never(what, page, from, to) ??
+        (alone === true && !page.counted
+          ? (silence.ofPage(page, from, to, 'mapped') ?? silence.missingOnce(from, to))
+          : null),
     );
   },
 

@@ -232,6 +232,24 @@ describe('what a trace lacks', () => {
     expect(await toldOf(lines.join('\n'))).toContain('unpin-without-pin error possible 0x5dac9');
   });
 
+  it('the map of a page that is unmapped: a pin may be missing with it, whatever the device did before', async () => {
+    for (const mapped of [true, false]) {
+      const k = new SmallKernel({refs: false});
+      k.by({cpu: 1}, () => {
+        k.anon(P + 1);
+        k.map(P + 1);
+        k.unmap(P + 1);
+      });
+      k.anon(P);
+      k.get(P);
+      if (mapped) k.map(P);
+      k.wait(3000);
+      k.unmap(P);
+      k.unpin(P);
+      expect(await toldOf(k.text())).toContain(`unpin-without-pin error ${mapped ? 'sure' : 'possible'} 0x5dac9`);
+    }
+  });
+
   it('a get whose I/O still runs: an unpin so early is rather of a pin that left no line', async () => {
     for (const early of [false, true]) {
       const k = new SmallKernel({refs: false});

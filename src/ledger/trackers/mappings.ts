@@ -440,7 +440,7 @@ export class Mappings {
     const page = 1 << under.pageShift;
     if (ev.kind === K.DmaUnmap) {
       // Behind an IOMMU an address says nothing of the page.
-      if (device.maps > 0 && !device.translated)
+      if (!device.translated && (device.maps > 0 || this.around.capture.records(K.DmaMap)))
         under.mapMissing(ev, law, [under.run(Math.floor(ev.dmaAddr / page), ev.dmaAddr % page, ev.size)]);
     } else if (ev.kind === K.DmaUnmapSg) {
       const runs: Run[] = [];
