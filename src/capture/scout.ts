@@ -27,10 +27,19 @@ interface Probe {
   refs: number;
 }
 
+/** A pin of a page: its pointer as two halves, or -1 and a PFN. */
+interface Pin {
+  hi: number;
+  lo: number;
+  pfn: number;
+  refs: number;
+}
+
 /** What a task pinned since it last mapped something. */
 interface Task {
-  /** pointers as two halves, or -1 and a PFN */
-  pins: {hi: number; lo: number; pfn: number; refs: number}[];
+  /** at most RECENT, used again; the first `pinned` of them hold since then, of more the last */
+  readonly pins: Pin[];
+  pinned: number;
   /** the page of a dma_map_page_attrs() whose return has not come */
   mapping: {hi: number; lo: number; offset: number} | undefined;
 }
@@ -95,16 +104,19 @@ export class Scout {
 
   private pinned(pid: number, hi: number, lo: number, pfn: number, refs: number): void {
     if (pid <= 0) return;
-    const {pins} = this.task(pid);
-    if (pins.length >= RECENT) pins.shift();
-    pins.push({hi, lo, pfn, refs});
+    const task = this.task(pid);
+    const pin = (task.pins[task.pinned++ % RECENT] ??= {hi: -1, lo: -1, pfn: -1, refs: 0});
+    pin.hi = hi;
+    pin.lo = lo;
+    pin.pfn = pfn;
+    pin.refs = refs;
   }
 
   private task(pid: number): Task {
     let task = this.tasks.get(pid);
     if (!task) {
       if (this.tasks.size >= TASKS_MAX) this.tasks.clear();
-      this.tasks.set(pid, (task = {pins: [], mapping: undefined}));
+      this.tasks.set(pid, (task = {pins: [], pinned: 0, mapping: undefined}));
     }
     return task;
   }
@@ -135,25 +147,25 @@ export class Scout {
   /** dma:* with `phys_addr=`: of the pages that the task pinned last, for one size only. */
   private mapped(ev: TraceEvent): void {
     const task = this.tasks.get(ev.pid);
-    if (!task || task.pins.length === 0) return;
-    const {pins} = task;
+    if (!task || task.pinned === 0) return;
     const {identity} = this;
+    const {pins, pinned} = task;
     const list = ev.kind === K.DmaMapSg ? Math.min(ev.listLength, RECENT) : 1;
     for (let i = 0; i < list; i++) {
       const phys = ev.kind === K.DmaMapSg ? ev.listPhys[i]! : ev.phys;
       if (phys < 0) continue;
-      if (!identity.proven && list === 1 && pins.length === 1 && pins[0]!.hi >= 0 && pins[0]!.refs === 1)
+      if (!identity.proven && list === 1 && pinned === 1 && pins[0]!.hi >= 0 && pins[0]!.refs === 1)
         identity.pair(pins[0]!.hi, pins[0]!.lo, Math.floor(phys / this.size.bytes), 'mapped');
       if (this.size.known) continue;
       for (const shift of SHIFTS) {
         const frame = Math.floor(phys / 2 ** shift);
-        if (pins.some((pin) => this.pfnOf(pin) === frame)) this.size.fits(shift, frame);
+        if (pins.some((pin, i) => i < pinned && this.pfnOf(pin) === frame)) this.size.fits(shift, frame);
       }
     }
-    if (list === 1) pins.length = 0;
+    if (list === 1) task.pinned = 0;
   }
 
-  private pfnOf({hi, lo, pfn}: Task['pins'][number]): number {
+  private pfnOf({hi, lo, pfn}: Pin): number {
     if (pfn >= 0 || hi < 0) return pfn;
     // an assumed base may fit by chance what it should be proven by
     return this.identity.proven ? this.identity.pfn(hi, lo) : -1;

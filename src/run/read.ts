@@ -71,13 +71,15 @@ export interface ReadInput {
   evidence: string[];
 }
 
-/** An input whose form is known; of a recording what its head says. */
+/** An input whose form is known, and its first bytes; of a recording what its head says. */
 interface Detected {
   form: Form;
   evidence: string[];
   head: Uint8Array;
   file?: RecordFile;
 }
+
+const NO_BYTES = new Uint8Array(0);
 
 export interface Reading {
   ledger: Ledger;
@@ -284,7 +286,7 @@ async function detectForm(input: Input, options: ReadOptions): Promise<Detected>
     if (input.spooled > 0)
       evidence.push(`put aside in a temporary file of ${input.spooled} bytes, to be read by place`);
     try {
-      return {form, evidence, head, file: await form.openFile(source)};
+      return {form, evidence, head: NO_BYTES, file: await form.openFile(source)};
     } catch (error) {
       source.close();
       if (!(error instanceof Refused)) throw error;
