@@ -156,10 +156,10 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
         `${drop.unmatched} of the ${drop.n} pins that it drops were not seen to be taken: those that were may be held still`,
         deed,
       );
-    const more = kind === 'pin' ? m.held.excess.after(page, deed.t) : undefined;
+    const more = kind === 'pin' ? m.held.excess.beside(page, deed) : undefined;
     if (more !== undefined)
       return open(
-        `line ${more.line} drops a pin of the page that was not seen to be taken: it may have held the page (folio_add_pin())`,
+        `line ${more.line} drops a pin of the page that was not seen to be taken: such a one may have held the page (folio_add_pin(), lost lines)`,
         deed,
         more,
       );

@@ -46,8 +46,8 @@ export class Excess {
     return drop?.next && {drop: drop.deed, next: drop.next};
   }
 
-  /** The first such drop after `t` in the life of a page; undefined: none. */
-  after({row, generation}: {row: number; generation: number}, t: number): Deed | undefined {
-    return this.drops.get(row)?.find((drop) => drop.generation === generation && drop.deed.t > t)?.deed;
+  /** The first such drop in the life of a page, of others than `deed`; undefined: none. */
+  beside({row, generation}: {row: number; generation: number}, deed: Deed): Deed | undefined {
+    return this.drops.get(row)?.find((drop) => drop.generation === generation && drop.deed.line !== deed.line)?.deed;
   }
 }
