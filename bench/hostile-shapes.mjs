@@ -139,7 +139,7 @@ export const SHAPES = [
     n: 250_000,
     make: repeat((i, us) => event(us, pin(PAGE + (i % 1000), 1026), `      t${i}-${i + 1}     [000] .....`)),
   },
-  {name: 'a million PFNs', n: 250_000, make: repeat((i, us) => event(us, alloc(0x10000 + i * 7)))},
+  {name: 'a million PFNs', n: 500_000, make: repeat((i, us) => event(us, alloc(0x10000 + i * 7)))},
   {name: 'a million pinned pages', n: 250_000, make: repeat((i, us) => event(us, pin(0x10000 + i * 7, 1026)))},
   {name: 'PFNs that hash alike', n: 30_000, make: repeat((i, us) => event(us, alloc(colliding(i))))},
   {
