@@ -467,6 +467,31 @@ describe('of two requests for the same sectors', () => {
     expect(findings[0]!.reason).toContain('2 requests for the same sectors were in flight');
   });
 
+  it('one whose completion was not seen takes no later one, although its mapping was unmapped on that CPU', async () => {
+    const {k, first, second} = two();
+    const [a, b] = first as [number, number];
+    const [c, d] = second as [number, number];
+    k.unpin(d);
+    const unmap = (pfn: number): void => {
+      const at = (pfn * 4096).toString(16);
+      k.by({irq: true}, () => k.line(`dma_unmap_phys: ${NVME} dir=FROM_DEVICE dma_addr=${at} size=4096 attrs=`));
+    };
+    k.issue([a], 9000);
+    unmap(a);
+    k.unpin(a);
+    k.issue([b], 8000);
+    k.told('complete', 1, 8000);
+    k.unpin(b);
+    k.issue([c], 9000);
+    k.told('complete', 1, 9000);
+    k.unpin(c);
+    k.pin(b);
+    k.issue([b], 9000);
+    k.told('complete', 1, 9000);
+    k.unpin(b);
+    expect((await toldOf(k.text())).filter((told) => told.includes('sure'))).toEqual([]);
+  });
+
   it('another size is another request', async () => {
     const {k, first, second} = two();
     k.issue(first, 9000);

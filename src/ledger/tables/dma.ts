@@ -203,8 +203,6 @@ export interface DmaLink {
 export interface DmaRequest {
   /** the block device: major * 2^20 + minor; of a command of a bus -1 */
   readonly of: number;
-  /** first sector */
-  readonly at: number;
   readonly write: boolean;
   readonly issued: Deed;
   /** when the device was done with it */

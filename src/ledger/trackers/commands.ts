@@ -14,7 +14,7 @@
  */
 import {EventKind as K, type TraceEvent} from '../../events/event.js';
 import type {DmaRequest, DmaWindow} from '../tables/dma.js';
-import {requestOf} from './requests.js';
+import {requestOf} from './in-flight.js';
 import type {Deed} from '../tables/references.js';
 
 /** Most mappings of one command. */
@@ -97,7 +97,7 @@ export class Commands {
       this.making.delete(task); // not of reads and writes: how many bytes it has is not known
       return;
     }
-    const request = requestOf(-1, ev.sector, ev.write !== 0, 0, [], deed());
+    const request = requestOf(-1, ev.write !== 0, 0, [], deed());
     const command = {request, unit: unitOf(ev), blocks: ev.nr, task, bytes: 0};
     if (this.making.size >= TASKS_MAX) this.making.clear();
     this.making.set(task, command);

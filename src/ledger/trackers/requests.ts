@@ -15,6 +15,7 @@
  */
 import {DmaDir, type TraceEvent} from '../../events/event.js';
 import type {DmaRequest, DmaWindow} from '../tables/dma.js';
+import {type Completion, InFlight, ownOf, requestOf, SECTOR} from './in-flight.js';
 import type {Deed} from '../tables/references.js';
 
 /** Most mappings of one task that wait for the issue of their request. */
@@ -27,8 +28,6 @@ const JOINS_FEW = 2;
 const MISSES_SHARE = 8;
 /** Most requests that are complete and wait for their join to be believed. */
 const UNBELIEVED_MAX = 1000;
-/** Most requests in flight that begin with one sector; of those before them a completion was not seen. */
-const OF_A_SECTOR_MAX = 32;
 
 /** A block device and the DMA device that serves it. */
 interface Join {
@@ -40,13 +39,6 @@ interface Join {
   late: number;
   /** complete, before the join was believed */
   complete: {request: DmaRequest; completion: Completion}[];
-}
-
-/** The event that completes a request, in which slot of CPU and context, and when the one before it came there. */
-interface Completion {
-  readonly deed: Deed;
-  readonly slot: number;
-  readonly since: number;
 }
 
 /** A request with data as it was issued, joined or not. */
@@ -71,9 +63,7 @@ export class Requests {
   private readonly issued = new Map<number, Issue>();
   /** by device, then by sector: what is not complete */
   private readonly pending = new Map<number, Map<number, Issue>>();
-  /** by device, then by sector: the newest, which names those before it (`older`): two tasks may read the same sectors at a time */
-  private readonly inFlight = new Map<number, Map<number, DmaRequest>>();
-  private count = 0;
+  private readonly inFlight: InFlight;
   /** by block device: the DMA device that serves it, once that is believed */
   private readonly servedBy = new Map<number, number>();
   private readonly joins = new Map<string, Join>();
@@ -90,7 +80,13 @@ export class Requests {
       /** its request was given back, and is issued again: other mappings stand for it from here on */
       madeAgain(window: DmaWindow): void;
     },
-  ) {}
+  ) {
+    this.inFlight = new InFlight({
+      believed: (request) => this.believed(request.of, this.joinOf.get(request)!),
+      over: (request, completion) => this.over(request, completion),
+      madeAgain: (window) => ends.madeAgain(window),
+    });
+  }
 
   /** A mapping was made, in the calls of `task` (slotOf). */
   mapped(task: number, window: DmaWindow): void {
@@ -150,7 +146,7 @@ export class Requests {
     const all = bytesOf(open.slice(first));
     if (!fits || (during.bytes !== bytes && during.bytes !== all)) join.telling++;
     else if (during.over || during.bytes !== bytes) join.late++;
-    const request = requestOf(of, at, write, bytes, made, deed());
+    const request = requestOf(of, write, bytes, made, deed());
     for (const window of made) {
       if (window.request !== undefined) continue; // of a command, whose tag tells it from all others
       window.request = request;
@@ -158,7 +154,7 @@ export class Requests {
     }
     if (device >= 0 && this.believed(of, join)) this.servedBy.set(of, device);
     this.joinOf.set(request, join);
-    this.begin(of, at, request);
+    this.inFlight.begin(request, at);
     if (this.believed(of, join)) this.tellComplete(join);
   }
 
@@ -184,64 +180,12 @@ export class Requests {
     return join;
   }
 
-  private begin(of: number, at: number, request: DmaRequest): void {
-    let requests = this.inFlight.get(of);
-    if (requests === undefined) this.inFlight.set(of, (requests = new Map()));
-    if (this.count >= IN_FLIGHT_MAX) {
-      this.inFlight.clear();
-      this.inFlight.set(of, (requests = new Map()));
-      this.count = 0;
-    }
-    let before = requests.get(at);
-    let n = 0;
-    for (let one = before; one !== undefined; one = one.older) {
-      if (++n === OF_A_SECTOR_MAX) this.gone(requests, at, one);
-      else if (one.givenBack !== undefined && one.write === request.write) {
-        this.gone(requests, at, one);
-        const open = [...one.earlier, ...ownOf(one)].filter((window) => window.endedBy === undefined);
-        request.earlier = [...request.earlier, ...open].slice(-WAITING_MAX);
-        for (const window of open) this.ends.madeAgain(window);
-      }
-    }
-    before = requests.get(at);
-    request.older = before;
-    requests.set(at, request);
-    this.count++;
-  }
-
-  /** A request is in flight no longer. */
-  private gone(requests: Map<number, DmaRequest>, at: number, request: DmaRequest): void {
-    const newest = requests.get(at);
-    if (newest === request) {
-      if (request.older === undefined) requests.delete(at);
-      else requests.set(at, request.older);
-    } else {
-      let one = newest;
-      while (one !== undefined && one.older !== request) one = one.older;
-      if (one === undefined) return;
-      one.older = request.older;
-    }
-    this.count--;
-  }
-
-  /**
-   * block_rq_requeue: the driver gave the request back, and it will be issued again, with mappings of its own. That is no
-   * completion: until then the device had it, from then on nobody knows, and all is over when what is issued again is. Of
-   * several alike it may be any.
-   * (block/blk-mq.c: blk_mq_requeue_request(); a driver does so when it is busy, or after an error: nvme_retry_req().)
-   */
+  /** block_rq_requeue: see InFlight. */
   giveBack(ev: TraceEvent, deed: () => Deed): void {
-    for (const request of alike(this.inFlight.get(ev.devId)?.get(ev.sector), ev)) {
-      if (request.givenBack !== undefined || !this.believed(request.of, this.joinOf.get(request)!)) continue;
-      request.givenBack = deed();
-      for (const window of ownOf(request)) if (window.endedBy === undefined) window.earliestEnd ??= request.givenBack;
-    }
+    this.inFlight.giveBack(ev, deed);
   }
 
-  /**
-   * block_rq_complete of sectors from `ev.sector` on: the device no longer has them. A request that is complete in part goes
-   * on behind the part. (block/blk-mq.c: blk_update_request(); block_rq_error comes beside it, and tells nothing more.)
-   */
+  /** block_rq_complete of sectors from `ev.sector` on: the device no longer has them. */
   complete(ev: TraceEvent, slot: number, deed: () => Deed): void {
     const since = this.since(slot, ev.t);
     const pending = this.pending.get(ev.devId);
@@ -250,61 +194,7 @@ export class Requests {
       issue.over = true;
       pending!.delete(ev.sector);
     }
-    const requests = this.inFlight.get(ev.devId);
-    const newest = requests?.get(ev.sector);
-    if (requests === undefined || newest === undefined) return;
-    // one that was given back and not issued again has no mappings that this could end
-    let may = inFlight(newest, ev);
-    // unmaps come before the completion, on its CPU
-    const unmapped = may.filter(unmappedOn(ev.cpu));
-    if (unmapped.length === 1) may = unmapped;
-    const [request] = may;
-    if (request === undefined) return;
-    if (may.length > 1) {
-      this.oneOf(requests, may, deed());
-      return;
-    }
-    this.gone(requests, ev.sector, request);
-    const left = request.left - ev.nr * SECTOR;
-    if (ev.nr > 0 && left > 0) {
-      request.left = left;
-      request.older = requests.get(ev.sector + ev.nr);
-      requests.set(ev.sector + ev.nr, request);
-      this.count++;
-      return;
-    }
-    this.over(request, {deed: deed(), slot, since});
-    const rest = inFlight(requests.get(ev.sector), ev);
-    if (rest.some(({completions}) => completions >= rest.length)) this.allOver(requests, rest);
-  }
-
-  /**
-   * One of several requests of the same sectors is complete: which one is known only when all are, by as many completions as
-   * there are requests since the first of them was issued.
-   */
-  private oneOf(requests: Map<number, DmaRequest>, may: readonly DmaRequest[], completion: Deed): void {
-    let most = 0;
-    for (const request of may) {
-      request.rivals = Math.max(request.rivals, may.length);
-      request.maybeOver ??= completion;
-      request.lastMaybe = completion;
-      most = Math.max(most, ++request.completions);
-      if (!this.believed(request.of, this.joinOf.get(request)!)) continue;
-      for (const window of ownOf(request)) if (window.endedBy === undefined) window.earliestEnd ??= request.maybeOver;
-    }
-    if (most >= may.length) this.allOver(requests, may);
-  }
-
-  /** As many completions came as there are requests. */
-  private allOver(requests: Map<number, DmaRequest>, all: readonly DmaRequest[]): void {
-    const deed = all.reduce<Deed | undefined>(
-      (last, {lastMaybe: one}) => (one && !(last && last.t > one.t) ? one : last),
-      undefined,
-    );
-    for (const request of all) {
-      this.gone(requests, request.at, request);
-      if (deed) this.over(request, {deed, slot: -1, since: -Infinity});
-    }
+    this.inFlight.complete(ev, slot, since, deed);
   }
 
   /** When the last completion came in this slot; this one is the last from here on. */
@@ -333,61 +223,6 @@ export class Requests {
   }
 }
 
-/** A request as it is issued. */
-export function requestOf(
-  of: number,
-  at: number,
-  write: boolean,
-  bytes: number,
-  windows: DmaWindow[],
-  issued: Deed,
-): DmaRequest {
-  return {
-    of,
-    at,
-    write,
-    issued,
-    completed: undefined,
-    windows,
-    left: bytes,
-    givenBack: undefined,
-    earlier: [],
-    older: undefined,
-    completions: 0,
-    maybeOver: undefined,
-    lastMaybe: undefined,
-    rivals: 0,
-  };
-}
-
-/** The mappings that no command tells the end of. */
-function ownOf(request: DmaRequest): DmaWindow[] {
-  return request.windows.filter((window) => window.request === request);
-}
-
-/** Of those an event may be of, the ones that the device still has; one that was given back has no mappings that could end. */
-function inFlight(newest: DmaRequest | undefined, ev: TraceEvent): DmaRequest[] {
-  return alike(newest, ev).filter(({givenBack}) => givenBack === undefined);
-}
-
-/** Whether a CPU unmapped all that a request had: then it is complete there next. */
-function unmappedOn(cpu: number): (request: DmaRequest) => boolean {
-  return ({windows}) => windows.every(({endedBy, close}) => endedBy === 'unmap' && close!.cpu === cpu);
-}
-
-/** Of the requests in flight that begin with a sector those that an event may be of: by direction and sectors; parts of any where none is of as many. */
-function alike(newest: DmaRequest | undefined, ev: TraceEvent): DmaRequest[] {
-  const bytes = ev.nr * SECTOR;
-  const same: DmaRequest[] = [];
-  const whole: DmaRequest[] = [];
-  for (let one = newest; one !== undefined; one = one.older) {
-    if (one.write !== (ev.write !== 0)) continue;
-    same.push(one);
-    if (one.left === bytes) whole.push(one);
-  }
-  return whole.length > 0 ? whole : same;
-}
-
 function bytesOf(windows: readonly DmaWindow[]): number {
   return windows.reduce((sum, {size}) => sum + size, 0);
 }
@@ -402,6 +237,3 @@ function madeFor(windows: readonly DmaWindow[], bytes: number): DmaWindow[] | un
   }
   return windows.length > 1 && sum - windows[windows.length - 1]!.size === bytes ? [...windows] : undefined;
 }
-
-/** Sectors are of 512 bytes, whatever the device's own blocks are (include/linux/blk_types.h). */
-const SECTOR = 512;
