@@ -45,15 +45,34 @@ export interface ClaimArgs {
   facts?: Record<string, string | number | boolean>;
 }
 
+/** What a rule calls attention to. It may wait long, and most of what it has to say is never asked: that is said when it is. */
+export interface Charge {
+  page: Moment;
+  /** the deciding moment */
+  at: number;
+  /** a mapping whose end decides too: the claim waits for it, and then has its line */
+  awaits?: DmaWindow;
+  /** All that is claimed. Facts of the moment are looked up before, not in here. */
+  says: () => Said;
+}
+
 /** Something that a rule found on one page. */
-export interface Claim {
+export interface Claim extends Said {
+  page: Moment;
+  /** the deciding moment */
+  at: number;
+  /** what happened to the page about the moment, held while the claim may become a finding */
+  excerpt: Excerpt | undefined;
+}
+
+/** What is claimed, apart from when and of which page. */
+export interface Said {
   rule: RuleId;
   severity: Severity;
   pfn: number;
   order: number;
   /** how many pages from `pfn` on, where it is sub-pages of a large folio; 1 when left out */
   span?: number;
-  page: Moment;
   /** what must hold for it to be so, the weightiest first */
   premises: Premise[];
   /** times of the page's own trouble; end NaN when it never ended in the trace */
@@ -70,12 +89,4 @@ export interface Claim {
   evidence: Evidence[];
   countsBefore: RawCounts | null;
   countsAfter: RawCounts | null;
-  /** the deciding moment */
-  at: number;
-  /** a mapping whose end decides too: the claim waits for it, and then has its line */
-  awaits?: DmaWindow;
-  /** a deed whose stack comes after its own event, and the role of that stack */
-  late?: {role: string; deed: Deed};
-  /** what happened to the page about the moment, held while the claim may become a finding */
-  excerpt?: Excerpt | undefined;
 }

@@ -321,15 +321,17 @@ const withText = madeWhenRead<{m: Ledger; deed: Item['deed']}, Pick<Evidence, 't
 });
 
 function evidenceOf(m: Ledger, role: string, deed: Item['deed']): Evidence {
-  const timed = m.capture.time.unit === 'ns';
-  return Object.assign(withText({role, input: deed.input, line: deed.line}, {m, deed}), {
-    ...(m.capture.recordings.has(deed.input) ? {rendered: true as const} : {}),
-    ...(Number.isFinite(deed.t) ? {[timed ? 't_ns' : 't_ticks']: String(m.capture.time.absolute(deed.t))} : {}),
-    ...(deed.cpu >= 0 ? {cpu: deed.cpu} : {}),
-    ...('task' in deed && deed.task >= 0
-      ? {task: m.evidence.tasks.get(deed.task).comm, pid: m.evidence.tasks.get(deed.task).pid}
-      : {}),
-  });
+  const one: Evidence = withText({role, input: deed.input, line: deed.line}, {m, deed});
+  if (m.capture.recordings.has(deed.input)) one.rendered = true;
+  if (Number.isFinite(deed.t))
+    one[m.capture.time.unit === 'ns' ? 't_ns' : 't_ticks'] = String(m.capture.time.absolute(deed.t));
+  if (deed.cpu >= 0) one.cpu = deed.cpu;
+  if ('task' in deed && deed.task >= 0) {
+    const {comm, pid} = m.evidence.tasks.get(deed.task);
+    one.task = comm;
+    one.pid = pid;
+  }
+  return one;
 }
 
 /** 1 for the page of the first violation: its history and windows are shown, so it is named first. */

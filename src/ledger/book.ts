@@ -341,12 +341,16 @@ export class Book {
     if (id !== 0) this.entries.texts.set(id, text);
   }
 
-  /** What happened about a moment, held for a finding until it is released; undefined where nothing is written down of the page. */
-  about(row: number, at: number, lines: readonly {input: number; line: number}[]): Excerpt | undefined {
+  /**
+   * What happened about a moment, and at some lines, held for a finding until it is released; undefined where nothing is
+   * written down of the page.
+   */
+  about(row: number, at: number, linesOf: () => readonly {input: number; line: number}[]): Excerpt | undefined {
     const life = this.pages.lives[row];
     // a followed life is read whole, not in excerpts
     if (life === undefined || life.followed !== undefined) return undefined;
     const {entries} = this;
+    const lines = linesOf();
     return entries.hold(life, at, BEFORE, AFTER, (id) =>
       lines.some(({input, line}) => entries.line[id] === line && entries.input[id] === input),
     );

@@ -3,35 +3,28 @@
  * told with the first that was live for certain; where no end is the window's own, what the device does with its mappings
  * decides, and that is known when the trace has ended.
  */
-import type {Claim} from '../claims/claim.js';
 import type {Ledger} from '../ledger/ledger.js';
-import {type DmaWindow, endRole, liveAt} from '../ledger/tables/dma.js';
+import {type DmaWindow, liveAt} from '../ledger/tables/dma.js';
+import type {Waiting} from './waiting.js';
 
 /** Most claims that wait; those of the window that has waited longest are given up first. */
 const AWAITING_MAX = 100_000;
 
-interface Awaiting {
-  claim: Claim;
-  /** windows it may be about that are not over yet */
-  left: number;
-  done: boolean;
-}
-
 export class AwaitedEnds {
-  private readonly awaiting = new Map<DmaWindow, Awaiting[]>();
-  private readonly late: {it: Awaiting; window: DmaWindow}[] = [];
+  private readonly awaiting = new Map<DmaWindow, Waiting[]>();
+  private readonly late: {it: Waiting; window: DmaWindow}[] = [];
   private count = 0;
 
   constructor(
     private readonly m: Ledger,
-    private readonly ready: (claim: Claim) => void,
+    private readonly ready: (it: Waiting) => void,
   ) {}
 
-  add(claim: Claim, window: DmaWindow): void {
+  add(it: Waiting, window: DmaWindow): void {
     const {overlap} = window;
     const several = overlap !== undefined && overlap.ends.length > 0;
     const windows = several ? overlap.windows.filter((w) => w.endedBy === undefined) : [window];
-    const it: Awaiting = {claim, left: windows.length, done: false};
+    it.left = windows.length;
     for (const w of windows) {
       const list = this.awaiting.get(w);
       if (list) list.push(it);
@@ -39,13 +32,13 @@ export class AwaitedEnds {
       this.count++;
     }
     if (this.count <= AWAITING_MAX) return;
-    const [[oldest, given]] = this.awaiting as unknown as [[DmaWindow, Awaiting[]]];
+    const [[oldest, given]] = this.awaiting as unknown as [[DmaWindow, Waiting[]]];
     this.awaiting.delete(oldest);
     this.count -= given.length;
     this.m.capture.limits.hit('waiting', given.length);
   }
 
-  private take(window: DmaWindow): Awaiting[] {
+  private take(window: DmaWindow): Waiting[] {
     const list = this.awaiting.get(window);
     if (list === undefined) return [];
     this.awaiting.delete(window);
@@ -61,9 +54,9 @@ export class AwaitedEnds {
   /** A part of a mapping is over: what waits for pages of it waits no longer. */
   private partClosed(part: DmaWindow, whole: DmaWindow): void {
     const list = this.take(whole);
-    const rest: Awaiting[] = [];
+    const rest: Waiting[] = [];
     for (const it of list) {
-      const {pfn} = it.claim;
+      const {pfn} = it.page;
       if (part.runs.some((run) => pfn >= run.pfn && pfn < run.pfn + run.pages)) this.judge(it, part);
       else rest.push(it);
     }
@@ -73,24 +66,19 @@ export class AwaitedEnds {
   }
 
   /** A window that it may be about is over. */
-  private judge(it: Awaiting, window: DmaWindow): void {
+  private judge(it: Waiting, window: DmaWindow): void {
     it.left--;
     if (it.done) return;
-    const {state} = liveAt(window, it.claim.at);
+    const {state} = liveAt(window, it.at);
     if (state === 'ended' || (state === 'open' && it.left > 0)) return;
     it.done = true;
-    if (window.certainEnd) this.tell(it.claim, window);
+    if (window.certainEnd) this.tell(it, window);
     else this.late.push({it, window});
   }
 
-  private tell(claim: Claim, window: DmaWindow): void {
-    const close = window.close!;
-    claim.awaits = window;
-    claim.end = close.t;
-    claim.args.distance = close.t - claim.at;
-    claim.args.facts = {...claim.args.facts, end: window.endedBy!};
-    claim.evidence.push({role: endRole(window), deed: close});
-    this.ready(claim);
+  private tell(it: Waiting, window: DmaWindow): void {
+    it.over = window;
+    this.ready(it);
   }
 
   abandoned(window: DmaWindow): void {
@@ -107,8 +95,8 @@ export class AwaitedEnds {
     for (const {it, window} of this.late) {
       // a completion is the end of a device's work, whether it unmaps or not
       if (window.endedBy !== 'completion' && !dma.endsToBeExpected(window)) continue;
-      if (window.close) this.tell(it.claim, window);
-      else this.ready(it.claim);
+      if (window.close) this.tell(it, window);
+      else this.ready(it);
     }
     this.late.length = 0;
     for (const [window, list] of this.awaiting) {
@@ -116,7 +104,7 @@ export class AwaitedEnds {
       for (const it of list) {
         if (it.done) continue;
         it.done = true;
-        this.ready(it.claim);
+        this.ready(it);
       }
     }
     this.awaiting.clear();

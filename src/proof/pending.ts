@@ -2,7 +2,7 @@
  * Claims wait here, and only here: until the mapping they are about has ended, and until losses that reach back to them
  * are told (a loss is told only before the next event of its CPU, those of probes in a recording's last lines).
  */
-import type {Claim} from '../claims/claim.js';
+import type {Charge, Claim} from '../claims/claim.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Ledger} from '../ledger/ledger.js';
 import type {DmaWindow} from '../ledger/tables/dma.js';
@@ -10,13 +10,14 @@ import {AwaitedEnds} from './awaited-ends.js';
 import {type Proof, prove} from './prove.js';
 import type {Court} from './provers.js';
 import {Silence} from './silence.js';
+import {Waiting} from './waiting.js';
 
 /** Most claims that wait for losses to become known. */
 const WAITING_MAX = 20_000;
 
 export class Pending implements Listener {
   private readonly awaiting: AwaitedEnds;
-  private readonly waiting: {claim: Claim; heard: number}[] = [];
+  private readonly waiting: Waiting[] = [];
   private readonly court: Court;
 
   constructor(
@@ -24,19 +25,16 @@ export class Pending implements Listener {
     private readonly tell: (claim: Claim, proof: Proof) => void,
   ) {
     this.court = {m, silence: new Silence(m)};
-    this.awaiting = new AwaitedEnds(m, (claim) => this.ready(claim));
+    this.awaiting = new AwaitedEnds(m, (it) => this.ready(it));
   }
 
-  add(claim: Claim): void {
-    const {page} = claim;
+  add(charge: Charge): void {
+    const {page, at, awaits} = charge;
+    const it = new Waiting(charge);
     if (this.m.pages.generation[page.row] === page.generation)
-      claim.excerpt = this.m.book.about(
-        page.row,
-        claim.at,
-        claim.evidence.map(({deed}) => deed),
-      );
-    if (claim.awaits === undefined) this.ready(claim);
-    else this.awaiting.add(claim, claim.awaits);
+      it.excerpt = this.m.book.about(page.row, at, () => it.lines);
+    if (awaits === undefined) this.ready(it);
+    else this.awaiting.add(it, awaits);
   }
 
   dmaClosed(window: DmaWindow): void {
@@ -51,26 +49,31 @@ export class Pending implements Listener {
     this.awaiting.ended();
   }
 
-  private ready(claim: Claim): void {
-    if (claim.late) for (const s of claim.stacks) if (s.role === claim.late.role) s.stack = claim.late.deed.stack;
-    this.waiting.push({claim, heard: Date.now()});
+  private ready(it: Waiting): void {
+    it.ready = now();
+    this.waiting.push(it);
     if (this.waiting.length > WAITING_MAX) this.settle(WAITING_MAX / 2);
   }
 
   /** Proves the oldest `n` claims. */
   settle(n = this.waiting.length): void {
-    for (const {claim} of this.waiting.splice(0, n)) {
+    for (const it of this.waiting.splice(0, n)) {
+      const claim = it.claim();
       const proof = prove(claim, this.court);
       if (proof !== undefined) this.tell(claim, proof);
       else if (claim.excerpt) this.m.book.entries.release(claim.excerpt);
     }
   }
 
-  /** Proves what was claimed before `heard`, a time of Date.now(). Answers the moment of the first that still waits. */
-  settleHeard(heard: number): number | undefined {
+  /** Proves what was claimed `age_ms` ago and before. Answers the moment of the first that still waits. */
+  settleOlder(age_ms: number): number | undefined {
+    const until = now() - age_ms;
     let ready = 0;
-    while (ready < this.waiting.length && this.waiting[ready]!.heard <= heard) ready++;
+    while (ready < this.waiting.length && this.waiting[ready]!.ready <= until) ready++;
     this.settle(ready);
-    return this.waiting[0]?.claim.at;
+    return this.waiting[0]?.at;
   }
 }
+
+/** Milliseconds since the process began. */
+const now = (): number => Math.round(performance.now());

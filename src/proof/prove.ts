@@ -13,7 +13,7 @@ export interface ProofStep {
   proven: boolean;
   by: readonly Line[];
   /** why it is not proven */
-  why?: string;
+  why: string | undefined;
 }
 
 export interface Proof {
@@ -37,11 +37,12 @@ export function prove(claim: Claim, court: Court): Proof | undefined {
   for (const premise of [...claim.premises, ...doubtful]) {
     const ruling = rulingOn(premise, court);
     if (ruling.state === 'refuted') return undefined;
-    const step = {premise: premise.id, says: premiseWords(premise), proven: ruling.state === 'proven', by: ruling.by};
+    const {by} = ruling;
+    const says = premiseWords(premise);
     if (ruling.state === 'open') {
       reason ??= ruling.why;
-      steps.push({...step, why: ruling.why});
-    } else steps.push(step);
+      steps.push({premise: premise.id, says, proven: false, by, why: ruling.why});
+    } else steps.push({premise: premise.id, says, proven: true, by, why: undefined});
   }
   return {verdict: reason === null ? 'sure' : 'possible', reason, steps};
 }

@@ -81,7 +81,11 @@ function ofReference(m: Ledger, reference: Reference): Window {
     BEGINS[kind],
     ENDS[kind],
   );
-  return reference.line > 0 ? window : {...window, start_line: null, start_known: 'before-trace'};
+  if (reference.line <= 0) {
+    window.start_line = null;
+    window.start_known = 'before-trace';
+  }
+  return window;
 }
 
 function ofMapping(m: Ledger, window: DmaWindow): Window {

@@ -6,6 +6,7 @@
  * dirty already or was written through the page table; set_page_dirty() of a driver calls it once. A single call by the
  * unpinning task on a page known clean is therefore the driver's.
  */
+import type {Said} from '../claims/claim.js';
 import type {Moment} from '../ledger/moment.js';
 import {before, held, marksTwice, never, ofFile, stillHeld} from '../claims/premise.js';
 import {Context} from '../events/event.js';
@@ -248,23 +249,23 @@ class LateDirty implements Listener {
     const {pin, unpin, device} = watched;
     const late = this.rule === 'dirty-after-unpin';
     const {page} = watched;
-    this.context.claim({
+    const {cleaned, cleanedAt} = pin;
+    const says = (): Said => ({
       rule: this.rule,
       severity: late ? 'warning' : 'error',
       pfn: page.pfn,
       order: page.order,
-      page,
       premises: [
         held([pin], page),
-        ofFile(page, pin.cleaned && pin, pin.cleaned),
+        ofFile(page, cleaned && pin, cleaned),
         late ? marksTwice(page, marks, again) : stillHeld(pin, page, mark),
-        late ? before(UNPINNED_FIRST, unpin, mark) : before(CLEANED_FIRST, pin.cleaned ?? mark, mark),
-        never('written back', page, late ? unpin.t : pin.cleanedAt, mark.t),
+        late ? before(UNPINNED_FIRST, unpin, mark) : before(CLEANED_FIRST, cleaned ?? mark, mark),
+        never('written back', page, late ? unpin.t : cleanedAt, mark.t),
       ],
       start: mark.t,
       end: late ? mark.t : unpin.t,
       deed: `${unpin.task}.${pin.task}.${device}`,
-      args: {distance: late ? mark.t - unpin.t : mark.t - pin.cleanedAt, facts: {}},
+      args: {distance: late ? mark.t - unpin.t : mark.t - cleanedAt, facts: {}},
       tasks: [...(pin.task >= 0 ? [{role: 'pin', task: pin.task}] : []), {role: 'dirty', task: mark.task}],
       stacks: [
         {role: 'pin', stack: pin.stack},
@@ -273,13 +274,13 @@ class LateDirty implements Listener {
       device,
       evidence: [
         ...(pin.line > 0 ? [{role: 'pin', deed: pin}] : []),
-        ...(pin.cleaned ? [{role: 'writeback-start', deed: pin.cleaned}] : []),
+        ...(cleaned ? [{role: 'writeback-start', deed: cleaned}] : []),
         {role: 'dirty', deed: mark},
         {role: 'unpin', deed: unpin},
       ].sort((a, b) => a.deed.t - b.deed.t),
       countsBefore: null,
       countsAfter: null,
-      at: mark.t,
     });
+    this.context.claim({page, at: mark.t, says});
   }
 }

@@ -1,11 +1,12 @@
 import {formatDuration} from '../base/duration.js';
-import type {Claim} from '../claims/claim.js';
+import type {Said} from '../claims/claim.js';
 import type {Moment} from '../ledger/moment.js';
 import {told} from '../claims/premise.js';
 import {DmaDir} from '../events/event.js';
 import {Access} from '../events/kinds.js';
 import type {Drop, Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
+import {translated} from '../ledger/tables/dma.js';
 import type {EndedMapping, Fault, Found} from '../ledger/tables/faults.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import {liveLinks} from './live-links.js';
@@ -16,8 +17,8 @@ import {directionName} from '../words/direction.js';
 const REPORT_NS = 1_000_000;
 /** Most faults of a log without times of the trace that are kept until its end. */
 const UNTIMED_MAX = 10_000;
-/** Most unpins of pages that were mapped still. */
-const EARLY_MAX = 10_000;
+/** So many unpins of pages that were mapped still are kept at least, and no more than twice as many. */
+const EARLY_MIN = 5000;
 
 export const dmaAfterUnmap: Rule = {
   meta: {
@@ -53,19 +54,20 @@ export const dmaAfterUnmap: Rule = {
 
   judge(context: RuleContext): Listener {
     const m = context.ledger;
-    /** unpins of pages under a mapping of theirs, by the line of the map and the page: rare, since they are a bug */
-    const early = new Map<string, Deed>();
+    /** unpins of pages under a mapping of theirs that a fault may be in, by the line of the map and the page; and those before them */
+    let early = new Map<string, Deed>();
+    let earlier = early;
     const untimed: Fault[] = [];
 
     function never(fault: Fault): void {
       if (m.dma.windows.opened === 0 && m.dma.past.forgotten === 0) return; // no mappings are recorded
       const {deed, device, deviceName} = fault;
-      context.claim({
+      const page = nowhere(deed);
+      const says = (): Said => ({
         ...common(fault),
         severity: 'note',
         pfn: -1,
         span: 0,
-        page: nowhere(deed),
         premises: [{id: 'not-mapped', fault: deed}, ...ofLog(fault)],
         deed: `${deviceName}.never`,
         args: {facts: {mapped: false, device: deviceName, address: hex(fault.address), access: accessName(fault)}},
@@ -74,6 +76,7 @@ export const dmaAfterUnmap: Rule = {
         device,
         evidence: [{role: 'fault', deed}],
       });
+      context.claim({page, at: deed.t, says});
     }
 
     function ended(fault: Fault, found: Found & {state: 'ended'}): void {
@@ -85,13 +88,13 @@ export const dmaAfterUnmap: Rule = {
       const page = {...momentOf(m, m.pages.folioOf(row), row), pfn: pfn >= 0 ? pfn : first};
       const held = found.page >= 0 ? (mapping.holders[found.page] ?? []) : [];
       const pin: Reference | undefined = held.find((r) => r.kind === 'pin');
-      const unpin = pin?.dropped ?? early.get(`${mapping.open.input}.${mapping.open.line}.${page.pfn}`);
+      const key = keyOf(mapping, page.pfn);
+      const unpin = pin?.dropped ?? early.get(key) ?? earlier.get(key);
       const distance = fault.untimed ? undefined : deed.t - mapping.close.t;
-      context.claim({
+      const says = (): Said => ({
         ...common(fault),
         severity: 'error',
         pfn: page.pfn,
-        page,
         premises: [
           {id: 'unmapped', mapping, fault, page},
           ofDevice(fault, mapping),
@@ -128,6 +131,7 @@ export const dmaAfterUnmap: Rule = {
           {role: 'fault', deed},
         ],
       });
+      context.claim({page, at: deed.t, says});
     }
 
     function judge(fault: Fault): void {
@@ -140,8 +144,9 @@ export const dmaAfterUnmap: Rule = {
       dropped(drop: Drop) {
         if (drop.kind !== 'pin') return;
         for (const {pfn, link} of liveLinks(m, drop.sub, drop.subPages)) {
-          if (early.size >= EARLY_MAX) early.delete(early.keys().next().value!);
-          early.set(`${link.window.open.input}.${link.window.open.line}.${pfn}`, drop.deed);
+          if (!translated(link.window, m.capture.pageSize.bytes)) continue;
+          if (early.size >= EARLY_MIN) [earlier, early] = [early, new Map()];
+          early.set(keyOf(link.window, pfn), drop.deed);
         }
       },
       faulted(fault) {
@@ -157,7 +162,10 @@ export const dmaAfterUnmap: Rule = {
   },
 };
 
-type Common = Pick<Claim, 'rule' | 'order' | 'start' | 'end' | 'countsBefore' | 'countsAfter' | 'at'>;
+/** A page of a mapping, by the line of its map. */
+const keyOf = ({open}: {open: Deed}, pfn: number): string => `${open.input}.${open.line}.${pfn}`;
+
+type Common = Pick<Said, 'rule' | 'order' | 'start' | 'end' | 'countsBefore' | 'countsAfter'>;
 
 function common({deed}: Fault): Common {
   return {
@@ -167,7 +175,6 @@ function common({deed}: Fault): Common {
     end: deed.t,
     countsBefore: null,
     countsAfter: null,
-    at: deed.t,
   };
 }
 

@@ -1,3 +1,4 @@
+import type {Said} from '../claims/claim.js';
 import {held, never, owns} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
@@ -42,31 +43,31 @@ export const dmaWithoutPin: Rule = {
             if (!get || get.task !== window.open.task || (get.gupFlags >= 0 && m.capture.era.isRemote(get.gupFlags)))
               continue;
             const moment = momentOf(m, folio, page);
-            context.claim({
+            const holder = get;
+            const says = (): Said => ({
               rule: 'dma-without-pin',
               severity: 'note',
               pfn,
               order: 0,
-              page: moment,
-              premises: [held([get], moment, 'get'), owns(link), never('put', moment, get.t, window.open.t)],
+              premises: [held([holder], moment, 'get'), owns(link), never('put', moment, holder.t, window.open.t)],
               start: window.open.t,
               end: window.open.t,
-              deed: `${get.task}.${window.device}`,
+              deed: `${holder.task}.${window.device}`,
               args: {facts: {direction: directionName(window.dir)}},
-              tasks: [{role: 'get', task: get.task}],
+              tasks: [{role: 'get', task: holder.task}],
               stacks: [
-                {role: 'get', stack: get.stack},
+                {role: 'get', stack: holder.stack},
                 {role: 'dma-map', stack: window.open.stack},
               ],
               device: window.device,
               evidence: [
-                {role: 'get', deed: get},
+                {role: 'get', deed: holder},
                 {role: 'dma-map', deed: window.open},
               ],
               countsBefore: null,
               countsAfter: null,
-              at: window.open.t,
             });
+            context.claim({page: moment, at: window.open.t, says});
           }
         }
       },

@@ -1,4 +1,4 @@
-import type {Claim} from '../claims/claim.js';
+import type {Charge, Said} from '../claims/claim.js';
 import {freed, held, live, owns, told} from '../claims/premise.js';
 import type {DmaLink, DmaWindow} from '../ledger/tables/dma.js';
 import type {Listener} from '../ledger/listener.js';
@@ -48,17 +48,16 @@ export const freeWhileDma: Rule = {
     /** watched large folios whose one mapping was split into one a page */
     const mappedByPages = new Set<number>();
 
-    function claim(row: number, deed: Deed, seen: boolean, link: DmaLink, part: boolean): Claim {
+    function claim(row: number, deed: Deed, seen: boolean, link: DmaLink, part: boolean): Charge {
       const {window, owner} = link;
       const holder = holders.get(window);
       const moment = momentOf(m, row);
       const role = owner === 'get' ? 'get' : 'pin';
-      return {
+      const says = (): Said => ({
         rule: 'free-while-dma',
         severity: 'error',
-        pfn: m.pages.pfn[row]!,
+        pfn: moment.pfn,
         order: 0,
-        page: moment,
         premises: [
           ...(holder ? [held([holder], moment, holder.kind)] : []),
           owns(link),
@@ -99,10 +98,8 @@ export const freeWhileDma: Rule = {
         ],
         countsBefore: null,
         countsAfter: null,
-        at: deed.t,
-        awaits: window,
-        late: {role: 'free', deed},
-      };
+      });
+      return {page: moment, at: deed.t, awaits: window, says};
     }
 
     return {

@@ -1,3 +1,4 @@
+import type {Said} from '../claims/claim.js';
 import {freed, held, stillHeld} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
@@ -33,35 +34,36 @@ export const freeWhilePinned: Rule = {
           // Plain references taken together are put one by one: a guess proves nothing here.
           if (r.kind !== 'pin' || r.knownBy === 'count' || r.knownBy === 'guess') continue;
           const moment = momentOf(m, row);
-          context.claim({
+          const pin = r;
+          const {n, sub} = pin;
+          const says = (): Said => ({
             rule: 'free-while-pinned',
             severity: 'error',
-            pfn: r.sub >= 0 ? r.sub : pages.pfn[row]!,
-            order: r.sub >= 0 ? 0 : pages.order[row]!,
-            span: r.sub >= 0 ? r.n : 1,
-            page: moment,
-            premises: [held([r], moment), freed(deed, seen), stillHeld(r, moment, deed)],
+            pfn: sub >= 0 ? sub : moment.pfn,
+            order: sub >= 0 ? 0 : moment.order,
+            span: sub >= 0 ? n : 1,
+            premises: [held([pin], moment), freed(deed, seen), stillHeld(pin, moment, deed)],
             start: deed.t,
             end: deed.t,
-            deed: `${r.task}.${deed.task}`,
-            args: {distance: deed.t - r.t, facts: {pages: r.n}},
+            deed: `${pin.task}.${deed.task}`,
+            args: {distance: deed.t - pin.t, facts: {pages: n}},
             tasks: [
-              {role: 'pin', task: r.task},
+              {role: 'pin', task: pin.task},
               {role: 'free', task: deed.task},
             ],
             stacks: [
-              {role: 'pin', stack: r.stack},
+              {role: 'pin', stack: pin.stack},
               {role: 'free', stack: deed.stack},
             ],
             device: -1,
             evidence: [
-              {role: 'pin', deed: r},
+              {role: 'pin', deed: pin},
               {role: 'free', deed},
             ],
-            countsBefore: {raw: null, pins: pages.pins[row]!},
-            countsAfter: {raw: 0, pins: pages.pins[row]!},
-            at: deed.t,
+            countsBefore: {raw: null, pins: moment.pins},
+            countsAfter: {raw: 0, pins: moment.pins},
           });
+          context.claim({page: moment, at: deed.t, says});
         }
       },
     };

@@ -1,5 +1,5 @@
 import {endOfTrace, held, never, type Premise, stillHeld, told} from '../claims/premise.js';
-import type {Claim} from '../claims/claim.js';
+import type {Charge, Said} from '../claims/claim.js';
 import {EventKind as K, PageFlag} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Ledger} from '../ledger/ledger.js';
@@ -103,12 +103,13 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     const {pages} = m;
     const gone = pages.generation[row] !== generation || pages.is(row, 'free') || pages.lastTime[row] !== deed.t;
     if (gone || !pages.is(row, 'lifeSeen') || m.capture.time.unit !== 'ns' || end - deed.t < SETTLED_NS) return;
-    context.claim({
+    const page = momentOf(m, row);
+    const raw = pages.count[row]!;
+    const says = (): Said => ({
       rule: 'get-leak',
       severity: 'warning',
-      pfn: pages.pfn[row]!,
+      pfn: page.pfn,
       order: 0,
-      page: momentOf(m, row),
       premises: [
         told(
           'it was a get_user_pages reference',
@@ -126,30 +127,33 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       device: -1,
       evidence: [{role: 'end-of-owner', deed}],
       countsBefore: null,
-      countsAfter: {raw: pages.count[row]!, pins: pages.pins[row]!},
-      at: deed.t,
+      countsAfter: {raw, pins: page.pins},
     });
+    context.claim({page, at: deed.t, says});
   }
 
-  function claim(row: number, reference: Reference, end: number): Claim {
+  function claim(row: number, reference: Reference, end: number): Charge {
     const {pages} = m;
     const owner = ownerEnd(row, reference, end);
     const last = lastChange.get(row);
     const {leak} = owner;
-    return {
+    const page = momentOf(m, row);
+    const large = pages.is(row, 'large');
+    const {sub, n} = reference;
+    const raw = pages.count[row] === UNKNOWN_COUNT ? null : pages.count[row]!;
+    const says = (): Said => ({
       rule: kind === 'pin' ? 'pin-leak' : 'get-leak',
       severity: leak ? (kind === 'pin' ? 'error' : 'warning') : 'note',
-      pfn: reference.sub >= 0 ? reference.sub : pages.pfn[row]!,
-      order: reference.sub < 0 && pages.is(row, 'large') ? pages.order[row]! : 0,
-      span: reference.sub >= 0 && pages.is(row, 'large') ? reference.n : 1,
-      page: momentOf(m, row),
+      pfn: sub >= 0 ? sub : page.pfn,
+      order: sub < 0 && large ? page.order : 0,
+      span: sub >= 0 && large ? n : 1,
       premises: owner.premises,
       start: reference.t,
       end: NaN,
       deed: `${reference.task}.${reference.call}.${reference.stack}.${leak}`,
       args: {
         distance: end - reference.t,
-        facts: {leak, longterm: owner.longterm, pages: reference.n, before: reference.knownBy === 'count'},
+        facts: {leak, longterm: owner.longterm, pages: n, before: reference.knownBy === 'count'},
       },
       tasks: reference.task >= 0 ? [{role: kind, task: reference.task}] : [],
       stacks: [{role: kind, stack: reference.stack}],
@@ -159,9 +163,9 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
         ...(leak && last ? [{role: 'end-of-owner', deed: last}] : []),
       ],
       countsBefore: null,
-      countsAfter: {raw: pages.count[row] === UNKNOWN_COUNT ? null : pages.count[row]!, pins: pages.pins[row]!},
-      at: reference.t,
-    };
+      countsAfter: {raw, pins: page.pins},
+    });
+    return {page, at: reference.t, says};
   }
 
   /** Whether the end of the reference's owner was seen, and what must hold for the leak to be one. */

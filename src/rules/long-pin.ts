@@ -1,3 +1,4 @@
+import type {Said} from '../claims/claim.js';
 import {endOfTrace, held as isHeld, stillHeld, told} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
@@ -34,13 +35,13 @@ export const longPin: Rule = {
       const longterm = pin.gupFlags >= 0 ? m.capture.era.isLongterm(pin.gupFlags) : undefined;
       if (longterm) return;
       const moment = momentOf(m, pin.row);
-      context.claim({
+      const {sub, n} = pin;
+      const says = (): Said => ({
         rule: 'long-pin',
         severity: 'note',
-        pfn: pin.sub >= 0 ? pin.sub : m.pages.pfn[pin.row]!,
-        order: pin.sub >= 0 ? 0 : m.pages.order[pin.row]!,
-        span: pin.sub >= 0 && m.pages.is(pin.row, 'large') ? Math.max(1, pin.n) : 1,
-        page: moment,
+        pfn: sub >= 0 ? sub : moment.pfn,
+        order: sub >= 0 ? 0 : moment.order,
+        span: sub >= 0 && moment.large ? Math.max(1, n) : 1,
         premises: [
           isHeld([pin], moment),
           told(
@@ -60,8 +61,8 @@ export const longPin: Rule = {
         evidence: [{role: 'pin', deed: pin}, ...(drop ? [{role: 'unpin', deed: drop}] : [])],
         countsBefore: null,
         countsAfter: null,
-        at: pin.t,
       });
+      context.claim({page: moment, at: pin.t, says});
     }
 
     return {

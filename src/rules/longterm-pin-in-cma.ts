@@ -1,3 +1,4 @@
+import type {Said} from '../claims/claim.js';
 import {held, stillHeld, told} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
@@ -53,12 +54,12 @@ export const longtermPinInCma: Rule = {
         for (const pin of list) {
           if (pin.n <= 0 || m.pages.migratetype[pin.row] !== MIGRATE_CMA) continue;
           const moment = momentOf(m, pin.row);
-          context.claim({
+          const pfn = pin.sub >= 0 ? pin.sub : moment.pfn;
+          const says = (): Said => ({
             rule: 'longterm-pin-in-cma',
             severity: 'warning',
-            pfn: pin.sub >= 0 ? pin.sub : m.pages.pfn[pin.row]!,
+            pfn,
             order: 0,
-            page: moment,
             premises: [
               held([pin], moment),
               told(
@@ -81,8 +82,8 @@ export const longtermPinInCma: Rule = {
             ],
             countsBefore: null,
             countsAfter: null,
-            at: returned.t,
           });
+          context.claim({page: moment, at: returned.t, says});
         }
       },
     };

@@ -1,3 +1,4 @@
+import type {Said} from '../claims/claim.js';
 import {counted, freed, held, never, type Premise, stillHeld} from '../claims/premise.js';
 import {Context} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
@@ -49,18 +50,21 @@ export const putOnPin: Rule = {
       const {pages} = m;
       context.explained.add(row);
       const put = suspects.get(row);
-      context.claim({
+      const large = pages.is(row, 'large');
+      const moment = momentOf(m, row);
+      const {n, sub} = pin;
+      const raw = pages.count[row] === UNKNOWN_COUNT ? null : pages.count[row]!;
+      const says = (): Said => ({
         rule: 'put-on-pin',
         severity: 'error',
-        pfn: pin.sub >= 0 ? pin.sub : pages.pfn[row]!,
-        order: pages.is(row, 'large') && pin.sub < 0 ? pages.order[row]! : 0,
-        span: pin.sub >= 0 && pages.is(row, 'large') ? pin.n : 1,
-        page: momentOf(m, row),
+        pfn: sub >= 0 ? sub : moment.pfn,
+        order: large && sub < 0 ? moment.order : 0,
+        span: sub >= 0 && large ? n : 1,
         premises,
         start: put?.t ?? deed.t,
         end: deed.t,
         deed: `${put?.task ?? deed.task}.${pin.task}`,
-        args: {facts: {residue, large: pages.is(row, 'large'), pages: pin.n}},
+        args: {facts: {residue, large, pages: n}},
         tasks: [...(pin.task >= 0 ? [{role: 'pin', task: pin.task}] : []), {role: 'put', task: (put ?? deed).task}],
         stacks: [
           {role: 'pin', stack: pin.stack},
@@ -73,9 +77,9 @@ export const putOnPin: Rule = {
           {role: put && put.line === deed.line ? 'count' : 'count-left', deed},
         ],
         countsBefore: null,
-        countsAfter: {raw: pages.count[row] === UNKNOWN_COUNT ? null : pages.count[row]!, pins: pages.pins[row]!},
-        at: put?.t ?? deed.t,
+        countsAfter: {raw, pins: moment.pins},
       });
+      context.claim({page: moment, at: put?.t ?? deed.t, says});
     }
 
     function pinOf(row: number): Reference | undefined {

@@ -1,3 +1,4 @@
+import type {Said} from '../claims/claim.js';
 import {held, last, live, owns, told} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
@@ -43,12 +44,11 @@ export const putWhileDma: Rule = {
           const {window} = link;
           const get = drop.from[0]?.reference;
           const moment = {...momentOf(m, drop.row, page), pfn};
-          context.claim({
+          const says = (): Said => ({
             rule: 'put-while-dma',
             severity: 'error',
             pfn,
             order: 0,
-            page: moment,
             premises: [
               held(get ? [get] : [], moment, 'get'),
               last('get', moment, drop),
@@ -81,10 +81,8 @@ export const putWhileDma: Rule = {
             ],
             countsBefore: {raw: drop.rawAfter + drop.n, pins: moment.pins},
             countsAfter: {raw: drop.rawAfter, pins: moment.pins},
-            at: drop.deed.t,
-            awaits: window,
-            late: {role: 'put', deed: drop.deed},
           });
+          context.claim({page: moment, at: drop.deed.t, awaits: window, says});
         }
       },
     };

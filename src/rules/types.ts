@@ -1,4 +1,4 @@
-import type {Claim} from '../claims/claim.js';
+import type {Charge} from '../claims/claim.js';
 import type {RuleMeta} from '../claims/rule-meta.js';
 import type {Explained} from './explained.js';
 import type {Ledger} from '../ledger/ledger.js';
@@ -10,7 +10,7 @@ export interface RuleContext {
   readonly longPin_ns: number;
   /** pages whose leaks other findings explain */
   readonly explained: Explained;
-  claim(claim: Claim): void;
+  claim(charge: Charge): void;
 }
 
 /** One rule: what it is, and its judge, which listens to the ledger. */

@@ -1,3 +1,4 @@
+import type {Said} from '../claims/claim.js';
 import {held, last, live, owns, told} from '../claims/premise.js';
 import {EventKind as K} from '../events/event.js';
 import type {Drop, Listener} from '../ledger/listener.js';
@@ -72,61 +73,60 @@ export const unpinWhileDma: Rule = {
 
     function claim(drop: Drop, {pfn, page, link}: LiveLink, maybeHeld: boolean): void {
       const {window} = link;
-      const pins = drop.from.map((f) => f.reference);
-      const pin = pins[0];
       const got = m.pages.holds(drop.row, 'get', pfn);
       const moment = {...momentOf(m, drop.row, page), pfn};
-      const raw = drop.rawAfter === UNKNOWN_COUNT ? null : drop.rawAfter;
-      context.claim({
-        rule: 'unpin-while-dma',
-        severity: got ? 'warning' : 'error',
-        pfn,
-        order: 0,
-        page: moment,
-        premises: [
-          held(pins, moment),
-          last('pin', moment, drop, maybeHeld),
-          owns(link),
-          live(window, drop.deed, moment),
-          ...untouched(window),
-          ...(got && !countsRecorded(m)
-            ? [
-                told(
-                  'a get_user_pages reference held it still',
-                  false,
-                  'whether the plain reference on it was put before cannot be seen without page_ref events',
-                ),
-              ]
-            : []),
-        ],
-        start: drop.deed.t,
-        end: NaN,
-        deed: `${drop.deed.task}.${window.device}.${pin?.task ?? -1}`,
-        args: {facts: {stillGot: got, direction: howMapped(window)}},
-        tasks: [
-          ...(pin && pin.task >= 0 ? [{role: 'pin', task: pin.task}] : []),
-          {role: 'unpin', task: drop.deed.task},
-        ],
-        stacks: [
-          {role: 'pin', stack: pin?.stack ?? -1},
-          {role: 'unpin', stack: drop.deed.stack},
-        ],
-        device: window.device,
-        evidence: [
-          ...(pin && pin.line > 0 ? [{role: 'pin', deed: pin}] : []),
-          {role: 'dma-map', deed: window.open},
-          ...(drop.probe ? [{role: 'unpin', deed: {...drop.deed, ...drop.probe}}] : []),
-          {role: 'unpin', deed: drop.deed},
-        ],
-        countsBefore: {
-          raw: raw === null ? null : raw + (moment.large ? 1 : BIAS) * drop.n,
-          pins: moment.pins + drop.n,
-        },
-        countsAfter: {raw, pins: moment.pins},
-        at: drop.deed.t,
-        awaits: window,
-        late: {role: 'unpin', deed: drop.deed},
-      });
+      const says = (): Said => {
+        const pins = drop.from.map((f) => f.reference);
+        const pin = pins[0];
+        const raw = drop.rawAfter === UNKNOWN_COUNT ? null : drop.rawAfter;
+        return {
+          rule: 'unpin-while-dma',
+          severity: got ? 'warning' : 'error',
+          pfn,
+          order: 0,
+          premises: [
+            held(pins, moment),
+            last('pin', moment, drop, maybeHeld),
+            owns(link),
+            live(window, drop.deed, moment),
+            ...untouched(window),
+            ...(got && !countsRecorded(m)
+              ? [
+                  told(
+                    'a get_user_pages reference held it still',
+                    false,
+                    'whether the plain reference on it was put before cannot be seen without page_ref events',
+                  ),
+                ]
+              : []),
+          ],
+          start: drop.deed.t,
+          end: NaN,
+          deed: `${drop.deed.task}.${window.device}.${pin?.task ?? -1}`,
+          args: {facts: {stillGot: got, direction: howMapped(window)}},
+          tasks: [
+            ...(pin && pin.task >= 0 ? [{role: 'pin', task: pin.task}] : []),
+            {role: 'unpin', task: drop.deed.task},
+          ],
+          stacks: [
+            {role: 'pin', stack: pin?.stack ?? -1},
+            {role: 'unpin', stack: drop.deed.stack},
+          ],
+          device: window.device,
+          evidence: [
+            ...(pin && pin.line > 0 ? [{role: 'pin', deed: pin}] : []),
+            {role: 'dma-map', deed: window.open},
+            ...(drop.probe ? [{role: 'unpin', deed: {...drop.deed, ...drop.probe}}] : []),
+            {role: 'unpin', deed: drop.deed},
+          ],
+          countsBefore: {
+            raw: raw === null ? null : raw + (moment.large ? 1 : BIAS) * drop.n,
+            pins: moment.pins + drop.n,
+          },
+          countsAfter: {raw, pins: moment.pins},
+        };
+      };
+      context.claim({page: moment, at: drop.deed.t, awaits: window, says});
     }
 
     return {

@@ -1,3 +1,4 @@
+import type {Said} from '../claims/claim.js';
 import {counted, neverAlone, type Premise, told, wholeLife} from '../claims/premise.js';
 import {EventKind as K} from '../events/event.js';
 import {Fn} from '../events/functions.js';
@@ -29,11 +30,14 @@ interface Run {
 
 /** What is known of a page in this generation. */
 interface Known {
-  /** the tasks that pinned it */
-  pinners: Set<number>;
+  /** the task that pinned it, and others that did, if any */
+  pinner: number;
+  others: Set<number> | undefined;
   /** when a pin of it was last taken or dropped */
   last: number;
 }
+
+const pinnedBy = ({pinner, others}: Known, task: number): boolean => pinner === task || others?.has(task) === true;
 
 export const unpinWithoutPin: Rule = {
   meta: {
@@ -151,7 +155,9 @@ export const unpinWithoutPin: Rule = {
               ),
               told(
                 'who unpinned it had taken it',
-                countsRecorded(m) || known?.pinners.has(drop.deed.task) === true || get?.task === drop.deed.task,
+                countsRecorded(m) ||
+                  (known !== undefined && pinnedBy(known, drop.deed.task)) ||
+                  get?.task === drop.deed.task,
                 'the unpin is of another task than those that pinned the page: it may end an I/O whose pin left no event',
               ),
               told(
@@ -186,13 +192,13 @@ export const unpinWithoutPin: Rule = {
               ),
               neverAlone('taken', moment, since, drop.deed.t),
             ];
-        context.claim({
+        const pins = pages.pins[row]!;
+        const says = (): Said => ({
           rule: 'unpin-without-pin',
           severity: 'error',
-          pfn: drop.subKnown ? drop.sub : pages.pfn[row]!,
-          order: !drop.subKnown && large ? pages.order[row]! : 0,
+          pfn: drop.subKnown ? drop.sub : moment.pfn,
+          order: !drop.subKnown && large ? moment.order : 0,
           span: large && drop.subKnown ? drop.n : 1,
-          page: moment,
           premises,
           start: drop.deed.t,
           end: drop.deed.t,
@@ -214,12 +220,11 @@ export const unpinWithoutPin: Rule = {
           ],
           countsBefore: {
             raw: raw === null ? null : raw + (large ? 1 : BIAS) * drop.n,
-            pins: pages.pins[row]! + drop.n - drop.unmatched,
+            pins: pins + drop.n - drop.unmatched,
           },
-          countsAfter: {raw, pins: pages.pins[row]!},
-          at: drop.deed.t,
-          late: {role: 'unpin', deed: drop.deed},
+          countsAfter: {raw, pins},
         });
+        context.claim({page: moment, at: drop.deed.t, says});
       },
       taken(row, reference) {
         if (mappedUnheld.size < PINNED_MAX && mappedForNobody(row, reference)) mappedUnheld.add(row);
@@ -230,9 +235,9 @@ export const unpinWithoutPin: Rule = {
         }
         runOf(reference.task, reference.t);
         const known = pinnedHere.get(row);
-        if (known === undefined) pinnedHere.set(row, {pinners: new Set([reference.task]), last: reference.t});
+        if (known === undefined) pinnedHere.set(row, {pinner: reference.task, others: undefined, last: reference.t});
         else {
-          known.pinners.add(reference.task);
+          if (known.pinner !== reference.task) (known.others ??= new Set<number>()).add(reference.task);
           known.last = reference.t;
         }
       },

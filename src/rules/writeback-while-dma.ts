@@ -1,3 +1,4 @@
+import type {Said} from '../claims/claim.js';
 import {held as isHeld, live, ofFile, owns, stillHeld, told, underWriteback} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import {countsRecorded} from '../ledger/moment.js';
@@ -45,12 +46,15 @@ export const writebackWhileDma: Rule = {
       const late = writable.window.open.t > writeback.start.t;
       const met = late ? writable.window.open : writeback.start;
       const moment = held.page;
-      context.claim({
+      const order = m.pages.order[row]!;
+      const {end} = writeback;
+      const {close} = writable.window;
+      const counted = countsRecorded(m);
+      const says = (): Said => ({
         rule: 'writeback-while-dma',
         severity: 'warning',
-        pfn: m.pages.pfn[row]!,
-        order: m.pages.order[row]!,
-        page: moment,
+        pfn: moment.pfn,
+        order,
         premises: [
           isHeld([reference], moment, 'get'),
           stillHeld(reference, moment, met, writable.window),
@@ -59,7 +63,7 @@ export const writebackWhileDma: Rule = {
           ...throughBuffer(writable.window),
           underWriteback(writeback, met, late),
           ofFile(moment, reference, writeback.start),
-          ...(countsRecorded(m)
+          ...(counted
             ? []
             : [
                 told(
@@ -70,7 +74,7 @@ export const writebackWhileDma: Rule = {
               ]),
         ],
         start,
-        end: writeback.end?.t ?? NaN,
+        end: end?.t ?? NaN,
         deed: `${reference.task}.${writable.window.device}`,
         args: {facts: {direction: howMapped(writable.window)}},
         tasks: [
@@ -86,14 +90,13 @@ export const writebackWhileDma: Rule = {
           ...(reference.line > 0 ? [{role: 'get', deed: reference}] : []),
           {role: 'dma-map', deed: writable.window.open},
           {role: 'writeback-start', deed: writeback.start},
-          ...(writable.window.close ? [{role: endRole(writable.window), deed: writable.window.close}] : []),
-          ...(writeback.end ? [{role: 'writeback-end', deed: writeback.end}] : []),
+          ...(close ? [{role: endRole(writable.window), deed: close}] : []),
+          ...(end ? [{role: 'writeback-end', deed: end}] : []),
         ].sort((a, b) => a.deed.t - b.deed.t),
         countsBefore: null,
         countsAfter: {raw: held.countAtStart === UNKNOWN_COUNT ? null : held.countAtStart, pins: held.pinsAtStart},
-        at: start,
-        awaits: writable.window,
       });
+      context.claim({page: moment, at: start, awaits: writable.window, says});
     });
   },
 };

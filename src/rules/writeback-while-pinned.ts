@@ -1,3 +1,4 @@
+import type {Said} from '../claims/claim.js';
 import {
   before,
   held as isHeld,
@@ -70,13 +71,15 @@ export const writebackWhilePinned: Rule = {
       const intent = intentOf(held);
       const severity = severityOf(held, intent);
       const moment = held.page;
-      const end = writeback.end?.t ?? NaN;
-      context.claim({
+      const order = m.pages.order[row]!;
+      const {end} = writeback;
+      const close = writable?.window.close;
+      const unmapped = severity === 'warning' ? perhapsMapped(held, start) : [];
+      const says = (): Said => ({
         rule: 'writeback-while-pinned',
         severity,
-        pfn: m.pages.pfn[row]!,
-        order: m.pages.order[row]!,
-        page: moment,
+        pfn: moment.pfn,
+        order,
         premises: [
           isHeld([reference], moment),
           stillHeld(reference, moment, met, writable?.window ?? readable?.window),
@@ -96,7 +99,7 @@ export const writebackWhilePinned: Rule = {
           ...(severity === 'note' ? [] : [ofFile(moment, reference, writeback.start)]),
           ...(writable ? [owns(writable)] : []),
           ...throughBuffer(writable?.window),
-          ...(severity === 'warning' ? perhapsMapped(held, start) : []),
+          ...unmapped,
           ...(intent === 'unknown' && severity === 'warning' && !writable
             ? [
                 told(
@@ -108,7 +111,7 @@ export const writebackWhilePinned: Rule = {
             : []),
         ],
         start,
-        end,
+        end: end?.t ?? NaN,
         deed: `${reference.task}.${writable?.window.device ?? readable?.window.device ?? -1}.${intent}.${held.late}`,
         args: {
           distance: start - reference.t,
@@ -134,13 +137,13 @@ export const writebackWhilePinned: Rule = {
           ...(reference.line > 0 ? [{role: 'pin', deed: reference}] : []),
           ...(writable ? [{role: 'dma-map', deed: writable.window.open}] : []),
           {role: 'writeback-start', deed: writeback.start},
-          ...(writable?.window.close ? [{role: endRole(writable.window), deed: writable.window.close}] : []),
-          ...(writeback.end ? [{role: 'writeback-end', deed: writeback.end}] : []),
+          ...(writable && close ? [{role: endRole(writable.window), deed: close}] : []),
+          ...(end ? [{role: 'writeback-end', deed: end}] : []),
         ].sort((a, b) => a.deed.t - b.deed.t),
         countsBefore: null,
         countsAfter: {raw: held.countAtStart === UNKNOWN_COUNT ? null : held.countAtStart, pins: held.pinsAtStart},
-        at: start,
       });
+      context.claim({page: moment, at: start, says});
     });
 
     /** The page may be under a list of which the trace prints a part: then it is an error. */

@@ -73,8 +73,8 @@ export function judgesOf(ledger: Ledger, options: Pick<AnalyzeOptions, 'longPin_
     ledger,
     longPin_ns: options.longPin_ns,
     explained: new Explained(ledger.pages),
-    claim(claim) {
-      pending.add(claim);
+    claim(charge) {
+      pending.add(charge);
     },
   };
   return {

@@ -159,7 +159,7 @@ class Follower {
     }
     if (idle) this.sorter?.passed(Infinity);
     else if (this.time.unit === 'ns') this.sorter?.passed(this.reader.counters.latest - LATE_NS);
-    await this.tell(idle ? Infinity : this.ledger.capture.last, now - SETTLED_MS);
+    await this.tell(idle ? Infinity : this.ledger.capture.last, SETTLED_MS);
   }
 
   async end(): Promise<Followed> {
@@ -169,7 +169,7 @@ class Follower {
     reader?.end();
     sorter?.end();
     ledger.end();
-    await this.tell(Infinity, Infinity);
+    await this.tell(Infinity, 0);
     return {
       ledger,
       form: this.form,
@@ -220,10 +220,10 @@ class Follower {
     this.push();
   }
 
-  /** Tells what is complete at `now` and was found before `heard` (wall clock). */
-  private async tell(now: number, heard: number): Promise<void> {
+  /** Tells what is complete at `now` and was found `age_ms` ago. */
+  private async tell(now: number, age_ms: number): Promise<void> {
     if (this.judges === undefined) return;
-    const waits = this.judges.pending.settleHeard(heard);
+    const waits = this.judges.pending.settleOlder(age_ms);
     const settled = this.judges.findings.takeSettled(now, waits);
     if (settled.length === 0) return;
     const runs = new Set(

@@ -203,7 +203,8 @@ export class Entries {
       holders[id]!++;
     }
     life.holders++;
-    const excerpt: Excerpt = {life, ids, left: Math.max(0, after - last)};
+    // copied: an array that grew holds room for half as many again, and thousands may be held
+    const excerpt: Excerpt = {life, ids: ids.slice(), left: Math.max(0, after - last)};
     if (excerpt.left > 0) (life.open ??= []).push(excerpt);
     return excerpt;
   }

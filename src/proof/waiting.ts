@@ -1,0 +1,46 @@
+/** A claim that waits to be proven, as small as it can be: thousands may wait. */
+import type {Charge, Claim} from '../claims/claim.js';
+import {type DmaWindow, endRole} from '../ledger/tables/dma.js';
+import type {Excerpt} from '../ledger/tables/life.js';
+import type {Moment} from '../ledger/moment.js';
+
+export class Waiting {
+  readonly page: Moment;
+  readonly at: number;
+  private readonly says: Charge['says'];
+  excerpt: Excerpt | undefined = undefined;
+  /** windows it may be about that are not over yet */
+  left = 0;
+  /** it was told with the end of one of them, or never will be */
+  done = false;
+  /** the mapping whose end it waited for, once that is over */
+  over: DmaWindow | undefined = undefined;
+  /** when it was ready to be proven, in ms of the process's own clock */
+  ready = 0;
+
+  constructor({page, at, says}: Charge) {
+    this.page = page;
+    this.at = at;
+    this.says = says;
+  }
+
+  /** The lines that it rests on so far. */
+  get lines(): {input: number; line: number}[] {
+    return this.says().evidence.map(({deed}) => deed);
+  }
+
+  /** All of it, with the end that it waited for. */
+  claim(): Claim {
+    const {page, at, excerpt, over} = this;
+    const said = this.says();
+    if (over !== undefined) {
+      const close = over.close!;
+      said.end = close.t;
+      said.args.distance = close.t - at;
+      (said.args.facts ??= {}).end = over.endedBy!;
+      said.evidence.push({role: endRole(over), deed: close});
+    }
+    // What is spread comes last: V8 makes a new hidden class for each `{...said, page}`, and none for this.
+    return {page, at, excerpt, ...said};
+  }
+}
