@@ -9,6 +9,7 @@ import type {Attr} from './attr.js';
 
 /** Most bytes of records that wait: all ring buffers of a machine, and more. */
 const WAITING_MAX_BYTES = 512 * 2 ** 20;
+const NONE = new Int32Array(0);
 
 export interface Delivery {
   deliver(piece: Piece, at: number, size: number, t: number, attr: Attr | undefined): void;
@@ -18,9 +19,13 @@ export class Rounds {
   private times = new Float64Array(4096);
   private places = new Int32Array(4096);
   private sizes = new Int32Array(4096);
-  private readonly pieces: Piece[] = [];
+  private readonly pieces: (Piece | undefined)[] = [];
   private readonly attrs: (Attr | undefined)[] = [];
   private waiting = 0;
+  /** of those that wait, which are delivered now, in order, and how many of them were */
+  private order: Int32Array = NONE;
+  private leaving = 0;
+  private gone = 0;
   private bytes = 0;
   private newest = -Infinity;
   /** newest times at the last rounds, the older first */
@@ -39,6 +44,7 @@ export class Rounds {
   }
 
   add(piece: Piece, at: number, size: number, t: number, attr: Attr | undefined): void {
+    if (this.delivering) this.deliver(Infinity);
     const n = this.waiting;
     if (n === this.times.length) this.grow();
     this.times[n] = t;
@@ -53,7 +59,7 @@ export class Rounds {
     else if (t < this.flushed && t !== -Infinity) this.late++;
     if (this.bytes > WAITING_MAX_BYTES) {
       this.overflowed = true;
-      this.flush(Infinity);
+      this.release(Infinity);
     }
   }
 
@@ -71,25 +77,45 @@ export class Rounds {
 
   /** A round has ended. */
   round(): void {
-    this.flush(this.marks[0]);
+    this.release(this.marks[0]);
     this.marks = [this.marks[1], this.newest];
   }
 
-  /** Delivers what is not later than `limit`. */
-  flush(limit: number): void {
-    const {times, places, sizes, pieces, attrs, waiting} = this;
+  /** Records are to be delivered; adding others delivers all of them. */
+  get delivering(): boolean {
+    return this.gone < this.leaving;
+  }
+
+  /** What is not later than `limit` is to be delivered. */
+  release(limit: number): void {
+    if (this.delivering) this.deliver(Infinity);
+    const {times, waiting} = this;
     const early = new Int32Array(waiting);
     let m = 0;
     for (let i = 0; i < waiting; i++) if (times[i]! <= limit) early[m++] = i;
-    if (m === 0) return;
-    const order = mergeRuns(early, m, times);
-    for (let k = 0; k < m; k++) {
+    this.leaving = m;
+    this.gone = 0;
+    if (m > 0) this.order = mergeRuns(early, m, times);
+  }
+
+  /** Delivers the next `most` of them. */
+  deliver(most: number): void {
+    const {times, places, sizes, pieces, attrs, order} = this;
+    const until = Math.min(this.leaving, this.gone + most);
+    for (let k = this.gone; k < until; k++) {
       const i = order[k]!;
       this.bytes -= sizes[i]!;
       this.to.deliver(pieces[i]!, places[i]!, sizes[i]!, times[i]!, attrs[i]);
     }
-    const last = times[order[m - 1]!]!;
-    if (last > this.flushed) this.flushed = last;
+    this.gone = until;
+    if (!this.delivering) this.closeUp();
+  }
+
+  /** Those that were not delivered move together. */
+  private closeUp(): void {
+    const {times, places, sizes, pieces, attrs, waiting, order} = this;
+    const limit = times[order[this.leaving - 1]!]!;
+    if (limit > this.flushed) this.flushed = limit;
     let kept = 0;
     for (let i = 0; i < waiting; i++) {
       if (times[i]! <= limit) continue;
@@ -100,6 +126,11 @@ export class Rounds {
       attrs[kept] = attrs[i];
       kept++;
     }
-    pieces.length = attrs.length = this.waiting = kept;
+    // Not cut off: growing them anew with each round would cost more than all else here.
+    pieces.fill(undefined, kept, waiting);
+    attrs.fill(undefined, kept, waiting);
+    this.waiting = kept;
+    this.leaving = this.gone = 0;
+    this.order = NONE;
   }
 }

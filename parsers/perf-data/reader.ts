@@ -66,13 +66,17 @@ export class PerfDataReader implements RecordReader {
   step(records: number): boolean {
     const until = this.delivered + records;
     while (this.delivered < until) {
+      if (this.rounds.delivering) {
+        this.rounds.deliver(until - this.delivered);
+        continue;
+      }
       if (this.finished) return false;
       if (!this.walk) {
         const segment = this.segments[this.next++];
         if (!segment) {
-          this.rounds.flush(Infinity);
+          this.rounds.release(Infinity);
           this.finished = true;
-          return false;
+          continue;
         }
         this.walk = new Walk(segment, this.file.little, this);
       }

@@ -229,7 +229,11 @@ export class Walk {
         }
         this.to.own(piece, at, size, type, Math.max(0, Math.min(follows, length - at - size)), place + at);
         at += Math.max(0, follows);
-      } else this.to.own(piece, at, size, type, 0, place + at);
+      } else {
+        this.to.own(piece, at, size, type, 0, place + at);
+        // what the round brought is told before more is read
+        if (type === Type.finishedRound && !this.nested) yield NONE;
+      }
       at += size;
     }
     this.walked = Math.min(at, length);

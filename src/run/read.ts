@@ -29,7 +29,7 @@ const LOOKAHEAD_BYTES = 512 * 1024;
 /** The same of records. */
 const LOOKAHEAD_RECORDS = 5000;
 /** Records read between two looks at signals and other inputs. */
-const STEP_RECORDS = 20_000;
+const STEP_RECORDS = 5_000;
 /** A live pipe is not waited for longer than this before reading begins. */
 const PATIENCE_MS = 300;
 

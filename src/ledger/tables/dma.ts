@@ -126,6 +126,12 @@ export interface Overlap {
   open: number;
 }
 
+/** Whether an IOMMU stands before the mapping's pages: only its addresses can be in a fault of translation. `page`: in bytes. */
+export function translated({iommuOnly, spans, address, runs}: DmaWindow, page: number): boolean {
+  if (iommuOnly || spans !== undefined) return true;
+  return address >= 0 && runs.length > 0 && Math.floor(address / page) !== runs[0]!.pfn;
+}
+
 /** How many windows over a page were live at a time at least, of an overlap whose ends are known. */
 export function countAt(overlap: Overlap, pfn: number, t: number): number {
   let live = 0;

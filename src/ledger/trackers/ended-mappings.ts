@@ -3,7 +3,7 @@
  * device that touches an address after its unmap makes the fault at once or much later; so many ends are kept, and how many
  * were let go is told.
  */
-import type {DmaLink, DmaWindow, Run} from '../tables/dma.js';
+import {type DmaLink, type DmaWindow, type Run, translated} from '../tables/dma.js';
 import type {DmaSpan, EndedMapping, Fault, Found} from '../tables/faults.js';
 import type {Reference} from '../tables/references.js';
 import type {Uses} from './around.js';
@@ -12,12 +12,6 @@ import type {Uses} from './around.js';
 const ENDED_MAX = 16_384;
 /** Of so many pages of a mapping the holders are kept. */
 const HOLDERS_MAX = 16;
-
-/** Whether an IOMMU stands before the mapping's pages: only its addresses can be in a fault of translation. */
-function translated({iommuOnly, spans, address, runs}: DmaWindow, page: number): boolean {
-  if (iommuOnly || spans !== undefined) return true;
-  return address >= 0 && runs.length > 0 && Math.floor(address / page) !== runs[0]!.pfn;
-}
 
 export class EndedMappings {
   /** lists of which the trace prints a part: an address may be of the rest */
