@@ -109,6 +109,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
       window?.close !== undefined &&
       liveAt(window, at.t).state === 'live' &&
       (window.certainEnd || m.dma.endsToBeExpected(window)) &&
+      !m.dma.mayBeUnmapOfAnother(window) &&
       ordered(at, window.close, court).state === 'proven' &&
       silence.lost(window.open.t, at.t) === null
     )
@@ -196,6 +197,12 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     if (!complete && !window.certainEnd && close !== undefined && !court.m.dma.endsToBeExpected(window)) return REFUTED;
     const {state, why} = liveAt(window, at.t);
     if (state === 'ended') return REFUTED;
+    if (close !== undefined && court.m.dma.mayBeUnmapOfAnother(window))
+      return open(
+        `the device leaves most mappings open, and that its request was complete with the unmap at line ${close.line} was not seen: that may be of a later mapping, whose line is missing`,
+        window.open,
+        close,
+      );
     if (state === 'live') return ordered(at, earliestEnd ?? close!, court);
     if (close !== undefined && overlap !== undefined && countAt(overlap, page.pfn, at.t) > 0)
       return ordered(at, close, court);

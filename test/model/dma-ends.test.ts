@@ -150,6 +150,25 @@ describe('a device that leaves most mappings open', () => {
     expect(await toldOf(k.text())).toEqual([]);
   });
 
+  it('has unmaps that may be of later mappings whose lines are missing: they prove nothing of those before', async () => {
+    const {k, pfns} = machine(8);
+    const lineOf = (pfn: number): string => `dma_addr=${(pfn * 4096).toString(16)} size=4096 phys_addr`;
+    for (let i = 0; i < 12; i++) k.read(pfns.slice(0, 2 + (i % 5)));
+    const before = k.text(null);
+    const [a, b] = pfns;
+    k.read([a!, b!]); // the mapping of `a` is missing: which request `b` was mapped for is not known
+    k.read([b!]); // its mapping is missing too, its unmap is not
+    k.read([a!, b!]);
+    const after = k.text().slice(before.length).split('\n');
+    const missing = [
+      after.find((line) => line.includes(lineOf(a!))),
+      after.filter((line) => line.includes(lineOf(b!)))[1],
+    ];
+    const lines = after.filter((line) => !missing.includes(line));
+    expect(lines).toHaveLength(after.length - 2);
+    expect(await toldOf(before + lines.join('\n'))).toEqual([`unpin-while-dma error possible 0x${b!.toString(16)}`]);
+  });
+
   it('has its single unmap given to the request that is complete in the same interrupt', async () => {
     const {k, pfns} = machine(3);
     for (let i = 0; i < 3; i++) k.read(pfns);

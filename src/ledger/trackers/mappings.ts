@@ -211,6 +211,15 @@ export class Mappings {
     return device !== undefined && device.unmaps > 0 && !device.leavesOpen;
   }
 
+  /**
+   * Whether the unmap that ended a window may be of another: a device that leaves most mappings open may have mapped the
+   * address again since, by a line that is missing. The completion of the window's own request says that it was its own.
+   */
+  mayBeUnmapOfAnother({endedBy, iommuOnly, device, request, close}: DmaWindow): boolean {
+    if (endedBy !== 'unmap' || iommuOnly || this.devices[device]?.leavesOpen !== true) return false;
+    return request?.completed === undefined || request.completed.t < close!.t;
+  }
+
   /** What the address of a fault is now, or was. */
   mappingAt(fault: Fault): Found {
     // a log may tell of the fault before the device is heard of
