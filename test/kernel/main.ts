@@ -10,7 +10,8 @@
  * Rounds: `record` (the whole work with each recorder), `kill` (recordings that are ended in every rude way), `options`
  * (stacks, one process, a time, some rules, too small buffers), `node` (pinscope record itself), `scsi` (as record, on a
  * virtio and a MegaRAID host), `bounce` (as record, with swiotlb=force), `retry` (as record, with reads
- * that fail and are issued again), `storm` (random correct work of several threads, with the seeds of --seed).
+ * that fail and are issued again), `storm` (random correct work of several threads with each recorder and each
+ * seed of --seed).
  *
  * Kernels: 6.1, 6.12, 7.3, 6.12-rt, 7.3-rt (PREEMPT_RT), 6.12-arm64, 6.12-arm64-16k (pages of 16 KiB), 7.3-arm64.
  *
@@ -118,7 +119,7 @@ async function testKernel(
   if (typeof module !== 'string') wanting.push(`${target}: only right work, for ${module.message}`);
   /* eslint-disable no-await-in-loop */
   for (const round of rounds) {
-    if (round === 'storm') await testStorm(kernel, values.seed.split(',').map(Number));
+    if (round === 'storm') await testStorm(kernel, recorders, tools, values.seed.split(',').map(Number));
     else if (round === 'record') await testRecorders(kernel, recorders, tools);
     else if (round === 'bounce') await testRecorders(kernel, recorders, tools, BOUNCE);
     else if (round === 'retry') await testRecorders(kernel, recorders, tools, RETRY);

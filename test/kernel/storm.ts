@@ -1,7 +1,7 @@
 /** The round of random correct work: nothing that pinscope says of it for sure may be a mistake. */
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {defaultOptions} from '../../src/record/options.js';
+import {defaultOptions, type Recorder} from '../../src/record/options.js';
 import {recordingScript} from '../../src/record/script.js';
 import type {Finding} from '../../src/results/report.js';
 import {analyze, guestFile, result} from './check.js';
@@ -25,25 +25,36 @@ function wrong({verdict, rule, kind}: Finding): boolean {
   return verdict === 'sure' && !SAID.has(rule) && !(OF_FILES.has(rule) && kind !== 'anonymous');
 }
 
-export async function testStorm(kernel: Kernel, seeds: readonly number[]): Promise<void> {
+/** One guest that records the storms of all seeds with each recorder in turn. */
+export async function testStorm(
+  kernel: Kernel,
+  recorders: readonly Recorder[],
+  tools: string | undefined,
+  seeds: readonly number[],
+): Promise<void> {
+  const settings = [`RECORDERS='${recorders.join(' ')}'`, `SEEDS='${seeds.join(' ')}'`, `SECONDS_EACH=${SECONDS}`];
   const guest = await runGuest({
     kernel,
     name: `storm-${kernel.target}`,
     files: {
-      'scenario.sh': `SEEDS='${seeds.join(' ')}'\nSECONDS_EACH=${SECONDS}\n${guestFile('storm.sh')}`,
+      'scenario.sh': `${settings.join('\n')}\n${guestFile('storm.sh')}`,
       'common.sh': guestFile('common.sh'),
-      'record.sh': recordingScript(defaultOptions('tracefs', 'test')),
+      ...Object.fromEntries(
+        recorders.map((recorder) => [`record-${recorder}.sh`, recordingScript(defaultOptions(recorder, 'test'))]),
+      ),
     },
-    patience: 300 + 200 * seeds.length,
+    patience: 300 + 200 * seeds.length * recorders.length,
+    ...(tools === undefined ? {} : {tools}),
   });
   const log = readFileSync(join(guest.out, 'scenario.log'), 'utf8');
-  for (const seed of seeds) {
-    const title = `${kernel.target} storm ${seed}`;
-    if (!log.includes(`status ${seed} 0\n`)) {
-      result(false, `${title}: the recording`, log.trim().split('\n').slice(-3));
+  for (const name of recorders.flatMap((recorder) => seeds.map((seed) => `${recorder}-${seed}`))) {
+    const title = `${kernel.target} storm ${name}`;
+    if (!log.includes(`status ${name} 0\n`)) {
+      const said = readFileSync(join(guest.out, `${name}.said`), 'utf8');
+      result(false, `${title}: the recording`, said.trim().split('\n').slice(-3));
       continue;
     }
-    const {findings, summary, inputs} = analyze(join(guest.out, `${seed}.trace`));
+    const {findings, summary, inputs} = analyze(join(guest.out, `${name}.trace`));
     const told = findings.filter(wrong);
     result(told.length === 0, `${title}: nothing is wrong for sure`, [
       `${inputs[0]?.events} events, ${summary.pins} pins, ${summary.dma_windows} DMA mappings; ${findings.length} findings`,
