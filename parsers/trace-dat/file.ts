@@ -150,6 +150,7 @@ export class TraceDatFile {
       if (!(error instanceof Damaged)) throw error;
       meta.notes.push(`the chain of options breaks off: ${error.message}`);
     }
+    this.settleClocks();
     const section = (id: number, name: string, read: (s: Cursor) => void): void => {
       for (const option of this.options) {
         if (option.id !== id || option.data.length < 8) continue;
@@ -165,6 +166,17 @@ export class TraceDatFile {
       section(Option.kallsyms, 'kallsyms', (s) => symbols.symbols(s));
       return symbols.kallsyms?.();
     };
+  }
+
+  /**
+   * A buffer's option names the clock of the top-level buffer, whichever the buffer's own is, save for `tsc2nsec`
+   * (lib/trace-cmd/trace-output.c, get_clock(), up to 3.4 at least). The text of `trace_clock` is of the first buffer that was
+   * recorded (tracecmd/trace-record.c, get_trace_clock()), as the others are unless each was given its own.
+   */
+  private settleClocks(): void {
+    const written = this.buffers[0]?.clock;
+    if (this.clock === undefined || written === 'tsc2nsec') return;
+    for (const buffer of this.buffers) if (buffer.clock === written) buffer.clock = this.clock;
   }
 
   /** The text of a buffer that is text: in version 6 the rest of the file, in 7 the contents of its section. */

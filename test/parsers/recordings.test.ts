@@ -57,6 +57,19 @@ describe('a recording', () => {
     expect(one.findings.length).toBeGreaterThan(0);
   });
 
+  it("has the clock of its trace_clock, not the top-level buffer's that trace-cmd writes beside each instance", async () => {
+    const whole = unpacked('trace-dat/empty-instance.dat.xz');
+    expect(whole.toString('latin1').split('\0mono\0')).toHaveLength(3);
+    const written = Buffer.from(whole.toString('latin1').replaceAll('\0mono\0', '\0perf\0'), 'latin1');
+    for (const [name, bytes] of [
+      ['mono.dat', whole],
+      ['instance-on-mono.dat', written],
+    ] as const) {
+      const header = await readHeader([file(name, bytes)]);
+      expect([header.get('clock'), header.get('not_read')]).toEqual(['mono', undefined]);
+    }
+  });
+
   it('shows its records as records', async () => {
     const report = await analyzeFiles([file('shown.data', PERF)]);
     const [first] = report.findings[0]!.evidence;
