@@ -135,3 +135,29 @@ it('an unpin of a page that was pinned and got in its life proves nothing where 
   expect(await toldOf(life(false))).toContainEqual(expect.stringMatching(/^unpin-without-pin error sure/));
   expect(await toldOf(life(true))).toContainEqual(expect.stringMatching(/^unpin-without-pin error possible/));
 });
+
+it('a grab that is put back at once is no drop of the call before, where that one leaves no other event (6.18 and later)', async () => {
+  const k = new SmallKernel({refs: false});
+  const folio = 0x4000;
+  const inlined = (): void =>
+    k.line(`unpin_user_folio: (unpin_user_folio+0x4/0x80) folio=${k.pointer(folio)} npages=1`);
+  k.anon(folio, 2);
+  k.anon(P);
+  for (let i = 0; i < 3; i++) {
+    // of the folio that the task has just unpinned, and of another page
+    for (const page of [folio, P]) {
+      k.pin(folio, {slow: true});
+      inlined();
+      k.line(`pin_user_pages_fast: (pin_user_pages_fast+0x4/0x60) start=0x7f771c659000 nr=1 gup_flags=0x1`);
+      k.line(`try_grab_folio_fast: (try_grab_folio_fast+0x0/0x270) page=${k.pointer(page)} refs=1 flags=0x80001`);
+      k.line(
+        `try_grab_folio_fast_ret: (gup_fast_fallback+0x769/0xe00 <- try_grab_folio_fast) folio=${k.pointer(page)}`,
+      );
+      k.line(`gup_put_folio: (gup_put_folio+0x0/0xa0) folio=${k.pointer(page)} refs=1 flags=0x80001`);
+      k.line('pin_user_pages_fast_ret: (iov_iter_extract_pages+0xff/0xb00 <- pin_user_pages_fast) ret=0');
+    }
+  }
+  k.wait(2_000_000);
+  k.munmap(P);
+  expect(await toldOf(k.text())).toEqual([]);
+});

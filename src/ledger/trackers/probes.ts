@@ -12,7 +12,7 @@ import {Fn} from '../../events/functions.js';
 import {MAX_ORDER, PageState} from '../tables/page-table.js';
 import type {Stacked} from '../tables/evidence.js';
 import type {Uses} from './around.js';
-import {type Hint, newHint, slotOf} from './calls.js';
+import {type Hint, newHint, slotOf, type UnpinCall} from './calls.js';
 import type {CoveredPages} from './covered-pages.js';
 import type {Holdings} from './holdings.js';
 import type {Replay} from './replay.js';
@@ -156,17 +156,28 @@ export class Probes {
     const hint = this.hint(ev, 'put', kind);
     if (kind === undefined || hint.pfn < 0) return;
     const call = around.calls.unpins.get(slotOf(around, ev));
-    if (call?.applied && call.pid === ev.pid && call.left > 0 && ev.t - call.deed!.t <= LATE_NS) {
+    const running = around.calls.pins.get(ev.pid);
+    // what is put back while pages are pinned is no drop of a call before
+    const since = running && ev.context <= Context.task ? running.t : -Infinity;
+    if (call?.applied && call.deed!.t > since && call.left > 0 && this.isLate(call, hint)) {
       call.left -= ev.refs;
       hint.done = true; // it came late, inside a call that was taken for all there is
       return;
     }
-    const running = around.calls.pins.get(ev.pid);
     if (running && ev.context <= Context.task)
       running.grabbed -= ev.refs; // the fast path undoes its grab
     else if (call?.pid === ev.pid && SINGLES.has(call.fn) && (call.folio === hint.pfn || call.pages[0] === hint.pfn))
       around.capture.era.inlinesUnpins = false;
     if (!this.around.capture.showsCounts) this.dropByProbe(hint, ev);
+  }
+
+  /** Whether a put may be the drop of a call that was taken for all there is: of its task, soon after, of what it names as far as that is printed. */
+  private isLate({pid, deed, folio, nr, pages: named}: UnpinCall, hint: Hint): boolean {
+    if (pid !== hint.pid || hint.t - deed!.t > LATE_NS) return false;
+    const {pages} = this.around;
+    const row = pages.findFolio(hint.pfn);
+    const isOf = (pfn: number): boolean => pfn === hint.pfn || (row >= 0 && pages.findFolio(pfn) === row);
+    return folio >= 0 ? isOf(folio) : named.length < nr || named.some(isOf);
   }
 
   addPin(ev: TraceEvent): void {
