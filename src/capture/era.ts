@@ -71,6 +71,12 @@ export class Era {
     return undefined;
   }
 
+  /** Known to take nothing: to fault pages in (MAP_POPULATE, mlock) they are looked up with neither (mm/gup.c: try_grab_folio()). */
+  isNeither(flags: number): boolean {
+    const foll = this.numbering(flags);
+    return foll !== undefined && (flags & (foll.pin | foll.get)) === 0;
+  }
+
   isWrite(flags: number): boolean {
     return (flags & WRITE) !== 0;
   }

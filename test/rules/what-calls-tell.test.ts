@@ -161,3 +161,32 @@ it('a grab that is put back at once is no drop of the call before, where that on
   k.munmap(P);
   expect(await toldOf(k.text())).toEqual([]);
 });
+
+/** process_vm_readv() of one page on 7.3, as a program of bpftrace prints it: of a list it prints the first page. */
+function readsOfOthers(times: number, more: readonly string[] = []): string {
+  const events = [
+    'pin_user_pages_remote start=0x7f3e83cac000 nr=1 flags=0x0',
+    'try_grab_folio pfn=0x86e7 refs=1 flags=0x2d0000',
+    'pin_user_pages_remote_ret ret=1',
+    'unpin_user_pages_dirty_lock npages=1 dirty=0 first_pfn=0x86e7',
+    'unpin_user_pages npages=1 first_pfn=0x86e7',
+    'gup_put_folio pfn=0x86e7 refs=1 flags=0x80000',
+  ];
+  const all = ['mm_page_alloc pfn=0x86e7 order=0', ...Array.from({length: times}, () => events).flat(), ...more];
+  const lines = all.map((event, i) => `${139_638_000_000 + i * 9000} cpu=0 pid=550 tid=552 comm=work ${event}`);
+  const probed = ['try_grab_folio', 'try_grab_folio_fast'].map((fn) => `probe=p:bpftrace/${fn} ${fn}`);
+  const facts = ['tool=bpftrace', 'kernel=7.3.4', ...probed].map((fact) => `# pinscope-record: ${fact}`);
+  return [...facts, ...lines, ''].join('\n');
+}
+
+it('calls that unpin a list by another call drop its pages once, where the first page alone is printed', async () => {
+  expect(await toldOf(readsOfOthers(6))).toEqual([]);
+  const again = 'gup_put_folio pfn=0x86e7 refs=1 flags=0x80000';
+  expect(await toldOf(readsOfOthers(6, [again]))).toEqual(['unpin-without-pin error sure 0x86e7']);
+});
+
+it('a look-up of pages that takes nothing (MAP_POPULATE, mlock) leaves no doubt of what was pinned', async () => {
+  const populate = 'try_grab_folio pfn=0x9000 refs=1 flags=0x210008';
+  const again = 'gup_put_folio pfn=0x86e7 refs=1 flags=0x80000';
+  expect(await toldOf(readsOfOthers(6, [populate, again]))).toEqual(['unpin-without-pin error sure 0x86e7']);
+});

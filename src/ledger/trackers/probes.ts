@@ -57,7 +57,8 @@ export class Probes {
       call.grabbed += ev.refs;
       hint.counted = true;
     }
-    if (hint.kind === undefined) this.lastUnknownGrab = ev.t;
+    if (hint.kind === undefined && !(ev.hasFlags !== 0 && around.capture.era.isNeither(ev.gupFlags)))
+      this.lastUnknownGrab = ev.t;
     if (hint.kind === undefined || hint.pfn < 0) return;
     if (!this.around.capture.showsCounts) this.takeByProbe(hint, ev);
   }

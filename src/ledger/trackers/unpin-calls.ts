@@ -36,6 +36,9 @@ const MARKS_NOTHING: ReadonlySet<number> = new Set([
   Fn.unpin_folios,
 ]);
 
+/** Functions that drop a list by another of the family, page by page or whole (mm/gup.c). A program may print the first of the list alone. */
+const OUTER: ReadonlySet<number> = new Set([Fn.unpin_user_pages_dirty_lock, Fn.unpin_user_pages]);
+
 export class UnpinCalls {
   /** by function: a gup_put_folio() was seen inside it, so each of its drops shows (up to 6.17, or lists) */
   private readonly dropsShow = new Uint8Array(256);
@@ -161,7 +164,7 @@ export class UnpinCalls {
       call.counted = ev.pfn;
     } else if (DIRTYING.has(ev.kind) && !(ev.kind === K.MarkDirty && !call.marks))
       return; // it marks its pages first
-    else if (ev.kind === K.UnpinCall && call.list && this.names(ev, call.pages)) {
+    else if (ev.kind === K.UnpinCall && ev.fn !== call.fn && OUTER.has(call.fn) && this.names(ev, call.pages)) {
       call.pending = false; // unpin_user_pages_dirty_lock() calls unpin_user_pages(), that calls unpin_user_page() on 5.10
     } else {
       this.apply(call);
