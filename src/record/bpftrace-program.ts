@@ -41,6 +41,11 @@ const WITHOUT_PHYS = {unless: 'dma/dma_map_sg,dma_map_phys'};
 const pfnOf = (page: string) => `((uint64)${page} - @vm) / 64`;
 const device = 'str(*(uint64*)arg0)';
 
+/** A little-endian number of `n` bytes in an array of bytes, from its element `at` on. */
+function word(array: string, at: number, n: number): string {
+  return Array.from({length: n}, (_, i) => `((uint64)${array}[${at + i}] << ${8 * i})`).join(' | ');
+}
+
 /** Groups whose events get a stack. */
 const STACKED: readonly Group[] = ['take', 'drop', 'get', 'dma', 'writeback'];
 
@@ -283,6 +288,30 @@ export function clauses(options: RecordOptions): Clause[] {
     name: 'block_rq_complete',
     format: 'dev=%d sector=%llu nr_sector=%d error=%d rwbs=%s',
     values: ['args->dev', 'args->sector', 'args->nr_sector', 'args->error', 'args->rwbs'],
+  });
+  add('requests', 'tracepoint:block:block_rq_requeue', {
+    name: 'block_rq_requeue',
+    format: 'dev=%d sector=%llu nr_sector=%d rwbs=%s',
+    values: ['args->dev', 'args->sector', 'args->nr_sector', 'args->rwbs'],
+  });
+  // A command's number tells requests of the same sectors apart. Its first block and one less than its number of blocks are
+  // little-endian numbers in its words 10 to 12; no disk has 2^48 blocks.
+  add('requests', 'tracepoint:nvme:nvme_setup_cmd', {
+    name: 'nvme_setup_cmd',
+    format: 'ctrl_id=%d qid=%d cid=%d opcode=%d slba=%llu len=%d',
+    values: [
+      'args->ctrl_id',
+      'args->qid',
+      'args->cid',
+      'args->opcode',
+      word('args->cdw10', 0, 6),
+      word('args->cdw10', 8, 2),
+    ],
+  });
+  add('requests', 'tracepoint:nvme:nvme_complete_rq', {
+    name: 'nvme_complete_rq',
+    format: 'ctrl_id=%d qid=%d cid=%d status=%d',
+    values: ['args->ctrl_id', 'args->qid', 'args->cid', 'args->status'],
   });
 
   add('life', 'tracepoint:kmem:mm_page_alloc', {

@@ -29,6 +29,8 @@ export function bpftraceProgram(options: RecordOptions, choice: Choice): string 
     if (clause.since !== undefined && order(clause.since) > at) return false;
     if (clause.until !== undefined && order(clause.until) < at) return false;
     if (clause.group === 'refs') return false;
+    // of a module: bpftrace refuses a program of which it cannot find an event
+    if (clause.probe.startsWith('tracepoint:nvme:')) return false;
     if (clause.unless?.startsWith('dma/') === true) return !hasDmaEvents && !clause.probe.endsWith('_phys');
     if (clause.probe.includes('dma_map_phys') || clause.probe.includes('dma_unmap_phys')) return at >= 6018;
     if (clause.probe.startsWith('tracepoint:dma:')) return hasDmaEvents && at < 6018;
