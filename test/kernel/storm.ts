@@ -43,7 +43,7 @@ export async function testStorm(
         recorders.map((recorder) => [`record-${recorder}.sh`, recordingScript(defaultOptions(recorder, 'test'))]),
       ),
     },
-    patience: 300 + 200 * seeds.length * recorders.length,
+    patience: 300 + 600 * seeds.length * recorders.length,
     ...(tools === undefined ? {} : {tools}),
   });
   const log = readFileSync(join(guest.out, 'scenario.log'), 'utf8');

@@ -8,6 +8,8 @@ for recorder in $RECORDERS; do
     name=$recorder-$seed
     sh /task/record-$recorder.sh -o /out/$name.trace work storm /mnt $seed $SECONDS_EACH >/out/$name.out 2>/out/$name.said
     echo "status $name $?"
+    # each begins with files of its own, whose pages it sees added
+    rm -f /mnt/* 2>/dev/null
   done
 done
 kill $compacts
