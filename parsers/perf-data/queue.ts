@@ -52,6 +52,7 @@ export class Rounds {
     this.sizes[n] = size;
     this.pieces[n] = piece;
     this.attrs[n] = attr;
+    piece.waiting++;
     this.waiting = n + 1;
     this.bytes += size;
     if (t > this.newest) this.newest = t;
@@ -104,8 +105,10 @@ export class Rounds {
     const until = Math.min(this.leaving, this.gone + most);
     for (let k = this.gone; k < until; k++) {
       const i = order[k]!;
+      const piece = pieces[i]!;
       this.bytes -= sizes[i]!;
-      this.to.deliver(pieces[i]!, places[i]!, sizes[i]!, times[i]!, attrs[i]);
+      this.to.deliver(piece, places[i]!, sizes[i]!, times[i]!, attrs[i]);
+      piece.waiting--;
     }
     this.gone = until;
     if (!this.delivering) this.closeUp();

@@ -61,9 +61,13 @@ export class Walk {
   cut: string | undefined;
   private readonly outer: Generator<Uint8Array, void>;
   private stream: Generator<Uint8Array, void> | undefined;
+  /** what was read last, and what is unpacked now */
+  private read: PlacedPiece | undefined;
   private plain: PlacedPiece | undefined;
   private plainAt = 0;
   private nested = false;
+  /** pieces of PIECE_BYTES that were made so far: as many as hold what waits for its round, and a few */
+  private readonly made: PlacedPiece[] = [];
 
   constructor(
     private readonly segment: Segment,
@@ -110,7 +114,7 @@ export class Walk {
     let {plain} = this;
     const left = plain ? plain.length - this.plainAt : 0;
     if (!plain || plain.length + bytes.length > PIECE_BYTES) {
-      const fresh = new PlacedPiece(this.little, Math.max(PIECE_BYTES, left + bytes.length));
+      const fresh = this.empty(Math.max(PIECE_BYTES, left + bytes.length));
       if (plain) {
         fresh.bytes.set(plain.bytes.subarray(this.plainAt, plain.length));
         fresh.place = plain.place + this.plainAt;
@@ -133,6 +137,14 @@ export class Walk {
   /** where walk() stopped */
   private walked = 0;
 
+  /** A piece for so many bytes: one that is not in use and of which nothing waits, where there is one. */
+  private empty(capacity: number): PlacedPiece {
+    if (capacity !== PIECE_BYTES) return new PlacedPiece(this.little, capacity);
+    let piece = this.made.find((one) => one.waiting === 0 && one !== this.read && one !== this.plain);
+    if (piece === undefined) this.made.push((piece = new PlacedPiece(this.little, capacity)));
+    return piece;
+  }
+
   /** Walks the segment; gives the bytes of packed records, and nothing (an empty piece) now and then. */
   private *pieces(): Generator<Uint8Array, void> {
     const {source, from, to, base} = this.segment;
@@ -141,7 +153,8 @@ export class Walk {
     let last: PlacedPiece | undefined;
     let capacity = PIECE_BYTES;
     while (at < to) {
-      const piece = new PlacedPiece(this.little, capacity);
+      const piece = this.empty(capacity);
+      this.read = piece;
       if (last && carry > 0) piece.bytes.set(last.bytes.subarray(last.length - carry, last.length));
       const got = source.read(at, Math.min(capacity - carry, to - at), piece.bytes, carry);
       if (got === 0) {

@@ -29,6 +29,8 @@ export class Piece {
   view: DataView;
   /** bytes that hold records */
   length = 0;
+  /** how many of them are told later: until then it is not filled anew */
+  waiting = 0;
   /** where the name asked for last is */
   nameStart = 0;
   nameEnd = 0;

@@ -425,7 +425,15 @@ function relate(kept: readonly Kept[]): void {
       else if (list.at(-1) !== one) list.push(one);
     }
   }
-  for (const list of byPage.values()) if (list.length > 1) relateWithin(list);
+  // Findings of several pages meet on each of them.
+  const met = new Set<string>();
+  for (const list of byPage.values()) {
+    if (list.length < 2) continue;
+    const who = list.map(({finding}) => finding.id).join(' ');
+    if (met.has(who)) continue;
+    met.add(who);
+    relateWithin(list);
+  }
 }
 
 /** Findings of one page: those that name the same line (a pin, a mapping) are of one deed. */

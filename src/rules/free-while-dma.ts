@@ -143,9 +143,7 @@ export const freeWhileDma: Rule = {
           return;
         m.watched.delete(row);
         mappedByPages.delete(row);
-        const links = [...liveLinks(m, pages.pfn[row]!, 1 << pages.order[row]!)].filter(
-          ({link}) => link.owner === 'pin',
-        );
+        const links = liveLinks(m, pages.pfn[row]!, 1 << pages.order[row]!).filter(({link}) => link.owner === 'pin');
         if (links.length === 0 || links.length > -delta) return;
         const dropped = deed();
         for (const {page, link} of links) {

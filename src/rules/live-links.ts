@@ -4,7 +4,7 @@ import type {Reference} from '../ledger/tables/references.js';
 import type {Ledger} from '../ledger/ledger.js';
 
 /** Live windows on pages [first, first + n) that were opened for the page that lives there now. */
-export function liveLinks(m: Ledger, first: number, n: number): Iterable<LiveLink> {
+export function liveLinks(m: Ledger, first: number, n: number): readonly LiveLink[] {
   // Nearly every drop and free is of one page that nobody has mapped.
   if (n === 1) {
     const page = m.pages.find(first);
@@ -34,12 +34,13 @@ export function droppedElsewhere(m: Ledger, row: number, reference: Reference): 
 
 const NO_LINKS: readonly LiveLink[] = [];
 
-function* walkLinks(m: Ledger, first: number, n: number): Iterable<LiveLink> {
+function walkLinks(m: Ledger, first: number, n: number): LiveLink[] {
   const {pages} = m;
+  const found: LiveLink[] = [];
   for (let i = 0; i < n; i++) {
     if ((i & 255) === 0 && n > 1) {
       m.capture.limits.looks += Math.min(256, n - i);
-      if (m.capture.limits.tired()) return;
+      if (m.capture.limits.tired()) return found;
     }
     const page = pages.find(first + i);
     if (page < 0) continue;
@@ -48,15 +49,16 @@ function* walkLinks(m: Ledger, first: number, n: number): Iterable<LiveLink> {
       if (link.generation !== pages.generation[page]) continue;
       const {overlap} = link.window;
       if (overlap === undefined || overlap.ends.length === 0) {
-        yield {pfn: first + i, page, link};
+        found.push({pfn: first + i, page, link});
         continue;
       }
       // Some of them are over, nobody knows which: one stands for all that are left.
       if (told?.includes(overlap)) continue;
       (told ??= []).push(overlap);
-      yield {pfn: first + i, page, link: oneOf(link, overlap)};
+      found.push({pfn: first + i, page, link: oneOf(link, overlap)});
     }
   }
+  return found;
 }
 
 /**

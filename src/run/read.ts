@@ -12,7 +12,7 @@ import {
   type TraceReader,
 } from '../../parsers/form.js';
 import {refuseTwoBoots} from './boots.js';
-import {holdNewSpace} from './new-space.js';
+import {holdHeap} from './heap.js';
 import type {KernelVersion} from '../base/selection.js';
 import {type Input, openInputs, PEEK_LIMIT_BYTES} from '../io/input.js';
 import {UserError} from '../io/user-error.js';
@@ -356,7 +356,7 @@ async function pump(
     let next: ReadInput | undefined;
     for (const r of open) if (!next || r.reader.counters.latest < next.reader.counters.latest) next = r;
     const more = await advance(next!);
-    holdNewSpace();
+    holdHeap();
     if (!more) {
       next!.reader.end();
       open.delete(next!);
