@@ -8,12 +8,18 @@ import {Rows} from './rows.js';
 import {Copies, type Step} from './copies.js';
 import {TimeQueue} from './time-queue.js';
 
-/** Events held at most: perf is out of order by tens of events, bpftrace by what its per-CPU buffers hold. */
+/** Events held at most: perf is out of order by tens of events, bpftrace mostly too. */
 export const WINDOW_EVENTS = 16_384;
-/** The same for several inputs, which advance in turn. */
-const MERGE_EVENTS = 400_000;
-/** The same for a form that prints in order and is not in order: whole files may stand behind one another. */
+/**
+ * The same for several inputs, which advance in turn, and for one whose events came too late for that: bpftrace empties one
+ * CPU's buffer after the other, each of up to 16 MiB by default (40,000 events late were seen, of bpftrace 0.17).
+ */
+const WIDE_EVENTS = 400_000;
+/** The same for what is out of order still, or though its form prints in order: whole files may stand behind one another. */
 const DISORDERED_EVENTS = 2_000_000;
+
+/** How far out of order events may be. */
+export type Disorder = 'slight' | 'wide' | 'thorough';
 /** Bytes of lines and stacks held at most: real ones are a hundred times shorter than lines may be. */
 const HELD_BYTES = 1 << 27;
 const DISORDERED_BYTES = 1 << 29;
@@ -46,15 +52,14 @@ export class Sorter implements EventSink {
   tooLateTo = -Infinity;
   private readonly copies: Copies | undefined;
 
-  /** `disordered`: the input is of a form that prints in order, and was seen not to be. */
   constructor(
     private readonly sink: EventSink,
-    inputs: number,
-    disordered = false,
+    disorder: Disorder,
   ) {
-    this.limit = disordered ? DISORDERED_EVENTS : inputs > 1 ? MERGE_EVENTS : WINDOW_EVENTS;
-    this.heldMax = disordered ? DISORDERED_BYTES : HELD_BYTES;
-    this.copies = disordered ? new Copies() : undefined;
+    const thorough = disorder === 'thorough';
+    this.limit = thorough ? DISORDERED_EVENTS : disorder === 'wide' ? WIDE_EVENTS : WINDOW_EVENTS;
+    this.heldMax = thorough ? DISORDERED_BYTES : HELD_BYTES;
+    this.copies = thorough ? new Copies() : undefined;
   }
 
   /** events that stood there twice: snapshots of one buffer that overlap */

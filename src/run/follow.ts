@@ -213,7 +213,7 @@ class Follower {
     lookAhead(ledger, found.form, bytes, options);
     this.judges = judgesOf(ledger, options);
     ledger.listen(this.judges.listeners);
-    this.sorter = found.form.ordered ? undefined : new Sorter(ledger, 1);
+    this.sorter = found.form.ordered ? undefined : new Sorter(ledger, 'slight');
     this.reader = found.form.open(this.sorter ?? ledger, {input: 0, time: this.time});
     this.head = [];
     this.batch = [bytes.toString().slice(0, -1)];

@@ -110,13 +110,13 @@ const SLIGHT_NS = 10_000_000;
 /** What reading found that changes how the whole is read. */
 interface Learnt {
   ledgers: Ledger[];
-  /** of forms that print in order: 1 somewhat out of order, 2 thoroughly */
+  /** 1: of a form that prints in order, and somewhat out of it; or events came too late for the window. 2: thoroughly out of order */
   disorder: 0 | 1 | 2;
 }
 
 /**
  * Reads all traces once. Where the base of page pointers or the page size is found only after pages were named without
- * it, or a form that prints in order is not in order, and the inputs can be read again: it is written into `learnt`, and
+ * it, a form that prints in order is not in order, or events came too late to be put into it, and the inputs can be read again: it is written into `learnt`, and
  * undefined answered.
  */
 async function readOnce(
@@ -149,7 +149,9 @@ async function readOnce(
     const sink = options.watch === undefined ? ledger : watched(ledger, options.watch);
 
     const needsSorting = inputs.length > 1 || detected.some((d) => !d.form.ordered) || learnt.disorder > 0;
-    const sorter = needsSorting ? new Sorter(sink, inputs.length, learnt.disorder === 2) : undefined;
+    const wide = inputs.length > 1 || (learnt.disorder === 1 && detected.some((d) => !d.form.ordered));
+    const order = learnt.disorder === 2 ? 'thorough' : wide ? 'wide' : 'slight';
+    const sorter = needsSorting ? new Sorter(sink, order) : undefined;
     const read = inputs.map((input, i): ReadInput => {
       const {form, evidence, file} = detected[i]!;
       const open = openOptions(options, i, time);
@@ -160,12 +162,16 @@ async function readOnce(
       return {input, form, evidence, reader};
     });
     const again = learnt.ledgers.length < AGAIN_MAX && inputs.every((input) => input.identity !== null);
+    const disorder = (): Learnt['disorder'] => {
+      if (sorter === undefined || sorter.tooLate === 0) return disorderOf(read);
+      return learnt.disorder === 0 && order === 'slight' ? 1 : 2;
+    };
     const stop = (): boolean =>
-      again && (ledger.capture.identity.late || ledger.capture.pageSize.late || disorderOf(read) > learnt.disorder);
+      again && (ledger.capture.identity.late || ledger.capture.pageSize.late || disorder() > learnt.disorder);
     const partial = await pump(read, sorter, options, stop);
     if (partial === undefined && stop()) {
       learnt.ledgers.push(ledger);
-      learnt.disorder = Math.max(learnt.disorder, disorderOf(read)) as Learnt['disorder'];
+      learnt.disorder = Math.max(learnt.disorder, disorder()) as Learnt['disorder'];
       return undefined;
     }
     sorter?.end();

@@ -49,3 +49,17 @@ describe('a file of ftrace text', () => {
     expect(early.filter((f) => f.verdict === 'sure')).toEqual([]);
   });
 });
+
+it('output of bpftrace is put into order however much of one CPU it prints before the other', async () => {
+  const line = (t: number, cpu: number, event: string): string =>
+    `${60_000_000_000 + t * 10_000} cpu=${cpu} pid=${500 + cpu} tid=${500 + cpu} comm=work ${event}\n`;
+  const of = (cpu: number, n: number): string =>
+    Array.from({length: n}, (_, i) =>
+      line(i, cpu, `mm_page_alloc pfn=0x${(0x10000 * (cpu + 1) + i).toString(16)} order=0`),
+    ).join('');
+  for (const n of [1000, 20_000]) {
+    const late = `${of(1, n)}${of(0, 50)}`;
+    const {quality} = await analyzeText(late);
+    expect(quality.filter(({id}) => /late|order/.test(id)).map(({id}) => id)).toEqual(['out-of-order']);
+  }
+});

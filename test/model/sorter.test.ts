@@ -55,7 +55,7 @@ describe('Sorter', () => {
     fc.assert(
       fc.property(times, (all) => {
         const heard = new Heard();
-        const sorter = new Sorter(heard, 1);
+        const sorter = new Sorter(heard, 'slight');
         const lines = new Lines(sorter);
         all.forEach((t, i) => lines.send(t, i + 1));
         sorter.end();
@@ -74,7 +74,7 @@ describe('Sorter', () => {
     fc.assert(
       fc.property(times, times, fc.integer({min: 1, max: 20}), (a, b, chunk) => {
         const heard = new Heard();
-        const sorter = new Sorter(heard, 2);
+        const sorter = new Sorter(heard, 'wide');
         const lines = new Lines(sorter);
         const inputs = [a, b].map((input) => input.toSorted((x, y) => x - y));
         const at = [0, 0];
@@ -95,7 +95,7 @@ describe('Sorter', () => {
 
   it('keeps a stack with its event', () => {
     const heard = new Heard();
-    const sorter = new Sorter(heard, 1);
+    const sorter = new Sorter(heard, 'slight');
     const lines = new Lines(sorter);
     for (const [i, t] of [3, 1, 2].entries()) {
       lines.send(t, i + 1);
@@ -110,7 +110,7 @@ describe('Sorter', () => {
 
   it('tells a loss after what came before it and before what comes after', () => {
     const heard = new Heard();
-    const sorter = new Sorter(heard, 1);
+    const sorter = new Sorter(heard, 'slight');
     const lines = new Lines(sorter);
     lines.send(10, 1);
     sorter.loss({input: 0, line: 2, cpu: 0, count: 3, what: 'lost'});
@@ -121,7 +121,7 @@ describe('Sorter', () => {
 
   it('holds so many and no more, and counts what comes too late for it', () => {
     const heard = new Heard();
-    const sorter = new Sorter(heard, 1);
+    const sorter = new Sorter(heard, 'slight');
     const lines = new Lines(sorter);
     for (let i = 0; i < WINDOW_EVENTS + 5; i++) lines.send(1000 + i, i + 1);
     expect(heard.events).toHaveLength(5);
