@@ -76,7 +76,7 @@ export function simulate(seed: number, wish: Wish = {}): Run {
   const vfio = device('', 'iommu');
   const disks = [nvme, virtio].map((d) => new Disk(kernel, d, world.between(30_000, 600_000)));
 
-  const fileHazards = random.chance(0.4);
+  const fileHazards = random.chance(0.4) || bug === 'late-dirty';
   const kinds = fileHazards ? ['anon', 'shmem', 'file'] : ['anon', 'shmem'];
   let va = 0x7f0000000000;
   const newRegion = function* (kind: Region['kind'], order: number, folios: number): Deed {
@@ -105,8 +105,8 @@ export function simulate(seed: number, wish: Wish = {}): Run {
     () => spawn('fio', directIo(stage, disks[0]!, kinds)),
     () => spawn('fio', directIo(stage, disks[0]!, kinds)),
     () => spawn('dd', directIo(stage, disks[1]!, kinds)),
-    () => spawn('ib_write_bw', register(stage, [hca, camera])),
-    () => spawn('v4l2', register(stage, [camera, hca])),
+    () => spawn('ib_write_bw', register(stage, [hca, camera], disks[0]!)),
+    () => spawn('v4l2', register(stage, [camera, hca], disks[0]!)),
     () => spawn('uring', ring(stage, disks[0]!)),
     () => spawn('gdb', look(stage)),
     () => spawn('nginx', send(stage, card)),
