@@ -5,7 +5,7 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {Ajv, type AnySchemaObject} from 'ajv';
-import {afterEach, beforeAll, describe, expect, inject, it} from 'vitest';
+import {afterAll, beforeAll, describe, expect, inject, it} from 'vitest';
 import type {Finding} from '../../src/results/report.js';
 import {SmallKernel} from '../rules/small-kernel.js';
 
@@ -74,11 +74,12 @@ class Run {
 const running: ChildProcessWithoutNullStreams[] = [];
 
 beforeAll(() => expect(inject('buildFailure')).toBe(''));
-afterEach(() => {
-  for (const child of running.splice(0)) child.kill('SIGKILL');
+afterAll(() => {
+  for (const child of running) child.kill('SIGKILL');
 });
 
-describe('--follow', () => {
+// most of their time they wait
+describe.concurrent('--follow', () => {
   it('tells a finding while the stream goes on, and a summary on Ctrl-C', async () => {
     const run = new Run([]);
     run.child.stdin.write(mistake(0));
