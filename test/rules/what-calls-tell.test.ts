@@ -1,6 +1,6 @@
 /** What a call of the GUP family proves about the pins that it takes or drops, and what it does not. */
 import {expect, it} from 'vitest';
-import {toldOf} from './analyze-text.js';
+import {analyzeText, toldOf} from './analyze-text.js';
 import {SmallKernel} from './small-kernel.js';
 
 const P = 0x5dac9;
@@ -189,4 +189,59 @@ it('a look-up of pages that takes nothing (MAP_POPULATE, mlock) leaves no doubt 
   const populate = 'try_grab_folio pfn=0x9000 refs=1 flags=0x210008';
   const again = 'gup_put_folio pfn=0x86e7 refs=1 flags=0x80000';
   expect(await toldOf(readsOfOthers(6, [populate, again]))).toEqual(['unpin-without-pin error sure 0x86e7']);
+});
+
+/** perf script prints no context: what an interrupt does stands under the task that it interrupts. */
+function interruptedGrab(context: boolean): string {
+  const k = new SmallKernel({refs: false, kmem: false});
+  const inCall = (...deeds: string[]): void => {
+    k.line('pin_user_pages_fast: (pin_user_pages_fast+0x4/0x60) start=0x7f771c659000 nr=2 gup_flags=0x1');
+    for (const deed of deeds) k.by({irq: deed.startsWith('!')}, () => k.line(deed.replace('!', '')));
+    k.line('pin_user_pages_fast_ret: (iov_iter_extract_pages+0xff/0xb00 <- pin_user_pages_fast) ret=2');
+  };
+  const grab = (pfn: number): string[] => [
+    `try_grab_folio: (try_grab_folio+0x4/0xc0) folio=${k.pointer(pfn)} refs=1 flags=0x290401`,
+    'try_grab_folio_ret: (follow_page_pte+0xe6/0x490 <- try_grab_folio) ret=0',
+  ];
+  const release = (pfn: number): string[] => [
+    `!unpin_user_folio: (unpin_user_folio+0x4/0x80) folio=${k.pointer(pfn)} npages=1`,
+    `!gup_put_folio: (gup_put_folio+0x0/0xa0) folio=${k.pointer(pfn)} refs=1 flags=0x80000`,
+  ];
+  const [first, last] = [P, P + 1].map(grab);
+  const more = [P + 8, P + 9].map(grab).flat();
+  inCall(...first!, ...last!);
+  // between two grabs, and between a grab and its return
+  inCall(more[0]!, more[1]!, ...release(P), ...more.slice(2));
+  inCall(first![0]!, ...release(P + 1), first![1]!, ...last!);
+  for (const pfn of [P, P + 1, P + 8, P + 9])
+    for (const deed of release(pfn)) k.by({irq: true}, () => k.line(deed.replace('!', '')));
+  const text = k.text();
+  return context ? text : text.replace(/ (?:d\.h1\.|\.{5}) /g, ' ');
+}
+
+it.each([true, false])('an interrupt within a call takes no grab back (context printed: %s)', async (context) => {
+  const {findings, quality} = await analyzeText(interruptedGrab(context));
+  expect(findings).toEqual([]);
+  expect(quality.map(({id}) => id).filter((id) => id.startsWith('law-'))).toEqual([]);
+});
+
+it('a grab that is preempted returns after those of others, on whatever CPU (PREEMPT_RT)', async () => {
+  const k = new SmallKernel({refs: false, kmem: false});
+  const enter = (pfn: number): void =>
+    k.line(`try_grab_folio: (try_grab_folio+0x4/0xc0) folio=${k.pointer(pfn)} refs=1 flags=0x290401`);
+  const leave = (): void => k.line('try_grab_folio_ret: (follow_page_pte+0xe6/0x490 <- try_grab_folio) ret=0');
+  const other = {task: 'other-400'};
+  enter(P);
+  leave();
+  for (const cpu of [0, 1]) {
+    enter(P);
+    k.wait(27_000);
+    k.by(other, () => {
+      enter(P + 1);
+      leave();
+    });
+    k.by({cpu}, leave);
+  }
+  const {quality} = await analyzeText(k.text());
+  expect(quality.map(({id}) => id).filter((id) => id.startsWith('law-'))).toEqual([]);
 });

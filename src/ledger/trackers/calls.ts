@@ -162,6 +162,8 @@ export class Calls {
   readonly unmapped: (UnmapRun | undefined)[] = [];
   /** by pid: hints whose change has not come and whose slot another task has taken since (preempted between the two) */
   readonly displaced = new Map<number, Hint>();
+  /** by pid: grabs that have not returned and whose slot another probe has taken since, of an interrupt or of another task */
+  readonly unreturned = new Map<number, Hint>();
   /** by pid */
   readonly pins = new Map<number, PinCall>();
   private calls = 0;

@@ -363,7 +363,8 @@ export class Holdings {
       }
       return -1;
     }
-    const undone = this.undone(row, kind, n, deed);
+    // a drop inside an unpin call is that call's
+    const undone = call === undefined ? this.undone(row, kind, n, deed) : undefined;
     return undone ?? this.unmappedJustBefore(head, size, n, deed);
   }
 

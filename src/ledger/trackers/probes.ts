@@ -23,6 +23,8 @@ const ENTRY_NS = 1_000_000;
 const LATE_NS = 20_000_000;
 /** The change of a count follows the probe that announces it this soon, even if an interrupt comes between. */
 const HINT_NS = 20_000_000;
+/** So long a task may be preempted within a grab (27 ms were seen on an emulated machine). */
+const PREEMPTED_NS = 1_000_000_000;
 /** Functions into which gup_put_folio() is inlined since 6.18. */
 const SINGLES: ReadonlySet<number> = new Set([Fn.unpin_user_page, Fn.unpin_user_folio]);
 /** Most tasks whose probe waits for its change while others run. */
@@ -66,12 +68,13 @@ export class Probes {
   grabReturn(ev: TraceEvent): void {
     const {around} = this;
     const slot = around.calls.slot(ev.cpu, ev.context);
-    const hint = around.calls.hints[slot];
-    if (!hint || hint.from !== 'grab' || hint.pid !== ev.pid) {
+    let hint = around.calls.hints[slot];
+    if (hint?.from === 'grab' && hint.pid === ev.pid) around.calls.hints[slot] = undefined;
+    else hint = this.unreturnedOf(ev);
+    if (hint === undefined) {
       this.orphanReturn(ev);
       return;
     }
-    around.calls.hints[slot] = undefined;
     this.returnsSeen = true;
     if (ev.ok === 0) {
       const call = around.calls.pins.get(ev.pid);
@@ -81,6 +84,23 @@ export class Probes {
     }
     this.learnFolio(hint, ev);
     this.settle(hint, ev);
+  }
+
+  /**
+   * The grab that returns, where its slot is taken: by the interrupt's that came between, in forms that print no context,
+   * or by another task's that ran on that CPU, where grabs can be preempted (PREEMPT_RT): it may return on another CPU.
+   */
+  private unreturnedOf(ev: TraceEvent): Hint | undefined {
+    const {hints, unreturned} = this.around.calls;
+    if (ev.context > Context.task) return undefined;
+    let hint = unreturned.get(ev.pid);
+    if (hint === undefined) {
+      const slot = hints.findIndex((one) => one?.from === 'grab' && one.pid === ev.pid && one.context <= Context.task);
+      if (slot < 0) return undefined;
+      hint = hints[slot]!;
+      hints[slot] = undefined;
+    } else unreturned.delete(ev.pid);
+    return ev.t - hint.t <= PREEMPTED_NS ? hint : undefined;
   }
 
   /**
@@ -158,14 +178,16 @@ export class Probes {
     if (kind === undefined || hint.pfn < 0) return;
     const call = around.calls.unpins.get(slotOf(around, ev));
     const running = around.calls.pins.get(ev.pid);
-    // what is put back while pages are pinned is no drop of a call before
-    const since = running && ev.context <= Context.task ? running.t : -Infinity;
+    // What is put back while pages are pinned is no drop of a call before; of an interrupt's, where no context is printed, it is.
+    const inCall =
+      running !== undefined && ev.context <= Context.task && !(call?.pid === ev.pid && call.t >= running.t);
+    const since = inCall ? running.t : -Infinity;
     if (call?.applied && call.deed!.t > since && call.left > 0 && this.isLate(call, hint)) {
       call.left -= ev.refs;
       hint.done = true; // it came late, inside a call that was taken for all there is
       return;
     }
-    if (running && ev.context <= Context.task)
+    if (inCall)
       running.grabbed -= ev.refs; // the fast path undoes its grab
     else if (call?.pid === ev.pid && SINGLES.has(call.fn) && (call.folio === hint.pfn || call.pages[0] === hint.pfn))
       around.capture.era.inlinesUnpins = false;
@@ -193,6 +215,8 @@ export class Probes {
     if (before?.from === 'grab' && !around.capture.records(K.GrabReturn)) this.settle(before, ev);
     else if (before?.from === 'put') this.settlePut(before);
     if (before !== undefined && before.pid !== ev.pid) this.displace(slot, before);
+    if (from === 'grab' && around.calls.unreturned.size > 0) around.calls.unreturned.delete(ev.pid);
+    if (before?.from === 'grab' && (from === 'put' || before.pid !== ev.pid)) this.keepUnreturned(slot, before);
     const hint = (around.calls.spareHints[slot] ??= newHint());
     hint.from = from;
     hint.pid = ev.pid;
@@ -230,6 +254,14 @@ export class Probes {
     if (hint.done || hint.reference !== undefined || hint.context > Context.task || !capture.showsCounts) return;
     if (calls.displaced.size >= DISPLACED_MAX) calls.displaced.clear();
     calls.displaced.set(hint.pid, hint);
+    calls.spareHints[slot] = undefined;
+  }
+
+  private keepUnreturned(slot: number, hint: Hint): void {
+    const {calls, capture} = this.around;
+    if (hint.context > Context.task || !capture.records(K.GrabReturn)) return;
+    if (calls.unreturned.size >= DISPLACED_MAX) calls.unreturned.clear();
+    calls.unreturned.set(hint.pid, hint);
     calls.spareHints[slot] = undefined;
   }
 
