@@ -4,21 +4,14 @@
  * One deed is one finding: the same rule with the same verdict, tasks and device, within a moment, or, where call stacks
  * were traced, from the same taking and dropping stacks at any time. Findings on one page at one time name each other.
  */
-import type {Ledger} from '../ledger/ledger.js';
-import {madeWhenRead} from '../base/made-when-read.js';
 import type {Claim} from '../claims/claim.js';
-import {inInterrupt} from '../events/event.js';
+import type {Ledger} from '../ledger/ledger.js';
 import type {Proof} from '../proof/prove.js';
-import type {Cause, Evidence, Finding, FindingPage, Severity, Verdict} from '../results/report.js';
-import {fileText} from '../words/file.js';
-import {task} from '../words/format.js';
-import {messageOf} from '../words/messages.js';
+import type {Cause, Finding, Severity, Verdict} from '../results/report.js';
 import {causesOf} from './causes.js';
-import {decode} from '../words/counts.js';
-import {excerptOf} from '../readers/history/excerpt.js';
-import {keyOf} from './keys.js';
-import {windowsOf} from '../readers/windows.js';
-import {momentOf, type PageTime, pageTimes, timesOf} from '../words/times.js';
+import {findingOf} from './finding.js';
+import {type Group, same} from './group.js';
+import {type Kept, relate} from './kin.js';
 
 /** Without stacks, violations of one deed lie this close together. */
 const DEED_NS = 5_000_000;
@@ -36,37 +29,10 @@ const EVIDENCE_MAX = 40;
 const OWN_MAX = 32;
 const OWN_ALL_MAX = 50_000;
 
-interface Page extends PageTime {
-  pfn: number;
-  order: number;
-  row: number;
-  generation: number;
-  occurrences: number;
-  /** what is claimed of this page; null where too many are kept */
-  own: Pick<Claim, 'premises' | 'evidence' | 'at'> | null;
-}
-
 /** A claim that holds, and how it was proven. */
 interface Proven {
   claim: Claim;
   proof: Proof;
-}
-
-/** A finding in the making. */
-interface Group {
-  proof: Proof;
-  first: Claim;
-  pages: Map<string, Page>;
-  occurrences: number;
-  evidence: Claim['evidence'];
-  start: number;
-  end: number;
-  lastAt: number;
-}
-
-interface Kept {
-  group: Group;
-  finding: Finding;
 }
 
 const SEVERITY_ORDER: Record<Severity, number> = {error: 0, warning: 1, note: 2};
@@ -190,7 +156,7 @@ export class Findings {
     const kept: Kept[] = [];
     let found = 0;
     for (const group of groups) {
-      const finding = this.finding(group);
+      const finding = findingOf(this.m, group);
       if (!whole(finding)) continue;
       found++;
       if (keep(finding)) kept.push({group, finding});
@@ -223,237 +189,11 @@ export class Findings {
       for (const {own} of group.pages.values()) if (own !== null) this.owned++;
     }
     this.taken = out;
-    return out.map((group) => this.finding(group));
+    return out.map((group) => findingOf(this.m, group));
   }
-
-  private finding(group: Group): Finding {
-    const {m} = this;
-    const v = group.first;
-    const pages = [...group.pages.values()].sort((a, b) => first(group, b) - first(group, a) || a.pfn - b.pfn);
-    const device = v.device >= 0 ? m.dma.devices[v.device]!.name : undefined;
-    const {file, kind} = v.page;
-    return atLength(
-      {
-        id: '',
-        key: keyOf(
-          v,
-          v.evidence.filter((e) => e.deed.line > 0).map((e) => ({role: e.role, line: e.deed.line})),
-        ),
-        cause: '',
-        rule: v.rule,
-        severity: v.severity,
-        verdict: group.proof.verdict,
-        reason: group.proof.reason,
-        kind,
-        pages: pages.map((p): FindingPage => {
-          const page = {pfn: hex(p.pfn), order: p.order, ...pageTimes(m, p), occurrences: p.occurrences};
-          if (pages.length === 1 || p.own === null) return page;
-          return ownOf(Object.assign(page, momentOf(m, p.own.at)), {m, own: p.own});
-        }),
-        ...timesOf(m, group.start, group.end),
-        ...momentOf(m, v.at),
-        distance_ns: distanceOf(m, v),
-        occurrences: group.occurrences,
-        related: [],
-        tasks: distinctTasks(m, v),
-        ...(device === undefined ? {} : {device}),
-        ...(file ? {file: fileText(file)} : {}),
-        message: messageOf(v, {
-          pages: pagesText(pages),
-          task: (role) => taskText(m, v, role),
-          device: device ?? (v.device < 0 ? 'a device' : ''),
-          ticks: m.capture.time.unit === 'ticks',
-        }),
-      },
-      {m, group},
-    );
-  }
-}
-
-/** What a finding tells at length. Thousands of findings would not fit into memory with it, and few of them are printed. */
-const atLength = madeWhenRead<
-  {m: Ledger; group: Group},
-  Pick<Finding, 'stacks' | 'proof' | 'evidence' | 'history' | 'windows' | 'counts'>
->({
-  stacks: ({m, group}) => stacksOf(group.first).map(({role, stack}) => ({role, frames: m.evidence.stacks.get(stack)})),
-  proof: ({group}) => proofOf(group.proof),
-  evidence: ({m, group}) => inOrder(group.evidence).map(({role, deed}) => evidenceOf(m, role, deed)),
-  history: ({m, group}) =>
-    excerptOf(
-      m,
-      group.first.excerpt,
-      group.evidence.map(({deed}) => deed),
-    ),
-  windows: ({m, group}) => windowsOf(m, group.first),
-  counts({group: {first: v}}) {
-    const large = v.order > 0;
-    return {before: decode(v.countsBefore, large), after: decode(v.countsAfter, large)};
-  },
-});
-
-/** The windows and the deciding lines of one page among several. */
-const ownOf = madeWhenRead<
-  {m: Ledger; own: NonNullable<Page['own']>},
-  Required<Pick<FindingPage, 'windows' | 'lines'>>
->({
-  windows: ({m, own}) => windowsOf(m, own),
-  lines: ({m, own}) =>
-    inOrder(own.evidence).map(({role, deed}) => ({
-      role,
-      input: deed.input,
-      line: deed.line,
-      ...(Number.isFinite(deed.t) && m.capture.time.unit === 'ns'
-        ? {t_ns: String(m.capture.time.absolute(deed.t))}
-        : {}),
-    })),
-});
-
-/** Each line once, those in the trace only, oldest first. */
-function inOrder(evidence: readonly Item[]): Item[] {
-  return evidence
-    .filter((e, i, all) => e.deed.line > 0 && all.findIndex((o) => same(o, e)) === i)
-    .sort((a, b) => a.deed.t - b.deed.t || a.deed.line - b.deed.line);
-}
-
-/** Its text is read from the trace again. */
-const withText = madeWhenRead<{m: Ledger; deed: Item['deed']}, Pick<Evidence, 'text'>>({
-  text: ({m, deed}) => m.evidence.lineText(deed.input, deed.text),
-});
-
-function evidenceOf(m: Ledger, role: string, deed: Item['deed']): Evidence {
-  const one: Evidence = withText({role, input: deed.input, line: deed.line}, {m, deed});
-  if (m.capture.recordings.has(deed.input)) one.rendered = true;
-  if (Number.isFinite(deed.t))
-    one[m.capture.time.unit === 'ns' ? 't_ns' : 't_ticks'] = String(m.capture.time.absolute(deed.t));
-  if (deed.cpu >= 0) one.cpu = deed.cpu;
-  if ('task' in deed && deed.task >= 0) {
-    const {comm, pid} = m.evidence.tasks.get(deed.task);
-    one.task = comm;
-    one.pid = pid;
-  }
-  return one;
-}
-
-/** 1 for the page of the first violation: its history and windows are shown, so it is named first. */
-function first(group: Group, page: Page): number {
-  return page.pfn === group.first.pfn ? 1 : 0;
-}
-
-type Item = Claim['evidence'][number];
-
-function same(a: Item, b: Item): boolean {
-  return a.deed.line === b.deed.line && a.deed.input === b.deed.input;
 }
 
 /** A reason without the numbers that differ from page to page: doubts of one kind are one doubt. */
 function generalReason(reason: string | null): string {
   return reason === null ? '' : reason.replace(/0x[0-9a-f]+|\d+/g, '#');
-}
-
-function proofOf({steps}: Proof): Finding['proof'] {
-  return steps.map(({premise, says, proven, by, why}) => ({
-    premise,
-    says,
-    proven,
-    by: by.map(({input, line}) => ({input, line})),
-    ...(why === undefined ? {} : {why}),
-  }));
-}
-
-/** Those that the rule names, then those of the other deciding events: the map's, the writeback's. */
-function stacksOf(v: Claim): {role: string; stack: number}[] {
-  const list = v.stacks.filter(({stack}) => stack >= 0);
-  for (const {role, deed} of v.evidence) {
-    if (!('stack' in deed) || deed.stack < 0 || list.some((one) => one.role === role || one.stack === deed.stack))
-      continue;
-    list.push({role, stack: deed.stack});
-  }
-  return list;
-}
-
-function hex(pfn: number): string {
-  return `0x${pfn.toString(16)}`;
-}
-
-/** `PFN 0x2fb0`, `PFN 0x600-0x7ff (order 9)`, `4 pages (PFN 0x2f7c, 0x2fae...)`: the lowest first. */
-function pagesText(of: readonly Page[]): string {
-  const pages = [...of].sort((a, b) => a.pfn - b.pfn);
-  const [first] = pages;
-  if (pages.length === 1)
-    return first!.order > 0 ? `folio at PFN ${hex(first!.pfn)} (order ${first!.order})` : `PFN ${hex(first!.pfn)}`;
-  return `${pages.length} pages (PFN ${pages
-    .slice(0, 2)
-    .map((p) => hex(p.pfn))
-    .join(', ')}${pages.length > 2 ? '...' : ''})`;
-}
-
-function taskText(m: Ledger, v: Claim, role: string): string {
-  const who = v.tasks.find((t) => t.role === role);
-  if (!who || who.task < 0) return 'an unseen task';
-  const {comm, pid} = m.evidence.tasks.get(who.task);
-  return task(comm, pid);
-}
-
-function distinctTasks(m: Ledger, v: Claim): Finding['tasks'] {
-  return v.tasks
-    .filter((t) => t.task >= 0)
-    .map(({role, task}) => {
-      const {comm, pid, tgid} = m.evidence.tasks.get(task);
-      const interrupt = v.evidence.some((e) => e.role === role && 'context' in e.deed && inInterrupt(e.deed.context));
-      return {role, comm, pid, ...(tgid >= 0 ? {tgid} : {}), ...(interrupt ? {interrupt: true as const} : {})};
-    });
-}
-
-/** Between the two deciding events, in ns; null where there is no second one. */
-function distanceOf(m: Ledger, v: Claim): string | null {
-  const {distance} = v.args;
-  if (distance === undefined || !Number.isFinite(distance) || m.capture.time.unit === 'ticks') return null;
-  return String(Math.round(distance));
-}
-
-/** Most kin that one finding names. */
-const RELATED_MAX = 12;
-
-/** Findings of different rules about one generation of a page that rest on a line in common, told of each other. */
-function relate(kept: readonly Kept[]): void {
-  const byPage = new Map<string, Kept[]>();
-  for (const one of kept) {
-    for (const page of one.group.pages.values()) {
-      const key = `${page.row}.${page.generation}`;
-      const list = byPage.get(key);
-      if (!list) byPage.set(key, [one]);
-      else if (list.at(-1) !== one) list.push(one);
-    }
-  }
-  // Findings of several pages meet on each of them.
-  const met = new Set<string>();
-  for (const list of byPage.values()) {
-    if (list.length < 2) continue;
-    const who = list.map(({finding}) => finding.id).join(' ');
-    if (met.has(who)) continue;
-    met.add(who);
-    relateWithin(list);
-  }
-}
-
-/** Findings of one page: those that name the same line (a pin, a mapping) are of one deed. */
-function relateWithin(list: readonly Kept[]): void {
-  const byLine = new Map<string, Finding[]>();
-  for (const {group, finding} of list) {
-    for (const {deed} of inOrder(group.evidence)) {
-      const {input, line} = deed;
-      const key = `${input}.${line}`;
-      const of = byLine.get(key);
-      if (!of) byLine.set(key, [finding]);
-      else if (of.length < RELATED_MAX) of.push(finding);
-    }
-  }
-  for (const of of byLine.values()) {
-    for (const a of of) {
-      for (const b of of) {
-        if (a !== b && a.rule !== b.rule && !a.related.includes(b.id) && a.related.length < RELATED_MAX)
-          a.related.push(b.id);
-      }
-    }
-  }
 }

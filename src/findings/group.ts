@@ -1,0 +1,42 @@
+/** Findings in the making: what was claimed and proven of one deed, on many pages. */
+import type {Claim} from '../claims/claim.js';
+import type {Proof} from '../proof/prove.js';
+import type {PageTime} from '../words/times.js';
+
+/** A page of one. */
+export interface Page extends PageTime {
+  pfn: number;
+  order: number;
+  row: number;
+  generation: number;
+  occurrences: number;
+  /** what is claimed of this page; null where too many are kept */
+  own: Pick<Claim, 'premises' | 'evidence' | 'at'> | null;
+}
+
+/** A finding in the making. */
+export interface Group {
+  proof: Proof;
+  first: Claim;
+  pages: Map<string, Page>;
+  occurrences: number;
+  evidence: Claim['evidence'];
+  start: number;
+  end: number;
+  lastAt: number;
+}
+
+/** A line of evidence, and what it shows. */
+export type Item = Claim['evidence'][number];
+
+/** Two that are one line. */
+export function same(a: Item, b: Item): boolean {
+  return a.deed.line === b.deed.line && a.deed.input === b.deed.input;
+}
+
+/** Each line once, those in the trace only, oldest first. */
+export function inOrder(evidence: readonly Item[]): Item[] {
+  return evidence
+    .filter((e, i, all) => e.deed.line > 0 && all.findIndex((o) => same(o, e)) === i)
+    .sort((a, b) => a.deed.t - b.deed.t || a.deed.line - b.deed.line);
+}
