@@ -130,10 +130,14 @@ export class Ledger implements EventSink, Around {
       case K.UnpinCall:
         this.unpinCalls.call(ev);
         break;
+      case K.BioRelease:
+        this.calls.released(slotOf(this, ev), ev.t);
+        break;
       case K.FoliosPut:
         this.batches.begin(ev);
         break;
       case K.PinCall:
+        this.calls.pinning(slotOf(this, ev));
         this.pinCalls.call(ev);
         break;
       case K.PinReturn:

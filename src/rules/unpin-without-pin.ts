@@ -111,7 +111,7 @@ export const unpinWithoutPin: Rule = {
         const last = known?.last;
         if (known !== undefined) known.last = drop.deed.t;
         const runSince = runOf(drop.deed.task, drop.deed.t);
-        if (m.evidence.tasks.byInterrupt(drop.deed) && unpinnedByIo.size < PINNED_MAX) unpinnedByIo.add(row);
+        if (drop.endsIo && unpinnedByIo.size < PINNED_MAX) unpinnedByIo.add(row);
         const printed = !large && drop.rawAfter !== UNKNOWN_COUNT;
         if (printed ? drop.rawAfter >= 0 : drop.unmatched === 0) return;
         const life = pages.is(row, 'lifeSeen');
@@ -150,8 +150,8 @@ export const unpinWithoutPin: Rule = {
               ),
               told(
                 'a task unpinned it, not the end of an I/O',
-                countsRecorded(m) || !m.evidence.tasks.byInterrupt(drop.deed),
-                "the unpin is an interrupt's and no page_ref events back the probes: it ends an I/O whose pin may have left no event",
+                countsRecorded(m) || !drop.endsIo,
+                'the unpin ends an I/O and no page_ref events back the probes: its pin may have left no event',
               ),
               told(
                 'who unpinned it had taken it',

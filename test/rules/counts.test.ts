@@ -149,7 +149,7 @@ describe('unpin-without-pin', () => {
     k.by({task: 'irq/31-nvme0q1-123'}, () => k.unpin(P));
     const {findings} = await analyzeText(k.text());
     expect(findings.map((f) => [f.rule, f.verdict])).toEqual([['unpin-without-pin', 'possible']]);
-    expect(findings[0]!.reason).toContain('it ends an I/O');
+    expect(findings[0]!.reason).toContain('the unpin ends an I/O');
     // the thread does it in its own name
     expect(findings[0]!.tasks).toContainEqual({role: 'unpin', comm: 'irq/31-nvme0q1', pid: 123});
   });

@@ -245,3 +245,10 @@ it('a grab that is preempted returns after those of others, on whatever CPU (PRE
   const {quality} = await analyzeText(k.text());
   expect(quality.map(({id}) => id).filter((id) => id.startsWith('law-'))).toEqual([]);
 });
+
+it('what is unpinned in the release of a bio ends an I/O, whose pin may be missing, under whatever task it is printed', async () => {
+  const drop = ['unpin_user_folio pfn=0x86e7 npages=1', 'gup_put_folio pfn=0x86e7 refs=1 flags=0x80000'];
+  const release = 'bio_release_pages bio=0xff38c982418d5600 dirty=0';
+  expect(await toldOf(readsOfOthers(6, drop))).toEqual(['unpin-without-pin error sure 0x86e7']);
+  expect(await toldOf(readsOfOthers(6, [release, ...drop]))).toEqual(['unpin-without-pin error possible 0x86e7']);
+});

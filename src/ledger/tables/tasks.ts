@@ -36,9 +36,12 @@ export class Tasks {
     return this.task;
   }
 
-  /** Whether a deed is an interrupt's work, in its context or in its thread: what ends there, others began. */
+  /**
+   * Whether a deed is an interrupt's work, in its context or in its thread: what ends there, others began. Where no context is
+   * printed, what an idle task seems to do is an interrupt's.
+   */
   byInterrupt({context, task}: {readonly context: number; readonly task: number}): boolean {
-    return inInterrupt(context) || this.isInterruptThread(task);
+    return inInterrupt(context) || this.isInterruptThread(task) || (context < 0 && this.get(task).pid === 0);
   }
 
   /**

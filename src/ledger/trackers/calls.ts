@@ -149,6 +149,10 @@ export interface UnmapRun {
 }
 
 const CONTEXTS = 4;
+/** Most slots in which pages are released at a time. */
+const RELEASES_MAX = 10_000;
+/** Releasing the pages of one bio takes no longer, on a slow machine and with an interrupt between. */
+const RELEASE_NS = 20_000_000;
 
 export class Calls {
   readonly hints: (Hint | undefined)[] = [];
@@ -166,7 +170,25 @@ export class Calls {
   readonly unreturned = new Map<number, Hint>();
   /** by pid */
   readonly pins = new Map<number, PinCall>();
+  /** by slotOf(): when the pages of an I/O that is over began to be released there, and nothing was pinned since */
+  private readonly releases = new Map<number, number>();
   private calls = 0;
+
+  /** __bio_release_pages(): what is unpinned next there is an I/O's, whoever does it (block/bio.c). */
+  released(slot: number, t: number): void {
+    if (this.releases.size >= RELEASES_MAX) this.releases.clear();
+    this.releases.set(slot, t);
+  }
+
+  /** A task pins: it releases nothing any more. */
+  pinning(slot: number): void {
+    if (this.releases.size > 0) this.releases.delete(slot);
+  }
+
+  isReleasing(slot: number, t: number): boolean {
+    const since = this.releases.get(slot);
+    return since !== undefined && t - since <= RELEASE_NS;
+  }
 
   slot(cpu: number, context: number): number {
     return (cpu + 1) * CONTEXTS + Math.max(0, context);
@@ -178,7 +200,10 @@ export class Calls {
 }
 
 /** Where the calls of the event's task are kept. */
-export function slotOf(m: {readonly calls: Calls}, ev: TraceEvent): number {
+export function slotOf(
+  {calls}: {readonly calls: Calls},
+  {pid, cpu, context}: Pick<TraceEvent, 'pid' | 'cpu' | 'context'>,
+): number {
   // A task keeps its call when it moves to another CPU; the idle tasks share pid 0, and an interrupt is not the task.
-  return ev.pid > 0 && ev.context <= 0 ? ev.pid : -1 - m.calls.slot(ev.cpu, ev.context);
+  return pid > 0 && context <= 0 ? pid : -1 - calls.slot(cpu, context);
 }

@@ -319,11 +319,19 @@ export class Holdings {
       doubt: null,
       certain: call?.applied !== true,
       marksToo: call?.applied === true && call.marks,
+      endsIo: this.endsIo(deed),
       paired: chosen.how,
     };
     if (hint && hint.stack >= 0) deed.stack = hint.stack;
     around.book.dropped(drop, counted);
     for (const tell of around.on.dropped) tell(drop);
+  }
+
+  private endsIo(deed: Deed): boolean {
+    const {evidence, calls} = this.around;
+    const {cpu, context, t} = deed;
+    const {pid} = evidence.tasks.get(deed.task);
+    return evidence.tasks.byInterrupt(deed) || calls.isReleasing(slotOf(this.around, {pid, cpu, context}), t);
   }
 
   /** whether what subPagesOf() answered is told, and not the likeliest of several */
