@@ -7,7 +7,7 @@ import type {FilePage} from './trackers/files.js';
 /** A page as it was when something happened to it: facts of the moment, not of a row that is asked later. */
 export interface Moment {
   pfn: number;
-  /** row of the folio's head */
+  /** row of the folio's head, and its generation: a row of a sub-page counts those that it saw itself */
   row: number;
   generation: number;
   /** part of a compound page */
@@ -44,7 +44,7 @@ export function momentOf(m: Ledger, row: number, page = row): Moment {
   return {
     pfn: pages.pfn[page]!,
     row,
-    generation: pages.generation[page]!,
+    generation: pages.generation[row]!,
     large,
     order: pages.order[row]!,
     lifeSeen: (state & PageState.lifeSeen) !== 0,

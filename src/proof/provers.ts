@@ -114,7 +114,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
       silence.lost(window.open.t, at.t) === null
     )
       return proven(reference, window.open);
-    const from = Math.min(reference.t, reference.mixed?.since ?? Infinity);
+    const from = reference.mixedSince;
     const dropped = dropOf(reference);
     if (dropped !== undefined && silence.lostOf(page, from, at.t) === null) {
       const later = ordered(at, dropped, court);

@@ -210,7 +210,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       premises: [
         held([reference], moment, kind),
         told('its owner is gone', true, '', ...(last ? [last] : [])),
-        never(kind === 'pin' ? 'dropped' : 'put', moment, reference.t, end),
+        never(kind === 'pin' ? 'dropped' : 'put', moment, reference.mixedSince, end),
         kind === 'pin'
           ? told(
               'the pin was not long-term',

@@ -95,6 +95,11 @@ export class Reference {
   ) {
     this.n = n;
   }
+
+  /** When it was taken, or the first of those that drops mix it up with: a drop that was missed since then leaves one of them. */
+  get mixedSince(): number {
+    return Math.min(this.t, this.mixed?.since ?? Infinity);
+  }
 }
 
 // V8 represents a field by what it held first. A time that starts as a small integer and becomes a double later gives every
