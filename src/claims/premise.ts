@@ -15,7 +15,7 @@ export type Premise =
   /** it was a reference of this kind, of this page */
   | {id: 'held'; kind: ReferenceKind; references: readonly Reference[]; page: Moment}
   /** and it was there still at `at`: its drop comes later, its own I/O runs, or nothing dropped it unseen */
-  | {id: 'still-held'; reference: Reference; page: Moment; at: When; window: DmaWindow | undefined}
+  | {id: 'still-held'; reference: Reference; page: Moment; at: When; link: DmaLink | undefined}
   /** no other reference of the kind is left on the page; `maybeHeld`: one of its folio is, on a page that is not known */
   | {id: 'last'; kind: ReferenceKind; page: Moment; drop: Drop; maybeHeld: boolean}
   /** the mapping is that reference's own I/O */
@@ -75,12 +75,12 @@ export const held = (references: readonly Reference[], page: Moment, kind: Refer
   references,
   page,
 });
-export const stillHeld = (reference: Reference, page: Moment, at: When, window?: DmaWindow): Premise => ({
+export const stillHeld = (reference: Reference, page: Moment, at: When, link?: DmaLink): Premise => ({
   id: 'still-held',
   reference,
   page,
   at,
-  window,
+  link,
 });
 export const last = (kind: ReferenceKind, page: Moment, drop: Drop, maybeHeld = false): Premise => ({
   id: 'last',

@@ -6,7 +6,7 @@ import type {Line, Premise, When} from '../claims/premise.js';
 import {Context} from '../events/event.js';
 import type {Ledger} from '../ledger/ledger.js';
 import {countsRecorded} from '../ledger/moment.js';
-import {countAt, liveAt} from '../ledger/tables/dma.js';
+import {countAt, type DmaLink, liveAt} from '../ledger/tables/dma.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import {untold} from '../capture/times.js';
 import type {Doubt, Silence} from './silence.js';
@@ -84,6 +84,21 @@ function dropOf({dropped, dropCertain, firstDrop, mixed}: Reference): Deed | und
   return mixed?.settled === true ? firstDrop : undefined;
 }
 
+/** The reference's own I/O was running: nobody lets go of what a device still has. */
+function runsAt(link: DmaLink, at: When, court: Court): boolean {
+  const {window} = link;
+  const {m, silence} = court;
+  return (
+    window.close !== undefined &&
+    liveAt(window, at.t).state === 'live' &&
+    (window.certainEnd || m.dma.endsToBeExpected(window)) &&
+    !m.dma.mayBeUnmapOfAnother(window) &&
+    rulingOn({id: 'owns', link}, court).state === 'proven' &&
+    ordered(at, window.close, court).state === 'proven' &&
+    silence.lost(window.open.t, at.t) === null
+  );
+}
+
 const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
   held({references, kind}) {
     if (references.length === 0) return open(`its ${kind} was taken before the trace began, or was not seen`);
@@ -96,24 +111,15 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     return {state: 'proven', by};
   },
 
-  'still-held'({reference, page, at, window}, court) {
-    const {m, silence} = court;
+  'still-held'({reference, page, at, link}, court) {
+    const {silence} = court;
     const taken = typed(reference);
     if (taken.state !== 'proven') return taken;
     if (at.line > 0) {
       const since = ordered(reference, at, court);
       if (since.state !== 'proven') return since;
     }
-    // Its own I/O runs: nobody lets go of what a device still has.
-    if (
-      window?.close !== undefined &&
-      liveAt(window, at.t).state === 'live' &&
-      (window.certainEnd || m.dma.endsToBeExpected(window)) &&
-      !m.dma.mayBeUnmapOfAnother(window) &&
-      ordered(at, window.close, court).state === 'proven' &&
-      silence.lost(window.open.t, at.t) === null
-    )
-      return proven(reference, window.open);
+    if (link !== undefined && runsAt(link, at, court)) return proven(reference, link.window.open);
     const from = reference.mixedSince;
     const dropped = dropOf(reference);
     if (dropped !== undefined && silence.lostOf(page, from, at.t) === null) {
@@ -191,7 +197,8 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     const complete = window.endedBy === 'completion' && (window.certainEnd || (window.request?.rivals ?? 0) > 1);
     const unseen = complete
       ? (silence.left() ?? silence.lost(from, to) ?? silence.filtered())
-      : silence.never('unmapped', page, from, to);
+      : // a mapping of the page whose map is missing may be what that unmap ended, and its own be missing too
+        (silence.never('unmapped', page, from, to) ?? silence.ofPage(page, from, to, 'mapped'));
     if (unseen !== null) return open(unseen.why, window.open);
     // A device that leaves mappings open has no unmap to wait for: only an end that is the window's own tells anything.
     if (!complete && !window.certainEnd && close !== undefined && !court.m.dma.endsToBeExpected(window)) return REFUTED;

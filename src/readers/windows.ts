@@ -26,7 +26,7 @@ export function windowsOf(m: Ledger, claim: Pick<Claim, 'premises'>): Window[] {
         break;
       case 'still-held':
         references.add(premise.reference);
-        if (premise.window) mappings.add(premise.window);
+        if (premise.link) mappings.add(premise.link.window);
         break;
       case 'owns':
         mappings.add(premise.link.window);

@@ -57,7 +57,7 @@ export const writebackWhileDma: Rule = {
         order,
         premises: [
           isHeld([reference], moment, 'get'),
-          stillHeld(reference, moment, met, writable.window),
+          stillHeld(reference, moment, met, writable),
           owns(writable),
           ...(late ? [] : [live(writable.window, writeback.start, moment)]),
           ...throughBuffer(writable.window),

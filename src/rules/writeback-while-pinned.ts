@@ -82,7 +82,7 @@ export const writebackWhilePinned: Rule = {
         order,
         premises: [
           isHeld([reference], moment),
-          stillHeld(reference, moment, met, writable?.window ?? readable?.window),
+          stillHeld(reference, moment, met, writable ?? readable),
           underWriteback(writeback, met, held.late),
           ...(held.written && severity !== 'note'
             ? [
