@@ -35,7 +35,7 @@ function lines(by: readonly (Line | undefined)[]): Line[] {
 /** Times are printed in microseconds: two events on two CPUs this close cannot be ordered. */
 const TIE_NS = 1000;
 
-/** From the probe on the entry of a grab to the change of the count, with an interrupt between. */
+/** From the probe on the entry of a grab or a drop to the change of the count, with an interrupt between. */
 const GRAB_NS = 20_000;
 
 /** Two events of one kind on one CPU are in the order of that CPU's own stream; else their distance must exceed the skew. */
@@ -84,6 +84,14 @@ function dropOf({dropped, dropCertain, firstDrop, mixed}: Reference): Deed | und
   return mixed?.settled === true ? firstDrop : undefined;
 }
 
+/** Whether a drop may have been under way at a time before it was printed: `from`, its probe, is not later by clocks that order them. */
+function begunBy(at: When & {task?: number}, drop: Deed, from: number, court: Court): boolean {
+  return !oneRun(at, drop) && ordered(at, {...drop, t: from}, court).state !== 'proven';
+}
+
+const begun = (drop: Deed): Ruling =>
+  open(`its drop was under way: the count that line ${drop.line} prints may have changed before`, drop);
+
 /** The reference's own I/O was running: nobody lets go of what a device still has. */
 function runsAt(link: DmaLink, at: When, court: Court): boolean {
   const {window} = link;
@@ -125,13 +133,11 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     if (dropped !== undefined && silence.lostOf(page, from, at.t) === null) {
       const later = ordered(at, dropped, court);
       if (later.state === 'open') return later;
-      if (later.state === 'proven') {
-        if (oneRun(at, dropped) || ordered(at, {...dropped, t: reference.dropBegan}, court).state === 'proven')
-          return proven(reference, dropped);
-        const why = `its drop was under way: the count that line ${dropped.line} prints may have changed before`;
-        return open(why, dropped);
-      }
+      if (later.state === 'proven')
+        return begunBy(at, dropped, reference.dropBegan, court) ? begun(dropped) : proven(reference, dropped);
     }
+    const {dropped: end} = reference;
+    if (end !== undefined && end.t >= at.t && begunBy(at, end, reference.droppedFrom, court)) return begun(end);
     const maybe = reference.maybeDropped ?? reference.mixed?.maybeDropped;
     if (page.large && maybe !== undefined)
       return open(
@@ -210,7 +216,16 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
         window.open,
         close,
       );
-    if (state === 'live') return ordered(at, earliestEnd ?? close!, court);
+    if (state === 'live') {
+      const end = earliestEnd ?? close!;
+      if (!countsRecorded(court.m) && at.cpu !== end.cpu && end.t - at.t <= GRAB_NS)
+        return open(
+          `line ${end.line} of another CPU came while the drop was under way: its probe is hit before the count changes`,
+          at,
+          end,
+        );
+      return ordered(at, end, court);
+    }
     if (close !== undefined && overlap !== undefined && countAt(overlap, page.pfn, at.t) > 0)
       return ordered(at, close, court);
     return open(why, window.open, earliestEnd);

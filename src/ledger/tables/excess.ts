@@ -4,50 +4,71 @@
  */
 import type {Deed, Reference} from './references.js';
 
-/** Most pages that are kept, and drops of one. */
+/** Most pages that are kept, lives of one, and drops of a life beside its first two. */
 const PAGES_MAX = 100_000;
-const OF_A_PAGE_MAX = 8;
+const LIVES_MAX = 16;
+const LATEST_MAX = 4;
 
 interface Drop {
-  generation: number;
   deed: Deed;
   /** the first taking after it, as the clocks have it, on another CPU */
   next: Reference | undefined;
 }
 
+/** The drops of one life of a page. A page is handed out and freed many times; what is asked of a life is asked when the trace is over. */
+interface Life {
+  generation: number;
+  first: Deed;
+  second: Deed | undefined;
+  /** in order of time */
+  latest: Drop[];
+}
+
+/** A page in one of its lives. */
+type Page = {row: number; generation: number};
+
 export class Excess {
   /** by row: in order of time */
-  private readonly drops = new Map<number, Drop[]>();
+  private readonly lives = new Map<number, Life[]>();
 
   add(row: number, generation: number, deed: Deed): void {
-    const list = this.drops.get(row);
-    if (list === undefined) {
-      if (this.drops.size < PAGES_MAX) this.drops.set(row, [{generation, deed, next: undefined}]);
+    const drop = {deed, next: undefined};
+    let lives = this.lives.get(row);
+    if (lives === undefined) {
+      if (this.lives.size >= PAGES_MAX) return;
+      this.lives.set(row, (lives = []));
+    }
+    const life = lives.at(-1);
+    if (life?.generation !== generation) {
+      if (lives.length === LIVES_MAX) lives.shift();
+      lives.push({generation, first: deed, second: undefined, latest: [drop]});
       return;
     }
-    if (list.length === OF_A_PAGE_MAX) list.shift();
-    list.push({generation, deed, next: undefined});
+    life.second ??= deed;
+    if (life.latest.length === LATEST_MAX) life.latest.shift();
+    life.latest.push(drop);
+  }
+
+  private of({row, generation}: Page): Life | undefined {
+    return this.lives.get(row)?.find((life) => life.generation === generation);
   }
 
   /** A pin of the page is taken. */
   taken(row: number, generation: number, reference: Reference): void {
-    const list = this.drops.get(row);
-    if (list === undefined) return;
-    for (const drop of list)
-      if (drop.generation === generation && drop.deed.cpu !== reference.cpu) drop.next ??= reference;
+    const life = this.lives.get(row)?.at(-1);
+    if (life?.generation !== generation) return;
+    for (const drop of life.latest) if (drop.deed.cpu !== reference.cpu) drop.next ??= reference;
   }
 
   /** The taking that may have come before a drop at `t`, although the clocks of two CPUs say otherwise. */
-  takenAfter(
-    {row, generation}: {row: number; generation: number},
-    t: number,
-  ): {drop: Deed; next: Reference} | undefined {
-    const drop = this.drops.get(row)?.find((d) => d.generation === generation && d.deed.t === t);
+  takenAfter(page: Page, t: number): {drop: Deed; next: Reference} | undefined {
+    const drop = this.of(page)?.latest.find(({deed}) => deed.t === t);
     return drop?.next && {drop: drop.deed, next: drop.next};
   }
 
   /** The first such drop in the life of a page, of others than `deed`; undefined: none. */
-  beside({row, generation}: {row: number; generation: number}, deed: Deed): Deed | undefined {
-    return this.drops.get(row)?.find((drop) => drop.generation === generation && drop.deed.line !== deed.line)?.deed;
+  beside(page: Page, deed: Deed): Deed | undefined {
+    const life = this.of(page);
+    return life?.first.line === deed.line ? life.second : life?.first;
   }
 }

@@ -58,7 +58,9 @@ export class Reference {
   ioEnded: Deed | undefined = undefined;
   /** its last drop, once it is not held any more */
   dropped: Deed | undefined = undefined;
-  /** from when on that drop, or the first that may have been, was under way: its probe, or what its call did before */
+  /** from when on it was under way, as far as is known: its probe, or what its call did before */
+  droppedFrom = NaN;
+  /** the same of the first drop that may have been its own */
   dropBegan = NaN;
   /** a change of the folio's count that may have been its drop, although no probe says so */
   maybeDropped: Deed | undefined = undefined;

@@ -286,6 +286,7 @@ export class Holdings {
     if ((!told && !chosen.certain) || (large && astray(chosen.from, wanted, n))) pages.state[row]! |= MIXED[kind];
     for (const {reference, n: some} of chosen.from) {
       reference.dropped = deed;
+      reference.droppedFrom = began;
       reference.dropCertain = chosen.certain && reference.mixed === undefined;
       if (reference.dropCertain) reference.dropBegan = began;
       if (reference.dropCertain && reference.line > 0) around.capture.skew.caused(reference, deed);

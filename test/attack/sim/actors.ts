@@ -220,7 +220,8 @@ function* letGo(stage: Stage, region: Region, holds: readonly Hold[], dirty: boo
     return;
   }
   if (dirty && region.kind === 'file' && stage.errs('late-dirty')) {
-    for (const {folio} of holds) yield* disk.writeOut(folio);
+    // one that was truncated is nobody's to write
+    for (const {folio} of holds) if (folio.kind === 'file') yield* disk.writeOut(folio);
     while (holds.some(({folio}) => folio.flags.has('writeback'))) yield {sleep: 50_000};
     yield* unpin(k, holds, false);
     for (const hold of holds) {

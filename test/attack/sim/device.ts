@@ -92,14 +92,16 @@ export class Device {
     const {style, k} = this;
     const {dir, pieces} = mapping;
     mapping.unmapped = true;
-    k.truth.unmapped(mapping);
-    if (!mapping.shown) return;
-    if (style.iommu) {
-      for (const piece of pieces) yield* this.iommuEvent('unmap', piece);
-      this.freed.push(pieces[0]!.address);
+    if (mapping.shown) {
+      if (style.iommu) {
+        for (const piece of pieces) yield* this.iommuEvent('unmap', piece);
+        this.freed.push(pieces[0]!.address);
+      }
+      if (style.api === 'list') yield* this.unmapList(dir, pieces);
+      else if (style.api === 'pieces') for (const piece of pieces) yield* this.unmapPiece(dir, piece);
     }
-    if (style.api === 'list') yield* this.unmapList(dir, pieces);
-    else if (style.api === 'pieces') for (const piece of pieces) yield* this.unmapPiece(dir, piece);
+    // until its own unmap a page is the device's (Documentation/core-api/dma-api-howto.rst)
+    k.truth.unmapped(mapping);
   }
 
   /** The driver looks at what came, and leaves it mapped. */
