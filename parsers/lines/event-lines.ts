@@ -44,8 +44,8 @@ export abstract class EventLineReader extends LineReader {
   /** of the line before, for stacks whose lines do not say it */
   protected lastCpu = -1;
   protected lastPid = -1;
-  /** by CPU: whether the sink was given its last event, so that a stack block after it has an owner */
-  protected readonly given = new Uint8Array(MAX_CPU + 1);
+  /** by CPU, plus 1: whether the sink was given its last event, so that a stack block after it has an owner */
+  protected readonly given = new Uint8Array(MAX_CPU + 2);
   /** the bytes of `ev.buf` as a Buffer, whose indexOf is five times that of a Uint8Array */
   protected finder: Buffer = Buffer.alloc(0);
   private other: Uint8Array | undefined;
@@ -163,7 +163,7 @@ export abstract class EventLineReader extends LineReader {
     if (t >= counters.latest && t >= counters.lastTime[cpu]!) counters.latest = counters.lastTime[cpu] = t;
     else counters.time(t, cpu);
     const given = template.first !== Digits.unread;
-    if (cpu >= 0) this.given[cpu & MAX_CPU] = given ? 1 : 0;
+    this.given[cpu + 1] = given ? 1 : 0;
     if (!given) return;
     const {i32, at32} = ev;
     ev.f64[ev.at64 + COMMON.t.at] = t;
@@ -241,7 +241,7 @@ export abstract class EventLineReader extends LineReader {
   protected give(): void {
     const ev = this.ev;
     const wanted = ev.kind !== EventKind.Other;
-    if (ev.cpu >= 0 && ev.cpu <= MAX_CPU) this.given[ev.cpu] = wanted ? 1 : 0;
+    this.given[ev.cpu + 1] = wanted ? 1 : 0;
     if (!wanted) return;
     if (ev.kind === EventKind.Marker) this.after = After.text;
     this.sink.event(ev);
@@ -249,8 +249,7 @@ export abstract class EventLineReader extends LineReader {
 
   /** A stack block begins after the last event of that CPU. */
   protected beginStack(cpu: number, pid: number): void {
-    const owned = cpu < 0 || cpu > MAX_CPU || this.given[cpu] === 1;
-    this.after = owned && this.sink.stackBegin(cpu, pid) ? After.stack : After.skippedStack;
+    this.after = this.given[cpu + 1] === 1 && this.sink.stackBegin(cpu, pid) ? After.stack : After.skippedStack;
   }
 
   protected endStack(): void {

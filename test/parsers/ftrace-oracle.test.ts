@@ -143,6 +143,10 @@ describe('the byte scanner and the slow reader agree', () => {
     await compare(`${lines.join('\n')}\n`, [100000]);
   });
 
+  it('on a stack of a CPU that no machine has, which follows no event', async () => {
+    await compare('            bash-100     [99999999999001] .....    14.226807: <stack trace>\n => f\n', [1000]);
+  });
+
   it('at any chunk size', async () => {
     await fc.assert(
       fc.asyncProperty(trace, sizes, fc.boolean(), async (lines, chunks, newline) => {
