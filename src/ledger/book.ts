@@ -350,10 +350,12 @@ export class Book {
     // a followed life is read whole, not in excerpts
     if (life === undefined || life.followed !== undefined) return undefined;
     const {entries} = this;
-    const lines = linesOf();
-    return entries.hold(life, at, BEFORE, AFTER, (id) =>
-      lines.some(({input, line}) => entries.line[id] === line && entries.input[id] === input),
-    );
+    // asked only where an entry is not near the moment anyway
+    let lines: ReturnType<typeof linesOf> | undefined;
+    return entries.hold(life, at, BEFORE, AFTER, (id) => {
+      lines ??= linesOf();
+      return lines.some(({input, line}) => entries.line[id] === line && entries.input[id] === input);
+    });
   }
 
   // --- writing
