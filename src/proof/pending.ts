@@ -10,7 +10,7 @@ import {AwaitedEnds} from './awaited-ends.js';
 import {type Proof, prove} from './prove.js';
 import type {Court} from './provers.js';
 import {Silence} from './silence.js';
-import {Waiting} from './waiting.js';
+import {type Failed, Waiting} from './waiting.js';
 
 /** Most claims that wait for losses to become known. */
 const WAITING_MAX = 20_000;
@@ -28,9 +28,10 @@ export class Pending implements Listener {
     this.awaiting = new AwaitedEnds(m, (it) => this.ready(it));
   }
 
-  add(charge: Charge): void {
+  /** Takes a claim of a rule. `failed` hears of an error in what the rule says of it later. */
+  add(charge: Charge, failed: Failed): void {
     const {page, at, awaits} = charge;
-    const it = new Waiting(charge);
+    const it = new Waiting(charge, failed);
     if (this.m.pages.generation[page.row] === page.generation)
       it.excerpt = this.m.book.about(page.row, at, () => it.lines);
     if (awaits === undefined) this.ready(it);
@@ -58,10 +59,20 @@ export class Pending implements Listener {
   /** Proves the oldest `n` claims. */
   settle(n = this.waiting.length): void {
     for (const it of this.waiting.splice(0, n)) {
-      const claim = it.claim();
-      const proof = prove(claim, this.court);
-      if (proof !== undefined) this.tell(claim, proof);
-      else if (claim.excerpt) this.m.book.entries.release(claim.excerpt);
+      const claim = this.said(it);
+      const proof = claim && prove(claim, this.court);
+      if (proof !== undefined) this.tell(claim!, proof);
+      else if (it.excerpt) this.m.book.entries.release(it.excerpt);
+    }
+  }
+
+  /** What a rule says takes no other down with it. */
+  private said(it: Waiting): Claim | undefined {
+    try {
+      return it.claim();
+    } catch (error) {
+      it.failed(error, it.at);
+      return undefined;
     }
   }
 

@@ -4,6 +4,9 @@ import {type DmaWindow, endRole} from '../ledger/tables/dma.js';
 import type {Excerpt} from '../ledger/tables/life.js';
 import type {Moment} from '../ledger/moment.js';
 
+/** Told of an error of a rule, and of the time of what it judged. */
+export type Failed = (error: unknown, at: number) => void;
+
 export class Waiting {
   readonly page: Moment;
   readonly at: number;
@@ -18,7 +21,11 @@ export class Waiting {
   /** when it was ready to be proven, in ms of the process's own clock */
   ready = 0;
 
-  constructor({page, at, says}: Charge) {
+  constructor(
+    {page, at, says}: Charge,
+    /** what hears of an error in what the rule says */
+    readonly failed: Failed,
+  ) {
     this.page = page;
     this.at = at;
     this.says = says;

@@ -6,10 +6,10 @@ import type {Ledger} from '../ledger/ledger.js';
 import type {Finding, QualityCounter, Report, Severity, Summary} from '../results/report.js';
 import {RULES, RULES_VERSION} from '../rules/registry.js';
 import type {Suppressions} from '../findings/suppress.js';
-import type {RuleId} from '../claims/claim.js';
+import type {Charge, RuleId} from '../claims/claim.js';
 import {Explained} from '../rules/explained.js';
 import {guarded} from '../rules/guarded.js';
-import type {RuleContext} from '../rules/types.js';
+import type {Rule} from '../rules/types.js';
 import {basisOf, endingOf} from './basis.js';
 import {Findings} from '../findings/findings.js';
 import {NearMisses} from '../readers/near-misses.js';
@@ -69,13 +69,14 @@ export function judgesOf(ledger: Ledger, options: Pick<AnalyzeOptions, 'longPin_
   const findings = new Findings(ledger);
   const nearMisses = new NearMisses(ledger);
   const pending = new Pending(ledger, (claim, proof) => findings.add(claim, proof));
-  const context: RuleContext = {
-    ledger,
-    longPin_ns: options.longPin_ns,
-    explained: new Explained(ledger.pages),
-    claim(charge) {
-      pending.add(charge);
-    },
+  const explained = new Explained(ledger.pages);
+  const judgeOf = ({meta, judge}: Rule): Listener => {
+    const failed = (error: unknown, at = ledger.capture.now): void => {
+      if (failures.some(({rule}) => rule === meta.id)) return;
+      failures.push({rule: meta.id, at: Number.isFinite(at) ? at : ledger.capture.first, error});
+    };
+    const claim = (charge: Charge): void => pending.add(charge, failed);
+    return guarded(judge({ledger, longPin_ns: options.longPin_ns, explained, claim}), failed);
   };
   return {
     failures,
@@ -83,13 +84,7 @@ export function judgesOf(ledger: Ledger, options: Pick<AnalyzeOptions, 'longPin_
     nearMisses,
     pending,
     // What waits for a mapping's end is claimed before that end is heard of.
-    listeners: [
-      ...RULES.map((rule) =>
-        guarded(rule.judge(context), (error) => failures.push({rule: rule.meta.id, at: ledger.capture.now, error})),
-      ),
-      pending,
-      nearMisses,
-    ],
+    listeners: [...RULES.map(judgeOf), pending, nearMisses],
   };
 }
 
