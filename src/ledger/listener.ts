@@ -33,7 +33,7 @@ export interface Drop {
   certain: boolean;
   /** by a call that marks its pages dirty before it drops them, none of whose drops shows: what is marked after it may be marked by it */
   marksToo: boolean;
-  /** an I/O that is over dropped it: an interrupt, or whoever released the pages of a bio */
+  /** a pin that an I/O that is over dropped: an interrupt, or whoever released the pages of a bio */
   endsIo: boolean;
   /** how it was paired, in words */
   paired: string;

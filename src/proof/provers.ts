@@ -78,18 +78,30 @@ function typed(reference: Reference): Ruling {
   return proven(reference);
 }
 
-/** The first drop that a reference may have had, where all drops of it and of those it was mixed up with were seen. */
-function dropOf({dropped, dropCertain, firstDrop, mixed}: Reference): Deed | undefined {
-  if (dropCertain) return dropped;
-  return mixed?.settled === true ? firstDrop : undefined;
+/** A drop, and from when on it was under way. */
+interface Dropped {
+  drop: Deed;
+  from: number;
 }
 
-/** Whether a drop may have been under way at a time before it was printed: `from`, its probe, is not later by clocks that order them. */
-function begunBy(at: When & {task?: number}, drop: Deed, from: number, court: Court): boolean {
+/** The last drop of a reference, whether it was its own for certain or not. */
+function lastDrop({dropped, droppedFrom}: Reference): Dropped | undefined {
+  return dropped && {drop: dropped, from: droppedFrom};
+}
+
+/** The first drop that a reference may have had, where all drops of it and of those it was mixed up with were seen. */
+function dropOf(reference: Reference): Dropped | undefined {
+  const {dropCertain, firstDrop, firstDropFrom, mixed} = reference;
+  if (dropCertain) return lastDrop(reference);
+  return mixed?.settled === true && firstDrop ? {drop: firstDrop, from: firstDropFrom} : undefined;
+}
+
+/** Whether a drop may have been under way at a time before it was printed: its probe is not later by clocks that order them. */
+function begunBy(at: When & {task?: number}, {drop, from}: Dropped, court: Court): boolean {
   return !oneRun(at, drop) && ordered(at, {...drop, t: from}, court).state !== 'proven';
 }
 
-const begun = (drop: Deed): Ruling =>
+const begun = ({drop}: Dropped): Ruling =>
   open(`its drop was under way: the count that line ${drop.line} prints may have changed before`, drop);
 
 /** The reference's own I/O was running: nobody lets go of what a device still has. */
@@ -131,13 +143,13 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     const from = reference.mixedSince;
     const dropped = dropOf(reference);
     if (dropped !== undefined && silence.lostOf(page, from, at.t) === null) {
-      const later = ordered(at, dropped, court);
+      const later = ordered(at, dropped.drop, court);
       if (later.state === 'open') return later;
       if (later.state === 'proven')
-        return begunBy(at, dropped, reference.dropBegan, court) ? begun(dropped) : proven(reference, dropped);
+        return begunBy(at, dropped, court) ? begun(dropped) : proven(reference, dropped.drop);
     }
-    const {dropped: end} = reference;
-    if (end !== undefined && end.t >= at.t && begunBy(at, end, reference.droppedFrom, court)) return begun(end);
+    const end = lastDrop(reference);
+    if (end !== undefined && end.drop.t >= at.t && begunBy(at, end, court)) return begun(end);
     const maybe = reference.maybeDropped ?? reference.mixed?.maybeDropped;
     if (page.large && maybe !== undefined)
       return open(

@@ -66,9 +66,11 @@ export class Excess {
     return drop?.next && {drop: drop.deed, next: drop.next};
   }
 
-  /** The first such drop in the life of a page, of others than `deed`; undefined: none. */
+  /** The first such drop in the life of a page, of others than `deed`; undefined: none. Of a life that is kept no more one of a later life. */
   beside(page: Page, deed: Deed): Deed | undefined {
-    const life = this.of(page);
+    const lives = this.lives.get(page.row);
+    const forgotten = lives?.length === LIVES_MAX && page.generation < lives[0]!.generation;
+    const life = forgotten ? lives[0] : this.of(page);
     return life?.first.line === deed.line ? life.second : life?.first;
   }
 }

@@ -60,14 +60,13 @@ export class Reference {
   dropped: Deed | undefined = undefined;
   /** from when on it was under way, as far as is known: its probe, or what its call did before */
   droppedFrom = NaN;
-  /** the same of the first drop that may have been its own */
-  dropBegan = NaN;
   /** a change of the folio's count that may have been its drop, although no probe says so */
   maybeDropped: Deed | undefined = undefined;
   /** no other reference could have been meant by that drop, nor by one before */
   dropCertain = false;
   /** the first drop that may have been this one's or another's of its page */
   firstDrop: Deed | undefined = undefined;
+  firstDropFrom = NaN;
   /** those others, once there was such a drop */
   mixed: Mixed | undefined = undefined;
   /** `sub` is the page that the probe named, a tail: its address alone would tell only where folios are mapped aligned */

@@ -182,7 +182,12 @@ export class Calls {
 
   /** A task pins: it releases nothing any more. */
   pinning(slot: number): void {
-    if (this.releases.size > 0) this.releases.delete(slot);
+    if (this.anyReleasing) this.releases.delete(slot);
+  }
+
+  /** Most traces show no releases: then nobody need be asked. */
+  get anyReleasing(): boolean {
+    return this.releases.size > 0;
   }
 
   isReleasing(slot: number, t: number): boolean {

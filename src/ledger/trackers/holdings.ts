@@ -199,7 +199,7 @@ export class Holdings {
       mixed.since = Math.min(mixed.since, r.t);
       if (r.firstDrop !== undefined) continue;
       r.firstDrop = deed;
-      r.dropBegan = began;
+      r.firstDropFrom = began;
     }
   }
 
@@ -288,7 +288,6 @@ export class Holdings {
       reference.dropped = deed;
       reference.droppedFrom = began;
       reference.dropCertain = chosen.certain && reference.mixed === undefined;
-      if (reference.dropCertain) reference.dropBegan = began;
       if (reference.dropCertain && reference.line > 0) around.capture.skew.caused(reference, deed);
       this.reduce(reference, some, wanted >= 0 ? Math.max(wanted, reference.sub) : -1);
       const left = kind === 'pin' ? pages.pins[row] : pages.gets[row];
@@ -320,7 +319,7 @@ export class Holdings {
       doubt: null,
       certain: call?.applied !== true,
       marksToo: call?.applied === true && call.marks,
-      endsIo: this.endsIo(deed),
+      endsIo: kind === 'pin' && this.endsIo(deed),
       paired: chosen.how,
     };
     if (hint && hint.stack >= 0) deed.stack = hint.stack;
@@ -330,9 +329,11 @@ export class Holdings {
 
   private endsIo(deed: Deed): boolean {
     const {evidence, calls} = this.around;
+    if (evidence.tasks.byInterrupt(deed)) return true;
+    if (!calls.anyReleasing) return false;
     const {cpu, context, t} = deed;
     const {pid} = evidence.tasks.get(deed.task);
-    return evidence.tasks.byInterrupt(deed) || calls.isReleasing(slotOf(this.around, {pid, cpu, context}), t);
+    return calls.isReleasing(slotOf(this.around, {pid, cpu, context}), t);
   }
 
   /** whether what subPagesOf() answered is told, and not the likeliest of several */
