@@ -22,6 +22,8 @@ export function relate(kept: readonly Kept[]): void {
       else if (list.at(-1) !== one) list.push(one);
     }
   }
+  const linesOf = new Map<Group, readonly string[]>();
+  for (const {group} of kept) linesOf.set(group, namedLines(group));
   // Findings of several pages meet on each of them.
   const met = new Set<string>();
   for (const list of byPage.values()) {
@@ -29,23 +31,27 @@ export function relate(kept: readonly Kept[]): void {
     const who = list.map(({finding}) => finding.id).join(' ');
     if (met.has(who)) continue;
     met.add(who);
-    relateWithin(list);
+    relateWithin(list, linesOf);
   }
 }
 
+/** The lines of the trace that a finding's evidence names, oldest first. */
+function namedLines({evidence}: Group): string[] {
+  return inOrder(evidence).map(({deed}) => `${deed.input}.${deed.line}`);
+}
+
 /** Findings of one page: those that name the same line (a pin, a mapping) are of one deed. */
-function relateWithin(list: readonly Kept[]): void {
+function relateWithin(list: readonly Kept[], linesOf: ReadonlyMap<Group, readonly string[]>): void {
   const byLine = new Map<string, Finding[]>();
   for (const {group, finding} of list) {
-    for (const {deed} of inOrder(group.evidence)) {
-      const {input, line} = deed;
-      const key = `${input}.${line}`;
-      const of = byLine.get(key);
-      if (!of) byLine.set(key, [finding]);
+    for (const line of linesOf.get(group)!) {
+      const of = byLine.get(line);
+      if (!of) byLine.set(line, [finding]);
       else if (of.length < RELATED_MAX) of.push(finding);
     }
   }
   for (const of of byLine.values()) {
+    if (of.length < 2) continue;
     for (const a of of) {
       for (const b of of) {
         if (a !== b && a.rule !== b.rule && !a.related.includes(b.id) && a.related.length < RELATED_MAX)

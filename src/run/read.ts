@@ -12,7 +12,7 @@ import {
   type TraceReader,
 } from '../../parsers/form.js';
 import {refuseTwoBoots} from './boots.js';
-import {holdHeap} from './heap.js';
+import {holdHeap, nowFor} from './engine.js';
 import type {KernelVersion} from '../base/selection.js';
 import {type Input, openInputs, PEEK_LIMIT_BYTES} from '../io/input.js';
 import {UserError} from '../io/user-error.js';
@@ -96,9 +96,12 @@ export interface Reading {
  */
 export async function readTraces(options: ReadOptions, listen: (ledger: Ledger) => Listener[]): Promise<Reading> {
   const learnt: Learnt = {ledgers: [], disorder: 0};
+  nowFor('reading');
   for (;;) {
     const reading = await readOnce(options, listen, learnt);
-    if (reading !== undefined) return reading;
+    if (reading === undefined) continue;
+    nowFor('telling');
+    return reading;
   }
 }
 

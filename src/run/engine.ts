@@ -1,4 +1,4 @@
-/** V8's heap, held small while a trace is read. */
+/** What V8 is told of the work at hand: its heap is held small while a trace is read, and little is compiled once it was. */
 import {getHeapSpaceStatistics, setFlagsFromString} from 'node:v8';
 
 /**
@@ -13,6 +13,17 @@ const LARGEST_BYTES = 8 << 20;
  * References and mappings live just long enough to come there, and most of them die soon.
  */
 const GROWTH_PERCENT = 100;
+
+/**
+ * Bytecodes that a function runs through before V8 compiles it: its own figure while a trace is read. What comes after runs
+ * once, and much of it would be over before its compiled code were of use (docs/performance.md).
+ */
+const COMPILED_AFTER = {reading: 66 << 10, telling: 300_000};
+
+/** To be called before a trace is read, and when it was. */
+export function nowFor(work: keyof typeof COMPILED_AFTER): void {
+  setFlagsFromString(`--interrupt-budget=${COMPILED_AFTER[work]}`);
+}
 
 let begun = false;
 let held = false;
