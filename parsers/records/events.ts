@@ -43,6 +43,8 @@ export interface Recorded {
   readonly isPrintk: boolean;
   readonly flagsAt: number;
   readonly pidAt: number;
+  /** bytes that a record must have for these */
+  readonly least: number;
 }
 
 interface RecordedStack {
@@ -101,6 +103,7 @@ export class RecordEvents {
     const common = (name: string, otherwise: number): number =>
       format.common.find((field) => field.name === name)?.offset ?? otherwise;
     const known = RECORDED.get(title);
+    const [flagsAt, pidAt] = [common('common_flags', 2), common('common_pid', 4)];
     return {
       format,
       entry: this.table.named(title),
@@ -113,8 +116,10 @@ export class RecordEvents {
             ? stackOf('user', format)
             : undefined,
       isPrintk: title === 'ftrace:bprint' || title === 'ftrace:bputs',
-      flagsAt: common('common_flags', 2),
-      pidAt: common('common_pid', 4),
+      flagsAt,
+      pidAt,
+      // the preempt count is behind the flags
+      least: Math.max(flagsAt + 2, pidAt + 4),
     };
   }
 

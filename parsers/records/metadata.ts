@@ -66,6 +66,8 @@ export class Metadata {
     const data = /field:[^;]*\bdata;\s*offset:(\d+);\s*size:(\d+);/.exec(page);
     if (data) {
       this.dataOffset = Number(data[1]);
+      if (this.dataOffset < 8 + this.kernelLong || this.dataOffset > 64)
+        throw new Damaged(`sub-buffers whose data begin at byte ${this.dataOffset}`);
       this.subBuffer = this.dataOffset + Number(data[2]);
     }
     if (c.text(13, 13) !== 'header_event') throw new Damaged(`no header_event at byte ${c.pos - 13}`);

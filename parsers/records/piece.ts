@@ -47,9 +47,14 @@ export class Piece {
     this.view = new DataView(this.bytes.buffer);
   }
 
+  /** bytes of records that it has room for */
+  get capacity(): number {
+    return this.bytes.length - SPARE_BYTES;
+  }
+
   /** Makes room for `length` bytes of records. What was in it is gone. */
   reserve(length: number): void {
-    if (length + SPARE_BYTES > this.bytes.length) {
+    if (length > this.capacity) {
       this.bytes = new Uint8Array(length + SPARE_BYTES);
       this.view = new DataView(this.bytes.buffer);
     }

@@ -9,6 +9,8 @@ import {type Packing, unpack} from '../records/unpack.js';
 
 /** Bytes of a chunk of trace-cmd: ten sub-buffers, which are at most 64 KiB where a user says so. */
 const CHUNK_MAX = 1 << 22;
+/** Unpacked chunks of all CPUs at a time. */
+const CHUNKS_MAX = 1 << 29;
 /** What was read again is kept for the next records, which lie near: so many sub-buffers or unpacked chunks. */
 const HELD_MAX = 16;
 
@@ -28,6 +30,8 @@ interface Chunk {
 export class Chunks {
   private readonly all: Chunk[] = [];
   private places = 0;
+  /** bytes that all owners have room for */
+  private rooms = 0;
   /** by place of the first byte, the oldest first */
   private readonly held = new Map<number, Bytes>();
 
@@ -43,11 +47,16 @@ export class Chunks {
     return {place: this.add({owner, offset, packed: got, plain: got, isPacked: false}), length: got};
   }
 
-  /** Unpacks the chunk at `offset` (u32 packed, u32 plain, bytes), of which at most `left` bytes are there. */
-  packed(owner: number, offset: number, left: number): {place: number; bytes: Uint8Array; used: number} {
+  /**
+   * Unpacks the chunk at `offset` (u32 packed, u32 plain, bytes), of which at most `left` bytes are there. Its owner has
+   * `room` for it so far, and makes as much as is needed.
+   */
+  packed(owner: number, offset: number, left: number, room: number): {place: number; bytes: Uint8Array; used: number} {
     const c = new Cursor(this.source, this.little, offset, Math.min(this.source.size, offset + left));
     const packed = c.u32();
     const plain = c.u32();
+    this.rooms += Math.max(0, plain - room);
+    if (this.rooms > CHUNKS_MAX) throw new Damaged(`chunks of ${this.rooms} bytes at a time`);
     const bytes = unpack(this.packing, c.bytes(packed, CHUNK_MAX), plain, CHUNK_MAX);
     return {place: this.add({owner, offset: offset + 8, packed, plain, isPacked: true}), bytes, used: 8 + packed};
   }

@@ -26,12 +26,17 @@ import {
 const CPUS_MAX = 8192;
 const OPTIONS_MAX = 100_000;
 const BUFFERS_MAX = 1000;
+/** Bytes of a sub-buffer that are believed: the kernel counts those it has written in 20 bits (ring_buffer.c, RB_WRITE_MASK). */
+const PAGE_MIN = 64;
+const PAGE_MAX = 1 << 20;
 
 /** The pages of one CPU's ring buffer, in the file. */
 export interface CpuPart {
   cpu: number;
   offset: number;
   size: number;
+  /** bytes that it claims beyond its size, where another part begins */
+  claimed?: number;
 }
 
 export interface TraceBuffer {
@@ -79,6 +84,7 @@ export class TraceDatFile {
     if (this.version === 7) this.readV7(c);
     else if (this.version === 6) this.readV6(c);
     else throw new Damaged(`is of version «${meta.version.slice(0, 20)}», where 6 and 7 are known`);
+    apart(this.buffers.flatMap(({cpus}) => cpus));
   }
 
   private readV6(c: Cursor): void {
@@ -122,7 +128,7 @@ export class TraceDatFile {
   }
 
   private page(): number {
-    return this.meta.subBuffer || this.meta.pageSize;
+    return believed(this.meta.subBuffer || this.meta.pageSize);
   }
 
   private cpuTable(c: Cursor): CpuPart[] {
@@ -282,12 +288,31 @@ export class TraceDatFile {
       this.buffers.push({name, clock, page: 0, cpus: [], packed: false, text: offset});
       return;
     }
-    const page = c.u32();
+    const page = believed(c.u32());
     const n = c.u32();
     if (n > CPUS_MAX) throw new Damaged(`${n} CPUs`);
     const cpus: CpuPart[] = [];
     for (let i = 0; i < n; i++) cpus.push({cpu: c.u32(), offset: c.u64(), size: c.u64()});
     this.buffers.push({name, clock, page, cpus, packed: this.sectionAt(offset).packed});
+  }
+}
+
+function believed(page: number): number {
+  if (page < PAGE_MIN || page > PAGE_MAX) throw new Damaged(`sub-buffers of ${page} bytes`);
+  return page;
+}
+
+/**
+ * Ends each part where the next one begins at the latest: what belongs to one CPU is of no other. Offsets that lie could
+ * have a small file read a million times over.
+ */
+function apart(parts: readonly CpuPart[]): void {
+  const inOrder = parts.filter(({size}) => size > 0).toSorted((a, b) => a.offset - b.offset);
+  for (const [i, part] of inOrder.entries()) {
+    const room = (inOrder[i + 1]?.offset ?? Infinity) - part.offset;
+    if (part.size <= room) continue;
+    part.claimed = part.size - room;
+    part.size = room;
   }
 }
 

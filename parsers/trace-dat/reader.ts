@@ -14,7 +14,7 @@ import {RecordEvents, type Recorded} from '../records/events.js';
 import {render} from '../records/render.js';
 import {Chunks} from './chunks.js';
 import {tellFacts} from './facts.js';
-import type {TraceBuffer, TraceDatFile} from './file.js';
+import type {CpuPart, TraceBuffer, TraceDatFile} from './file.js';
 import {CpuStream} from './stream.js';
 import {LOST_SOME, SubBuffer} from './sub-buffer.js';
 import {Ticks} from './ticks.js';
@@ -58,23 +58,20 @@ export class TraceDatReader implements RecordReader {
     const clock = first?.clock ?? 'local';
     this.ticks = clock === 'tsc2nsec' && file.tsc2nsec ? new Ticks(file.tsc2nsec) : undefined;
     this.unit = COUNTING.has(clock) && !this.ticks ? 'ticks' : 'ns';
+    const parts: [TraceBuffer, CpuPart][] = [];
     for (const buffer of held) {
-      if ((buffer.clock ?? 'local') !== clock) {
-        this.otherClock.push(buffer.name);
-        continue;
-      }
-      for (const cpu of buffer.cpus) {
-        if (cpu.size === 0 || cpu.cpu > MAX_CPU) continue;
-        this.streams.push(this.stream(buffer, this.streams.length, cpu));
-      }
+      if ((buffer.clock ?? 'local') !== clock) this.otherClock.push(buffer.name);
+      else for (const cpu of buffer.cpus) if (cpu.size > 0 && cpu.cpu <= MAX_CPU) parts.push([buffer, cpu]);
     }
+    for (const [index, [buffer, cpu]] of parts.entries())
+      this.streams.push(this.stream(buffer, index, cpu, parts.length));
     this.events.facts();
     tellFacts(file, sink, options.input, {clock: first?.clock, otherClock: this.otherClock});
   }
 
-  private stream(buffer: TraceBuffer, index: number, cpu: TraceBuffer['cpus'][number]): CpuStream {
+  private stream(buffer: TraceBuffer, index: number, cpu: CpuPart, of: number): CpuStream {
     const ticks = this.ticks && this.file.tsc2nsec ? new Ticks(this.file.tsc2nsec) : undefined;
-    return new CpuStream(this.file, this.chunks, buffer, index, cpu, this.options.time, ticks, this.unit);
+    return new CpuStream(this.file, this.chunks, buffer, index, cpu, this.options.time, ticks, this.unit, of);
   }
 
   get counters(): ReaderCounters {
@@ -143,6 +140,7 @@ export class TraceDatReader implements RecordReader {
         new TimeBase(),
         undefined,
         this.unit,
+        this.streams.length,
       );
       while (left-- > 0 && stream.next()) {
         const id = idOf(stream);
@@ -180,6 +178,10 @@ export class TraceDatReader implements RecordReader {
     if (recorded === undefined) {
       events.unknownId(id);
       counters.time(stream.t, cpu);
+      return;
+    }
+    if (end - at < recorded.least) {
+      events.bad(`${recorded.format.title} of ${end - at} bytes is shorter than its format`);
       return;
     }
     ev.t = stream.t;
@@ -272,8 +274,11 @@ export class TraceDatReader implements RecordReader {
     return {missing, elsewhere: unmarked + (stats.dropped || 0)};
   }
 
-  /** CPUs that wrote events of which the file has none. */
+  /** CPUs that wrote events of which the file has none, or has them where those of another are. */
   private wholeCpusMissing(loss: (cpu: number, count: number, what: 'somewhere') => void): void {
+    for (const {cpus} of this.file.buffers)
+      for (const {cpu, size, claimed} of cpus)
+        if (size === 0 && claimed !== undefined) loss(cpu, LOST_SOME, 'somewhere');
     for (const {buffer, cpu, entries, read} of this.file.stats) {
       if (entries + read > 0 && !this.streams.some((s) => s.cpu === cpu && s.buffer.name === buffer))
         loss(cpu, entries + read, 'somewhere');

@@ -7,8 +7,9 @@ import type {CpuPart, TraceBuffer, TraceDatFile} from './file.js';
 import {LOST_SOME, SubBuffer} from './sub-buffer.js';
 import type {Ticks} from './ticks.js';
 
-/** Raw sub-buffers read at a time. */
+/** Raw sub-buffers read at a time: of one CPU, and of all, for a machine may have thousands. */
 const BATCH_BYTES = 1 << 18;
+const BATCHES_BYTES = 1 << 26;
 
 export class CpuStream {
   readonly cpu: number;
@@ -36,6 +37,7 @@ export class CpuStream {
 
   private readonly page: SubBuffer = new SubBuffer();
   private readonly pageBytes: number;
+  private readonly batch: number;
   private offset: number;
   private left: number;
   private chunksLeft = 0;
@@ -54,6 +56,8 @@ export class CpuStream {
     private readonly time: TimeBase,
     private readonly ticks: Ticks | undefined,
     private readonly unit: 'ns' | 'ticks',
+    /** how many streams there are */
+    of: number,
   ) {
     this.t = this.stamp = this.place = 0;
     this.cpu = part.cpu;
@@ -63,6 +67,8 @@ export class CpuStream {
     this.left = Math.max(0, Math.min(part.size, size - part.offset));
     if (this.left < part.size)
       this.cut = `the file ends ${part.size - this.left} bytes before the end of CPU ${this.cpu}`;
+    else if (part.claimed !== undefined)
+      this.cut = `the last ${part.claimed} bytes of CPU ${this.cpu} are those of another`;
     if (buffer.packed && this.left > 0) {
       try {
         this.chunksLeft = new Cursor(file.source, file.meta.little, this.offset, this.offset + this.left).u32();
@@ -71,10 +77,11 @@ export class CpuStream {
       }
       this.offset += 4;
       // the size of 3.1.6 lacks the bytes of the count: the number of chunks tells the end
-      this.left = size - this.offset;
+      this.left = Math.max(0, Math.min(part.size, size - this.offset));
     }
-    const batch = Math.max(1, Math.floor(BATCH_BYTES / this.pageBytes)) * this.pageBytes;
-    this.piece = new Piece(file.meta.little, buffer.packed ? 0 : Math.min(batch, Math.max(0, this.left)));
+    const most = Math.min(BATCH_BYTES, BATCHES_BYTES / of);
+    this.batch = Math.max(1, Math.floor(most / this.pageBytes)) * this.pageBytes;
+    this.piece = new Piece(file.meta.little, buffer.packed ? 0 : Math.min(this.batch, this.left));
   }
 
   /** Goes to the next event. False at the end; `lost` then says what is missing there. */
@@ -141,7 +148,7 @@ export class CpuStream {
     if (this.buffer.packed) {
       if (this.chunksLeft === 0) return false;
       this.chunksLeft--;
-      const {place, bytes, used} = chunks.packed(this.index, this.offset, this.left);
+      const {place, bytes, used} = chunks.packed(this.index, this.offset, this.left, piece.capacity);
       piece.reserve(bytes.length);
       piece.bytes.set(bytes);
       piece.filled(bytes.length);
@@ -150,8 +157,7 @@ export class CpuStream {
       this.left -= used;
       return true;
     }
-    const batch = Math.max(1, Math.floor(BATCH_BYTES / this.pageBytes)) * this.pageBytes;
-    const wanted = Math.min(batch, this.left);
+    const wanted = Math.min(this.batch, this.left);
     piece.reserve(wanted);
     const {place, length} = chunks.raw(this.index, this.offset, wanted, piece.bytes.subarray(0, wanted));
     piece.filled(length);

@@ -6,10 +6,10 @@ const u64 = (...values: (number | bigint)[]): Buffer => Buffer.from(BigUint64Arr
 const sized = (text: string): Buffer => Buffer.concat([u64(text.length), ascii(text)]);
 
 const PAGE = 4096;
-const COMMON = `\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;
+const common = (pidAt: number): string => `\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;
 \tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;
 \tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;
-\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;
+\tfield:int common_pid;\toffset:${pidAt};\tsize:4;\tsigned:1;
 `;
 
 /** `NAME`, its id, and its own fields as `TYPE NAME;offset;size` */
@@ -20,11 +20,11 @@ export interface WrittenFormat {
   fields: readonly [declaration: string, offset: number, size: number][];
 }
 
-function formatText({name, id, fields}: WrittenFormat): string {
+function formatText({name, id, fields}: WrittenFormat, pidAt: number): string {
   const own = fields.map(([declaration, offset, size]) => {
     return `\tfield:${declaration};\toffset:${offset};\tsize:${size};\tsigned:${declaration.startsWith('int') ? 1 : 0};\n`;
   });
-  return `name: ${name}\nID: ${id}\nformat:\n${COMMON}\n${own.join('')}\nprint fmt: ""\n`;
+  return `name: ${name}\nID: ${id}\nformat:\n${common(pidAt)}\n${own.join('')}\nprint fmt: ""\n`;
 }
 
 export interface WrittenRecord {
@@ -34,8 +34,23 @@ export interface WrittenRecord {
   payload: Buffer;
 }
 
+/** What is not as it should be. */
+interface Lies {
+  /** CPUs, all of which have the one sub-buffer */
+  cpus?: number;
+  /** bytes of a sub-buffer's data */
+  data?: number;
+  /** where records have their pid */
+  pidAt?: number;
+}
+
 /** `printk`: the text of printk_formats; records come 1 us apart. */
-export function traceDat(formats: readonly WrittenFormat[], printk: string, records: readonly WrittenRecord[]): Buffer {
+export function traceDat(
+  formats: readonly WrittenFormat[],
+  printk: string,
+  records: readonly WrittenRecord[],
+  {cpus = 1, data: dataBytes = 4080, pidAt = 4}: Lies = {},
+): Buffer {
   const own = formats.filter(({system}) => system === 'ftrace');
   const systems = [...new Set(formats.map(({system}) => system))].filter((system) => system !== 'ftrace');
   const head = Buffer.concat([
@@ -45,25 +60,30 @@ export function traceDat(formats: readonly WrittenFormat[], printk: string, reco
     ascii('header_page\0'),
     sized(
       '\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n' +
-        '\tfield: char data;\toffset:16;\tsize:4080;\tsigned:0;\n',
+        '\tfield: char data;\toffset:16;\tsize:' +
+        `${dataBytes};\tsigned:0;\n`,
     ),
     ascii('header_event\0'),
     sized('# compressed entry header\n\tpadding     : type == 29\n'),
     u32(own.length),
-    ...own.map((format) => sized(formatText(format))),
+    ...own.map((format) => sized(formatText(format, pidAt))),
     u32(systems.length),
     ...systems.map((system) => {
       const of = formats.filter((format) => format.system === system);
-      return Buffer.concat([ascii(`${system}\0`), u32(of.length), ...of.map((format) => sized(formatText(format)))]);
+      return Buffer.concat([
+        ascii(`${system}\0`),
+        u32(of.length),
+        ...of.map((format) => sized(formatText(format, pidAt))),
+      ]);
     }),
     u32(0), // kallsyms
     u32(printk.length),
     ascii(printk),
     sized('701 wrk\n'),
-    u32(1), // CPUs
+    u32(cpus),
     ascii('flyrecord\0'),
   ]);
-  const start = Math.ceil((head.length + 16) / PAGE) * PAGE;
+  const start = Math.ceil((head.length + 16 * cpus) / PAGE) * PAGE;
   const data = Buffer.concat(
     records.map(({id, pid, payload}) => {
       const bytes = Buffer.concat([Buffer.from(Uint16Array.of(id, 0).buffer), u32(pid), payload]);
@@ -73,7 +93,8 @@ export function traceDat(formats: readonly WrittenFormat[], printk: string, reco
     }),
   );
   const page = Buffer.concat([u64(500_000_000_000, data.length), data], PAGE);
-  return Buffer.concat([head, u64(start, PAGE), Buffer.alloc(start - head.length - 16), page]);
+  const table = Array.from({length: cpus}, () => u64(start, PAGE));
+  return Buffer.concat([head, ...table, Buffer.alloc(start - head.length - 16 * cpus), page]);
 }
 
 export const values = {u32, u64, ascii};

@@ -1,0 +1,64 @@
+/** Recordings whose numbers lie: they are refused, or what can be read of them is, and neither work nor memory is theirs to choose. */
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {afterAll, describe, expect, it} from 'vitest';
+import {UserError} from '../../src/io/user-error.js';
+import type {Report} from '../../src/results/report.js';
+import {analyzeFiles} from '../rules/analyze-text.js';
+import {traceDat, values, type WrittenFormat} from './trace-dat-writer.js';
+
+const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-hostile-'));
+afterAll(() => rmSync(dir, {recursive: true, force: true}));
+
+const {u32, u64} = values;
+const FREE: WrittenFormat = {
+  system: 'kmem',
+  name: 'mm_page_free',
+  id: 500,
+  fields: [
+    ['unsigned long pfn', 8, 8],
+    ['unsigned int order', 16, 4],
+  ],
+};
+const frees = (n: number): {id: number; pid: number; payload: Buffer}[] =>
+  Array.from({length: n}, (_, i) => ({id: 500, pid: 701, payload: Buffer.concat([u64(0x1000 + i), u32(0)])}));
+
+async function read(bytes: Uint8Array): Promise<Report> {
+  const file = path.join(dir, 'hostile');
+  writeFileSync(file, bytes);
+  return analyzeFiles([file]);
+}
+
+async function refusal(bytes: Uint8Array): Promise<string> {
+  try {
+    await read(bytes);
+  } catch (error) {
+    if (error instanceof UserError) return error.message;
+    throw error;
+  }
+  throw new Error('was not refused');
+}
+
+const lost = ({quality}: Report): number => quality.filter(({id}) => id === 'lost-events').length;
+
+describe('a trace.dat', () => {
+  it('gives each byte to one CPU, however many claim it', async () => {
+    const one = await read(traceDat([FREE], '', frees(50)));
+    const many = await read(traceDat([FREE], '', frees(50), {cpus: 2000}));
+    expect([one.inputs[0]!.events, many.inputs[0]!.events]).toEqual([50, 50]);
+    // what the others had is not known
+    expect(lost(one)).toBe(0);
+    expect(lost(many)).toBeGreaterThan(0);
+  });
+
+  it.each([0, 4, 2 ** 24])('is refused where its sub-buffers have %d bytes of data', async (data) => {
+    expect(await refusal(traceDat([FREE], '', frees(5), {data}))).toMatch(/sub-buffers of \d+ bytes/);
+  });
+
+  it('has records that are too short for their format', async () => {
+    const {inputs, quality} = await read(traceDat([FREE], '', frees(5), {pidAt: 60_000}));
+    expect(inputs[0]!.events).toBe(0);
+    expect(quality.map(({id}) => id)).toContain('unrecognised-lines');
+  });
+});
