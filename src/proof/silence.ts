@@ -37,8 +37,19 @@ export class Silence {
       this.lost(from, to) ??
       this.ofPage(page, from, to, what) ??
       this.filtered() ??
-      this.uncovered(what, page, from, to)
+      this.uncovered(what, page, from, to) ??
+      (what === 'dropped' ? this.underWay(page) : null)
     );
+  }
+
+  /** The probe of a drop of the page was hit, and its change of the count did not come: the trace ends between the two. */
+  private underWay(page: Moment): Doubt | null {
+    const {calls, pages} = this.m;
+    for (const hints of [calls.hints, calls.displaced.values()])
+      for (const hint of hints)
+        if (hint?.from === 'put' && !hint.done && hint.pfn >= 0 && pages.findFolio(hint.pfn) === page.row)
+          return {why: `line ${hint.line} begins a drop of the page, whose end was not seen`, line: hint.line};
+    return null;
   }
 
   /** The input is a part of a trace: what was left out is not known. */

@@ -10,7 +10,7 @@ import type {Deed, Reference} from '../ledger/tables/references.js';
 import {droppedElsewhere, mappedFor} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
 
-/** A page whose last event is this close to the end of the trace may have its drop just after it. */
+/** A page whose last event, or the end of whose I/O, is this close to the end of the trace may have its drop just after it. */
 const SETTLED_NS = 1_000_000;
 /** Most pages whose last change is kept, to be shown as the end of the owner. */
 const CHANGES_MAX = 500_000;
@@ -97,6 +97,10 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
         for (const [row, {generation, deed}] of m.refs.orphans) orphaned(row, generation, deed, t);
     },
   };
+
+  function justBefore(t: number, end: number): boolean {
+    return m.capture.time.unit === 'ns' && end - t < SETTLED_NS;
+  }
 
   /** A page whose last mapping went and whose count did not: without probes the reference that is left has no kind. */
   function orphaned(row: number, generation: number, deed: Deed, end: number): void {
@@ -199,8 +203,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     const basis = Math.max(0, m.counts.basis(row));
     const alone = kind === 'pin' ? count - holding === basis : count - holding > basis;
     if (!alone) return note(null);
-    if (m.capture.time.unit === 'ns' && end - pages.lastTime[row]! < SETTLED_NS)
-      return note('the trace ends right after its last mapping went');
+    if (justBefore(pages.lastTime[row]!, end)) return note('the trace ends right after its last mapping went');
     if (mappedFor(m, row, reference))
       return note("a device still has it mapped: the reference's own I/O may be running");
     const last = lastChange.get(row);
@@ -228,8 +231,10 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
           ? [
               told(
                 'its I/O is over',
-                reference.ioEnded !== undefined,
-                'no mapping for DMA made under it was seen to end: its I/O may be running on a device that maps nothing',
+                reference.ioEnded !== undefined && !justBefore(reference.ioEnded.t, end),
+                reference.ioEnded === undefined
+                  ? 'no mapping for DMA made under it was seen to end: its I/O may be running on a device that maps nothing'
+                  : 'the trace ends right after its I/O did',
                 ...(reference.ioEnded ? [reference.ioEnded] : []),
               ),
             ]

@@ -5,7 +5,7 @@ import {Fn} from '../events/functions.js';
 import type {Listener} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
-import type {Reference} from '../ledger/tables/references.js';
+import type {Deed, Reference} from '../ledger/tables/references.js';
 import {BIAS} from '../base/reference.js';
 import {liveLinks, mappedFor} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
@@ -30,14 +30,22 @@ interface Run {
 
 /** What is known of a page in this generation. */
 interface Known {
-  /** the task that pinned it, and others that did, if any */
+  /** the task that pinned it, when it last took or dropped a pin of it, and the same of others that did, if any */
   pinner: number;
-  others: Set<number> | undefined;
-  /** when a pin of it was last taken or dropped */
   last: number;
+  others: Map<number, number> | undefined;
+  /** a pin was dropped by another task than took it: where a taking is missing, that drop was its, and this pin is held still */
+  byAnother: Deed | undefined;
 }
 
-const pinnedBy = ({pinner, others}: Known, task: number): boolean => pinner === task || others?.has(task) === true;
+/** When a task last took or dropped a pin; undefined where it took none. */
+const lastOf = ({pinner, last, others}: Known, task: number): number | undefined =>
+  pinner === task ? last : others?.get(task);
+
+function note(known: Known, task: number, t: number): void {
+  if (known.pinner === task) known.last = t;
+  else (known.others ??= new Map<number, number>()).set(task, t);
+}
 
 export const unpinWithoutPin: Rule = {
   meta: {
@@ -62,6 +70,7 @@ export const unpinWithoutPin: Rule = {
       {id: 'told', says: 'the drop itself was seen'},
       {id: 'told', says: 'a task unpinned it, not the end of an I/O'},
       {id: 'told', says: 'who unpinned it had taken it'},
+      {id: 'told', says: 'who dropped its pins had taken them'},
       {id: 'told', says: 'no I/O has pinned it once more for itself'},
       {id: 'told', says: 'takings of this page show'},
       {id: 'told', says: 'nothing of it was mapped before it was taken'},
@@ -108,9 +117,14 @@ export const unpinWithoutPin: Rule = {
         const {row} = drop;
         const large = pages.is(row, 'large');
         const known = pinnedHere.get(row);
-        const last = known?.last;
-        if (known !== undefined) known.last = drop.deed.t;
-        const runSince = runOf(drop.deed.task, drop.deed.t);
+        const {task} = drop.deed;
+        const last = known && lastOf(known, task);
+        const byAnother = known?.byAnother;
+        if (known !== undefined && drop.unmatched === 0) {
+          if (last !== undefined) note(known, task, drop.deed.t);
+          if (drop.from.some(({reference}) => reference.task !== task)) known.byAnother ??= drop.deed;
+        }
+        const runSince = runOf(task, drop.deed.t);
         if (drop.endsIo && unpinnedByIo.size < PINNED_MAX) unpinnedByIo.add(row);
         const printed = !large && drop.rawAfter !== UNKNOWN_COUNT;
         if (printed ? drop.rawAfter >= 0 : drop.unmatched === 0) return;
@@ -155,10 +169,14 @@ export const unpinWithoutPin: Rule = {
               ),
               told(
                 'who unpinned it had taken it',
-                countsRecorded(m) ||
-                  (known !== undefined && pinnedBy(known, drop.deed.task)) ||
-                  get?.task === drop.deed.task,
+                countsRecorded(m) || last !== undefined || get?.task === task,
                 'the unpin is of another task than those that pinned the page: it may end an I/O whose pin left no event',
+              ),
+              told(
+                'who dropped its pins had taken them',
+                countsRecorded(m) || byAnother === undefined,
+                'another task dropped a pin that this one took: of a pin that left no event, maybe, and then this is none too many',
+                ...(byAnother ? [byAnother] : []),
               ),
               told(
                 'no I/O has pinned it once more for itself',
@@ -235,11 +253,9 @@ export const unpinWithoutPin: Rule = {
         }
         runOf(reference.task, reference.t);
         const known = pinnedHere.get(row);
-        if (known === undefined) pinnedHere.set(row, {pinner: reference.task, others: undefined, last: reference.t});
-        else {
-          if (known.pinner !== reference.task) (known.others ??= new Set<number>()).add(reference.task);
-          known.last = reference.t;
-        }
+        const {task, t} = reference;
+        if (known === undefined) pinnedHere.set(row, {pinner: task, last: t, others: undefined, byAnother: undefined});
+        else note(known, task, t);
       },
       lifeEnded(row) {
         pinnedHere.delete(row);

@@ -24,7 +24,10 @@ const STACK = /^ => |^\s+\S+\+0x|: <(?:user )?stack trace>/;
 
 export function linesOf(file: string): Line[] {
   const bytes = readFileSync(file);
-  const text = (file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('latin1');
+  return linesIn((file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('latin1'));
+}
+
+export function linesIn(text: string): Line[] {
   const lines: Line[] = [];
   for (const line of text.replace(/\n$/, '').split('\n')) {
     const last = lines.at(-1);

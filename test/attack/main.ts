@@ -2,13 +2,13 @@
  * Attacks the promise that `sure` is never false, with the samples changed as reality changes traces:
  *
  *   npm run attack -- [--minutes N] [--runs N] [--seed S] [--only TEXT] [--save FILE]
- *   npm run attack -- --simulate [complete|any] [--minutes N] [--runs N] [--seed S] [--only BUG] [--save FILE]
+ *   npm run attack -- --simulate [complete|any|changed] [--minutes N] [--runs N] [--seed S] [--only BUG] [--save FILE]
  *
  * TEXT is a part of a mutation's or a sample's name. What is sure of a changed trace and not of the whole one is printed with
  * the command that repeats it; --save keeps the last changed trace. The exit status is 1 if there was any.
  *
  * --simulate: instead of samples, the record of a machine whose truth is known (sim/), of correct work or with a planted bug
- * (BUG, none for correct work only), recorded whole or in any manner. How many of the planted bugs were found is told at the end.
+ * (BUG, none for correct work only), recorded whole, in any manner, or whole and changed. How many of the planted bugs were found is told at the end.
  */
 import {parseArgs} from 'node:util';
 import {Attack} from './attack.js';

@@ -5,7 +5,7 @@
 import type {Device, Mapping} from './device.js';
 import type {Kernel} from './kernel.js';
 import type {Region} from './memory.js';
-import type {Disk} from './storage.js';
+import type {Disk, Storage} from './storage.js';
 import type {Hold} from './truth.js';
 import {Completion, type Deed} from './world.js';
 
@@ -20,6 +20,24 @@ export type Bug =
   | 'unpin-of-get'
   | 'early-unpin-and-free';
 
+/** What only some machines have and do. A run has a few of them, so that they meet in all ways. */
+export const FEATURES = [
+  'polled',
+  'handed',
+  'merged',
+  'mirrored',
+  'legacy',
+  'split',
+  'hugetlb',
+  'given-back',
+  'cma',
+  'reclaim',
+  'zero',
+  'deferred',
+  'pipes',
+] as const;
+export type Feature = (typeof FEATURES)[number];
+
 export class Stage {
   /** bugs yet to be made */
   left: number;
@@ -29,6 +47,7 @@ export class Stage {
     readonly regions: Region[],
     readonly until_ns: number,
     readonly bug: Bug | undefined,
+    readonly features: ReadonlySet<Feature> = new Set(),
   ) {
     this.left = bug === undefined ? 0 : 1 + k.w.random.below(3);
   }
@@ -81,7 +100,7 @@ function spotsOf(holds: readonly Hold[]) {
 }
 
 /** Direct reads and writes: pins from 6.5 on, gets before; several in flight; let go of by the bio, or a worker where pages were cleaned. */
-export function* directIo(stage: Stage, disk: Disk, kinds: readonly string[]): Deed {
+export function* directIo(stage: Stage, disk: Storage, kinds: readonly string[]): Deed {
   const {k} = stage;
   const {w} = k;
   let flying = 0;
@@ -109,6 +128,10 @@ export function* directIo(stage: Stage, disk: Disk, kinds: readonly string[]): D
     }
     // one page twice in a request: readv() of two buffers in it
     if (w.random.chance(0.1)) holds.push(...(yield* region.gup(kind, at, 1, {write: read})));
+    // fs/direct-io.c: the bio has pins of its own
+    const legacy = kind === 'pin' && stage.features.has('legacy') && w.random.chance(0.5);
+    let after: Hold[] = [];
+    if (legacy) [holds, after] = yield* repin(k, holds);
     if (read) for (const folio of new Set(holds.map((hold) => hold.folio))) yield* k.markDirty(folio);
     flying++;
     let mine = holds;
@@ -127,6 +150,7 @@ export function* directIo(stage: Stage, disk: Disk, kinds: readonly string[]): D
     };
     const early = stage.errs(kind === 'pin' ? 'early-unpin' : 'early-put');
     yield* disk.submit(read ? 'FROM_DEVICE' : 'TO_DEVICE', spotsOf(holds), holds, end);
+    for (const hold of after) yield* k.unpinOne(hold);
     if (early && mine.length > 0) {
       const some = mine;
       mine = [];
@@ -135,6 +159,22 @@ export function* directIo(stage: Stage, disk: Disk, kinds: readonly string[]): D
     }
     if (w.random.chance(0.6)) yield done;
   }
+}
+
+/** do_direct_IO(): a pin for the page at hand, one for the bio, and the caller's goes as soon as the next page comes. */
+function* repin(k: Kernel, holds: readonly Hold[]): Deed<[bio: Hold[], left: Hold[]]> {
+  const bio: Hold[] = [];
+  let current: Hold | undefined;
+  for (const hold of holds) {
+    if (current !== undefined) {
+      bio.push(yield* k.addPin(current));
+      yield* k.unpinOne(current);
+    }
+    current = yield* k.addPin(hold);
+    yield* k.unpinOne(hold);
+  }
+  if (current !== undefined) bio.push(yield* k.addPin(current));
+  return [bio, current === undefined ? [] : [current]];
 }
 
 /** A driver that maps user memory for long (RDMA, V4L2, AF_XDP): pins long-term, maps whole, in parts or for two devices. */
@@ -265,6 +305,11 @@ export function* ring(stage: Stage, disk: Disk): Deed {
       holds = [first];
     }
     let flying = 0;
+    let closed = false;
+    const release = function* (): Deed {
+      if (k.build.release === '6.18' || k.build.release === '6.12') yield* k.bioRelease(holds, false);
+      else yield* k.unpinPages(holds);
+    };
     for (let i = 1 + w.random.below(5); i > 0; i--) {
       const from = w.random.below(spots.length);
       const some = spots.slice(from, from + 1 + w.random.below(8));
@@ -274,14 +319,17 @@ export function* ring(stage: Stage, disk: Disk): Deed {
         flying--;
         w.complete(done);
         yield 300;
+        if (closed && flying === 0) w.spawn(w.task('kworker/u8:5'), release());
       });
       if (w.random.chance(0.5)) yield done;
     }
     if (w.random.chance(0.3)) yield* region.munmap();
     const early = stage.errs('early-unpin');
+    // unregistered while I/O is in flight: the last of it lets go (io_uring/rsrc.c)
+    closed = flying > 0 && !early && stage.features.has('deferred');
+    if (closed) continue;
     while (flying > 0 && !early) yield {sleep: 50_000};
-    if (k.build.release === '6.18' || k.build.release === '6.12') yield* k.bioRelease(holds, false);
-    else yield* k.unpinPages(holds);
+    yield* release();
   }
 }
 
@@ -340,6 +388,30 @@ export function* send(stage: Stage, card: Device): Deed {
   }
 }
 
+/** vmsplice(): gets that wait in a pipe until another task reads it, or the trace ends. */
+export function* pipe(stage: Stage): Deed {
+  const {k} = stage;
+  const {w} = k;
+  while (!stage.over) {
+    yield {sleep: w.between(100_000, 2_000_000)};
+    const range = stage.range(4, ['anon', 'shmem', 'file']);
+    if (range === undefined) return;
+    const {region, at, n} = range;
+    const holds = yield* region.gup('get', at, n, {write: false});
+    if (w.random.chance(0.2)) continue;
+    w.spawn(
+      w.task('cat'),
+      (function* () {
+        for (const hold of holds) {
+          yield* k.putHolds(hold.folio, [hold]);
+          yield w.between(500, 30_000);
+        }
+      })(),
+      w.between(20_000, 5_000_000),
+    );
+  }
+}
+
 /** sendfile(): pages of the page cache under the socket's own references, whatever else they are pinned for. */
 export function* sendfile(stage: Stage, card: Device): Deed {
   const {k} = stage;
@@ -351,6 +423,10 @@ export function* sendfile(stage: Stage, card: Device): Deed {
     const {region, at} = range;
     if (!(yield* region.lock())) continue;
     const {folio, pfn} = region.spots[at]!;
+    if (folio.free) {
+      region.unlock();
+      continue;
+    }
     yield* k.ref('page_ref_mod_unless', folio, 1);
     region.unlock();
     const mapping = yield* card.map('TO_DEVICE', [{folio, pfn}], []);

@@ -26,8 +26,10 @@ export interface Judgement {
   planted: (Wrong & {told: 'sure' | 'possible' | 'missed'; reason: string})[];
 }
 
-export function judge(run: Run, findings: readonly Finding[]): Judgement {
+/** `slack_ns`: by how much times may be off, besides what a deed takes. */
+export function judge(run: Run, findings: readonly Finding[], slack_ns = 0): Judgement {
   const {wrongs, spoilt} = run.truth;
+  const slack = SLACK_NS + slack_ns;
   const falselySure: string[] = [];
   const falselyPossible: string[] = [];
   for (const finding of findings) {
@@ -36,7 +38,7 @@ export function judge(run: Run, findings: readonly Finding[]): Judgement {
     for (const page of finding.pages) {
       const [from, to] = spanOf(finding, page);
       const then = ({rule, t}: Wrong): boolean =>
-        UNTIMED.includes(finding.rule) || UNTIMED.includes(rule) || (t >= from - SLACK_NS && t <= to + SLACK_NS);
+        UNTIMED.includes(finding.rule) || UNTIMED.includes(rule) || (t >= from - slack && t <= to + slack);
       const so = wrongs.some((wrong) => rules.includes(wrong.rule) && covers(page, wrong.pfn) && then(wrong));
       if (so || spoilt.some((folio) => Number(page.pfn) >= folio.pfn && Number(page.pfn) < folio.pfn + folio.size))
         continue;

@@ -22,6 +22,18 @@ export interface Ask {
   remote?: boolean;
   /** page tables are walked under locks */
   slow?: boolean;
+  /** moves what lies in CMA blocks out of them, as far as nobody else has it; false where that failed */
+  evacuate?: () => Deed<boolean>;
+}
+
+/** Pages of a CMA block, where the machine has one; the page of zeros. */
+const CMA = 0x1800;
+const ZERO = 0x1700;
+export const isCma = ({pfn}: Folio): boolean => pfn >= CMA && pfn < CMA + 16;
+
+// eslint-disable-next-line require-yield
+function* none(): Deed<boolean> {
+  return false;
 }
 
 const FOLL = {
@@ -44,7 +56,12 @@ export class Kernel {
   private readonly unused: number[] = [];
   private readonly batches: Folio[][];
   private ofs = 0;
+  /** hugetlb's, once they came back */
+  private readonly pool: number[] = [];
+  private nextHuge = 0x80000;
   private nextPage = 0x3000;
+  /** in CMA blocks, so many from here on, where the machine has any */
+  private readonly cma: number[] = [];
   private nextBlock = 0x20000;
 
   constructor(
@@ -95,7 +112,8 @@ export class Kernel {
     const {count, mapped, flags, mapping} = folio;
     const names = flags.size > 0 ? [...flags].join('|') : 'none';
     const mapcount = this.old ? mapped : mapped - 1;
-    return `pfn=0x${folio.pfn.toString(16)} flags=${names} count=${count} mapcount=${mapcount} mapping=${mapping} mt=1`;
+    const mt = isCma(folio) ? 4 : 1;
+    return `pfn=0x${folio.pfn.toString(16)} flags=${names} count=${count} mapcount=${mapcount} mapping=${mapping} mt=${mt}`;
   }
 
   private kmem(folio: Folio): string {
@@ -145,8 +163,14 @@ export class Kernel {
   /** The page allocator has it back. */
   *release(folio: Folio): Deed {
     this.truth.freed(folio);
+    if (folio.pooled) {
+      this.pool.push(folio.pfn);
+      yield this.gap();
+      return;
+    }
     this.w.write('mm_page_free', this.kmem(folio));
-    if (folio.order === 0) this.unused.push(folio.pfn);
+    if (isCma(folio)) this.cma.push(folio.pfn);
+    else if (folio.order === 0) this.unused.push(folio.pfn);
     else this.blocks.push(folio.pfn);
     yield this.gap();
   }
@@ -154,9 +178,10 @@ export class Kernel {
   private readonly blocks = [0x10000, 0x10200, 0x10400, 0x10600, 0x10800, 0x10a00];
 
   /** Pages that were just freed are handed out again first, mostly (per-CPU lists). */
-  *alloc(order = 0, silent = false): Deed<Folio> {
+  *alloc(order = 0, silent = false, movable = true): Deed<Folio> {
     const {w} = this;
-    const from = order === 0 ? this.unused : this.blocks;
+    const cma = order === 0 && movable && this.cma.length > 0 && w.random.chance(0.2);
+    const from = cma ? this.cma : order === 0 ? this.unused : this.blocks;
     if (from.length === 0) from.push(order === 0 ? this.nextPage++ : (this.nextBlock += 512));
     const pfn = w.random.chance(0.6) ? from.pop()! : from.splice(w.random.below(from.length), 1)[0]!;
     const folio = new Folio(pfn, order);
@@ -189,6 +214,38 @@ export class Kernel {
     }
   }
 
+  /** Movable pages may lie in CMA blocks from here on. */
+  haveCma(): void {
+    for (let pfn = CMA; pfn < CMA + 16; pfn++) this.cma.push(pfn);
+  }
+
+  /** A huge page of hugetlb's pool: it leaves and enters it with its count alone (dequeue_hugetlb_folio_node_exact(), mm/hugetlb.c). */
+  *huge(): Deed<Folio> {
+    const folio = new Folio(this.pool.pop() ?? (this.nextHuge += 512), 9);
+    folio.pooled = true;
+    folio.pmd = true;
+    folio.kind = 'anon';
+    folio.flags.add('uptodate').add('head');
+    if (this.build.refs) this.w.write(this.old ? 'page_ref_set' : 'page_ref_unfreeze', `${this.state(folio)} val=1`);
+    yield this.gap();
+    folio.mapping = '00000000261e2897';
+    folio.mapped = 1;
+    return folio;
+  }
+
+  /** The page of zeros that reads of memory never written to find; it is everybody's, and never freed. */
+  get zero(): Folio {
+    if (this.zeroPage === undefined) {
+      this.zeroPage = new Folio(ZERO, 0);
+      this.zeroPage.zero = true;
+      this.zeroPage.writable = false;
+      this.zeroPage.flags.add('reserved');
+    }
+    return this.zeroPage;
+  }
+
+  private zeroPage: Folio | undefined;
+
   // --- what user memory is made of
 
   /** A fault on anonymous memory. */
@@ -205,7 +262,7 @@ export class Kernel {
   }
 
   /** A page of a file, read in or new, and mapped. */
-  *filePage(kind: 'file' | 'shmem', order = 0): Deed<Folio> {
+  *filePage(kind: 'file' | 'shmem', order = 0, readIn?: (folio: Folio) => Deed): Deed<Folio> {
     const folio = yield* this.alloc(order);
     folio.kind = kind;
     folio.mapping = kind === 'file' ? '00000000fdefbca1' : '00000000aa11bb22';
@@ -222,6 +279,7 @@ export class Kernel {
       folio.flags.add('private');
       yield* this.get(folio);
     }
+    if (readIn !== undefined) yield* readIn(folio);
     folio.mapped = folio.size;
     // the reference of the allocation goes; each page table entry has one
     yield* this.ref('page_ref_mod', folio, folio.size - 1);
@@ -245,16 +303,20 @@ export class Kernel {
 
   /** The file is cut: its page cache lets go. */
   *truncate(folio: Folio): Deed {
+    if (folio.flags.delete('private')) yield* this.put(folio);
+    this.leaveCache(folio);
+    yield this.gap();
+    yield* this.put(folio, folio.size);
+  }
+
+  leaveCache(folio: Folio): void {
     const where = folio.kind === 'file' ? 'dev 259:0 ino c' : 'dev 0:1 ino 404';
     const pfn =
       this.build.release === '5.10' ? `page=00000000b9111fae pfn=${folio.pfn}` : `pfn=0x${folio.pfn.toString(16)}`;
     const tail = this.build.release === '5.10' ? '' : ` order=${folio.order}`;
-    if (folio.flags.delete('private')) yield* this.put(folio);
     this.w.write('mm_filemap_delete_from_page_cache', `${where} ${pfn} ofs=65536${tail}`);
     folio.kind = 'kernel';
     folio.mapping = '0000000000000000';
-    yield this.gap();
-    yield* this.put(folio, folio.size);
   }
 
   // --- dirtying and writeback
@@ -319,6 +381,7 @@ export class Kernel {
         const n = this.extent(spots, holds.length);
         const {folio, pfn} = spots[holds.length]!;
         if (write && !folio.writable) break;
+        if (longterm && isCma(folio) && (yield* this.refuseFast(folio, pfn, flags))) break;
         const taken = yield* this.grabFast(kind, folio, pfn, n, flags, write);
         if (this.w.random.chance(0.02)) {
           // the entry changed meanwhile: let go again, and walk under locks
@@ -330,12 +393,26 @@ export class Kernel {
       }
       this.w.atomicEnd();
     }
-    while (holds.length < spots.length) {
-      const {folio, pfn} = spots[holds.length]!;
-      if (write) yield* this.writeFault(folio);
-      const n = this.extent(spots, holds.length);
-      holds.push(...(yield* this.grabSlow(kind, folio, pfn, 1, flags, write)));
-      if (n > 1) holds.push(...(yield* this.grabSlow(kind, folio, pfn + 1, n - 1, flags, write)));
+    const fast = holds.length;
+    for (;;) {
+      while (holds.length < spots.length) {
+        const {folio, pfn} = spots[holds.length]!;
+        if (write) yield* this.writeFault(folio);
+        const n = this.extent(spots, holds.length);
+        holds.push(...(yield* this.grabSlow(kind, folio, pfn, 1, flags, write)));
+        if (n > 1) holds.push(...(yield* this.grabSlow(kind, folio, pfn + 1, n - 1, flags, write)));
+      }
+      if (!longterm || !holds.slice(fast).some(({folio}) => isCma(folio))) break;
+      // check_and_migrate_movable_pages(): all that the slow path pinned is let go, those in CMA blocks move, and again
+      const some = holds.splice(fast);
+      for (const {folio} of some) if (isCma(folio)) yield* this.get(folio);
+      yield* this.unpinPages(some);
+      const moved = yield* ask.evacuate?.() ?? none();
+      for (const {folio} of some) if (isCma(folio) && !folio.free) yield* this.put(folio);
+      if (moved !== true) {
+        yield* this.returned(call, 'iov_iter_extract_pages', `ret=${fast > 0 ? fast : -12}`);
+        return holds;
+      }
     }
     yield* this.returned(call, 'iov_iter_extract_pages', `ret=${holds.length}`);
     return holds;
@@ -348,6 +425,19 @@ export class Kernel {
     let n = 1;
     while (spots[i + n]?.folio === folio && spots[i + n]!.pfn === pfn + n) n++;
     return n;
+  }
+
+  /** The fast path leaves alone what a long-term pin must not hold: before it takes it, up to 6.6 or so, or right after. */
+  private *refuseFast(folio: Folio, pfn: number, flags: number): Deed<boolean> {
+    const {release} = this.build;
+    const name = {'5.10': 'try_grab_compound_head', '6.1': 'try_grab_folio'}[release as '5.10' | '6.1'];
+    yield* this.call(name ?? 'try_grab_folio_fast', `page=${this.pointer(pfn)} refs=1 flags=0x${flags.toString(16)}`);
+    if (!this.old) {
+      yield* this.ref('page_ref_mod_unless', folio, 1);
+      yield* this.put(folio);
+    }
+    if (release !== '5.10') yield* this.returned(name ?? 'try_grab_folio_fast', 'gup_fast_fallback', 'folio=0x0');
+    return true;
   }
 
   private *grabFast(
@@ -363,6 +453,10 @@ export class Kernel {
     const hex = `flags=0x${flags.toString(16)}`;
     yield* this.call(name ?? 'try_grab_folio_fast', `page=${page} refs=${n} ${hex}`);
     const holds = this.take(kind, folio, pfn, n, write);
+    if (this.uncounted(kind, folio)) {
+      yield* this.returned(name ?? 'try_grab_folio_fast', 'gup_fast_fallback', `folio=${this.pointer(folio.pfn)}`);
+      return holds;
+    }
     yield* this.ref('page_ref_mod_unless', folio, n);
     if (kind === 'pin' && !this.counted(folio)) yield* this.ref('page_ref_mod', folio, (BIAS - 1) * n);
     if (this.build.release !== '5.10')
@@ -388,9 +482,24 @@ export class Kernel {
     if (this.old) yield* this.call('try_grab_page', `page=${this.pointer(pfn)} ${hex}`);
     else yield* this.call('try_grab_folio', `folio=${this.pointer(folio.pfn)} refs=${n} ${hex}`);
     const holds = this.take(kind, folio, pfn, n, write);
-    yield* this.ref('page_ref_mod', folio, kind === 'pin' && !this.counted(folio) ? BIAS * n : n);
+    if (!this.uncounted(kind, folio))
+      yield* this.ref('page_ref_mod', folio, kind === 'pin' && !this.counted(folio) ? BIAS * n : n);
     if (!this.old) yield* this.returned('try_grab_folio', 'follow_page_pte', 'ret=0');
     return holds;
+  }
+
+  /** is_zero_folio(): a pin changes nothing */
+  private uncounted(kind: 'pin' | 'get', folio: Folio): boolean {
+    return kind === 'pin' && folio.zero && !this.old;
+  }
+
+  /** folio_add_pin(): one more of a page that is pinned already (fs/direct-io.c, since 6.5). */
+  *addPin(of: Hold): Deed<Hold> {
+    const {folio} = of;
+    yield* this.call('folio_add_pin', `folio=${this.pointer(folio.pfn)}`);
+    const [hold] = this.take('pin', folio, of.first, 1, of.write);
+    if (!this.uncounted('pin', folio)) yield* this.ref('page_ref_mod', folio, this.counted(folio) ? 1 : BIAS);
+    return hold!;
   }
 
   /** Its pins are counted apart: the reference count moves by one a pin. */
@@ -413,6 +522,7 @@ export class Kernel {
     if (shown)
       yield* this.call(name, `${arg}=${this.pointer(folio.pfn)} refs=${n} flags=0x${this.foll.pin.toString(16)}`);
     for (const hold of holds) if (!hold.dropped) this.truth.drop(hold);
+    if (this.uncounted('pin', folio)) return;
     const drop = this.counted(folio) ? n : n * BIAS;
     if (this.build.release !== '5.10') return yield* this.put(folio, drop);
     if (drop > 1) yield* this.ref('page_ref_mod', folio, 1 - drop);

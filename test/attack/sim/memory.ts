@@ -1,5 +1,5 @@
 /** Memory of programs: ranges of pages that their threads use at once, and what the kernel does to them meanwhile. */
-import type {Ask, Kernel} from './kernel.js';
+import {type Ask, isCma, type Kernel} from './kernel.js';
 import type {Disk} from './storage.js';
 import type {Folio, Hold, Spot} from './truth.js';
 import type {Deed} from './world.js';
@@ -7,13 +7,19 @@ import type {Deed} from './world.js';
 export class Region {
   spots: Spot[] = [];
   mapped = true;
+  /** pages of hugetlb's pool */
+  pooled = false;
+  /** where a page of its file that was reclaimed is read in from */
+  disk: Disk | undefined;
+  /** spots whose page was given back, or reclaimed: the next who looks finds a new one */
+  readonly gone = new Set<number>();
   /** who walks its page tables now, or changes them */
   private walkers = 0;
   private changed = false;
 
   constructor(
     readonly k: Kernel,
-    readonly va: number,
+    public va: number,
     readonly kind: 'anon' | 'file' | 'shmem',
     /** of its folios */
     readonly order: number,
@@ -22,6 +28,11 @@ export class Region {
   /** Faults its pages in. */
   *fill(folios: number): Deed {
     for (let i = 0; i < folios; i++) {
+      if (this.pooled) {
+        const folio = yield* this.k.huge();
+        for (let j = 0; j < folio.size; j++) this.spots.push({folio, pfn: folio.pfn + j});
+        continue;
+      }
       const folio =
         this.kind === 'anon' ? yield* this.k.anon(this.order) : yield* this.k.filePage(this.kind, this.order);
       for (let j = 0; j < folio.size; j++) this.spots.push({folio, pfn: folio.pfn + j});
@@ -37,10 +48,53 @@ export class Region {
     while (this.changed) yield {sleep: 30_000};
     if (!this.mapped) return [];
     this.walkers++;
-    yield* this.faultIn(at, n);
-    const holds = yield* this.k.gup(kind, this.va + at * 4096, this.spots.slice(at, at + n), ask);
+    yield* this.faultIn(at, n, ask.write === true);
+    const spots = this.spots.slice(at, at + n);
+    const evacuate = (): Deed<boolean> => this.evacuate(spots);
+    const holds = yield* this.k.gup(kind, this.va + at * 4096, spots, {...ask, evacuate});
     this.walkers--;
     return holds;
+  }
+
+  /** Pages of CMA blocks are copied to others, each of which the caller isolated and nobody else may hold (mm/migrate.c). */
+  private *evacuate(spots: Spot[]): Deed<boolean> {
+    const {k} = this;
+    if (this.walkers > 1) return false;
+    this.changed = true;
+    let all = true;
+    for (const [j, spot] of spots.entries()) {
+      const {folio} = spot;
+      if (!isCma(folio)) continue;
+      const movable =
+        this.kind === 'anon' && folio.mapped === 1 && folio.flags.has('lru') && !folio.flags.has('swapcache');
+      if (!movable || folio.locked || folio.flags.has('writeback') || folio.count !== 2) {
+        all = false;
+        continue;
+      }
+      folio.locked = true;
+      folio.mapped = 0;
+      yield* k.ref('page_ref_mod_and_test', folio, -1);
+      const target = yield* k.alloc(0, k.w.random.chance(0.4), false);
+      target.kind = 'anon';
+      target.mapping = folio.mapping;
+      for (const flag of folio.flags) target.flags.add(flag);
+      target.mapped = 1;
+      yield* k.get(target);
+      spots[j] = {folio: target, pfn: target.pfn};
+      this.spots[this.spots.indexOf(spot)] = spots[j];
+      yield* k.put(target);
+      folio.locked = false;
+    }
+    this.changed = false;
+    return all;
+  }
+
+  /** Single pages instead of a folio. */
+  replace(folio: Folio, pages: readonly Folio[]): void {
+    this.spots = this.spots.map((spot) => {
+      const page = spot.folio === folio ? pages[spot.pfn - folio.pfn]! : undefined;
+      return page === undefined ? spot : {folio: page, pfn: page.pfn};
+    });
   }
 
   /** Somebody follows its page tables: nobody changes them until he leaves. */
@@ -65,10 +119,15 @@ export class Region {
   }
 
   /** Pages that fork() left shared are copied before they are held for anybody, those swapped out come back. */
-  private *faultIn(at: number, n: number): Deed {
+  private *faultIn(at: number, n: number, write: boolean): Deed {
     const {k} = this;
     for (let i = at; i < at + n; i++) {
+      if (this.gone.has(i) || (write && this.spots[i]!.folio.zero)) {
+        yield* this.faultNew(i);
+        continue;
+      }
       const old = this.spots[i]!.folio;
+      if (old.zero) continue;
       if (this.kind !== 'anon' || old.order > 0) continue;
       while (this.faulting.has(i)) yield {sleep: 10_000};
       this.faulting.add(i);
@@ -92,6 +151,17 @@ export class Region {
       }
       this.faulting.delete(i);
     }
+  }
+
+  private *faultNew(i: number): Deed {
+    const {k, disk} = this;
+    while (this.faulting.has(i)) yield {sleep: 10_000};
+    if (!this.gone.has(i) && !this.spots[i]!.folio.zero) return;
+    this.faulting.add(i);
+    const folio = this.kind === 'file' ? yield* k.filePage('file', 0, (page) => disk!.readIn(page)) : yield* k.anon();
+    this.spots[i] = {folio, pfn: folio.pfn};
+    this.gone.delete(i);
+    this.faulting.delete(i);
   }
 
   private readonly faulting = new Set<number>();
@@ -175,7 +245,7 @@ export function* migrate(k: Kernel, region: Region): Deed {
 export function* splitPmd(k: Kernel, region: Region): Deed {
   if (!(yield* region.lock())) return;
   for (const folio of region.folios) {
-    if (!folio.pmd) continue;
+    if (!folio.pmd || folio.pooled) continue;
     folio.pmd = false;
     folio.mapped = folio.size;
     yield* k.ref('page_ref_mod', folio, folio.size - 1);

@@ -1,9 +1,26 @@
 /** One run: a machine, a kernel, a workload and what it knows about itself, all from one seed. */
-import {directIo, follow, look, receive, register, ring, assign, send, sendfile, type Bug, Stage} from './actors.js';
+import {
+  assign,
+  type Bug,
+  directIo,
+  type Feature,
+  FEATURES,
+  follow,
+  look,
+  pipe,
+  receive,
+  register,
+  ring,
+  send,
+  sendfile,
+  Stage,
+} from './actors.js';
+import {Random} from '../../fuzz/random.js';
+import {giveBack, reclaim, split} from './changes.js';
 import {Device, type Style} from './device.js';
 import {type Build, Kernel, type Release} from './kernel.js';
 import {fork, migrate, Region, splitPmd, swapOut} from './memory.js';
-import {Disk} from './storage.js';
+import {Disk, Mirror} from './storage.js';
 import {Truth} from './truth.js';
 import {type Deed, World} from './world.js';
 
@@ -13,6 +30,7 @@ export interface Run {
   truth: Truth;
   build: Build;
   bug: Bug | undefined;
+  features: readonly Feature[];
 }
 
 const RELEASES: readonly Release[] = ['5.10', '6.1', '6.12', '6.12', '6.18'];
@@ -35,6 +53,8 @@ export interface Wish {
   bug?: Bug | 'none';
   release?: Release;
   refs?: boolean;
+  /** just these; some by the seed without it */
+  features?: readonly Feature[];
 }
 
 export function simulate(seed: number, wish: Wish = {}): Run {
@@ -55,7 +75,10 @@ export function simulate(seed: number, wish: Wish = {}): Run {
   const kernel = new Kernel(world, truth, build);
   const until = start + world.between(15_000_000, 60_000_000);
   const regions: Region[] = [];
-  const stage = new Stage(kernel, regions, until, bug);
+  const chosen = new Random(seed ^ 0x2c1b3c6d);
+  const features = new Set(wish.features ?? FEATURES.filter(() => chosen.chance(0.25)));
+  const stage = new Stage(kernel, regions, until, bug, features);
+  if (features.has('cma')) kernel.haveCma();
 
   const iommu = random.chance(0.3);
   const bounced = !iommu && random.chance(0.1);
@@ -74,7 +97,8 @@ export function simulate(seed: number, wish: Wish = {}): Run {
   const camera = device('0000:00:07.0', 'pieces');
   const gpu = device('0000:01:00.0', 'pieces');
   const vfio = device('', 'iommu');
-  const disks = [nvme, virtio].map((d) => new Disk(kernel, d, world.between(30_000, 600_000)));
+  const disks = [nvme, virtio].map((d) => new Disk(kernel, d, world.between(30_000, 600_000), features));
+  const direct = features.has('mirrored') ? [new Mirror(kernel, disks), disks[1]!] : disks;
 
   const fileHazards = random.chance(0.4) || bug === 'late-dirty';
   const kinds = fileHazards ? ['anon', 'shmem', 'file'] : ['anon', 'shmem'];
@@ -82,7 +106,16 @@ export function simulate(seed: number, wish: Wish = {}): Run {
   const newRegion = function* (kind: Region['kind'], order: number, folios: number): Deed {
     va += 0x40000000;
     const region = new Region(kernel, va, kind, order);
+    region.disk = disks[0];
+    region.pooled = order === 9 && features.has('hugetlb');
     yield* region.fill(folios);
+    if (features.has('zero') && kind === 'anon' && order === 0)
+      for (const spot of region.spots.keys()) {
+        const {folio} = region.spots[spot]!;
+        if (!chosen.chance(0.3) || folio.count !== 1) continue;
+        region.spots[spot] = {folio: kernel.zero, pfn: kernel.zero.pfn};
+        yield* kernel.zap([folio]);
+      }
     regions.push(region);
   };
   const sized = function* (): Deed {
@@ -102,9 +135,9 @@ export function simulate(seed: number, wish: Wish = {}): Run {
 
   world.spawn(world.task('app'), begin());
   const candidates: (() => void)[] = [
-    () => spawn('fio', directIo(stage, disks[0]!, kinds)),
-    () => spawn('fio', directIo(stage, disks[0]!, kinds)),
-    () => spawn('dd', directIo(stage, disks[1]!, kinds)),
+    () => spawn('fio', directIo(stage, direct[0]!, kinds)),
+    () => spawn('fio', directIo(stage, direct[0]!, kinds)),
+    () => spawn('dd', directIo(stage, direct[1]!, kinds)),
     () => spawn('ib_write_bw', register(stage, [hca, camera], disks[0]!)),
     () => spawn('v4l2', register(stage, [camera, hca], disks[0]!)),
     () => spawn('uring', ring(stage, disks[0]!)),
@@ -115,6 +148,7 @@ export function simulate(seed: number, wish: Wish = {}): Run {
     () => spawn('gpu', follow(stage, gpu)),
     () => spawn('qemu', assign(stage, vfio)),
   ];
+  if (features.has('pipes')) candidates.push(() => spawn('yes', pipe(stage)));
   const wanted = 3 + random.below(7);
   for (let i = 0; i < wanted; i++) random.of(candidates)();
   if (bug !== undefined) needed(bug).forEach((i) => candidates[i]!());
@@ -138,6 +172,18 @@ export function simulate(seed: number, wish: Wish = {}): Run {
       } else if (regions.length < 6) yield* sized();
     }),
   );
+  const changes = [
+    ...(features.has('given-back') ? [giveBack] : []),
+    ...(features.has('reclaim') ? [reclaim] : []),
+    ...(features.has('split') ? [split] : []),
+  ];
+  for (const change of changes)
+    spawn(
+      'khugepaged',
+      ever(stage, 700_000, function* () {
+        yield* change(kernel, random.of(regions));
+      }),
+    );
   if (random.chance(0.4))
     spawn(
       'kswapd0',
@@ -164,6 +210,7 @@ export function simulate(seed: number, wish: Wish = {}): Run {
       region.enter();
       region.unlock();
       const folio = random.of(region.folios);
+      if (folio.free) return region.leave();
       if (random.chance(0.5)) yield* kernel.writeFault(folio);
       else {
         yield* kernel.lock(folio);
@@ -190,7 +237,7 @@ export function simulate(seed: number, wish: Wish = {}): Run {
     })(),
   );
   world.run(until + 40_000_000);
-  return {world, kernel, truth, build, bug};
+  return {world, kernel, truth, build, bug, features: [...features]};
 }
 
 function needed(bug: Bug): readonly number[] {

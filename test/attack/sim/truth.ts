@@ -32,6 +32,10 @@ export class Folio {
   mapping = '0000000000000000';
   locked = false;
   free = false;
+  /** the zero page: pins of it are not counted since 6.5 (is_zero_folio(), mm/gup.c) */
+  zero = false;
+  /** of hugetlb's pool: it goes back there, not to the page allocator */
+  pooled = false;
   /** its counts were spoiled by a bug: what is told of it from here on may be of that */
   spoilt = false;
   readonly holds = new Set<Hold>();
@@ -99,7 +103,7 @@ export class Truth {
     if (hold.dropped) throw new Error('a hold is dropped twice');
     hold.dropped = true;
     folio.holds.delete(hold);
-    for (const window of folio.windows) {
+    for (const window of folio.zero ? [] : folio.windows) {
       if (!window.holds.some(({kind}) => kind === hold.kind)) continue;
       for (let pfn = hold.first; pfn < hold.first + hold.pages; pfn++) {
         if (!window.pages.has(pfn)) continue;
