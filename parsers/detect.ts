@@ -36,7 +36,7 @@ export function detect(head: Uint8Array, from?: FormId, prefix?: Pattern): Detec
     };
   }
   if (prefix && !prefix.skips) return stated(prefix, from);
-  const wrapping = wrappingOf(head, prefix);
+  const wrapping = prefix === undefined && isRecording(head) ? undefined : wrappingOf(head, prefix);
   if (wrapping) {
     const found = detectPlain(unwrapped(head, wrapping), from);
     if (found.outcome === 'read') return wrapped(found, wrapping);
@@ -44,6 +44,11 @@ export function detect(head: Uint8Array, from?: FormId, prefix?: Pattern): Detec
   }
   const found = detectPlain(head, from);
   return (from === undefined && quotedProgram(head, found)) || found;
+}
+
+/** A recording begins with its magic: nothing stands around it. */
+function isRecording(head: Uint8Array): boolean {
+  return forms.some((form) => readsRecords(form) && form.sniff(head).verdict !== 'no');
 }
 
 /** A mail that quotes a program of bpftrace, of which its own reader makes less. */

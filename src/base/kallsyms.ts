@@ -114,15 +114,19 @@ class Symbols implements Kallsyms {
   }
 
   private sort(distances: Float64Array, starts: Uint32Array, least: number): void {
+    const size = distances.length;
+    const rows = new Int32Array(size);
+    for (let i = 0; i < size; i++) rows[i] = i;
     // the kernel's own symbols come in order, modules behind them
-    const order = mergeRuns(
-      Int32Array.from(distances, (_, i) => i),
-      distances.length,
-      distances,
-    );
-    this.size = distances.length;
-    this.distances = Float64Array.from(order, (i) => distances[i]! - least);
-    this.starts = Uint32Array.from(order, (i) => starts[i]!);
+    const order = mergeRuns(rows, size, distances);
+    this.size = size;
+    this.distances = new Float64Array(size);
+    this.starts = new Uint32Array(size);
+    for (let at = 0; at < size; at++) {
+      const i = order[at]!;
+      this.distances[at] = distances[i]! - least;
+      this.starts[at] = starts[i]!;
+    }
   }
 
   /** The last symbol at or below an address, and how far below; -1 where none is near. */
