@@ -22,6 +22,9 @@ export const Sample = {
 
 /** PERF_TYPE_TRACEPOINT */
 const TRACEPOINT = 2;
+const EXCLUDE_KERNEL = 5n;
+const FREQUENCY = 10n;
+const ENABLE_ON_EXEC = 12n;
 const SAMPLE_ID_ALL = 18n;
 const USE_CLOCKID = 25n;
 export const ATTR_MIN = 64;
@@ -38,6 +41,17 @@ export class Attr {
   readonly readFormat: number;
   /** every record has a trailer that tells of whom and when it is */
   readonly sampleIdAll: boolean;
+  /**
+   * not each event is a sample, but so many a second, or one of so many. Where a sample tells its period, a fixed one leaves
+   * none out (kernel/events/core.c, perf_swevent_event())
+   */
+  readonly isSampled: boolean;
+  /** only counted, as the members of a group whose leader is sampled (`{...}:S`): it has no samples of its own */
+  readonly isCounted: boolean;
+  /** what the kernel does is left out: nearly all of a tracepoint's events */
+  readonly excludesKernel: boolean;
+  /** recorded from the exec of the command that perf started: nothing but what it and its children do */
+  readonly fromExecOn: boolean;
   /** name of the clock; undefined: perf's own */
   readonly clock: string | undefined;
   readonly ids: number[] = [];
@@ -63,18 +77,23 @@ export class Attr {
     this.type = c.u32();
     c.u32();
     this.config = Number(c.big());
-    c.pos = 24;
+    const period = c.big();
     this.sampleType = Number(c.big() & 0xffffffffn);
     this.readFormat = Number(c.big() & 0xffffffffn);
     // a C bit field: in big-endian files the bits of each byte run the other way
     const flags = little ? c.big() : mirrored(bytes.subarray(40, 48));
-    this.sampleIdAll = ((flags >> SAMPLE_ID_ALL) & 1n) === 1n;
+    const has = (bit: bigint): boolean => ((flags >> bit) & 1n) === 1n;
+    this.sampleIdAll = has(SAMPLE_ID_ALL);
+    this.isSampled = has(FREQUENCY) || (period > 1n && (this.sampleType & Sample.period) === 0);
+    this.isCounted = period === 0n;
+    this.excludesKernel = has(EXCLUDE_KERNEL);
+    this.fromExecOn = has(ENABLE_ON_EXEC);
     let clock = -1;
     if (bytes.length >= 96) {
       c.pos = 92;
       clock = c.u32() | 0;
     }
-    this.clock = ((flags >> USE_CLOCKID) & 1n) === 1n ? (CLOCKS[clock] ?? `clock ${clock}`) : undefined;
+    this.clock = has(USE_CLOCKID) ? (CLOCKS[clock] ?? `clock ${clock}`) : undefined;
 
     let at = 8;
     const next = (bit: number): number => {

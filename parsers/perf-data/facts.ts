@@ -17,7 +17,7 @@ export function tellFacts(file: PerfDataFile, sink: EventSink, input: number): v
   );
   fact('cpus', file.cpus);
   fact('tool', file.perf === undefined ? undefined : `perf ${file.perf}`);
-  fact('command_line', file.commandLine);
+  fact('command_line', file.words.join(' '));
   if (file.wall) {
     fact('wall_clock', `${file.wall.wall_ns} ns at ${file.wall.clock_ns} ns of the trace's clock`);
     fact('wall_offset_ns', String(BigInt(file.wall.wall_ns) - BigInt(file.wall.clock_ns)));
@@ -29,7 +29,7 @@ export function tellFacts(file: PerfDataFile, sink: EventSink, input: number): v
 /** The tracepoints and probes that were recorded, whether they happened or not. */
 export function recordedEvents({attrs, meta}: PerfDataFile): string[] {
   return attrs
-    .filter(({isTracepoint}) => isTracepoint)
+    .filter(({isTracepoint, isCounted}) => isTracepoint && !isCounted)
     .slice(0, EVENTS_MAX)
     .map(({name, config}) => meta.formats.get(config)?.title ?? name)
     .filter((name) => name !== '');

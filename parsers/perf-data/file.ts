@@ -45,8 +45,10 @@ export class PerfDataFile {
   release: string | undefined;
   perf: string | undefined;
   machine: string | undefined;
-  commandLine: string | undefined;
+  /** the command line of perf record, word by word; empty where it is not known */
+  words: readonly string[] = [];
   cpus: number | undefined;
+  cpusOnline: number | undefined;
   /** ns of the wall clock and of the trace's clock, taken together */
   wall: {wall_ns: bigint; clock_ns: bigint} | undefined;
   hasFormats = false;
@@ -145,12 +147,14 @@ export class PerfDataFile {
         this.machine = text();
         break;
       case Feature.nrCpus:
+        // those that may come, and those that are there (util/header.c, write_nrcpus(); the file's documentation swaps them)
         this.cpus = c.u32();
+        this.cpusOnline = c.u32();
         break;
       case Feature.cmdLine: {
         const words: string[] = [];
         for (let n = Math.min(WORDS_MAX, c.u32()); n > 0; n--) words.push(text());
-        this.commandLine = words.join(' ');
+        this.words = words;
         break;
       }
       case Feature.eventDesc:

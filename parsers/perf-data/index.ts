@@ -28,8 +28,8 @@ async function openFile(source: RecordSource): Promise<RecordFile> {
     readPipeHead(file, segments[0]!);
     refuseWithoutFormats(file);
     const symbols = kallsymsBeside(source);
-    const formats = file.attrs.flatMap(({isTracepoint, config}) =>
-      isTracepoint ? (file.meta.formats.get(config) ?? []) : [],
+    const formats = file.attrs.flatMap(({isTracepoint, isCounted, config}) =>
+      isTracepoint && !isCounted ? (file.meta.formats.get(config) ?? []) : [],
     );
     return {
       recorded: kindsOf(formats),

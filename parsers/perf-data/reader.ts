@@ -16,6 +16,7 @@ import {FOREIGN_RECORD, type PerfDataFile, simpleperf} from './file.js';
 import {TaskNames} from './names.js';
 import {Rounds} from './queue.js';
 import {SampleParts} from './sample.js';
+import {tellScope} from './scope.js';
 import {type PlacedPiece, type Segment, Type, Walk} from './walk.js';
 
 /** Places from here on are in the unpacked stream, which was put aside. */
@@ -46,6 +47,9 @@ export class PerfDataReader implements RecordReader {
   private readonly lost = new Map<number, number>();
   private readonly totals = new Map<number, number>();
   private delivered = 0;
+  /** of the THREAD_MAP record */
+  private threads: readonly number[] | undefined;
+  private scopeTold = false;
 
   constructor(
     private readonly file: PerfDataFile,
@@ -191,9 +195,7 @@ export class PerfDataReader implements RecordReader {
     const pids: number[] = [];
     for (let i = 0, entry = at + 16; i < n; i++, entry += 24)
       pids.push(piece.view.getInt32(piece.little ? entry : entry + 4, piece.little));
-    const {input} = this.options;
-    if (pids.includes(-1)) this.sink.fact(input, 'system_wide', 'yes');
-    else if (pids.length > 0) this.sink.fact(input, 'pid_filter', pids.slice(0, 20).join(' '));
+    if (pids.length > 0) this.threads = pids;
   }
 
   // --- records in order of time
@@ -220,6 +222,12 @@ export class PerfDataReader implements RecordReader {
           this.lostHere(idOf(piece, at + 8), this.cpuOf(piece, at, size, attr));
         break;
     }
+  }
+
+  /** All that says what was recorded comes before the first sample. */
+  private tellScope(): void {
+    this.scopeTold = true;
+    tellScope(this.file, this.sink, this.options.input, this.threads);
   }
 
   /** CPU of a record's trailer; -1 where it has none. */
@@ -252,6 +260,7 @@ export class PerfDataReader implements RecordReader {
     const {events, parts, sink} = this;
     const {counters, ev} = events;
     counters.lines++;
+    if (!this.scopeTold) this.tellScope();
     if (!attr) {
       this.unknownIds++;
       events.bad('a sample of an event that the file does not name');
@@ -294,6 +303,7 @@ export class PerfDataReader implements RecordReader {
 
   end(): void {
     const {counters, sink} = this;
+    if (!this.scopeTold) this.tellScope();
     const loss = (cpu: number, count: number, what: 'lost' | 'somewhere'): void =>
       sink.loss({input: this.options.input, line: 0, cpu, count, what, record: true});
     if (this.finished) {

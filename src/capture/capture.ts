@@ -129,6 +129,16 @@ export class Capture {
     return this.time.unit === 'ns' && this.last - this.first >= ONE_TASK_NS ? this.onlyPid : undefined;
   }
 
+  /** In words: what was not recorded though it belongs to what was; undefined where nothing says so. */
+  get leftOut(): string | undefined {
+    return this.facts.get('left_out');
+  }
+
+  /** Whether the recording is of some tasks only, or leaves out other things that happened. */
+  get isPartial(): boolean {
+    return this.facts.has('pid_filter') || this.leftOut !== undefined;
+  }
+
   /** What an event of an input is called where it is pointed to. */
   noun(input: number): 'line' | 'record' {
     return this.recordings.has(input) ? 'record' : 'line';

@@ -52,11 +52,11 @@ export class Silence {
     return null;
   }
 
-  /** The input is a part of a trace: what was left out is not known. */
+  /** The input is a part of a trace, or of what happened: what was left out is not known. */
   left(): Doubt | null {
-    return this.m.capture.facts.has('excerpt')
-      ? {why: 'the input is an excerpt: what was left out is not known'}
-      : null;
+    const {facts, leftOut} = this.m.capture;
+    if (facts.has('excerpt')) return {why: 'the input is an excerpt: what was left out is not known'};
+    return leftOut === undefined ? null : {why: `not all was recorded: ${leftOut}`};
   }
 
   /** Events that are known to be lost, or so many that any may be. */

@@ -27,9 +27,9 @@ export function mappedFor(m: Ledger, row: number, {kind, sub, n}: Reference): bo
   return false;
 }
 
-/** In a recording of some processes: an I/O's reference is dropped in an interrupt, while any task runs, and leaves no event. */
+/** In a recording of some processes, or CPUs: an I/O's reference is dropped in an interrupt, while any task runs, and leaves no event. */
 export function droppedElsewhere(m: Ledger, row: number, reference: Reference): boolean {
-  return m.capture.facts.has('pid_filter') && mappedFor(m, row, reference);
+  return m.capture.isPartial && mappedFor(m, row, reference);
 }
 
 const NO_LINKS: readonly LiveLink[] = [];

@@ -155,9 +155,24 @@ export function qualityOf(reading: Reading): QualityCounter[] {
       bigger,
     );
   add(
+    'left-out',
+    'warning',
+    m.capture.leftOut === undefined ? 0 : 1,
+    `not all was recorded: ${m.capture.leftOut}`,
+    'record every event, of all tasks and CPUs, without filters',
+  );
+  const pids = m.capture.facts.get('pid_filter');
+  add(
+    'some-tasks',
+    'note',
+    pids === undefined ? 0 : 1,
+    `only some tasks were recorded (${pids}): what others and interrupts did to their pages is missing`,
+    'record all tasks: perf record -a',
+  );
+  add(
     'one-task',
     'warning',
-    m.capture.oneTask === undefined ? 0 : 1,
+    m.capture.oneTask === undefined || pids !== undefined ? 0 : 1,
     `all events are of task ${m.capture.oneTask}: in a trace filtered by pid, what others did to its pages is missing`,
     'record without a filter, or count nothing as sure',
   );

@@ -205,7 +205,7 @@ export class Mappings {
    */
   endsToBeExpected(window: DmaWindow): boolean {
     const {around} = this;
-    if (around.capture.facts.has('pid_filter')) return false; // unmaps come in interrupts, on whatever task is running
+    if (around.capture.isPartial) return false; // unmaps come in interrupts, on whatever task is running
     if (window.iommuOnly) return around.capture.records(K.IommuUnmap);
     const device = this.devices[window.device];
     return device !== undefined && device.unmaps > 0 && !device.leavesOpen;
