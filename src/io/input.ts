@@ -160,6 +160,13 @@ export class Input {
     return this.spoolCut ?? (this.ended || this.headEnded ? this.plain.cut : undefined);
   }
 
+  /** What to do about that. */
+  get cutAdvice(): string {
+    return this.spoolCut === undefined
+      ? 'copy it again'
+      : 'make room there, set TMPDIR to where there is, or unpack it into a file';
+  }
+
   /** Hex SHA-256 of the bytes as read so far: of the whole input once next() has given null; undefined when forgone. */
   get sha256(): string | undefined {
     const {hash} = this.metered;

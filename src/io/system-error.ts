@@ -14,6 +14,9 @@ const WORDS: Record<string, [what: string, next: string]> = {
   EMFILE: ['too many open files in this process', 'give fewer traces at once, or raise the limit with ulimit -n'],
   ENFILE: ['too many open files on this machine', 'close some, then try again'],
   EIO: ['the device reports a read error', 'copy what can be read, for example with dd conv=noerror'],
+  ENOSPC: ['no space left on the device', 'make room'],
+  EDQUOT: ['the disk quota is used up', 'make room'],
+  EFBIG: ['a file may not be larger here (ulimit -f)', 'raise the limit'],
   ENXIO: ['no such device', 'check the path'],
 };
 
@@ -42,8 +45,6 @@ export function unwritable(name: string, error: unknown): UserError {
     EROFS: 'choose a place you may write to',
   };
   const words: Record<string, string> = {
-    ENOSPC: 'no space left on the device',
-    EDQUOT: 'the disk quota is used up',
     ENOENT: 'the directory does not exist',
     EROFS: 'the file system is read-only',
   };

@@ -27,6 +27,7 @@ export function answerOf(reading: Reading): string | undefined {
   const events = inputs.reduce((sum, {reader}) => sum + reader.counters.events, 0) - dumps.length;
   const logs = inputs.every(({form}) => form.id === 'dmesg');
   if (events <= 0) {
+    if (reading.partial !== undefined) return `${said}No event of ${which} was read: ${reading.partial}`;
     if (m.facts.has('buffer_empty'))
       return `${said}The kernel's ftrace buffer was empty when it was dumped; ${BEFORE_AN_OOPS}`;
     if (logs) return `${said}There is no ftrace dump in this log; ${BEFORE_AN_OOPS}`;

@@ -214,7 +214,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
         'warning',
         1,
         `the input${of} ends early: ${input.cut}${inputs.length === 1 ? readText(m.capture.entries) : ''}`,
-        'copy it again; what was read is analysed',
+        `${input.cutAdvice}; what was read is analysed`,
       );
     const onCpu = counters.outOfOrderByCpu.reduce((sum, n) => sum + (n ?? 0), 0);
     add(

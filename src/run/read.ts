@@ -299,6 +299,9 @@ async function detectForm(input: Input, options: ReadOptions): Promise<Detected>
     } catch (error) {
       source.close();
       if (!(error instanceof Refused)) throw error;
+      const {cut, cutAdvice} = input;
+      // what it lacks may be what could not be put aside
+      if (cut !== undefined) throw new UserError(`${cut}; ${error.message}`, {where: input.name, next: cutAdvice});
       throw new UserError(error.message, {where: input.name, next: error.advice});
     }
   }

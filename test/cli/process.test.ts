@@ -99,6 +99,16 @@ describe('pinscope', () => {
     expect(shell('pinscope analyze --strict cut.gz').status).toBe(3);
   });
 
+  it('says what room is wanting for a recording that comes through a pipe, not that it is damaged', () => {
+    const recording = path.resolve('sample-traces/trace-dat/empty-instance.dat.xz');
+    const {status, stderr} = shell(`ulimit -f 100; xz -dc '${recording}' | TMPDIR=. pinscope analyze -`);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/only the first 102400 bytes could be put aside in .*: a file may not be larger here/);
+    expect(stderr).toMatch(/set TMPDIR/);
+    expect(stderr).not.toMatch(/trace-cmd was killed/);
+    expect(readdirSync(dir).filter((name) => name.startsWith('pinscope-'))).toEqual([]);
+  });
+
   it('writes a file whole or not at all', () => {
     mkdirSync(at('out'));
     expect(shell('pinscope analyze trace.txt -o out/report.txt')).toEqual({status: 0, stdout: '', stderr: ''});
