@@ -171,14 +171,13 @@ export class PerfDataFile {
   private eventDesc(c: Cursor): void {
     const n = Math.min(EVENTS_MAX, c.u32());
     const size = c.u32();
+    const byEvent = new Map(this.attrs.map((attr) => [`${attr.type} ${attr.config}`, attr]));
     for (let i = 0; i < n; i++) {
       const attr = new Attr(c.bytes(size, ATTR_MAX), this.little);
       const ids = c.u32();
       attr.name = c.text(c.u32(), TEXT_MAX);
       for (let k = 0; k < Math.min(IDS_MAX, ids); k++) attr.ids.push(Number(c.big()));
-      const known = this.attrs.find((other) =>
-        attr.ids.length > 0 ? other.ids[0] === attr.ids[0] : other.type === attr.type && other.config === attr.config,
-      );
+      const known = attr.ids.length > 0 ? this.byId.get(attr.ids[0]!) : byEvent.get(`${attr.type} ${attr.config}`);
       if (known) known.name = attr.name;
     }
   }

@@ -9,6 +9,8 @@ import {Damaged} from './cursor.js';
 /** What may come out of a piece, against what went in: more is a bomb. */
 const RATIO_MAX = 1000;
 const RATIO_FREE_BYTES = 1 << 16;
+/** the same of a stream, of which more is read ahead */
+const STREAM_FREE_BYTES = 1 << 22;
 
 /** How a trace.dat names what its sections are packed with. */
 export type Packing = 'none' | 'zlib' | 'zstd';
@@ -54,13 +56,15 @@ export function unpack(packing: Packing, packed: Uint8Array, plain: number, limi
 
 /**
  * Unpacks pieces of one continuing zstd stream (perf.data). What comes out of a piece may come with the next one. Ends,
- * with Damaged, where the stream is damaged or breaks off within a piece.
+ * with Damaged, where the stream is damaged, breaks off within a piece or holds what is beyond all measure.
  */
 export function* unpackStream(pieces: Iterable<Uint8Array>): Generator<Uint8Array, void> {
   let pulled = true;
+  let room = STREAM_FREE_BYTES;
   function* watched(): Generator<Uint8Array, void> {
     for (const piece of pieces) {
       pulled = true;
+      room += piece.length * RATIO_MAX;
       yield piece;
     }
   }
@@ -71,7 +75,11 @@ export function* unpackStream(pieces: Iterable<Uint8Array>): Generator<Uint8Arra
       if (plain.length === 0) {
         if (!pulled) throw new Damaged('the zstd data are damaged');
         pulled = false;
-      } else yield plain;
+        continue;
+      }
+      room -= plain.length;
+      if (room < 0) throw new Damaged(`packed bytes that say they are more than ${RATIO_MAX} times as many`);
+      yield plain;
     }
     ended = true;
   } catch (error) {

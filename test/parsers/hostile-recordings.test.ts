@@ -3,6 +3,8 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {afterAll, describe, expect, it} from 'vitest';
+import {Damaged} from '../../parsers/records/cursor.js';
+import {unpackerReady, unpackStream} from '../../parsers/records/unpack.js';
 import {UserError} from '../../src/io/user-error.js';
 import type {Report} from '../../src/results/report.js';
 import {analyzeFiles} from '../rules/analyze-text.js';
@@ -60,5 +62,27 @@ describe('a trace.dat', () => {
     const {inputs, quality} = await read(traceDat([FREE], '', frees(5), {pidAt: 60_000}));
     expect(inputs[0]!.events).toBe(0);
     expect(quality.map(({id}) => id)).toContain('unrecognised-lines');
+  });
+});
+
+/** A zstd frame that does not end: blocks of 128 KiB that are one byte each, of four bytes. */
+function zeros(blocks: number): Buffer {
+  const block = Buffer.alloc(4);
+  block.writeUIntLE((131072 << 3) | (1 << 1), 0, 3);
+  return Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0x58]), ...Array.from({length: blocks}, () => block)]);
+}
+
+describe('the packed records of a perf.data', () => {
+  it('are read as far as they are believed', async () => {
+    await unpackerReady();
+    let bytes = 0;
+    const unpackAll = (packed: Buffer): void => {
+      for (const plain of unpackStream([packed])) bytes += plain.length;
+    };
+    unpackAll(zeros(16));
+    expect(bytes).toBe(16 * 131072);
+    bytes = 0;
+    expect(() => unpackAll(zeros(10_000))).toThrow(Damaged);
+    expect(bytes).toBeLessThan(100_000_000);
   });
 });
