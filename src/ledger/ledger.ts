@@ -1,3 +1,18 @@
+/** Kinds of events that name a folio, or a page that may be a part of one. */
+const NAMES_FOLIO = new Uint8Array(256);
+for (const kind of [
+  K.Grab,
+  K.GrabReturn,
+  K.GupPut,
+  K.AddPin,
+  K.UnpinCall,
+  K.WritebackStart,
+  K.WritebackEnd,
+  K.ClearDirtyForIo,
+  K.MarkDirty,
+])
+  NAMES_FOLIO[kind] = 1;
+
 /**
  * The ledger: events in, per-page histories of typed references out.
  *
@@ -111,6 +126,7 @@ export class Ledger implements EventSink, Around {
   private rare(ev: TraceEvent): void {
     if (ev.vmemmapHi !== 0) this.capture.identity.told(ev.vmemmapHi, ev.vmemmapLo, 'argument');
     this.batches.endedBy(ev);
+    if (this.pages.anyLarge && NAMES_FOLIO[ev.kind] === 1) this.lifetime.folio(ev);
     const {drops} = this.capture;
     if (!drops.idle && ev.kind !== K.GupPut && ev.kind !== K.UnpinCall) drops.other(slotOf(this, ev), ev);
     switch (ev.kind) {

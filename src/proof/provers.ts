@@ -42,7 +42,11 @@ const GRAB_NS = 20_000;
 function ordered(first: When, second: When, {m}: Court): Ruling {
   if (first.line === second.line && first.line > 0 && first.input === second.input) return proven(first);
   if (second.t < first.t) return REFUTED;
-  if (first.cpu === second.cpu && first.cpu >= 0) return proven(first, second);
+  if (first.cpu === second.cpu && first.cpu >= 0) {
+    // at one time the order of the lines is that CPU's own
+    const turned = second.t === first.t && second.input === first.input && second.line > 0 && second.line < first.line;
+    return turned ? REFUTED : proven(first, second);
+  }
   const distance = second.t - first.t;
   const ahead = m.capture.skew.ahead(first.cpu, second.cpu, m.capture.facts.get('clock'));
   if (distance > (m.capture.time.unit === 'ticks' ? 0 : TIE_NS)) {

@@ -9,7 +9,7 @@ const THP = 0x600;
 /** Something that happens later than any rule waits. */
 function later(k: SmallKernel): void {
   k.wait(50_000);
-  k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x700));
+  k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x900));
 }
 
 describe('put-on-pin', () => {

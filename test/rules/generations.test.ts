@@ -12,7 +12,7 @@ const VERSIONS: readonly Version[] = ['5.7', '5.10', '6.1', '6.12'];
 
 function later(k: SmallKernel): void {
   k.wait(50_000);
-  k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x700));
+  k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x900));
 }
 
 describe.each(VERSIONS)('a small page on %s', (version) => {

@@ -173,7 +173,7 @@ describe('long-pin', () => {
     k.anon(P);
     k.pin(P);
     k.wait(2_000_000);
-    k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x700));
+    k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x900));
     expect((await toldOf(k.text())).toSorted()).toEqual(['long-pin note sure 0x2fb0', 'pin-leak note sure 0x2fb0']);
   });
 

@@ -265,7 +265,7 @@ describe('dirty-after-unpin', () => {
     meanwhile(k);
     k.markDirty(P); // set_page_dirty_lock(), too late
     k.wait(50_000);
-    k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x700));
+    k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x900));
     return k;
   }
 

@@ -189,6 +189,11 @@ export class PageTable {
     return head >= 0 ? head : row;
   }
 
+  /** Whether any compound page was ever seen. */
+  get anyLarge(): boolean {
+    return this.largest > 0;
+  }
+
   /** The row of a compound page's head whose order reaches over a PFN that is not its head; -1. */
   findHead(pfn: number): number {
     if (this.reached[blockOf(pfn)] === 0) return -1;

@@ -16,6 +16,9 @@ import {PageState} from '../tables/page-table.js';
 /** A generation that began this recently (in events of its row: none) takes the second event of the same allocation. */
 const FRESH = PageState.lifeSeen;
 
+/** Events of functions that work on whole folios, whatever the trace names them by (mm/gup.c, mm/page-writeback.c, 4.20 to 7.3). */
+const OF_FOLIOS: ReadonlySet<number> = new Set([K.GupPut, K.AddPin, K.WritebackStart, K.WritebackEnd]);
+
 /** Most allocations that wait for the second of their two events, which comes at once or not at all. */
 const HALF_MAX = 100_000;
 
@@ -64,6 +67,7 @@ export class Lifetime {
     this.allocations++;
     const row = pages.row(pfn, ev.t);
     if (row < 0) return;
+    this.alone(ev, pfn);
     if (this.half.get(row) === K.RefSet && pages.lastTime[row] === pages.since[row]) {
       this.half.delete(row);
       around.capture.era.inlinesUnpins = false;
@@ -85,6 +89,30 @@ export class Lifetime {
     }
     around.book.allocated(row, ev);
     if (ev.mt === 5) around.capture.era.cmaKnown = true;
+  }
+
+  /** An event that names a folio by its head. */
+  folio(ev: TraceEvent): void {
+    if (ev.mayBeTail !== 0 && !OF_FOLIOS.has(ev.kind)) return;
+    const pfn = this.around.capture.pfnOf(ev);
+    if (pfn >= 0) this.alone(ev, pfn);
+  }
+
+  /**
+   * A page has a count of its own, is handed out or freed, or is the head of a folio. Where it was a part of another, that was
+   * split (split_huge_page_to_list(), split_page(); mm/huge_memory.c, mm/page_alloc.c), or freed unseen. When that was is not
+   * known, so what was told of its pages since is not either: each is one of which nothing is known but that it is alone.
+   */
+  alone(ev: TraceEvent, pfn: number): void {
+    const {pages} = this.around;
+    for (let head = pages.findHead(pfn); head >= 0; head = pages.findHead(pfn)) {
+      const first = pages.pfn[head]!;
+      const size = 1 << pages.order[head]!;
+      for (let i = 0; i < size; i++) {
+        const row = pages.find(first + i);
+        if (row >= 0) this.cut(ev.t, row, false);
+      }
+    }
   }
 
   /** page_ref_set val=1: the other half of an allocation, or all that the trace shows of one. `previous`: time of the page's event before. */
@@ -120,6 +148,7 @@ export class Lifetime {
     const {dying} = this;
     if (dying && dying.pid === ev.pid && dying.cpu === ev.cpu) around.capture.identity.pair(dying.hi, dying.lo, pfn);
     this.dying = undefined;
+    this.alone(ev, pfn);
     if (ev.ptrHi !== 0 && ev.pageName === PageName.pfn)
       around.capture.identity.pair(ev.ptrHi, ev.ptrLo, pfn, 'printed');
     const size = ev.order > 0 ? 1 << ev.order : 1;

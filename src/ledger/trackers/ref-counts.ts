@@ -147,6 +147,7 @@ export class RefCounts {
 
   private set(ev: TraceEvent, row: number, kind: number, absolute: number, previous: number): void {
     const {around, to} = this;
+    if (absolute !== 0) to.lifetime.alone(ev, ev.pfn);
     if (kind === K.RefSet && absolute === 1) to.lifetime.setToOne(ev, row, previous);
     to.replay.set(ev, row, absolute);
     around.book.setTo(row, ev);

@@ -15,7 +15,7 @@ export function* giveBack(k: Kernel, region: Region): Deed {
       .slice(at, at + 1 + random.below(6))
       .map(({folio}, i) => ({folio, i: at + i}))
       .filter(({folio, i}) => !region.gone.has(i) && !folio.free && folio.mapped > 0 && !folio.flags.has('swapcache'));
-    for (const {i} of some) region.gone.add(i);
+    for (const {i} of some) region.giveBack(i);
     yield* k.zap(some.map(({folio}) => folio));
   }
   region.unlock();

@@ -1,7 +1,7 @@
 /** Memory of programs: ranges of pages that their threads use at once, and what the kernel does to them meanwhile. */
 import {type Ask, isCma, type Kernel} from './kernel.js';
 import type {Disk} from './storage.js';
-import type {Folio, Hold, Spot} from './truth.js';
+import {Folio, type Hold, type Spot} from './truth.js';
 import type {Deed} from './world.js';
 
 export class Region {
@@ -87,6 +87,14 @@ export class Region {
     }
     this.changed = false;
     return all;
+  }
+
+  /** A spot has no page any more. */
+  giveBack(i: number): void {
+    const none = new Folio(this.spots[i]!.pfn, 0);
+    none.free = true;
+    this.spots[i] = {folio: none, pfn: none.pfn};
+    this.gone.add(i);
   }
 
   /** Single pages instead of a folio. */
