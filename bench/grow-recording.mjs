@@ -12,6 +12,9 @@ import {gunzipSync} from 'node:zlib';
 /** Between two copies, in ns. */
 const PAUSE = 10_000_000n;
 const SAMPLE = 9;
+/** Bytes of a perf_event_attr (include/uapi/linux/perf_event.h), and of what says behind it where its ids are. */
+const ATTR_SIZE_VER7 = 128;
+const ID_SECTION = 16;
 
 /** Reads and writes numbers in the byte order of the file. */
 function numbers(bytes, little) {
@@ -149,6 +152,30 @@ function growTraceDat(raw, out, events) {
   return count * copies;
 }
 
+/**
+ * The attrs of a perf.data as a perf of 5.16 to 6.2 writes them (PERF_ATTR_SIZE_VER7), where what later ones added is zero: an
+ * older perf script refuses longer ones, whatever stands in them.
+ */
+function shortenAttrs(head, little) {
+  const n = numbers(head, little);
+  const [entry, attrs, size] = [Number(n.u64(16)), Number(n.u64(24)), Number(n.u64(32))];
+  const [long, short] = [entry - ID_SECTION, ATTR_SIZE_VER7];
+  if (long <= short) return;
+  for (let at = attrs; at < attrs + size; at += entry) {
+    if (head.subarray(at + short, at + long).some((byte) => byte !== 0)) return;
+  }
+  const count = size / entry;
+  for (let i = 0; i < count; i++) {
+    const [was, now] = [attrs + i * entry, attrs + i * (short + ID_SECTION)];
+    const ids = Buffer.from(head.subarray(was + long, was + entry));
+    head.copyWithin(now, was, was + short);
+    ids.copy(head, now + short);
+    n.setU32(now + 4, short);
+  }
+  n.setU64(16, BigInt(short + ID_SECTION));
+  n.setU64(32, BigInt(count * (short + ID_SECTION)));
+}
+
 function growPerfData(bytes, out, events) {
   const little = bytes.toString('latin1', 0, 8) === 'PERFILE2';
   const n = numbers(bytes, little);
@@ -183,6 +210,7 @@ function growPerfData(bytes, out, events) {
   const step = latest - earliest + PAUSE;
   const head = Buffer.from(bytes.subarray(0, from));
   numbers(head, little).setU64(48, BigInt(size * copies));
+  shortenAttrs(head, little);
   const fd = openSync(out, 'w');
   writeSync(fd, head);
   for (let copy = 0n; copy < copies; copy++) {

@@ -23,26 +23,37 @@ export function has(program) {
  * disturbs a run adds to it. `accept` lists the exit statuses that are no failure.
  */
 export function measure(command, {runs = 1, accept = [0], env = {}} = {}) {
+  return measureInTurn([{command, accept, env}], runs)[0];
+}
+
+/** The same of several commands, one after another in each of the `runs`: what slows the machine for a while slows them all. */
+export function measureInTurn(commands, runs) {
   const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-time-'));
-  const report = path.join(dir, 'time');
   try {
-    let best;
+    const best = [];
     for (let i = 0; i < runs; i++) {
-      // a file, not /dev/null: grep looks no further than the first match when nobody reads its count
-      const output = openSync(path.join(dir, 'output'), 'w');
-      const {status, stderr} = spawnSync(TIME, ['-q', '-f', '%e %U %S %M', '-o', report, ...command], {
-        stdio: ['ignore', output, 'pipe'],
-        env: {...process.env, ...env},
-        maxBuffer: 1 << 24,
+      commands.forEach((one, at) => {
+        const result = once(one, dir);
+        if (best[at] === undefined || result.cpu < best[at].cpu) best[at] = result;
       });
-      closeSync(output);
-      if (!accept.includes(status)) throw new Error(`${command.join(' ')} ended with ${status}: ${String(stderr)}`);
-      const [wall, user, system, rss_kib] = readFileSync(report, 'utf8').trim().split(' ').map(Number);
-      const result = {cpu: user + system, wall, rss: rss_kib * 1024};
-      if (!best || result.cpu < best.cpu) best = result;
     }
     return best;
   } finally {
     rmSync(dir, {recursive: true});
   }
+}
+
+function once({command, accept = [0], env = {}}, dir) {
+  const report = path.join(dir, 'time');
+  // a file, not /dev/null: grep looks no further than the first match when nobody reads its count
+  const output = openSync(path.join(dir, 'output'), 'w');
+  const {status, stderr} = spawnSync(TIME, ['-q', '-f', '%e %U %S %M', '-o', report, ...command], {
+    stdio: ['ignore', output, 'pipe'],
+    env: {...process.env, ...env},
+    maxBuffer: 1 << 24,
+  });
+  closeSync(output);
+  if (!accept.includes(status)) throw new Error(`${command.join(' ')} ended with ${status}: ${String(stderr)}`);
+  const [wall, user, system, rss_kib] = readFileSync(report, 'utf8').trim().split(' ').map(Number);
+  return {cpu: user + system, wall, rss: rss_kib * 1024};
 }

@@ -20,7 +20,7 @@ import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 import {grow} from './grow.mjs';
 import {growRecording} from './grow-recording.mjs';
-import {has, measure, requireTime} from './measure.mjs';
+import {has, measure, measureInTurn, requireTime} from './measure.mjs';
 import {restate} from './restate.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
@@ -90,9 +90,13 @@ function progress(text) {
   process.stderr.write(`bench: ${text}\n`);
 }
 
+function analysisOf(file, more = []) {
+  return {command: [...PINSCOPE, 'analyze', file, '--json', '--quiet', ...more], accept: ANALYZED};
+}
+
 function analyze(file, more = []) {
   progress(`pinscope analyze ${path.basename(file)}`);
-  return measure([...PINSCOPE, 'analyze', file, '--json', '--quiet', ...more], {runs, accept: ANALYZED});
+  return measureInTurn([analysisOf(file, more)], runs)[0];
 }
 
 function machine() {
@@ -173,9 +177,10 @@ function length() {
 }
 
 function startUp() {
-  const many = {runs: 5 * runs};
-  const node = measure([process.execPath, '-e', '0'], many);
-  const own = measure([...PINSCOPE, '--version'], many);
+  const [node, own] = measureInTurn(
+    [{command: [process.execPath, '-e', '0']}, {command: [...PINSCOPE, '--version']}],
+    5 * runs,
+  );
   return table(
     'Start (ratio to node)',
     [
@@ -236,18 +241,19 @@ function recordings() {
       progress(`${file} is left out: ${error.message}`);
       continue;
     }
-    const own = analyze(grown);
     const said = printed(program, print, text);
-    const tool = said === undefined ? measure(print, {runs}) : undefined;
+    progress(said === undefined ? 'analyzing it, printing it, analyzing the text' : 'analyzing it');
+    const commands = [analysisOf(grown)];
+    if (said === undefined) commands.push({command: print}, analysisOf(text));
+    const [own, tool, ofText] = measureInTurn(commands, runs);
     const shown = `\`${perf ? 'perf script' : 'trace-cmd report'}\``;
     const rows = [];
-    if (tool) rows.push([`${shown} of it`, tool]);
-    if (tool) rows.push(['`pinscope analyze` of that text', analyze(text)]);
+    if (tool) rows.push([`${shown} of it`, tool], ['`pinscope analyze` of that text', ofText]);
     rows.push(['**`pinscope analyze` of the recording**', own]);
     out.push(table(`${name}, grown to ${count} events (ratios to printing them)`, rows, tool));
     if (!tool) out.push(`\nNot printed here: ${said}.\n`);
     else {
-      const both = tool.cpu + rows[1][1].cpu;
+      const both = tool.cpu + ofText.cpu;
       out.push(`\nOf printing and analyzing the text together: ${(own.cpu / both).toFixed(2)}.\n`);
     }
   }
