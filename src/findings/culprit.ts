@@ -9,6 +9,8 @@ import {callersIn, HELPERS} from '../words/callers.js';
 
 /** Callers that make one culprit. */
 const TELLING = 3;
+/** Lines of one role that are looked at for a probe: of one page there are two at most, the probe's and the count's. */
+const LOOKS = 4;
 
 /** What was done to the page, in the order in which it names the hand that took, that let go, and that did the rest. */
 const TAKES = ['pin', 'get', 'alloc'];
@@ -54,10 +56,13 @@ function handOf(finding: Finding, roles: readonly string[]): Hand | null {
 
 /** The function of a kprobe's line, `(vendor_done+0x0/0x40)`, unless it is one that everybody goes through. */
 function probedFunction(finding: Finding, role: string): string | null {
-  for (const {role: of, text} of finding.evidence) {
-    if (of !== role) continue;
+  let looks = 0;
+  for (const one of finding.evidence) {
+    if (one.role !== role) continue;
+    // Its line is read again, or rendered, when its text is asked for; those of further pages are like those of the first.
+    if (++looks > LOOKS) break;
     const name = /\((?:[\w.]{1,128}\+0x[0-9a-f]{1,8}\/0x[0-9a-f]{1,8} <- )?([\w.]{1,128})\+0x/.exec(
-      text.slice(0, 1024),
+      one.text.slice(0, 1024),
     )?.[1];
     if (name !== undefined && !HELPERS.test(name)) return name;
   }
