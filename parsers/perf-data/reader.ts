@@ -22,6 +22,7 @@ import {type PlacedPiece, type Segment, Type, Walk} from './walk.js';
 /** Places from here on are in the unpacked stream, which was put aside. */
 const UNPACKED = 2 ** 41;
 const NAME_MAX = 64;
+const KERNEL_MAP = '[kernel.kallsyms]';
 const RECORD_HEAD = 8;
 /** misc of LOST_SAMPLES: dropped by a filter, and wanted so */
 const DROPPED_BY_FILTER = 0x8000;
@@ -214,6 +215,12 @@ export class PerfDataReader implements RecordReader {
         // pid, ppid, tid, ptid
         if (size >= 24) this.names.forked(view.getInt32(at + 16, little), view.getInt32(at + 20, little), t);
         break;
+      case Type.mmap:
+        this.kernelMap(piece, at, at + 40, at + size);
+        break;
+      case Type.mmap2:
+        this.kernelMap(piece, at, at + 72, at + size);
+        break;
       case Type.lost:
         if (size >= 24) this.lostHere(idOf(piece, at + 16), this.cpuOf(piece, at, size, attr));
         break;
@@ -228,6 +235,17 @@ export class PerfDataReader implements RecordReader {
   private tellScope(): void {
     this.scopeTold = true;
     tellScope(this.file, this.sink, this.options.input, this.threads);
+  }
+
+  /**
+   * MMAP and MMAP2: u32 pid, tid, u64 address, length, offset, ..., name. Of the kernel perf makes one up, of task -1, whose
+   * offset is the address of the symbol that its name ends with: `[kernel.kallsyms]_text` (perf_event__synthesize_kernel_mmap()).
+   */
+  private kernelMap(piece: Piece, at: number, nameAt: number, end: number): void {
+    if (this.options.kallsyms === undefined || nameAt >= end || piece.view.getInt32(at + 8, piece.little) !== -1)
+      return;
+    const name = latin1(nameIn(piece.bytes, nameAt, end));
+    if (name.startsWith(KERNEL_MAP)) this.events.symbolAt(name.slice(KERNEL_MAP.length), bigOf(piece, at + 32));
   }
 
   /** CPU of a record's trailer; -1 where it has none. */

@@ -8,10 +8,12 @@ import {Piece} from '../records/piece.js';
 import {unpackStream} from '../records/unpack.js';
 
 export const Type = {
+  mmap: 1,
   lost: 2,
   comm: 3,
   fork: 7,
   sample: 9,
+  mmap2: 10,
   lostSamples: 13,
   /** from here on perf's own */
   user: 64,

@@ -2,7 +2,7 @@
  * Records as events: what the readers of both containers share. They say which record comes, at which time, on which CPU;
  * here it is decoded, counted and handed over, with its stack.
  */
-import type {Kallsyms} from '../../src/base/kallsyms.js';
+import {type Kallsyms, moved} from '../../src/base/kallsyms.js';
 import {Context, EventKind, TraceEvent, type EventSink} from '../../src/events/event.js';
 import {DecodeContext} from '../events/context.js';
 import {probeOfEventName, probeOfSymbol, type ProbeSpec} from '../events/probe-table.js';
@@ -86,7 +86,6 @@ export class RecordEvents {
     this.ev.input = options.input;
     this.ctx.setKernel(release);
     this.ctx.setKernel(options.kernel);
-    this.symbols = options.kallsyms;
   }
 
   /** What a record is; undefined when its format is not in the file. */
@@ -221,13 +220,24 @@ export class RecordEvents {
     return functions.length > 0 ? undefined : probeOfEventName(format.name);
   }
 
-  /** Symbols: those that the user gives, else those of the recording; null when there are none. */
+  /** Symbols: those of the recording, which are of its boot, else those that the user gives; null when there are none. */
   kallsyms(): Kallsyms | null {
     if (this.symbols !== undefined) return this.symbols;
     const names = this.meta.names();
     if (names === 'hidden')
       this.sink.fact(this.options.input, 'kallsyms', 'hidden: all addresses in the recording are zero (kptr_restrict)');
-    return (this.symbols = names === 'hidden' ? null : names);
+    return (this.symbols = (names === 'hidden' ? null : names) ?? this.options.kallsyms ?? null);
+  }
+
+  /** A symbol of the kernel's code is where the recording says: what the user gives may be of another boot (KASLR). */
+  symbolAt(symbol: string, address: bigint): void {
+    const {kallsyms, input} = this.options;
+    const given = kallsyms?.address(symbol);
+    if (kallsyms === undefined || given === undefined || given === address) return;
+    const by = address - given;
+    this.symbols = moved(kallsyms, by);
+    const distance = `${by < 0n ? '-' : ''}0x${(by < 0n ? -by : by).toString(16)}`;
+    this.sink.fact(input, 'symbols_moved', `of another boot: moved by ${distance}; functions of modules are not named`);
   }
 
   /** Hands over the frames at `[at, end)`, each of `width` bytes, innermost first, if anybody wants them. */

@@ -268,10 +268,23 @@ function writeback(p: Payload): string {
   return `bdi ${p.str('name')}: ino=${p.num('ino')} index=${p.num('index')}`;
 }
 
+/** Classes of I/O by number (include/uapi/linux/ioprio.h), above 13 bits of hint and level, of ten and three. */
+const IO_CLASSES: Readonly<Record<number, string>> = {0: 'none', 1: 'rt', 2: 'be', 3: 'idle', 7: 'invalid'};
+
 function block(p: Payload): string {
   const last = p.has('error') ? p.num('error') : p.str('comm');
   const bytes = p.has('bytes') ? ` ${p.num('bytes')}` : '';
-  return `${p.dev('dev', ',')} ${p.str('rwbs')}${bytes} () ${p.num('sector')} + ${p.num('nr_sector')} [${last}]`;
+  const command = p.has('cmd') ? p.str('cmd') : '';
+  let priority = '';
+  if (p.has('ioprio')) {
+    const bits = Number(p.num('ioprio'));
+    const group = bits >> 13;
+    priority = ` ${IO_CLASSES[group] ?? `0x${group.toString(16)}`},${(bits >> 3) & 0x3ff},${bits & 7}`;
+  }
+  return (
+    `${p.dev('dev', ',')} ${p.str('rwbs')}${bytes} (${command}) ${p.num('sector')} + ${p.num('nr_sector')}` +
+    `${priority} [${last}]`
+  );
 }
 
 const TEXTS: Record<string, (p: Payload) => string> = {

@@ -19,6 +19,8 @@ const MOST_SYMBOLS = 2_000_000;
 const LONGEST_LINE = 1024;
 /** An address further behind a symbol than this is in no function of the kernel: it is left bare. */
 const FURTHEST = 1 << 20;
+/** Bytes between a function's symbol and where it is probed, at most: endbr64, bti, a local entry point. */
+const ENTRY_BYTES = 16;
 
 export class KallsymsError extends Error {}
 
@@ -27,7 +29,9 @@ export interface Kallsyms {
   readonly size: number;
   /** `symbol+0x12` or `symbol+0x12 [module]` for an address inside a function; null when none is near below it. */
   name(address: bigint): string | null;
-  /** The functions that begin nearest at or below an address, which may have several names; empty when none is near. */
+  /** The address of a symbol of the kernel's code; undefined where there is none, or it is hidden. */
+  address(symbol: string): bigint | undefined;
+  /** The functions that a probe at an address is at the entry of, one by several names; empty when there is none. */
   functionsAt(address: bigint): string[];
 }
 
@@ -153,11 +157,23 @@ class Symbols implements Kallsyms {
 
   functionsAt(address: bigint): string[] {
     const found = this.below(address);
-    if (!found) return [];
+    if (!found || found.offset > ENTRY_BYTES) return [];
     const names: string[] = [];
     const begin = this.distances[found.at];
     for (let at = found.at; at >= 0 && this.distances[at] === begin; at--) names.push(this.symbol(at).symbol);
     return names;
+  }
+
+  address(symbol: string): bigint | undefined {
+    const {bytes} = this;
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const sought = ` ${symbol}\n`;
+    for (let at = text.indexOf(sought); at >= 0; at = text.indexOf(sought, at + 1)) {
+      const start = text.lastIndexOf(LF, at) + 1;
+      if (this.line(start, at + sought.length - 1) >= 0 && (this.high !== 0 || this.low !== 0))
+        return (BigInt(this.high) << 32n) | BigInt(this.low);
+    }
+    return undefined;
   }
 
   private symbol(index: number): {symbol: string; module: string} {
@@ -174,6 +190,26 @@ class Symbols implements Kallsyms {
     const module = /^\[[^\s\]]+\]$/.exec(text(stop, Math.min(line, stop + 100)).trimEnd());
     return {symbol: text(start, end), module: module ? ` ${module[0]}` : ''};
   }
+}
+
+/**
+ * Symbols of another boot of the same kernel, whose code lies `by` higher in this one (KASLR). Where its modules lie is not
+ * known: what is not the kernel's own code is told as an address that nothing else will name.
+ */
+export function moved(kallsyms: Kallsyms, by: bigint): Kallsyms {
+  return {
+    size: kallsyms.size,
+    name(address) {
+      const name = kallsyms.name(address - by);
+      return name === null || name.endsWith(']') ? `0x${address.toString(16)} [unknown]` : name;
+    },
+    address(symbol) {
+      const address = kallsyms.address(symbol);
+      return address === undefined ? undefined : address + by;
+    },
+    functionsAt: (address) =>
+      kallsyms.name(address - by)?.endsWith(']') === false ? kallsyms.functionsAt(address - by) : [],
+  };
 }
 
 function grown<T extends Float64Array | Uint32Array>(from: T, into: T): T {

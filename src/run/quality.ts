@@ -161,6 +161,14 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     `not all was recorded: ${m.capture.leftOut}`,
     'record every event, of all tasks and CPUs, without filters',
   );
+  const symbols = m.capture.facts.get('symbols_moved');
+  add(
+    'symbols',
+    'note',
+    symbols === undefined ? 0 : 1,
+    `symbols of the kernel are ${symbols}`,
+    'give /proc/kallsyms of the boot that was recorded, read as root, with --kallsyms',
+  );
   const pids = m.capture.facts.get('pid_filter');
   add(
     'some-tasks',

@@ -1,10 +1,11 @@
-/** What a perf.data does not have because nobody asked for it: nothing rests on its silence then. */
+/** What a perf.data does not have because nobody asked for it, or perf never writes it: nothing rests on its silence, and symbols are moved. */
 import {execFileSync} from 'node:child_process';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {afterAll, describe, expect, it} from 'vitest';
 import type {Report} from '../../src/results/report.js';
+import {json} from '../commands/pinscope.js';
 import {analyzeFiles} from '../rules/analyze-text.js';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-scope-'));
@@ -96,5 +97,35 @@ describe('a perf.data', () => {
     const report = await read(bytes);
     expect(told(report)).toMatch(why);
     expect(sure(report)).toBe(0);
+  });
+});
+
+describe('symbols that are given for a perf.data', () => {
+  const recording = path.join(dir, 'symbols.data');
+  const symbols = path.join(dir, 'kallsyms');
+
+  /** What the report calls where the page was put, and what it says of symbols. */
+  function called(lines: readonly string[]): {put: string | undefined; said: string | undefined} {
+    writeFileSync(recording, PERF);
+    writeFileSync(symbols, `${lines.join('\n')}\n`);
+    const {findings, quality} = json<Report>('analyze', '--kallsyms', symbols, recording);
+    const put = findings[0]!.evidence.map(({text}) => /gup_put_folio: (\(.*?\))/.exec(text)?.[1]).find(Boolean);
+    return {put, said: quality.find(({id}) => id === 'symbols')?.message};
+  }
+
+  // the recording's own: _text at ffffffffa7400000, gup_put_folio() at ffffffffa777f290
+  it('are taken as they are where they are of its boot', () => {
+    const {put, said} = called(['ffffffffa7400000 T _text', 'ffffffffa777f290 t gup_put_folio']);
+    expect([put, said]).toEqual(['(gup_put_folio+0x0)', undefined]);
+  });
+
+  it('are moved where the kernel lay elsewhere, and modules not believed', () => {
+    const {put, said} = called([
+      'ffffffff81000000 T _text',
+      'ffffffff8137f290 t gup_put_folio',
+      'ffffffffa777f000 t other\t[module]',
+    ]);
+    expect(put).toBe('(gup_put_folio+0x0)');
+    expect(said).toMatch(/of another boot: moved by 0x26400000; functions of modules are not named/);
   });
 });
