@@ -14,6 +14,9 @@ export interface Stacked {
 
 const NO_ENTRIES: readonly number[] = [];
 
+/** Lines that were read again are kept up to this length together: causes look at what the report shows then. */
+const TEXTS_LENGTH = 4 << 20;
+
 export class Evidence {
   /** by input: what reads a line of it again by its place; where there is nothing, the text itself is kept */
   readonly lineReaders: (((offset: number, length: number, cut: boolean) => string) | undefined)[] = [];
@@ -27,6 +30,9 @@ export class Evidence {
   /** by CPU: the entries of its last event */
   private readonly entries: (number[] | undefined)[] = [];
   private stackCpu = -1;
+  /** by input: lines read again, by their place */
+  private readonly texts: Map<number, string>[] = [];
+  private textLength = 0;
   /** by the number of the one reader that numbers its stacks: stacks */
   private readonly numbered: number[] = [];
   // the event at hand
@@ -47,8 +53,16 @@ export class Evidence {
   /** The text of a line that was kept, as far as TEXT_MAX. */
   lineText(input: number, line: LineText): string {
     if (typeof line === 'string') return line;
+    const texts = (this.texts[input] ??= new Map<number, string>());
+    const known = texts.get(line);
+    if (known !== undefined) return known;
     const length = lengthOf(line);
-    return this.lineReaders[input]!(offsetOf(line), length, length === TEXT_MAX);
+    const text = this.lineReaders[input]!(offsetOf(line), length, length === TEXT_MAX);
+    if (this.textLength < TEXTS_LENGTH) {
+      this.textLength += text.length;
+      texts.set(line, text);
+    }
+    return text;
   }
 
   /** The event at hand as a deed: its line is kept. Its stack is filled in when it comes. */
