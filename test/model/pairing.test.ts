@@ -8,7 +8,7 @@ const THP = 0x600;
 /** Which task's pin is left: an unpin too early tells whose it dropped, a leak whose it did not. */
 async function leftBy(k: SmallKernel): Promise<(string | undefined)[]> {
   k.wait(50_000);
-  k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x700));
+  k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x900));
   const {findings} = await analyzeText(k.text());
   return findings.filter((f) => f.rule === 'pin-leak').map((f) => f.tasks[0]?.comm);
 }
