@@ -1,5 +1,7 @@
 /** What a perf.data says of how it was recorded, as facts. */
 import type {EventSink} from '../../src/events/event.js';
+import {factOf} from '../records/kinds.js';
+import type {Attr} from './attr.js';
 import type {PerfDataFile} from './file.js';
 
 /** Most facts that a file may tell. */
@@ -22,15 +24,14 @@ export function tellFacts(file: PerfDataFile, sink: EventSink, input: number): v
     fact('wall_clock', `${file.wall.wall_ns} ns at ${file.wall.clock_ns} ns of the trace's clock`);
     fact('wall_offset_ns', String(BigInt(file.wall.wall_ns) - BigInt(file.wall.clock_ns)));
   }
-  for (const name of recordedEvents(file)) fact('recorded_event', name);
+  for (const {config, name} of recordedEvents(file)) {
+    const format = file.meta.formats.get(config);
+    fact(format ? factOf(format) : 'recorded_event', format?.title ?? name);
+  }
   for (const note of file.meta.notes.slice(0, NOTES_MAX)) fact('note', note);
 }
 
 /** The tracepoints and probes that were recorded, whether they happened or not. */
-export function recordedEvents({attrs, meta}: PerfDataFile): string[] {
-  return attrs
-    .filter(({isTracepoint, isCounted}) => isTracepoint && !isCounted)
-    .slice(0, EVENTS_MAX)
-    .map(({name, config}) => meta.formats.get(config)?.title ?? name)
-    .filter((name) => name !== '');
+function recordedEvents({attrs}: PerfDataFile): Attr[] {
+  return attrs.filter(({isTracepoint, isCounted}) => isTracepoint && !isCounted).slice(0, EVENTS_MAX);
 }

@@ -64,3 +64,8 @@ export function kindsOf(formats: Iterable<EventFormat>): EventKind[] {
   }
   return [...kinds];
 }
+
+/** What a recorded event is told as: a probe on the return of a function does not show its entries, whatever it is called. */
+export function factOf(format: EventFormat): 'recorded_event' | 'recorded_return' {
+  return probedField(format)?.isReturn === true ? 'recorded_return' : 'recorded_event';
+}

@@ -1,6 +1,7 @@
 /** What a trace.dat says of how it was recorded, as facts. */
 import type {EventSink} from '../../src/events/event.js';
 import type {EventFormat} from '../records/format.js';
+import {factOf} from '../records/kinds.js';
 import type {TraceDatFile} from './file.js';
 
 /**
@@ -41,7 +42,7 @@ export function tellFacts(
     const where = buffer === '' ? `stats_cpu${cpu}` : `stats_${buffer}_cpu${cpu}`;
     fact(where, `read ${taken}, left ${entries}, overrun ${overrun}, dropped ${dropped}`);
   }
-  for (const {title} of recordedEvents(file)) fact('recorded_event', title);
+  for (const format of recordedEvents(file)) fact(factOf(format), format.title);
   for (const note of meta.notes.slice(0, 20)) fact('note', note);
   if (file.unknown.size > 0) fact('unknown_options', [...file.unknown].slice(0, 20).join(' '));
 }

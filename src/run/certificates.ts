@@ -97,6 +97,8 @@ export class Sights {
     const seen = [...first.keys()].filter((at) => first[at] !== undefined);
     const never = [...this.cpus.keys()].filter((at) => this.cpus[at] === true && first[at] === undefined);
     const doubts: string[] = [];
+    if (capture.facts.has('pid_filter')) doubts.push('of some tasks only');
+    if (capture.leftOut !== undefined) doubts.push(`not all of it: ${capture.leftOut}`);
     if (what !== undefined) {
       const often = capture.audit.incomplete(what);
       if (often > 0) doubts.push(`missing ${often === 1 ? 'once' : `${often} times`}, as broken laws say`);

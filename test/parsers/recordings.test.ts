@@ -113,3 +113,15 @@ describe('a recording', () => {
     expect(await refusal(DAT.subarray(0, 3000))).toMatch(/cannot be read/);
   });
 });
+
+describe('what a recording announces', () => {
+  it.each([
+    ['trace.dat', DAT],
+    ['perf.data', PERF],
+  ])('is certified, whether it happened or not: %s', async (_, bytes) => {
+    const options = {from: undefined, kernel: undefined, pageShift: undefined, vmemmap: undefined};
+    const {certificates} = await info({traces: [file('announced', bytes)], ...options, command: [], version: ''});
+    expect(certificates.length).toBeGreaterThan(0);
+    for (const {event, known_by} of certificates) expect([event, known_by]).toEqual([event, 'announced']);
+  });
+});

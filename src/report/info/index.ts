@@ -228,7 +228,6 @@ function cut<T>(items: T[], options: RenderOptions, render: (shown: T[]) => stri
   return [...render(items.slice(0, shown)), ...(hidden > 0 ? [`  ${cutText(hidden)}`] : [])];
 }
 
-/** Losses that the trace tells of, then those that only the counts betray: of these the first few. */
 /** CPUs that are told one by one. */
 const CPUS_TOLD = 2;
 
@@ -238,7 +237,7 @@ function certifiedText({known_by, cpus, never_on, doubts}: Certificate): string 
     `${cpu.cpu < 0 ? '' : `CPU ${cpu.cpu} `}${time(cpu.start_ns, cpu.start_ticks)} to ${time(cpu.end_ns, cpu.end_ticks)}`;
   const seen = cpus.length <= CPUS_TOLD ? cpus.map(span).join(', ') : `${cpus.length} CPUs, from first to last on each`;
   return [
-    known_by === 'announced' ? 'everywhere: announced' : `by sight: ${seen}`,
+    known_by !== 'announced' ? `by sight: ${seen}` : doubts.length > 0 ? 'announced' : 'everywhere: announced',
     ...(never_on.length > 0 ? [`not on CPU ${runsText(never_on)}`] : []),
     ...doubts,
   ].join('; ');
@@ -267,6 +266,7 @@ function lawLines(laws: InfoReport['laws']): string[] {
   );
 }
 
+/** Losses that the trace tells of, then those that only the counts betray: of these the first few. */
 function missingLines(losses: LossSpan[], options: RenderOptions, width: number): string[] {
   const told = losses.filter((loss) => loss.line !== null);
   const inferred = losses.filter((loss) => loss.line === null);
