@@ -1,6 +1,7 @@
 /** A few runs of the simulated machine, and that they would notice. */
 import {expect, it} from 'vitest';
 import {analyzeText} from '../rules/analyze-text.js';
+import type {Feature} from './sim/actors.js';
 import {judge} from './sim/judge.js';
 import {record} from './sim/recording.js';
 import {simulate} from './sim/simulate.js';
@@ -39,6 +40,15 @@ it.each(Object.entries(ONCE_FALSE))(
   },
   60_000,
 );
+
+/** The same, of machines with these features. */
+const FEATURED: [manner: string, seed: number, features: readonly Feature[]][] = [
+  ['any', 740000171, ['given-back', 'zero']],
+];
+
+it.each(FEATURED)('stays unsure of it (recorded: %s, seed %d, %j)', async (manner, seed, features) => {
+  expect((await new Simulation(manner, '', {features}).run(seed)).falselySure).toEqual([]);
+});
 
 it('finds most of the bugs that were planted, and notices what is not true', async () => {
   const run = simulate(3, {bug: 'early-unpin', release: '6.12', refs: true, features: []});

@@ -284,12 +284,12 @@ export class Holdings {
         : chooseReferences(around, row, kind, n, deed, wanted);
     if (!chosen.certain && chosen.from.length > 0) this.mix(row, kind, deed, began);
     if ((!told && !chosen.certain) || (large && astray(chosen.from, wanted, n))) pages.state[row]! |= MIXED[kind];
-    for (const {reference, n: some} of chosen.from) {
+    for (const {reference, n: some, first} of chosen.from) {
       reference.dropped = deed;
       reference.droppedFrom = began;
       reference.dropCertain = chosen.certain && reference.mixed === undefined;
       if (reference.dropCertain && reference.line > 0) around.capture.skew.caused(reference, deed);
-      this.reduce(reference, some, wanted >= 0 ? Math.max(wanted, reference.sub) : -1);
+      this.reduce(reference, some, wanted >= 0 ? first : -1);
       const left = kind === 'pin' ? pages.pins[row] : pages.gets[row];
       if (reference.mixed !== undefined && left === 0 && chosen.unmatched === 0) reference.mixed.settled = true;
     }

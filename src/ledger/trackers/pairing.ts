@@ -6,8 +6,15 @@ import type {Uses} from './around.js';
 import type {ReferenceKind} from '../../base/reference.js';
 import type {Deed, Reference} from '../tables/references.js';
 
+/** So many pages of a reference are dropped: those from `first` on, -1 where it is not known which. */
+interface Part {
+  reference: Reference;
+  n: number;
+  first: number;
+}
+
 export interface Choice {
-  from: {reference: Reference; n: number}[];
+  from: Part[];
   unmatched: number;
   how: string;
   /** no other reference of the page could be meant */
@@ -36,7 +43,12 @@ export function chooseReferences(
   if (only === undefined) return {from: [], unmatched: n, how: 'no reference of this kind is known', certain: false};
   if (!several) {
     const some = Math.min(n, only.n);
-    return {from: [{reference: only, n: some}], unmatched: n - some, how: 'the only one', certain: true};
+    return {
+      from: [{reference: only, n: some, first: Math.max(sub, only.sub)}],
+      unmatched: n - some,
+      how: 'the only one',
+      certain: true,
+    };
   }
   return chooseAmong(around, row, kind, n, deed, sub);
 }
@@ -58,7 +70,7 @@ function chooseAmong(
     (r.n === n ? 0 : 2) +
     // of the head of a folio or of a page that is not known: one that names the page itself comes first
     (sub >= 0 && r.sub < 0 ? 1 : 0);
-  const from: {reference: Reference; n: number}[] = [];
+  const from: Part[] = [];
   let left = n;
   // One of each page that is dropped, as far as its pages are known; then whatever is left of the kind.
   const pages = sub >= 0 && n > 1 ? new Uint8Array(Math.min(n, PAGES_MAX)) : undefined;
@@ -78,10 +90,11 @@ function chooseAmong(
       }
       if (!next) break;
       last = best;
-      const some = Math.min(left, each !== undefined ? cover(each, sub, next) : next.n - taken(from, next));
-      if (some === 0) continue;
-      add(from, next, some);
-      left -= some;
+      const part = each !== undefined ? cover(each, sub, next) : rest(from, next, sub, n);
+      part.n = Math.min(left, part.n);
+      if (part.n === 0) continue;
+      add(from, part);
+      left -= part.n;
     }
   }
   const how = rank(from[0]!.reference) < OTHER_TASK && task >= 0 ? 'same task' : 'the oldest';
@@ -95,27 +108,36 @@ const OTHER_TASK = 4;
 /** Most pages of a drop that are told apart: a huge page's. */
 const PAGES_MAX = 512;
 
-/** How many pages, of those dropped from `sub` on and not covered before, a reference covers: they are from here on. */
-function cover(covered: Uint8Array, sub: number, {sub: first, n}: Reference): number {
-  if (first < 0) return 0;
-  let some = 0;
+/** Which pages, of those dropped from `sub` on and not covered before, a reference covers: they are from here on. */
+function cover(covered: Uint8Array, sub: number, reference: Reference): Part {
+  const {sub: first, n} = reference;
+  const part: Part = {reference, n: 0, first: -1};
+  if (first < 0) return part;
   const end = Math.min(covered.length, first + n - sub);
   for (let i = Math.max(0, first - sub); i < end; i++) {
     if (covered[i] === 1) continue;
     covered[i] = 1;
-    some++;
+    if (part.n === 0) part.first = sub + i;
+    else if (part.first + part.n !== sub + i) part.first = -1;
+    part.n++;
   }
-  return some;
+  return part;
 }
 
-function taken(from: Choice['from'], reference: Reference): number {
-  return from.find((f) => f.reference === reference)?.n ?? 0;
+/** What is left of a reference after the pages that were chosen before. */
+function rest(from: readonly Part[], reference: Reference, sub: number, n: number): Part {
+  const taken = from.find((f) => f.reference === reference)?.n ?? 0;
+  const within = taken === 0 && sub >= 0 && sub >= reference.sub && sub + n <= reference.sub + reference.n;
+  return {reference, n: reference.n - taken, first: within ? sub : -1};
 }
 
-function add(from: Choice['from'], reference: Reference, n: number): void {
-  const before = from.find((f) => f.reference === reference);
-  if (before === undefined) from.push({reference, n});
-  else before.n += n;
+function add(from: Part[], part: Part): void {
+  const before = from.find((f) => f.reference === part.reference);
+  if (before === undefined) from.push(part);
+  else {
+    before.n += part.n;
+    before.first = -1;
+  }
 }
 
 interface Place {

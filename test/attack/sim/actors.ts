@@ -35,6 +35,10 @@ export const FEATURES = [
   'zero',
   'deferred',
   'pipes',
+  // of the recording
+  'no context',
+  'some tasks',
+  'overwritten',
 ] as const;
 export type Feature = (typeof FEATURES)[number];
 

@@ -44,6 +44,30 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
   let lines: readonly Written[] = run.world.written;
   let clock: string | null = 'mono';
   const marks = new Map<Written, string>();
+  const features = new Set(run.features);
+  let overwritten = 0;
+  if (manner === 'any') {
+    // what is asked of runs with features only leaves those without as they were
+    const other = new Random(seed ^ 0x3c6ef372);
+    if (features.has('some tasks')) {
+      const comms = Array.from({length: 1 + other.below(3)}, () => other.of(lines).comm);
+      what.push(`only ${comms.join(' ')}`);
+      lines = lines.filter(({comm}) => comms.includes(comm));
+    }
+    if (features.has('overwritten')) {
+      // each CPU's buffer begins where it was last overwritten
+      const before = lines.length;
+      for (const {id} of run.world.cpus) {
+        const mine = lines.filter(({cpu}) => cpu === id);
+        const from = Math.floor(mine.length * other.next() * 0.6);
+        const gone = new Set(mine.slice(0, from));
+        if (from > 0 && from < mine.length) marks.set(mine[from]!, `##### CPU ${id} buffer started ####\n`);
+        lines = lines.filter((line) => !gone.has(line));
+      }
+      overwritten = before - lines.length;
+      if (lines.length === 0) lines = run.world.written;
+    }
+  }
   if (manner === 'any') {
     for (let i = random.below(3); i > 0; i--) {
       const name = random.of(Object.keys(GROUPS));
@@ -101,7 +125,7 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
   const head = [
     '# tracer: nop',
     '#',
-    `# entries-in-buffer/entries-written: ${lines.length}/${lines.length}   #P:${run.world.cpus.length}`,
+    `# entries-in-buffer/entries-written: ${lines.length}/${lines.length + overwritten}   #P:${run.world.cpus.length}`,
   ];
   if (manner === 'complete' || random.chance(0.8))
     head.push(`# pinscope-record: vmemmap_base=0x${run.build.vmemmap.toString(16)}`);
@@ -109,7 +133,7 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
   if (clock !== null) head.push(`# pinscope-record: clock=${clock}`);
   else what.push('clock not told');
   const old = run.build.release === '5.10';
-  const body = lines.map((line) => (marks.get(line) ?? '') + printed(line, old));
+  const body = lines.map((line) => (marks.get(line) ?? '') + printed(line, old, features.has('no context')));
   return {text: `${[...head, ...body].join('\n')}\n`, what: what.join(', '), lines: lines.length};
 }
 
@@ -134,9 +158,9 @@ function lose(lines: readonly Written[], random: Random, marks: Map<Written, str
   return lines.filter((line) => !gone.has(line));
 }
 
-function printed({t, cpu, comm, pid, context, text}: Written, old: boolean): string {
+function printed({t, cpu, comm, pid, context, text}: Written, old: boolean, bare: boolean): string {
   const us = Math.floor(t / 1000);
   const time = `${Math.floor(us / 1e6)}.${String(us % 1e6).padStart(6, '0')}`;
-  const flags = context === '.' ? '....' : `d.${context}1`;
-  return `${comm.padStart(16)}-${String(pid).padEnd(7)} [00${cpu}] ${flags}${old ? '' : '.'} ${time.padStart(12)}: ${text}`;
+  const flags = bare ? '' : `${context === '.' ? '....' : `d.${context}1`}${old ? '' : '.'} `;
+  return `${comm.padStart(16)}-${String(pid).padEnd(7)} [00${cpu}] ${flags}${time.padStart(12)}: ${text}`;
 }
