@@ -11,6 +11,7 @@ import {decode} from '../words/counts.js';
 import {fileText} from '../words/file.js';
 import {task} from '../words/format.js';
 import {messageOf} from '../words/messages.js';
+import {type Noun, placed} from '../words/place.js';
 import {momentOf, pageTimes, timesOf} from '../words/times.js';
 import {type Group, inOrder, type Item, type Page} from './group.js';
 import {keyOf} from './keys.js';
@@ -32,7 +33,7 @@ export function findingOf(m: Ledger, group: Group): Finding {
       rule: v.rule,
       severity: v.severity,
       verdict: group.proof.verdict,
-      reason: group.proof.reason,
+      reason: group.proof.reason === null ? null : placed(group.proof.reason, nounOf(m, group)),
       kind,
       pages: pages.map((p): FindingPage => {
         const page = {pfn: hex(p.pfn), order: p.order, ...pageTimes(m, p), occurrences: p.occurrences};
@@ -64,7 +65,7 @@ const atLength = madeWhenRead<
   Pick<Finding, 'stacks' | 'proof' | 'evidence' | 'history' | 'windows' | 'counts'>
 >({
   stacks: ({m, group}) => stacksOf(group.first).map(({role, stack}) => ({role, frames: m.evidence.stacks.get(stack)})),
-  proof: ({group}) => proofOf(group.proof),
+  proof: ({m, group}) => proofOf(group.proof, nounOf(m, group)),
   evidence: ({m, group}) => inOrder(group.evidence).map(({role, deed}) => evidenceOf(m, role, deed)),
   history: ({m, group}) =>
     excerptOf(
@@ -120,13 +121,19 @@ function first(group: Group, page: Page): number {
   return page.pfn === group.first.pfn ? 1 : 0;
 }
 
-function proofOf({steps}: Proof): Finding['proof'] {
+/** What the events that decide it are. */
+function nounOf({capture}: Ledger, {first}: Group): Noun {
+  const [one] = first.evidence;
+  return one === undefined ? 'line' : capture.noun(one.deed.input);
+}
+
+function proofOf({steps}: Proof, noun: Noun): Finding['proof'] {
   return steps.map(({premise, says, proven, by, why}) => ({
     premise,
     says,
     proven,
     by: by.map(({input, line}) => ({input, line})),
-    ...(why === undefined ? {} : {why}),
+    ...(why === undefined ? {} : {why: placed(why, noun)}),
   }));
 }
 

@@ -12,6 +12,7 @@ import {answerOf} from './answer.js';
 import {basisOf, endingOf} from './basis.js';
 import {Sights} from './certificates.js';
 import {type Reading, readTraces, type ReadOptions} from './read.js';
+import {type Noun, nounOfAll, placed} from '../words/place.js';
 import {timesOf} from '../words/times.js';
 
 export interface InfoOptions extends ReadOptions {
@@ -27,6 +28,7 @@ export async function info(options: InfoOptions): Promise<InfoReport> {
   const {inputs, ...basis} = basisOf(reading, options);
   const rules = coverage(m, RULES);
   const answer = answerOf(reading);
+  const noun = nounOfAll(inputs);
   return {
     schema: 'pinscope.info/1',
     ...(answer === undefined ? {} : {answer}),
@@ -44,8 +46,8 @@ export async function info(options: InfoOptions): Promise<InfoReport> {
     cpus: cpusOf(reading),
     events: eventsOf(reading),
     certificates: sights.certificates(m),
-    losses: lossesOf(m),
-    laws: lawsOf(m.capture),
+    losses: lossesOf(m, noun),
+    laws: lawsOf(m.capture, noun),
     identity: identityOf(m),
     devices: devicesOf(m),
     probes: probesOf(m),
@@ -89,24 +91,24 @@ function eventsOf({ledger: m, inputs}: Reading): {name: string; count: number}[]
     .sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1));
 }
 
-function lawsOf({audit}: Capture): InfoReport['laws'] {
+function lawsOf({audit}: Capture, noun: Noun): InfoReport['laws'] {
   return (Object.keys(LAW_WORDS) as Law[]).map((law) => {
     const first = audit.first.get(law);
     return {
       law,
       words: LAW_WORDS[law],
       broken: audit.broken.get(law) ?? 0,
-      first: first === undefined ? null : {line: first.line, why: first.why},
+      first: first === undefined ? null : {line: first.line, why: placed(first.why, noun)},
     };
   });
 }
 
-function lossesOf(m: Ledger): LossSpan[] {
+function lossesOf(m: Ledger, noun: Noun): LossSpan[] {
   return m.capture.gaps.all().map((gap) => ({
     cpu: gap.cpu >= 0 ? gap.cpu : null,
     ...timesOf(m, gap.from, gap.to),
     line: gap.line > 0 ? gap.line : null,
-    why: gap.why,
+    why: placed(gap.why, noun),
   }));
 }
 

@@ -16,3 +16,8 @@ export function nounOfFinding(finding: {evidence: readonly {rendered?: true}[]})
 export function nounOfAll(inputs: readonly {format: string}[]): Noun {
   return inputs.length > 0 && inputs.every((input) => nounOf(input) === 'record') ? 'record' : 'line';
 }
+
+/** Words that point to lines; of a recording they are records. */
+export function placed(words: string, noun: Noun): string {
+  return noun === 'line' ? words : words.replace(/\bline (?=\d)/g, `${noun} `);
+}

@@ -5,6 +5,7 @@ import path from 'node:path';
 import {afterAll, describe, expect, it} from 'vitest';
 import {Damaged} from '../../parsers/records/cursor.js';
 import {unpackerReady, unpackStream} from '../../parsers/records/unpack.js';
+import {info} from '../../src/run/info.js';
 import {UserError} from '../../src/io/user-error.js';
 import type {Report} from '../../src/results/report.js';
 import {analyzeFiles} from '../rules/analyze-text.js';
@@ -56,6 +57,31 @@ describe('a trace.dat', () => {
 
   it.each([0, 4, 2 ** 24])('is refused where its sub-buffers have %d bytes of data', async (data) => {
     expect(await refusal(traceDat([FREE], '', frees(5), {data}))).toMatch(/sub-buffers of \d+ bytes/);
+  });
+
+  it('that breaks a law does so at a record, for it has no lines', async () => {
+    const alloc: WrittenFormat = {
+      ...FREE,
+      name: 'mm_page_alloc',
+      id: 501,
+      fields: [...FREE.fields, ['unsigned long gfp_flags', 24, 8], ['int migratetype', 32, 4]],
+    };
+    const payload = Buffer.concat([u64(0x1000), u32(0, 0), u64(0), u32(0)]);
+    const file = path.join(dir, 'twice.dat');
+    writeFileSync(
+      file,
+      traceDat([FREE, alloc], '', [...frees(1), ...[1, 2].map(() => ({id: 501, pid: 701, payload}))]),
+    );
+    const none = {
+      from: undefined,
+      kernel: undefined,
+      pageShift: undefined,
+      vmemmap: undefined,
+      command: [],
+      version: '',
+    };
+    const {laws} = await info({traces: [file], ...none});
+    expect(laws.flatMap(({first}) => first?.why ?? [])).toEqual([expect.stringMatching(/^record 3 /)]);
   });
 
   it('has records that are too short for their format', async () => {

@@ -2,6 +2,7 @@
 import type {Ledger} from '../../ledger/ledger.js';
 import type {LifeEntry, Pairing} from '../../results/history.js';
 import {decode} from '../../words/counts.js';
+import {placed} from '../../words/place.js';
 import type {Happening} from './life.js';
 
 /** Frames of a taking or dropping that JSON shows. */
@@ -33,11 +34,6 @@ export function entryOf(m: Ledger, h: Happening): LifeEntry {
     ...(isPinOrGet && h.stack >= 0 ? {frames: stacks.get(h.stack).slice(0, FRAMES_MAX)} : {}),
     pair: h.pair === null ? null : pairingOf(m, h, h.pair),
   };
-}
-
-/** Notes point to lines; of a recording they are records. */
-export function placed(note: string, noun: string): string {
-  return noun === 'line' ? note : note.replace(/\bline (?=\d)/g, `${noun} `);
 }
 
 function pairingOf(m: Ledger, h: Happening, pair: NonNullable<Happening['pair']>): Pairing {

@@ -3,7 +3,8 @@ import {formatDuration} from '../../base/duration.js';
 import type {Ledger} from '../../ledger/ledger.js';
 import type {Excerpt} from '../../ledger/tables/life.js';
 import type {HistoryEntry} from '../../results/report.js';
-import {entryOf, placed} from './entry.js';
+import {placed} from '../../words/place.js';
+import {entryOf} from './entry.js';
 import {inferKinds} from './kinds.js';
 import {type Happening, happeningsOf} from './life.js';
 
