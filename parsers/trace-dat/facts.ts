@@ -2,7 +2,7 @@
 import type {EventSink} from '../../src/events/event.js';
 import type {EventFormat} from '../records/format.js';
 import {factOf} from '../records/kinds.js';
-import type {TraceDatFile} from './file.js';
+import type {TraceBuffer, TraceDatFile} from './file.js';
 
 /**
  * A list of formats of so many systems is the kernel's whole list (trace-cmd extract, or record without -e): it does not say
@@ -17,7 +17,8 @@ export function tellFacts(
   file: TraceDatFile,
   sink: EventSink,
   input: number,
-  read: {clock: string | undefined; otherClock: readonly string[]},
+  /** `text`: the latency trace that is read, and no records */
+  read: {clock: string | undefined; otherClock: readonly string[]; text?: TraceBuffer},
 ): void {
   const fact = (name: string, value: string | number | undefined): void => {
     if (value !== undefined && value !== '') sink.fact(input, name, String(value));
@@ -29,7 +30,7 @@ export function tellFacts(
   fact('cpus', file.cpuCount || cpus.size);
   fact('tool', file.tool === undefined ? undefined : `trace-cmd ${file.tool.trim()}`);
   fact('file_version', `${file.version}${file.packing === 'none' ? '' : `, packed with ${file.packing}`}`);
-  fact('sub_buffer_bytes', buffers[0]?.page);
+  fact('sub_buffer_bytes', buffers[0]?.page || undefined);
   if (file.shift_ns !== 0n) fact('added_to_times_ns', String(file.shift_ns));
   if (file.date_ns !== undefined) {
     fact('wall_clock', `times and ${file.date_ns} ns`);
@@ -37,12 +38,15 @@ export function tellFacts(
   }
   const instances = buffers.filter(({name}) => name !== '').map(({name}) => name);
   if (instances.length > 0) fact('instances', instances.join(' '));
+  const texts = buffers.filter((buffer) => buffer.text !== undefined && buffer !== read.text);
+  if (texts.length > 0) fact('text_not_read', texts.map(({name}) => name || '(top)').join(' '));
   if (read.otherClock.length > 0) fact('not_read', `instances on another clock: ${read.otherClock.join(' ')}`);
   for (const {buffer, cpu, entries, read: taken, overrun, dropped} of file.stats.slice(0, STATS_MAX)) {
     const where = buffer === '' ? `stats_cpu${cpu}` : `stats_${buffer}_cpu${cpu}`;
     fact(where, `read ${taken}, left ${entries}, overrun ${overrun}, dropped ${dropped}`);
   }
-  for (const format of recordedEvents(file)) fact(factOf(format), format.title);
+  // a latency trace is printed by the kernel, and says itself what is in it
+  if (read.text === undefined) for (const format of recordedEvents(file)) fact(factOf(format), format.title);
   for (const note of meta.notes.slice(0, 20)) fact('note', note);
   if (file.unknown.size > 0) fact('unknown_options', [...file.unknown].slice(0, 20).join(' '));
 }

@@ -74,6 +74,11 @@ export class TraceDatFile {
   private statBuffer = '';
   private clockOption = false;
 
+  /** `6.12.117` of `Linux host 6.12.117 x86_64`; undefined where it is not told */
+  get release(): string | undefined {
+    return this.uname === undefined ? undefined : /^\S+ \S+ (\d+\.\d+\S*)/.exec(this.uname)?.[1];
+  }
+
   /** Throws Damaged where what is needed to read any event is missing. */
   constructor(readonly source: RandomAccess) {
     const {meta} = this;
@@ -189,25 +194,32 @@ export class TraceDatFile {
   textOf({text = 0}: TraceBuffer): RandomAccess {
     const {source} = this;
     let from = text;
+    let to = source.size;
     if (this.version === 7) {
-      const {packed, cursor} = this.sectionAt(text);
+      const {packed, size, cursor} = this.sectionAt(text);
       if (packed) return new RandomBytes(this.section(text, Option.bufferText).rest());
       from = cursor.pos;
+      // other sections come behind it
+      if (size > 0) to = Math.min(to, from + size);
     }
+    const size = Math.max(0, to - from);
     return {
-      size: Math.max(0, source.size - from),
+      size,
       failure: undefined,
-      read: (offset, length, into, at) => source.read(from + offset, length, into, at),
+      read: (offset, length, into, at) =>
+        source.read(from + offset, Math.max(0, Math.min(length, size - offset)), into, at),
       close() {},
     };
   }
 
-  private sectionAt(offset: number): {id: number; packed: boolean; cursor: Cursor} {
+  private sectionAt(offset: number): {id: number; packed: boolean; size: number; cursor: Cursor} {
     const cursor = new Cursor(this.source, this.meta.little, offset);
     const id = cursor.u16();
     const packed = (cursor.u16() & 1) === 1;
-    cursor.pos += 12; // its name, and a size that a reader does not need
-    return {id, packed, cursor};
+    cursor.pos += 4; // its name
+    // not to be trusted, nor needed for what tells its own end
+    const size = Number(cursor.big());
+    return {id, packed, size, cursor};
   }
 
   /** The contents of a section of metadata. */

@@ -6,7 +6,7 @@ import {Damaged} from '../records/cursor.js';
 import {kindsOf} from '../records/kinds.js';
 import {TextInside} from '../records/text-inside.js';
 import {unpackerReady} from '../records/unpack.js';
-import {recordedEvents} from './facts.js';
+import {recordedEvents, tellFacts} from './facts.js';
 import {TraceDatFile} from './file.js';
 import {TraceDatReader} from './reader.js';
 
@@ -49,7 +49,8 @@ async function openFile(source: RecordSource): Promise<RecordFile> {
     return {
       recorded: [],
       reader(sink, options) {
-        if (file.uname !== undefined) sink.fact(options.input, 'machine', file.uname.split(/\s+/).at(-1)!);
+        if (file.release !== undefined) sink.fact(options.input, 'kernel', file.release);
+        tellFacts(file, sink, options.input, {clock: latency.clock, otherClock: [], text: latency});
         return new TextInside(text, new FtraceReader(sink, options));
       },
     };

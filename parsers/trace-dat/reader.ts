@@ -49,9 +49,8 @@ export class TraceDatReader implements RecordReader {
     private readonly sink: EventSink,
     private readonly options: OpenOptions,
   ) {
-    const {meta, uname} = file;
-    const release = uname === undefined ? undefined : /^\S+ \S+ (\d+\.\d+\S*)/.exec(uname)?.[1];
-    this.events = new RecordEvents(sink, options, meta, release);
+    const {meta} = file;
+    this.events = new RecordEvents(sink, options, meta, file.release);
     this.chunks = new Chunks(file.source, file.packing, meta.little);
     const held = file.buffers.filter((buffer) => buffer.cpus.some((cpu) => cpu.size > 0));
     const first = held[0] ?? file.buffers[0];

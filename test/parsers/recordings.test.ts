@@ -1,13 +1,15 @@
 /** Recordings read directly: what is refused and how, cut ones, directories, other names and pipes' stand-ins. */
 import {execFileSync} from 'node:child_process';
-import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
+import {gunzipSync} from 'node:zlib';
 import {afterAll, describe, expect, it} from 'vitest';
 import {info} from '../../src/run/info.js';
 import {REPORT_RENDERERS} from '../../src/report/index.js';
 import {UserError} from '../../src/io/user-error.js';
 import {analyzeFiles} from '../rules/analyze-text.js';
+import {traceDat} from './trace-dat-writer.js';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-recordings-'));
 afterAll(() => rmSync(dir, {recursive: true, force: true}));
@@ -68,6 +70,16 @@ describe('a recording', () => {
       const header = await readHeader([file(name, bytes)]);
       expect([header.get('clock'), header.get('not_read')]).toEqual(['mono', undefined]);
     }
+  });
+
+  it('may hold the text of a latency tracer, of the kernel that it names', async () => {
+    const text = gunzipSync(readFileSync('sample-traces/ftrace/unpin-while-dma.txt.gz')).toString('latin1');
+    const inside = file('latency.dat', traceDat([], '', [], {latency: {text, uname: 'Linux host 6.12.9-lab x86_64'}}));
+    const header = await readHeader([inside]);
+    expect([header.get('kernel'), header.get('machine')]).toEqual(['6.12.9-lab', 'x86_64']);
+    const [found] = (await analyzeFiles([inside])).findings;
+    expect([found?.rule, found?.verdict]).toEqual(['unpin-while-dma', 'sure']);
+    expect(found!.evidence[0]!.text).toContain('wl-309');
   });
 
   it('shows its records as records', async () => {

@@ -1,6 +1,7 @@
 /** A trace.dat (version 6, little-endian, one CPU) of a few formats and records: what no recording at hand has. */
 
 const ascii = (text: string): Buffer => Buffer.from(text, 'latin1');
+const u16 = (...values: number[]): Buffer => Buffer.from(Uint16Array.from(values).buffer);
 const u32 = (...values: number[]): Buffer => Buffer.from(Uint32Array.from(values).buffer);
 const u64 = (...values: (number | bigint)[]): Buffer => Buffer.from(BigUint64Array.from(values.map(BigInt)).buffer);
 const sized = (text: string): Buffer => Buffer.concat([u64(text.length), ascii(text)]);
@@ -34,7 +35,7 @@ export interface WrittenRecord {
   payload: Buffer;
 }
 
-/** What is not as it should be. */
+/** What is not as it is most often, or should be. */
 interface Lies {
   /** CPUs, all of which have the one sub-buffer */
   cpus?: number;
@@ -42,6 +43,8 @@ interface Lies {
   data?: number;
   /** where records have their pid */
   pidAt?: number;
+  /** text of a latency tracer, which is there instead of the records, and the line that says what it is of */
+  latency?: {text: string; uname: string};
 }
 
 /** `printk`: the text of printk_formats; records come 1 us apart. */
@@ -49,7 +52,7 @@ export function traceDat(
   formats: readonly WrittenFormat[],
   printk: string,
   records: readonly WrittenRecord[],
-  {cpus = 1, data: dataBytes = 4080, pidAt = 4}: Lies = {},
+  {cpus = 1, data: dataBytes = 4080, pidAt = 4, latency}: Lies = {},
 ): Buffer {
   const own = formats.filter(({system}) => system === 'ftrace');
   const systems = [...new Set(formats.map(({system}) => system))].filter((system) => system !== 'ftrace');
@@ -81,8 +84,10 @@ export function traceDat(
     ascii(printk),
     sized('701 wrk\n'),
     u32(cpus),
-    ascii('flyrecord\0'),
+    ...(latency ? [ascii('options  \0'), u16(5), u32(latency.uname.length), ascii(latency.uname), u16(0)] : []),
+    ascii(latency ? `latency  \0${latency.text}` : 'flyrecord\0'),
   ]);
+  if (latency) return head;
   const start = Math.ceil((head.length + 16 * cpus) / PAGE) * PAGE;
   const data = Buffer.concat(
     records.map(({id, pid, payload}) => {
