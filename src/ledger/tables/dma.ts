@@ -185,7 +185,7 @@ export function liveAt(window: DmaWindow, t: number): {state: 'live' | 'ended' |
 /** What a mapping may be for, other than for its owner, where its device was seen to do so (`DmaDevice`). */
 export interface Unless {
   why: string;
-  device: 'servesOthers' | 'servesUnheld';
+  device: 'servesOthers' | 'servesUnheld' | 'maySend';
 }
 
 /** One page of one window: hangs on the page's row. */
@@ -244,6 +244,8 @@ export class DmaDevice {
   servesOthers = false;
   /** the same for mappings that it may write through: page tables that it follows (HMM), what it reads ahead */
   servesUnheld = false;
+  /** it mapped pages for those who had pinned them to read into: a disk, or what programs use directly */
+  readsIn = false;
   /** unmaps without a map in the trace */
   private unmatched = 0;
 
@@ -256,6 +258,11 @@ export class DmaDevice {
   mapMissing(): boolean {
     this.unmatched++;
     return this.completions === 0 && this.unmaps >= this.unmatched * UNPAIRED_SHARE;
+  }
+
+  /** Whether it may be a network card: that maps what it sends under references of the packets, and never what somebody pinned to read into. */
+  get maySend(): boolean {
+    return this.servesOthers && !this.readsIn;
   }
 
   /** windows with no end so far; of these some are in use */

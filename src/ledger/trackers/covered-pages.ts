@@ -34,7 +34,7 @@ export class CoveredPages {
     private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'book' | 'calls' | 'on'>,
     private readonly devices: readonly DmaDevice[],
   ) {
-    this.owners = new Owners(around);
+    this.owners = new Owners(around, devices);
   }
 
   /** log2 of the page size, as far as known (capture/page-size.ts) */

@@ -9,7 +9,7 @@
 import {BIAS} from '../../base/reference.js';
 import {Context, DmaDir, EventKind as K, PageFlag} from '../../events/event.js';
 import type {Uses} from './around.js';
-import type {DmaLink, DmaWindow, Unless, WindowOwner} from '../tables/dma.js';
+import type {DmaDevice, DmaLink, DmaWindow, Unless, WindowOwner} from '../tables/dma.js';
 import type {PageTable} from '../tables/page-table.js';
 import {PageState, UNKNOWN_COUNT} from '../tables/page-table.js';
 import type {ReferenceKind} from '../../base/reference.js';
@@ -36,6 +36,15 @@ const PIN_OR_CACHE = sure('pin', {
   why: 'the page may be of the page cache, and the mapping for a reference that no event shows (sendfile, fsync by the same task)',
   device: 'servesOthers',
 });
+/**
+ * TO_DEVICE: a network card sends what a disk behind it is to write, in the context of the task that pinned, under references of
+ * the packet: those outlive the pins, which go with the disk's answer (nvme_tcp_queue_request(), drivers/nvme/host/tcp.c;
+ * skb_splice_from_iter(), net/core/skbuff.c; iscsi_tcp, drbd, rbd).
+ */
+const PIN_OR_SENT = sure('pin', {
+  why: 'the device may be a network card, and the mapping for a packet that has references of its own, which no event shows (nvme-tcp, iscsi, drbd)',
+  device: 'maySend',
+});
 /** The I/O of the pin is on another device: hardware that follows page tables maps what a task has, and holds nothing of it. */
 const PIN_OR_NOBODY = sure('pin', {
   why: "another device has the pin's own I/O, and this one maps pages that nobody holds too, as hardware that follows page tables does (HMM)",
@@ -61,7 +70,10 @@ const GET_BY_OTHER = maybe(
 const TIRED = maybe('ambiguous', 'too many references to look through');
 
 export class Owners {
-  constructor(private readonly around: Uses<'capture' | 'pages' | 'evidence'>) {}
+  constructor(
+    private readonly around: Uses<'capture' | 'pages' | 'evidence'>,
+    private readonly devices: readonly DmaDevice[],
+  ) {}
 
   /** Under what a mapping of a page was opened; see the top of this file. `before`: the page's other mappings. */
   of(pfn: number, folio: number, window: DmaWindow, before: DmaLink | undefined): Owner {
@@ -84,7 +96,12 @@ export class Owners {
       if (got) return this.ofGet(folio, pfn, window) ? GET_OR_PIN : PIN_OR_GET;
       if (!this.isNamed(window)) return PIN_BY_UNNAMED;
       if (!this.byItsTaker(folio, 'pin', pfn, window)) return PIN_BY_OTHER;
-      if (window.dir === DmaDir.toDevice) return this.mayBeCached(folio) ? PIN_OR_CACHE : PIN;
+      if (window.dir === DmaDir.toDevice) {
+        if (this.mayBeCached(folio)) return PIN_OR_CACHE;
+        return this.hasRoom(folio, (pages.flags[folio]! & PageFlag.swapcache) === 0 ? 0 : 1) ? PIN_OR_SENT : PIN;
+      }
+      const device = this.devices[window.device];
+      if (device !== undefined && window.dir === DmaDir.fromDevice) device.readsIn = true;
       return this.servedElsewhere(folio, pfn, window, before) ? PIN_OR_NOBODY : PIN;
     }
     if (got) return this.byItsTaker(folio, 'get', pfn, window) ? GET : GET_BY_OTHER;
@@ -99,12 +116,18 @@ export class Owners {
       if ((state & PageState.swapBacked) !== 0) return false;
       if ((state & PageState.lifeSeen) !== 0 && capture.records(K.CacheAdd)) return false;
     }
+    return this.hasRoom(folio, 1 + ((pages.flags[folio]! & PageFlag.private) !== 0 ? 1 : 0));
+  }
+
+  /** Whether the page's count leaves room for a reference beside its pins, gets, mappings, and `own` that the kernel has of it; true where it does not tell. */
+  private hasRoom(folio: number, own: number): boolean {
+    const {pages, capture} = this.around;
     const count = pages.count[folio]!;
     const mapcount = pages.mapcount[folio]!;
-    if ((state & PageState.large) !== 0 || count === UNKNOWN_COUNT || mapcount === UNKNOWN_COUNT) return true;
+    if ((pages.state[folio]! & PageState.large) !== 0 || count === UNKNOWN_COUNT || mapcount === UNKNOWN_COUNT)
+      return true;
     const mappings = Math.max(0, capture.era.rawMapcount ? mapcount + 1 : mapcount);
-    const cache = 1 + ((pages.flags[folio]! & PageFlag.private) !== 0 ? 1 : 0);
-    return count - BIAS * pages.pins[folio]! - pages.gets[folio]! > mappings + cache;
+    return count - BIAS * pages.pins[folio]! - pages.gets[folio]! > mappings + own;
   }
 
   /** Whether the trace prints which task made the mapping: a name without a pid may be many. */

@@ -3,6 +3,8 @@ import {type Machine, NIC, NVME, range, RDMA} from '../machine.js';
 import {EVERY, H, NEW, P, Q, type Scene} from './scene.js';
 
 const GPU = 'gpu.0';
+/** A network card that does nothing else. */
+const CARD = '0000:00:08.0';
 const iova = (n: number): string => `0x${n.toString(16).padStart(16, '0')}`;
 
 /** The driver of a GPU that follows page tables (hmm_range_fault()): it maps pages of users that nobody holds for it. */
@@ -35,6 +37,29 @@ function registerWhole(k: Machine): void {
 }
 
 export const SHARING: readonly Scene[] = [
+  {
+    name: 'a disk behind a network answers before the card has looked at what it sent',
+    why: 'nvme_tcp_queue_request() sends in the task of the submitter, and the packet has references of its own (skb_splice_from_iter(), net/core/skbuff.c)',
+    on: EVERY,
+    make(k) {
+      k.alloc(Q);
+      k.anon(P);
+      k.pin(P);
+      k.ref('page_ref_mod', P, 1);
+      k.map(Q, 'TO_DEVICE', CARD);
+      k.map(P, 'TO_DEVICE', CARD);
+      k.wait(60);
+      k.interrupt(() => k.unpin(P));
+      k.wait(90);
+      k.interrupt(() => {
+        k.unmap(Q, 'TO_DEVICE', CARD);
+        k.unmap(P, 'TO_DEVICE', CARD);
+        k.put(P);
+        k.put(Q);
+      });
+      k.munmap(P);
+    },
+  },
   {
     name: 'a GPU that follows page tables maps a page that a read has pinned',
     why: 'hmm_range_fault() takes no references: the notifier ends the mapping when the page is to go, the read is over before',

@@ -35,6 +35,7 @@ export const FEATURES = [
   'zero',
   'deferred',
   'pipes',
+  'sockets',
   // of the recording
   'no context',
   'some tasks',
@@ -390,6 +391,71 @@ export function* send(stage: Stage, card: Device): Deed {
       's',
     );
   }
+}
+
+/**
+ * Direct writes to a disk behind a network (nvme-tcp, iscsi, drbd): the submitter's own task may send the pages
+ * (nvme_tcp_queue_request()), the packet has references of its own (skb_splice_from_iter()), and the answer may be here, and
+ * the pins gone, before the card's driver has looked at what it sent.
+ */
+export function* writeRemotely(stage: Stage, card: Device): Deed {
+  const {k} = stage;
+  const {w} = k;
+  while (!stage.over) {
+    yield {sleep: w.between(50_000, 800_000)};
+    const range = stage.range(8);
+    if (range === undefined) return;
+    const {region, at, n} = range;
+    const holds = yield* region.gup(k.old ? 'get' : 'pin', at, n, {write: false});
+    if (holds.length === 0) continue;
+    const sector = 4096 + 8 * w.random.below(100_000);
+    const sent = {sector, bytes: holds.length * 4096};
+    const send = function* (): Deed {
+      const head = yield* k.alloc();
+      for (const hold of holds) yield* k.get(hold.folio);
+      const mappings = [yield* card.map('TO_DEVICE', [{folio: head, pfn: head.pfn}], [], {offset: 64, size: 138})];
+      for (const spot of spotsOf(holds)) mappings.push(yield* card.map('TO_DEVICE', [spot], []));
+      w.interrupt(
+        w.random.below(w.cpus.length),
+        w.between(5000, 400_000),
+        function* () {
+          for (const mapping of mappings) yield* card.unmap(mapping);
+          for (const hold of holds) yield* k.put(hold.folio);
+          yield* k.put(head);
+        },
+        's',
+      );
+    };
+    yield* rq(k, 'issue', sent);
+    if (w.random.chance(0.7)) yield* send();
+    else {
+      const done = new Completion();
+      w.spawn(
+        w.task('kworker/0:2H'),
+        (function* () {
+          yield* send();
+          w.complete(done);
+        })(),
+      );
+      yield done;
+    }
+    w.interrupt(
+      w.random.below(w.cpus.length),
+      w.between(40_000, 500_000),
+      function* () {
+        yield* rq(k, 'complete', sent);
+        yield* k.bioRelease(holds, false);
+      },
+      's',
+    );
+  }
+}
+
+function* rq(k: Kernel, what: 'issue' | 'complete', {sector, bytes}: {sector: number; bytes: number}): Deed {
+  const how = what === 'issue' ? `${bytes} () ` : '() ';
+  const tail = what === 'issue' ? `[${k.w.current.comm}]` : '[0]';
+  k.w.write(`block_rq_${what}`, `259,3 WS ${how}${sector} + ${bytes / 512} ${k.old ? '' : 'be,0,4 '}${tail}`);
+  yield k.gap();
 }
 
 /** vmsplice(): gets that wait in a pipe until another task reads it, or the trace ends. */

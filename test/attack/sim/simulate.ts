@@ -14,6 +14,7 @@ import {
   send,
   sendfile,
   Stage,
+  writeRemotely,
 } from './actors.js';
 import {Random} from '../../fuzz/random.js';
 import {giveBack, reclaim, split} from './changes.js';
@@ -148,6 +149,7 @@ export function simulate(seed: number, wish: Wish = {}): Run {
     () => spawn('gpu', follow(stage, gpu)),
     () => spawn('qemu', assign(stage, vfio)),
   ];
+  if (features.has('sockets')) candidates.push(() => spawn('fio', writeRemotely(stage, card)));
   if (features.has('pipes')) candidates.push(() => spawn('yes', pipe(stage)));
   const wanted = 3 + random.below(7);
   for (let i = 0; i < wanted; i++) random.of(candidates)();
