@@ -265,10 +265,15 @@ export class TraceDatReader implements RecordReader {
 
   /** What the kernel's own counts say is not in the file: at its end, and at a place that nothing tells. */
   private uncounted(stream: CpuStream): {missing: number; elsewhere: number} {
-    const stats = this.file.stats.find(({buffer, cpu}) => buffer === stream.buffer.name && cpu === stream.cpu);
+    const {stats} = stream;
     if (!stats) return {missing: 0, elsewhere: 0};
     const written = stats.entries + stats.read;
-    const missing = Number.isNaN(written) ? 0 : Math.max(0, written - stream.events - stream.discarded);
+    const held = stream.events + stream.discarded;
+    let missing = Number.isNaN(written) ? 0 : Math.max(0, written - held);
+    // The kernel prints what is left first, what was read last, and a recorder may read a page in between: it is in both
+    // counts. So it is where what came after is in the file, and the counts fit its pages.
+    const {boundaries} = stream;
+    if (held > stats.read && boundaries.at(-1) === stats.read && boundaries.includes(stats.read - missing)) missing = 0;
     const unmarked = stream.lostUnnumbered > 0 ? 0 : Math.max(0, (stats.overrun || 0) - stream.lostNumbered);
     return {missing, elsewhere: unmarked + (stats.dropped || 0)};
   }

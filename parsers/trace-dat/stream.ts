@@ -3,6 +3,7 @@ import type {TimeBase} from '../../src/base/time.js';
 import {Cursor, Damaged} from '../records/cursor.js';
 import {Piece} from '../records/piece.js';
 import type {Chunks} from './chunks.js';
+import type {CpuStats} from './options.js';
 import type {CpuPart, TraceBuffer, TraceDatFile} from './file.js';
 import {LOST_SOME, SubBuffer} from './sub-buffer.js';
 import type {Ticks} from './ticks.js';
@@ -10,6 +11,8 @@ import type {Ticks} from './ticks.js';
 /** Raw sub-buffers read at a time: of one CPU, and of all, for a machine may have thousands. */
 const BATCH_BYTES = 1 << 18;
 const BATCHES_BYTES = 1 << 26;
+/** Sub-buffers that a recorder may read while the kernel prints its counts. */
+const RACED_PAGES = 2;
 
 export class CpuStream {
   readonly cpu: number;
@@ -31,6 +34,10 @@ export class CpuStream {
   cut: string | undefined;
   /** times that go back between two pages */
   backwards = 0;
+  /** what the kernel counted of this CPU */
+  readonly stats: CpuStats | undefined;
+  /** events before the last pages that begin when no more were read than the kernel counted as read, the latest last */
+  readonly boundaries: number[] = [];
   /** number of events that the marks name, and marks without a number */
   lostNumbered = 0;
   lostUnnumbered = 0;
@@ -62,6 +69,7 @@ export class CpuStream {
     this.t = this.stamp = this.place = 0;
     this.cpu = part.cpu;
     this.pageBytes = buffer.page;
+    this.stats = file.stats.find((one) => one.buffer === buffer.name && one.cpu === part.cpu);
     const {size} = file.source;
     this.offset = part.offset;
     this.left = Math.max(0, Math.min(part.size, size - part.offset));
@@ -112,6 +120,11 @@ export class CpuStream {
   private openPage(): void {
     const {page, piece, file} = this;
     const from = this.nextPage;
+    const before = this.events + this.discarded;
+    if (this.stats !== undefined && before <= this.stats.read) {
+      if (this.boundaries.length > RACED_PAGES) this.boundaries.shift();
+      this.boundaries.push(before);
+    }
     const to = Math.min(from + this.pageBytes, piece.length);
     this.nextPage = from + this.pageBytes;
     page.open(piece.view, piece.little, file.meta.kernelLong, file.meta.dataOffset, from, to);

@@ -9,7 +9,7 @@ import {info} from '../../src/run/info.js';
 import {REPORT_RENDERERS} from '../../src/report/index.js';
 import {UserError} from '../../src/io/user-error.js';
 import {analyzeFiles} from '../rules/analyze-text.js';
-import {traceDat} from './trace-dat-writer.js';
+import {traceDat, values, type WrittenFormat} from './trace-dat-writer.js';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-recordings-'));
 afterAll(() => rmSync(dir, {recursive: true, force: true}));
@@ -80,6 +80,20 @@ describe('a recording', () => {
     const [found] = (await analyzeFiles([inside])).findings;
     expect([found?.rule, found?.verdict]).toEqual(['unpin-while-dma', 'sure']);
     expect(found!.evidence[0]!.text).toContain('wl-309');
+  });
+
+  it.each([
+    // one sub-buffer was read between the two lines
+    ['all there', 20, 50, 0],
+    ['an end that was not written', 50, 30, 30],
+    ['a part that is nowhere', 17, 50, 17],
+  ])('has lost what the kernel counted, as far as its counts fit together: %s', async (_, read, left, missing) => {
+    const free: WrittenFormat = {system: 'kmem', name: 'mm_page_free', id: 500, fields: [['unsigned long pfn', 8, 8]]};
+    const records = Array.from({length: 50}, (__, i) => ({id: 500, pid: 701, payload: values.u64(0x1000 + i)}));
+    const stats = `CPU: 0\nentries: ${left}\noverrun: 0\ncommit overrun: 0\ndropped events: 0\nread events: ${read}\n`;
+    const counted = file('counted.dat', traceDat([free], '', records, {perPage: 10, stats}));
+    const {quality} = await analyzeFiles([counted]);
+    expect(quality.find(({id}) => id === 'lost-events')?.count ?? 0).toBe(missing);
   });
 
   it('shows its records as records', async () => {

@@ -43,6 +43,10 @@ interface Lies {
   data?: number;
   /** where records have their pid */
   pidAt?: number;
+  /** records of a sub-buffer, at most */
+  perPage?: number;
+  /** what the kernel counted, as per_cpu/cpu0/stats prints it */
+  stats?: string;
   /** text of a latency tracer, which is there instead of the records, and the line that says what it is of */
   latency?: {text: string; uname: string};
 }
@@ -52,7 +56,7 @@ export function traceDat(
   formats: readonly WrittenFormat[],
   printk: string,
   records: readonly WrittenRecord[],
-  {cpus = 1, data: dataBytes = 4080, pidAt = 4, latency}: Lies = {},
+  {cpus = 1, data: dataBytes = 4080, pidAt = 4, perPage = 1000, stats, latency}: Lies = {},
 ): Buffer {
   const own = formats.filter(({system}) => system === 'ftrace');
   const systems = [...new Set(formats.map(({system}) => system))].filter((system) => system !== 'ftrace');
@@ -84,22 +88,25 @@ export function traceDat(
     ascii(printk),
     sized('701 wrk\n'),
     u32(cpus),
+    ...(stats ? [ascii('options  \0'), u16(2), u32(stats.length), ascii(stats), u16(0)] : []),
     ...(latency ? [ascii('options  \0'), u16(5), u32(latency.uname.length), ascii(latency.uname), u16(0)] : []),
     ascii(latency ? `latency  \0${latency.text}` : 'flyrecord\0'),
   ]);
   if (latency) return head;
   const start = Math.ceil((head.length + 16 * cpus) / PAGE) * PAGE;
-  const data = Buffer.concat(
-    records.map(({id, pid, payload}) => {
-      const bytes = Buffer.concat([Buffer.from(Uint16Array.of(id, 0).buffer), u32(pid), payload]);
-      const padded = Buffer.concat([bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4)]);
-      if (padded.length > 112) throw new Error('too long for a record of this kind');
-      return Buffer.concat([u32((padded.length / 4) | (1000 << 5)), padded]);
-    }),
-  );
-  const page = Buffer.concat([u64(500_000_000_000, data.length), data], PAGE);
-  const table = Array.from({length: cpus}, () => u64(start, PAGE));
-  return Buffer.concat([head, ...table, Buffer.alloc(start - head.length - 16 * cpus), page]);
+  const written = records.map(({id, pid, payload}) => {
+    const bytes = Buffer.concat([Buffer.from(Uint16Array.of(id, 0).buffer), u32(pid), payload]);
+    const padded = Buffer.concat([bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4)]);
+    if (padded.length > 112) throw new Error('too long for a record of this kind');
+    return Buffer.concat([u32((padded.length / 4) | (1000 << 5)), padded]);
+  });
+  const pages: Buffer[] = [];
+  for (let at = 0; at === 0 || at < written.length; at += perPage) {
+    const data = Buffer.concat(written.slice(at, at + perPage));
+    pages.push(Buffer.concat([u64(500_000_000_000 + at * 1000, data.length), data], PAGE));
+  }
+  const table = Array.from({length: cpus}, () => u64(start, PAGE * pages.length));
+  return Buffer.concat([head, ...table, Buffer.alloc(start - head.length - 16 * cpus), ...pages]);
 }
 
 export const values = {u32, u64, ascii};
