@@ -27,6 +27,7 @@ const FREQUENCY = 10n;
 const ENABLE_ON_EXEC = 12n;
 const SAMPLE_ID_ALL = 18n;
 const USE_CLOCKID = 25n;
+const WRITE_BACKWARD = 27n;
 export const ATTR_MIN = 64;
 export const ATTR_MAX = 4096;
 
@@ -50,6 +51,8 @@ export class Attr {
   readonly isCounted: boolean;
   /** what the kernel does is left out: nearly all of a tracepoint's events */
   readonly excludesKernel: boolean;
+  /** new events overwrite the oldest (`--overwrite`), and nothing counts those */
+  readonly overwrites: boolean;
   /** recorded from the exec of the command that perf started: nothing but what it and its children do */
   readonly fromExecOn: boolean;
   /** name of the clock; undefined: perf's own */
@@ -87,6 +90,7 @@ export class Attr {
     this.isSampled = has(FREQUENCY) || (period > 1n && (this.sampleType & Sample.period) === 0);
     this.isCounted = period === 0n;
     this.excludesKernel = has(EXCLUDE_KERNEL);
+    this.overwrites = has(WRITE_BACKWARD);
     this.fromExecOn = has(ENABLE_ON_EXEC);
     let clock = -1;
     if (bytes.length >= 96) {

@@ -4,7 +4,7 @@ import {Blocks} from '../../src/io/blocks.js';
 import type {RandomAccess} from '../../src/io/random-access.js';
 import {Spool} from '../../src/io/spool.js';
 import {UserError} from '../../src/io/user-error.js';
-import {type OpenOptions, type ReaderCounters, type RecordReader} from '../form.js';
+import {MAX_CPU, type OpenOptions, type ReaderCounters, type RecordReader} from '../form.js';
 import {Cursor, Damaged, latin1} from '../records/cursor.js';
 import {RecordEvents} from '../records/events.js';
 import {part} from '../records/metadata.js';
@@ -51,6 +51,8 @@ export class PerfDataReader implements RecordReader {
   /** of the THREAD_MAP record */
   private threads: readonly number[] | undefined;
   private scopeTold = false;
+  /** CPUs whose buffer was overwritten, of which an event came */
+  private readonly begun = new Set<number>();
 
   constructor(
     private readonly file: PerfDataFile,
@@ -248,6 +250,13 @@ export class PerfDataReader implements RecordReader {
     if (name.startsWith(KERNEL_MAP)) this.events.symbolAt(name.slice(KERNEL_MAP.length), bigOf(piece, at + 32));
   }
 
+  /** What was before the first event of a CPU may have been overwritten. */
+  private begins(cpu: number): void {
+    this.begun.add(cpu);
+    const {input} = this.options;
+    this.sink.loss({input, line: this.counters.lines, cpu, count: -1, what: 'start', record: true});
+  }
+
   /** CPU of a record's trailer; -1 where it has none. */
   private cpuOf(piece: Piece, at: number, size: number, attr: Attr | undefined): number {
     if (!attr?.sampleIdAll || attr.backCpu === 0 || size < 8 + attr.trailer) return -1;
@@ -290,6 +299,7 @@ export class PerfDataReader implements RecordReader {
     }
     const {cpu, tid, rawAt, rawEnd} = parts;
     counters.time(t, cpu);
+    if (attr.overwrites && cpu <= MAX_CPU && !this.begun.has(cpu)) this.begins(cpu);
     const id = attr.isTracepoint && rawEnd - rawAt >= 8 ? piece.view.getUint16(rawAt, piece.little) : -1;
     const recorded = id >= 0 ? events.of(id) : undefined;
     if (!recorded) {

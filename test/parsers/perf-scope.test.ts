@@ -100,6 +100,13 @@ describe('a perf.data', () => {
   });
 });
 
+describe('a perf.data that overwrites its oldest events', () => {
+  it('says of each CPU that what was before its first is gone', async () => {
+    const {quality} = await read(attrs((attr) => (attr[FLAGS + 3]! |= 1 << 3)));
+    expect(quality.find(({id}) => id === 'overwritten-start')?.count).toBe(2);
+  });
+});
+
 describe('symbols that are given for a perf.data', () => {
   const recording = path.join(dir, 'symbols.data');
   const symbols = path.join(dir, 'kallsyms');
