@@ -8,15 +8,16 @@
  */
 import type {Said} from '../claims/claim.js';
 import type {Moment} from '../ledger/moment.js';
-import {before, held, marksTwice, never, ofFile, stillHeld} from '../claims/premise.js';
+import {before, held, marksTwice, never, ofFile, stillHeld, told} from '../claims/premise.js';
 import {Context} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
-import {momentOf} from '../ledger/moment.js';
+import {countsRecorded, momentOf} from '../ledger/moment.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import type {Rule, RuleContext} from './types.js';
 
 /** What the order of the two deeds has to be, in words. */
 const UNPINNED_FIRST = 'it was unpinned before it was marked dirty';
+const NO_WRITE = 'no write() of the program marked it';
 const CLEANED_FIRST = 'it was cleaned before it was marked dirty';
 
 /** A second marking of the page by the same task this soon after is the other half of one write fault. */
@@ -82,6 +83,7 @@ export const dirtyAfterUnpin: Rule = {
       {id: 'held', says: 'it was a pin'},
       {id: 'of-file', says: 'the page was of a file'},
       {id: 'no-fault', says: 'no write fault of the program explains it'},
+      {id: 'told', says: NO_WRITE},
       {id: 'before', says: UNPINNED_FIRST},
       {id: 'never', says: 'it was not written back in between'},
       {id: 'never', says: 'it was not mapped in between'},
@@ -113,6 +115,8 @@ interface Candidate {
   /** how many in a row by that task */
   marks: number;
   watched: Watched | undefined;
+  /** its count is not seen to have changed since it was unpinned: a write() takes the page before it marks it */
+  untouched: boolean;
   /** the next marking by the task, where it came later than FAULT_NS and may be of the same fault */
   again: Deed | undefined;
 }
@@ -161,13 +165,14 @@ class LateDirty implements Listener {
         return;
       }
       this.unpinned.delete(row);
-      if (clean) this.candidates.set(row, {row, mark, marks: 1, watched, again: undefined});
+      const untouched = !countsRecorded(m) || m.pages.lastTime[row]! <= watched.unpin.t;
+      if (clean) this.candidates.set(row, {row, mark, marks: 1, watched, untouched, again: undefined});
       return;
     }
     if (!clean || m.pages.writebacks[row] !== undefined) return;
     for (let r = m.pages.references[row]; r; r = r.next) {
       if (r.kind === 'pin' && r.cleanedAt >= 0) {
-        this.candidates.set(row, {row, mark, marks: 1, watched: undefined, again: undefined});
+        this.candidates.set(row, {row, mark, marks: 1, watched: undefined, untouched: true, again: undefined});
         return;
       }
     }
@@ -242,7 +247,7 @@ class LateDirty implements Listener {
     if (watched && (marks === 1 || (marks > 2 && marks >= watched.n))) this.tell(candidate);
   }
 
-  private tell({mark, marks, watched, again}: Candidate): void {
+  private tell({mark, marks, watched, untouched, again}: Candidate): void {
     if (!watched) return;
     const {m} = this;
     if (m.evidence.stacks.get(mark.stack).some((frame) => ORDINARY.some((f) => frame.startsWith(f)))) return;
@@ -259,6 +264,15 @@ class LateDirty implements Listener {
         held([pin], page),
         ofFile(page, cleaned && pin, cleaned),
         late ? marksTwice(page, marks, again) : stillHeld(pin, page, mark),
+        ...(late
+          ? [
+              told(
+                NO_WRITE,
+                untouched || m.evidence.stacks.get(mark.stack).length > 0,
+                'the page was taken or put since its unpin: a write() of the task may have marked it, as it does once on some file systems (btrfs, f2fs)',
+              ),
+            ]
+          : []),
         late ? before(UNPINNED_FIRST, unpin, mark) : before(CLEANED_FIRST, cleaned ?? mark, mark),
         never('written back', page, late ? unpin.t : cleanedAt, mark.t),
       ],

@@ -288,6 +288,11 @@ describe('dirty-after-unpin', () => {
     expect(lines.filter((line) => line.startsWith('dirty'))).toEqual([]);
   });
 
+  it('is not sure of it where a write() of the task may have marked the page: that takes it first', async () => {
+    const write = late((k) => k.ref('page_ref_mod_unless', P, 1)); // filemap_get_folio()
+    expect(await toldOf(write.text())).toContain('dirty-after-unpin warning possible 0x5dac9');
+  });
+
   it('is silent about ordinary dirtying of pages that nobody pinned', async () => {
     const k = new SmallKernel();
     k.file(P);
