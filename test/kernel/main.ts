@@ -13,7 +13,7 @@
  * that fail and are issued again), `storm` (random correct work of several threads with each recorder and each
  * seed of --seed).
  *
- * Kernels: 6.1, 6.12, 7.3, 6.12-rt, 7.3-rt (PREEMPT_RT), 6.12-arm64, 6.12-arm64-16k (pages of 16 KiB), 7.3-arm64.
+ * Kernels: 5.10, 6.1, 6.12, 6.16, 6.18, 7.2, 7.3, 6.12-rt, 7.3-rt (PREEMPT_RT), 6.12-arm64, 6.12-arm64-16k (pages of 16 KiB), 7.3-arm64.
  *
  * Status 0: all as it must be; 1: not; 77: something could not be tried here (said in the last lines), the rest is right.
  */

@@ -22,16 +22,21 @@ export type Arch = 'amd64' | 'arm64';
 export const TRIPLET: Record<Arch, string> = {amd64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu'};
 
 /** The releases that kernels are taken from, with the suites beside them. */
-type Release = 'bookworm' | 'trixie';
+type Release = 'bullseye' | 'bookworm' | 'trixie';
 const SUITES: Record<Release, readonly string[]> = {
+  bullseye: ['bullseye', 'bullseye-updates', 'bullseye-security'],
   bookworm: ['bookworm', 'bookworm-updates', 'bookworm-security'],
   trixie: ['trixie', 'trixie-updates', 'trixie-security', 'trixie-backports'],
 };
 
 /** What is tested: a series of kernels, and where it comes from. */
 export const TARGETS = {
+  '5.10': {series: '5.10', arch: 'amd64', release: 'bullseye'},
   '6.1': {series: '6.1', arch: 'amd64', release: 'bookworm'},
   '6.12': {series: '6.12', arch: 'amd64', release: 'bookworm'},
+  '6.16': {series: '6.16', arch: 'amd64', release: 'trixie'},
+  '6.18': {series: '6.18', arch: 'amd64', release: 'trixie'},
+  '7.2': {series: '7.2', arch: 'amd64', release: 'trixie'},
   '7.3': {series: '7.3', arch: 'amd64', release: 'trixie'},
   '6.12-arm64': {series: '6.12', arch: 'arm64', release: 'trixie'},
   '6.12-arm64-16k': {series: '6.12', arch: 'arm64', release: 'trixie', kind: 'arm64-16k'},
@@ -212,7 +217,7 @@ export function toolsRoot(target: Target, packages: readonly string[]): string {
 export interface Kernel {
   target: Target;
   arch: Arch;
-  /** `6.1`, `6.12` or `7.3` */
+  /** `5.10`, `6.1`, `6.12` or `7.3` */
   series: string;
   /** as uname -r prints it */
   release: string;
@@ -307,7 +312,11 @@ export function compileModule(kernel: Kernel, files: ReadonlyMap<string, Buffer>
   const {release: debian, arch} = TARGETS[kernel.target];
   const foreign = arch === 'arm64' ? ':arm64' : '';
   const headers = `linux-headers-${kernel.release}${foreign}`;
-  const needs = aptCache(debian, ['depends', headers]).map(
+  // older kernels stay in a mirror's lists longer than their headers
+  const isThere = aptCache(debian, ['pkgnames', `linux-headers-${kernel.release}`]).some(
+    (name) => name === headers || `${name}${foreign}` === headers,
+  );
+  const needs = (isThere ? aptCache(debian, ['depends', headers]) : []).map(
     (line) => /(linux-(?:kbuild|headers)-[^ :>]+)/.exec(line)?.[1],
   );
   const [kbuild] = needs.filter((word) => word?.startsWith('linux-kbuild-'));

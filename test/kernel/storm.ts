@@ -18,7 +18,7 @@ const OF_FILES = new Set([
   'dirty-after-writeback',
   'dirty-after-unpin',
 ]);
-/** Notes on what is long, and on 6.1 direct I/O under plain references. */
+/** Notes on what is long, and on 6.1 and before direct I/O under plain references. */
 const SAID = new Set(['long-pin', 'dma-without-pin']);
 
 function wrong({verdict, rule, kind}: Finding): boolean {
