@@ -65,8 +65,8 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
         lines = lines.filter((line) => !gone.has(line));
       }
       overwritten = before - lines.length;
-      if (lines.length === 0) lines = run.world.written;
     }
+    if (lines.length < 100) lines = run.world.written;
   }
   if (manner === 'any') {
     for (let i = random.below(3); i > 0; i--) {
@@ -140,6 +140,7 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
 /** Bursts of a CPU's events are gone, and the next of it says so. */
 function lose(lines: readonly Written[], random: Random, marks: Map<Written, string>): Written[] {
   const gone = new Set<Written>();
+  if (lines.length === 0) return [];
   for (let i = 1 + random.below(3); i > 0; i--) {
     const at = random.below(lines.length);
     const {cpu} = lines[at]!;
