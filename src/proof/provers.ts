@@ -146,6 +146,10 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     if (link !== undefined && runsAt(link, at, court)) return proven(reference, link.window.open);
     const from = reference.mixedSince;
     const dropped = dropOf(reference);
+    // what the line of a drop prints of its page is so after it: a writeback that it is the first to show may have begun then
+    const shownBy = reference.dropped;
+    if (shownBy !== undefined && at !== shownBy && at.line === shownBy.line && at.input === shownBy.input)
+      return open(`line ${at.line} shows it, which is the pin's own drop: it may have begun after that`, reference, at);
     if (dropped !== undefined && silence.lostOf(page, from, at.t) === null) {
       const later = ordered(at, dropped.drop, court);
       if (later.state === 'open') return later;

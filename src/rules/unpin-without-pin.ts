@@ -164,8 +164,10 @@ export const unpinWithoutPin: Rule = {
               ),
               told(
                 'a task unpinned it, not the end of an I/O',
-                countsRecorded(m) || !drop.endsIo,
-                'the unpin ends an I/O and no page_ref events back the probes: its pin may have left no event',
+                (countsRecorded(m) && !large) || !drop.endsIo,
+                large
+                  ? "the unpin ends an I/O, and a large folio's count does not tell pins from other references: its pin may have been taken for another's"
+                  : 'the unpin ends an I/O and no page_ref events back the probes: its pin may have left no event',
               ),
               told(
                 'who unpinned it had taken it',

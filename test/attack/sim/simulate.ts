@@ -77,7 +77,8 @@ export function simulate(seed: number, wish: Wish = {}): Run {
   const until = start + world.between(15_000_000, 60_000_000);
   const regions: Region[] = [];
   const chosen = new Random(seed ^ 0x2c1b3c6d);
-  const features = new Set(wish.features ?? FEATURES.filter(() => chosen.chance(0.25)));
+  const some = FEATURES.filter(() => chosen.chance(0.25));
+  const features = new Set(wish.features ?? some);
   const stage = new Stage(kernel, regions, until, bug, features);
   if (features.has('cma')) kernel.haveCma();
 
