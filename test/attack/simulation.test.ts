@@ -43,7 +43,6 @@ it.each(Object.entries(ONCE_FALSE))(
 
 /** The same, of machines with these features. */
 const FEATURED: [manner: string, seed: number, features: readonly Feature[]][] = [
-  ['any', 740000171, ['given-back', 'zero']],
   ['any', 791000228, ['polled', 'legacy', 'given-back', 'cma', 'reclaim', 'zero', 'no context']],
   ['any', 791000341, ['polled', 'merged', 'mirrored', 'legacy', 'given-back', 'reclaim', 'zero', 'deferred']],
 ];

@@ -1,72 +1,24 @@
-import {describe, expect, it} from 'vitest';
-import {analyzeText} from '../rules/analyze-text.js';
-import {SmallKernel} from '../rules/small-kernel.js';
+/** Which pages of which reference a drop of several pages of a folio is of. */
+import {expect, it} from 'vitest';
+import {PageTable} from '../../src/ledger/tables/page-table.js';
+import {Reference} from '../../src/ledger/tables/references.js';
+import {Tasks} from '../../src/ledger/tables/tasks.js';
+import type {Evidence} from '../../src/ledger/tables/evidence.js';
+import {Limits} from '../../src/base/limits.js';
+import {chooseReferences} from '../../src/ledger/trackers/pairing.js';
 
-const P = 0x2fb0;
-const THP = 0x600;
-
-/** Which task's pin is left: an unpin too early tells whose it dropped, a leak whose it did not. */
-async function leftBy(k: SmallKernel): Promise<(string | undefined)[]> {
-  k.wait(50_000);
-  k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x900));
-  const {findings} = await analyzeText(k.text());
-  return findings.filter((f) => f.rule === 'pin-leak').map((f) => f.tasks[0]?.comm);
-}
-
-/** Two tasks pin a page, `a` first. */
-function twoPins(): SmallKernel {
-  const k = new SmallKernel();
-  k.anon(P);
-  k.by({task: 'a-401'}, () => k.pin(P));
-  k.by({task: 'b-402', cpu: 1}, () => k.pin(P));
-  return k;
-}
-
-describe('an unpin drops', () => {
-  it("the task's own pin, where a task drops one", async () => {
-    const k = twoPins();
-    k.by({task: 'b-402', cpu: 1}, () => k.unpin(P));
-    expect(await leftBy(k)).toEqual(['a']);
-  });
-
-  it('the oldest, in an interrupt: the task there is the interrupted one', async () => {
-    const k = twoPins();
-    k.by({task: 'b-402', cpu: 1, irq: true}, () => k.unpin(P));
-    expect(await leftBy(k)).toEqual(['b']);
-  });
-
-  it('the oldest, in a worker that pinned nothing', async () => {
-    const k = twoPins();
-    k.by({task: 'kworker/1:1-29', cpu: 1}, () => k.unpin(P));
-    expect(await leftBy(k)).toEqual(['b']);
-  });
-
-  it('the pin of the sub-pages it names, whoever took it', async () => {
-    const k = new SmallKernel();
-    k.anon(THP, 9);
-    k.by({task: 'a-401'}, () => k.pin(THP, {sub: THP + 4, n: 2}));
-    k.by({task: 'b-402', cpu: 1}, () => k.pin(THP, {sub: THP + 8, n: 2}));
-    k.by({task: 'a-401'}, () => k.unpin(THP, {sub: THP + 8, n: 2}));
-    expect(await leftBy(k)).toEqual(['a']);
-  });
-
-  it('several pins, when it drops more than one took', async () => {
-    const k = new SmallKernel();
-    k.anon(THP, 9);
-    k.pin(THP, {sub: THP});
-    k.pin(THP, {sub: THP + 1});
-    k.unpin(THP, {n: 2});
-    expect(await leftBy(k)).toEqual([]);
-  });
-
-  it('never a plain reference while there is a pin', async () => {
-    const k = new SmallKernel();
-    k.anon(P);
-    k.get(P);
-    k.pin(P);
-    k.unpin(P);
-    expect(await leftBy(k)).toEqual([]);
-    const {findings} = await analyzeText(k.text());
-    expect(findings.map((f) => f.rule)).toEqual(['get-leak']);
-  });
+it('each loses the pages that the drop covers of it and no other loses', () => {
+  const pages = new PageTable();
+  const row = pages.row(0x10000, 0);
+  const pin = (sub: number, t: number): Reference => new Reference('pin', 7, 'probe', row, sub, t, 0, -1, 0, 0, 1, '');
+  const [older, newer] = [pin(0x10111, 1), pin(0x10113, 2)];
+  newer.next = older;
+  pages.references[row] = newer;
+  const evidence = {tasks: new Tasks(new Limits())} as unknown as Evidence;
+  const {from, unmatched} = chooseReferences({pages, evidence}, row, 'pin', 7, undefined, 0x10113);
+  expect(from.map(({reference, n, first}) => [reference.sub, first, n])).toEqual([
+    [0x10111, 0x10113, 5],
+    [0x10113, 0x10118, 2],
+  ]);
+  expect(unmatched).toBe(0);
 });
