@@ -68,6 +68,7 @@ export class Probes {
   grabReturn(ev: TraceEvent): void {
     const {around} = this;
     const slot = around.calls.slot(ev.cpu, ev.context);
+    if (around.calls.displaced.size > 0) around.calls.displaced.delete(ev.pid);
     let hint = around.calls.hints[slot];
     if (hint?.from === 'grab' && hint.pid === ev.pid) around.calls.hints[slot] = undefined;
     else hint = this.unreturnedOf(ev);
@@ -214,7 +215,12 @@ export class Probes {
     const before = around.calls.hints[slot];
     if (before?.from === 'grab' && !around.capture.records(K.GrabReturn)) this.settle(before, ev);
     else if (before?.from === 'put') this.settlePut(before);
-    if (before !== undefined && before.pid !== ev.pid) this.displace(slot, before);
+    // Where no context is printed, an interrupt's put may come between a grab and its change.
+    if (
+      before !== undefined &&
+      (before.pid !== ev.pid || (before.from === 'grab' && from === 'put' && ev.context === Context.unknown))
+    )
+      this.displace(slot, before);
     if (from === 'grab' && around.calls.unreturned.size > 0) around.calls.unreturned.delete(ev.pid);
     if (before?.from === 'grab' && (from === 'put' || before.pid !== ev.pid)) this.keepUnreturned(slot, before);
     const hint = (around.calls.spareHints[slot] ??= newHint());
@@ -277,7 +283,7 @@ export class Probes {
     )
       if (calls.hints[slot]?.pid === ev.pid) hint = calls.hints[slot];
     if (hint === undefined || !this.complete(hint, ev, row, delta)) return false;
-    calls.displaced.delete(ev.pid);
+    if (hint.from === 'put' || hint.reference !== undefined) calls.displaced.delete(ev.pid);
     return true;
   }
 
