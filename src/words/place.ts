@@ -19,5 +19,5 @@ export function nounOfAll(inputs: readonly {format: string}[]): Noun {
 
 /** Words that point to lines; of a recording they are records. */
 export function placed(words: string, noun: Noun): string {
-  return noun === 'line' ? words : words.replace(/\bline (?=\d)/g, `${noun} `);
+  return noun === 'line' ? words : words.replace(/\bline(s?) (?=\d)/g, `${noun}$1 `);
 }
