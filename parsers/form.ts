@@ -92,6 +92,8 @@ export interface RecordSource extends RandomAccess {
 export interface RecordFile {
   /** Kinds of events that were recorded, whether they happened or not; empty where the file does not tell. */
   readonly recorded: readonly EventKind[];
+  /** Whether some of these may have been left out all the same, which the file does not tell. */
+  readonly mayBeLeftOut: boolean;
   /** A reader of all its events, from the first. */
   reader(sink: EventSink, options: OpenOptions): RecordReader;
 }

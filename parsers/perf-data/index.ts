@@ -33,6 +33,7 @@ async function openFile(source: RecordSource): Promise<RecordFile> {
     );
     return {
       recorded: kindsOf(formats),
+      mayBeLeftOut: false,
       reader: (sink, options) =>
         new PerfDataReader(
           file,

@@ -24,6 +24,12 @@ const ONE_TASK_NS = 500_000_000;
 /** Most facts of headers that are kept. */
 const FACTS_MAX = 1000;
 
+/**
+ * What announces a kind of events. `listed`: its format is in a trace.dat, which trace-cmd writes of negated events too
+ * (`record -e kmem -v -e kmem:mm_page_free`). `enabled`: it was seen, or a perf.data has it as an attr.
+ */
+export const Announced = {no: 0, listed: 1, enabled: 2} as const;
+
 export class Capture {
   readonly limits = new Limits();
   readonly identity = new Identity();
@@ -43,7 +49,7 @@ export class Capture {
   readonly recordings = new Set<number>();
   /** events that a recording says were recorded, whether they happened or not, as `system:name` */
   readonly recordedEvents = new Set<string>();
-  /** kinds known to be in the trace from a look at its head, before their first event comes */
+  /** by kind: what is known of it from a look at the trace's head, before its first event comes (`Announced`) */
   readonly announced = new Uint8Array(EVENT_KINDS);
   /** hits that kprobe_profile counts as missed, of all probes, as the recorder's header says */
   probesMissedByKernel = 0;
@@ -95,7 +101,12 @@ export class Capture {
 
   /** Whether events of a kind are in this trace, as far as known now. */
   records(kind: number): boolean {
-    return this.seen[kind]! > 0 || this.announced[kind] === 1;
+    return this.seen[kind]! > 0 || this.announced[kind] !== Announced.no;
+  }
+
+  /** Whether events of a kind would be in this trace if they had happened: one that is only listed may have been left out. */
+  certifies(kind: number): boolean {
+    return this.seen[kind]! > 0 || this.announced[kind] === Announced.enabled;
   }
 
   /** Whether page_ref events show changes of counts, all of them or some. */

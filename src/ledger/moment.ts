@@ -73,5 +73,5 @@ function unfiled(m: Ledger, row: number): 'anonymous' | 'unknown' {
 
 /** Whether page_ref events back the probes: without them a probe that was missed leaves no mark. */
 export function countsRecorded(m: Ledger): boolean {
-  return m.capture.records(K.RefModAndTest) && m.capture.records(K.RefMod);
+  return m.capture.certifies(K.RefModAndTest) && m.capture.certifies(K.RefMod);
 }

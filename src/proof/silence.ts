@@ -17,6 +17,8 @@ export interface Doubt {
 
 /** So many calls that balance, and none that does not: no path of theirs is unrecorded. */
 const BALANCED = 8;
+/** Kinds of events that end a mapping. */
+const UNMAPS = [K.DmaUnmap, K.DmaUnmapSg, K.DmaUnmapSgEntry, K.IommuUnmap];
 
 /** The unmap of each way to map a page, and the events of which one shows the map. */
 const WAYS_OF_MAPPING: readonly (readonly [unmap: number, ...maps: number[]])[] = [
@@ -108,43 +110,53 @@ export class Silence {
     if (page.counted && (what === 'taken' || what === 'dropped' || what === 'put')) return null;
     switch (what) {
       case 'taken':
-        if (!m.capture.records(K.Grab)) return {why: 'try_grab_*() are not probed: a pin may have left no event'};
-        return m.capture.audit.doubt(what, from, to) ?? this.oneWayOnly() ?? this.missed();
+        return (
+          this.recorded([K.Grab], 'try_grab_*() are not probed: a pin may have left no event') ??
+          m.capture.audit.doubt(what, from, to) ??
+          this.oneWayOnly() ??
+          this.missed()
+        );
       case 'dropped':
-        if (!m.capture.records(K.GupPut))
-          return {why: 'gup_put_folio() is not probed: an unpin may have left no event'};
-        if (m.capture.audit.doubt(what, from, to) !== undefined) return m.capture.audit.doubt(what, from, to)!;
-        // A large folio's count does not tell pins from gets; but what no probe explains is noted with its references.
-        if (page.large && countsRecorded(m)) break;
-        return {why: 'no page_ref events back the probes: the probe on its unpin may have been missed in an interrupt'};
+        return this.undropped(page, from, to);
       case 'put':
         if (!countsRecorded(m)) return {why: 'no page_ref events: a put leaves no event'};
         break;
       case 'mapped':
         return m.capture.audit.doubt(what, from, to) ?? this.unmapsOnly(); // one that is missing shows by its unmap
       case 'unmapped':
-        if (
-          !m.capture.records(K.DmaUnmap) &&
-          !m.capture.records(K.DmaUnmapSg) &&
-          !m.capture.records(K.DmaUnmapSgEntry) &&
-          !m.capture.records(K.IommuUnmap)
-        )
-          return {why: 'no unmaps of DMA are recorded'};
-        return m.capture.audit.doubt(what, from, to) ?? null;
+        return this.recorded(UNMAPS, 'no unmaps of DMA are recorded') ?? m.capture.audit.doubt(what, from, to) ?? null;
       case 'freed':
-        if (!m.capture.records(K.PageFree) && !m.capture.records(K.PageFreeBatched))
-          return {why: 'no mm_page_free events'};
-        return null;
+        return this.recorded([K.PageFree, K.PageFreeBatched], 'no mm_page_free events');
       case 'written back':
-        if (!m.capture.records(K.WritebackStart) && !m.writeback.flagsPrinted)
-          return {why: 'no start of writeback is recorded'};
-        return null;
+        return m.writeback.flagsPrinted ? null : this.recorded([K.WritebackStart], 'no start of writeback is recorded');
       case 'writeback ended':
-        if (!m.capture.records(K.WritebackEnd) && !m.writeback.flagsPrinted)
-          return {why: 'no end of writeback is recorded'};
-        return null;
+        return m.writeback.flagsPrinted ? null : this.recorded([K.WritebackEnd], 'no end of writeback is recorded');
     }
     return this.missed();
+  }
+
+  /** Of a page whose own count does not show it. */
+  private undropped(page: Moment, from: number, to: number): Doubt | null {
+    const {m} = this;
+    const doubt =
+      this.recorded([K.GupPut], 'gup_put_folio() is not probed: an unpin may have left no event') ??
+      m.capture.audit.doubt('dropped', from, to);
+    if (doubt) return doubt;
+    // A large folio's count does not tell pins from gets; but what no probe explains is noted with its references.
+    if (page.large && countsRecorded(m)) return this.missed();
+    return {why: 'no page_ref events back the probes: the probe on its unpin may have been missed in an interrupt'};
+  }
+
+  /** Events of one of these kinds would be there if they had happened. */
+  private recorded(kinds: readonly number[], otherwise: string): Doubt | null {
+    const {capture} = this.m;
+    if (kinds.some((kind) => capture.certifies(kind))) return null;
+    const listed = kinds.some((kind) => capture.records(kind));
+    return {
+      why: listed
+        ? `${otherwise}, it may be: none came, and the list of a trace.dat has events that were left out too (trace-cmd record -v)`
+        : otherwise,
+    };
   }
 
   /** A way of mapping whose unmaps are recorded and whose maps are not. */

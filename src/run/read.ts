@@ -21,6 +21,7 @@ import type {Follower} from '../ledger/lives.js';
 import type {Listener} from '../ledger/listener.js';
 import {Ledger} from '../ledger/ledger.js';
 import type {Kallsyms} from '../base/kallsyms.js';
+import {Announced} from '../capture/capture.js';
 import {TimeBase} from '../base/time.js';
 import {Sorter} from '../order/sorter.js';
 
@@ -323,7 +324,8 @@ function look(ledger: Ledger, {form, head, file}: Detected, input: number, optio
   if (!file) return lookAhead(ledger, form as LineForm, head, options);
   const trial = new Ledger(new TimeBase());
   applyOptions(trial, options);
-  for (const kind of file.recorded) trial.capture.announced[kind] = 1;
+  for (const kind of file.recorded)
+    trial.capture.announced[kind] = file.mayBeLeftOut ? Announced.listed : Announced.enabled;
   file.reader(trial, openOptions(options, input, trial.capture.time)).step(LOOKAHEAD_RECORDS);
   learn(ledger, trial);
   return trial;
@@ -331,7 +333,8 @@ function look(ledger: Ledger, {form, head, file}: Detected, input: number, optio
 
 function learn(ledger: Ledger, trial: Ledger): void {
   for (let kind = 0; kind < EVENT_KINDS; kind++) {
-    if (trial.capture.seen[kind]! > 0 || trial.capture.announced[kind] === 1) ledger.capture.announced[kind] = 1;
+    const found = trial.capture.seen[kind]! > 0 ? Announced.enabled : trial.capture.announced[kind]!;
+    ledger.capture.announced[kind] = Math.max(ledger.capture.announced[kind]!, found);
   }
   ledger.learnFrom(trial);
 }

@@ -44,6 +44,7 @@ it.each(Object.entries(ONCE_FALSE))(
 /** The same, of machines with these features. */
 const FEATURED: [manner: string, seed: number, features: readonly Feature[]][] = [
   ['any', 791000228, ['polled', 'legacy', 'given-back', 'cma', 'reclaim', 'zero', 'no context']],
+  ['any', 880301409, ['polled', 'legacy', 'hugetlb', 'given-back', 'deferred', 'pipes', 'no context']],
   ['any', 791000341, ['polled', 'merged', 'mirrored', 'legacy', 'given-back', 'reclaim', 'zero', 'deferred']],
 ];
 

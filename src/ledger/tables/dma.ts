@@ -55,6 +55,11 @@ export class DmaWindow {
    * that skips the unmap, a lost event), or its owner let go too soon. No proof of either.
    */
   superseded = false;
+  /**
+   * Another mapping had its address when it was opened: the unmap of that one is missing, or another CPU's clock prints it late,
+   * and it may be taken for this one's.
+   */
+  readdressed = false;
   /** open together with others of its key, all held by somebody, of which an unmap ended one */
   overlap: Overlap | undefined = undefined;
   /** the block request it was made for, where that was seen */

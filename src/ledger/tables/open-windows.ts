@@ -92,6 +92,7 @@ export class OpenWindows {
         continue;
       }
       if (translatedAnew(w, window)) {
+        window.readdressed = true;
         w.superseded = true;
         this.ends.superseded(w);
         this.abandon(w, 'superseded');

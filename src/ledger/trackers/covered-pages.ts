@@ -221,7 +221,8 @@ export class CoveredPages {
   /** The event at hand says that a window is over: its `close` and the rest are filled in. */
   ended(ev: TraceEvent, window: DmaWindow): void {
     const {around} = this;
-    if (window.certainEnd && window.close !== undefined) around.capture.skew.caused(window.open, window.close);
+    if (window.certainEnd && window.close !== undefined && !window.readdressed)
+      around.capture.skew.caused(window.open, window.close);
     this.writeEnd(window);
     for (const tell of around.on.dmaClosed) tell(window);
     const slot = around.calls.slot(ev.cpu, ev.context);

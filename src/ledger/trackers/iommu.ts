@@ -50,6 +50,7 @@ export class IommuWindows {
     const runs = under.followed([under.run(pfn, 0, ev.size)]);
     const window = new DmaWindow(-1, DmaDir.unknown, ev.dmaAddr, ev.size, runs, this.around.evidence.deed(ev), true);
     // The address is free again, so the mapping that had it is gone, although its unmap was not seen.
+    window.readdressed = this.open.has(ev.dmaAddr);
     this.forget(ev.dmaAddr);
     this.open.set(ev.dmaAddr, window);
     under.attach(ev, window);

@@ -142,9 +142,9 @@ export class Replay {
   complete(): boolean {
     const {around} = this;
     return (
-      around.capture.records(K.RefMod) &&
-      around.capture.records(K.RefModUnless) &&
-      around.capture.records(K.RefModAndTest) &&
+      around.capture.certifies(K.RefMod) &&
+      around.capture.certifies(K.RefModUnless) &&
+      around.capture.certifies(K.RefModAndTest) &&
       this.smallSeen
     );
   }
