@@ -77,10 +77,10 @@ describe.skipIf(browserPath === undefined)('in a browser', () => {
     expect(statSync(file).size).toBeGreaterThan(10_000);
     trouble.length = 0;
     await page.goto(pathToFileURL(file).href);
-    // pictures are drawn when their width is known, after the page is there
-    await page.waitForFunction(
-      "[...document.querySelectorAll('svg.picture, svg.overview')].every((svg) => svg.firstChild)",
-    );
+    // Pictures are drawn when their width is known, after the page is there. It is asked from here: what waits within the page is
+    // a string that its policy forbids to evaluate, but for the first time.
+    const drawn = "[...document.querySelectorAll('svg.picture, svg.overview')].every((svg) => svg.firstChild)";
+    await expect.poll(() => page.evaluate(drawn), {timeout: 10_000, interval: 20}).toBe(true);
   }
 
   const title = (): Promise<string | null> => page.locator('article.finding h2').textContent();
