@@ -46,7 +46,12 @@ export function tellFacts(
     fact(where, `read ${taken}, left ${entries}, overrun ${overrun}, dropped ${dropped}`);
   }
   // a latency trace is printed by the kernel, and says itself what is in it
-  if (read.text === undefined) for (const format of recordedEvents(file)) fact(factOf(format), format.title);
+  if (read.text === undefined)
+    for (const format of recordedEvents(file)) {
+      const told = factOf(format);
+      // of those that trace-cmd's -v leaves out the formats are there as well
+      fact(told === 'recorded_event' ? 'listed_event' : told, format.title);
+    }
   for (const note of meta.notes.slice(0, 20)) fact('note', note);
   if (file.unknown.size > 0) fact('unknown_options', [...file.unknown].slice(0, 20).join(' '));
 }

@@ -190,7 +190,7 @@ export class Capture {
   /** A fact of a header, such as `kernel` or `page_size`. */
   fact(input: number, name: string, value: string): void {
     if (name === 'clock' && this.clockFrom === '--clock') return;
-    if (name === 'recorded_event' || name === 'recorded_return') {
+    if (name === 'recorded_event' || name === 'recorded_return' || name === 'listed_event') {
       if (this.recordedEvents.size < FACTS_MAX) this.recordedEvents.add(value);
       this.coverage.fact(name, value);
       return;

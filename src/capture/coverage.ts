@@ -29,14 +29,19 @@ export class Coverage {
 
   /** A header's fact. */
   fact(name: string, value: string): void {
-    if (name === 'recorded_event' || name === 'event')
-      this.tell(value.slice(Math.max(value.lastIndexOf(':'), value.lastIndexOf('/')) + 1));
+    if (name === 'recorded_event' || name === 'event') this.tell(nameIn(value));
+    else if (name === 'listed_event')
+      this.announce(nameIn(value)); // it may have been left out all the same
     else if (name === 'probe') this.tell(value.split(' ')[1] ?? '');
     else if (name === 'unprobed') this.refused[functionNumber(value.split(' ')[1] ?? '')] = 1;
   }
 
   private tell(name: string): void {
     this.known[functionNumber(name)] = 1;
+    this.announce(name);
+  }
+
+  private announce(name: string): void {
     if (this.announced.size < ANNOUNCED_MAX) this.announced.add(name);
   }
 
@@ -71,4 +76,9 @@ export class Coverage {
 /** The name of a function by its number (src/events/functions.ts). */
 export function nameOf(fn: number): string {
   return Object.entries(Fn).find(([, number]) => number === fn)?.[0] ?? 'a function';
+}
+
+/** `system:name` or `system/name` */
+function nameIn(event: string): string {
+  return event.slice(Math.max(event.lastIndexOf(':'), event.lastIndexOf('/')) + 1);
 }

@@ -1,18 +1,3 @@
-/** Kinds of events that name a folio, or a page that may be a part of one. */
-const NAMES_FOLIO = new Uint8Array(256);
-for (const kind of [
-  K.Grab,
-  K.GrabReturn,
-  K.GupPut,
-  K.AddPin,
-  K.UnpinCall,
-  K.WritebackStart,
-  K.WritebackEnd,
-  K.ClearDirtyForIo,
-  K.MarkDirty,
-])
-  NAMES_FOLIO[kind] = 1;
-
 /**
  * The ledger: events in, per-page histories of typed references out.
  *
@@ -45,6 +30,21 @@ import {Replay} from './trackers/replay.js';
 import {Typing} from './trackers/typing.js';
 import {UnpinCalls} from './trackers/unpin-calls.js';
 import {WritebackTracker} from './trackers/writeback-tracker.js';
+
+/** Kinds of events that name a folio, or a page that may be a part of one. */
+const NAMES_FOLIO = new Uint8Array(256);
+for (const kind of [
+  K.Grab,
+  K.GrabReturn,
+  K.GupPut,
+  K.AddPin,
+  K.UnpinCall,
+  K.WritebackStart,
+  K.WritebackEnd,
+  K.ClearDirtyForIo,
+  K.MarkDirty,
+])
+  NAMES_FOLIO[kind] = 1;
 
 export class Ledger implements EventSink, Around {
   readonly capture: Capture;

@@ -153,9 +153,7 @@ export class Silence {
     if (kinds.some((kind) => capture.certifies(kind))) return null;
     const listed = kinds.some((kind) => capture.records(kind));
     return {
-      why: listed
-        ? `${otherwise}, it may be: none came, and the list of a trace.dat has events that were left out too (trace-cmd record -v)`
-        : otherwise,
+      why: listed ? `${otherwise}: none came, and a trace.dat lists what trace-cmd record -v left out too` : otherwise,
     };
   }
 
@@ -163,7 +161,7 @@ export class Silence {
   private unmapsOnly(): Doubt | null {
     const {capture} = this.m;
     for (const [unmap, ...maps] of WAYS_OF_MAPPING)
-      if (capture.records(unmap) && !maps.some((map) => capture.records(map)))
+      if (capture.certifies(unmap) && !maps.some((map) => capture.certifies(map)))
         return {why: 'DMA unmaps of a kind are recorded whose maps are not: the page may have been mapped'};
     return null;
   }

@@ -175,7 +175,7 @@ export function qualityOf(reading: Reading): QualityCounter[] {
     'note',
     pids === undefined ? 0 : 1,
     `only some tasks were recorded (${pids}): what others and interrupts did to their pages is missing`,
-    'record all tasks: perf record -a',
+    'record all tasks: without --pid, by perf with -a',
   );
   add(
     'one-task',

@@ -9,21 +9,12 @@ import {info} from '../../src/run/info.js';
 import {UserError} from '../../src/io/user-error.js';
 import type {Report} from '../../src/results/report.js';
 import {analyzeFiles} from '../rules/analyze-text.js';
-import {traceDat, values, type WrittenFormat} from './trace-dat-writer.js';
+import {ALLOC, FREE, traceDat, values} from './trace-dat-writer.js';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-hostile-'));
 afterAll(() => rmSync(dir, {recursive: true, force: true}));
 
 const {u32, u64} = values;
-const FREE: WrittenFormat = {
-  system: 'kmem',
-  name: 'mm_page_free',
-  id: 500,
-  fields: [
-    ['unsigned long pfn', 8, 8],
-    ['unsigned int order', 16, 4],
-  ],
-};
 const frees = (n: number): {id: number; pid: number; payload: Buffer}[] =>
   Array.from({length: n}, (_, i) => ({id: 500, pid: 701, payload: Buffer.concat([u64(0x1000 + i), u32(0)])}));
 
@@ -60,17 +51,11 @@ describe('a trace.dat', () => {
   });
 
   it('that breaks a law does so at a record, for it has no lines', async () => {
-    const alloc: WrittenFormat = {
-      ...FREE,
-      name: 'mm_page_alloc',
-      id: 501,
-      fields: [...FREE.fields, ['unsigned long gfp_flags', 24, 8], ['int migratetype', 32, 4]],
-    };
     const payload = Buffer.concat([u64(0x1000), u32(0, 0), u64(0), u32(0)]);
     const file = path.join(dir, 'twice.dat');
     writeFileSync(
       file,
-      traceDat([FREE, alloc], '', [...frees(1), ...[1, 2].map(() => ({id: 501, pid: 701, payload}))]),
+      traceDat([FREE, ALLOC], '', [...frees(1), ...[1, 2].map(() => ({id: 501, pid: 701, payload}))]),
     );
     const none = {
       from: undefined,

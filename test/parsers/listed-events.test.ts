@@ -3,28 +3,18 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {afterAll, expect, it} from 'vitest';
+import {Coverage} from '../../src/capture/coverage.js';
 import {EventKind as K} from '../../src/events/event.js';
+import {Fn} from '../../src/events/functions.js';
 import {Silence} from '../../src/proof/silence.js';
 import {readTraces} from '../../src/run/read.js';
 import {momentOf} from '../../src/ledger/moment.js';
-import {traceDat, values, type WrittenFormat} from './trace-dat-writer.js';
+import {ALLOC, FREE, traceDat, values} from './trace-dat-writer.js';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-listed-'));
 afterAll(() => rmSync(dir, {recursive: true, force: true}));
 
 const {u32, u64} = values;
-const ALLOC: WrittenFormat = {
-  system: 'kmem',
-  name: 'mm_page_alloc',
-  id: 501,
-  fields: [
-    ['unsigned long pfn', 8, 8],
-    ['unsigned int order', 16, 4],
-    ['unsigned long gfp_flags', 24, 8],
-    ['int migratetype', 32, 4],
-  ],
-};
-const FREE: WrittenFormat = {...ALLOC, name: 'mm_page_free', id: 500, fields: ALLOC.fields.slice(0, 2)};
 const of = (id: number) => ({
   id,
   pid: 7,
@@ -49,4 +39,12 @@ it('an event that is listed and was never seen may have been left out', async ()
   const unseen = await freesIn('unseen.dat', [501]);
   expect(unseen.recorded).toBe(true);
   expect(unseen.doubt).toContain('left out');
+});
+
+it('a probe that is listed covers its function only where it was seen', () => {
+  const coverage = new Coverage();
+  coverage.fact('listed_event', 'gup:try_grab_folio');
+  expect([coverage.announced.has('try_grab_folio'), coverage.covers(Fn.try_grab_folio)]).toEqual([true, false]);
+  coverage.fact('recorded_event', 'gup:try_grab_folio');
+  expect(coverage.covers(Fn.try_grab_folio)).toBe(true);
 });

@@ -110,3 +110,20 @@ export function traceDat(
 }
 
 export const values = {u32, u64, ascii};
+
+/** kmem:mm_page_free, and the mm_page_alloc that has more behind it. */
+export const FREE: WrittenFormat = {
+  system: 'kmem',
+  name: 'mm_page_free',
+  id: 500,
+  fields: [
+    ['unsigned long pfn', 8, 8],
+    ['unsigned int order', 16, 4],
+  ],
+};
+export const ALLOC: WrittenFormat = {
+  ...FREE,
+  name: 'mm_page_alloc',
+  id: 501,
+  fields: [...FREE.fields, ['unsigned long gfp_flags', 24, 8], ['int migratetype', 32, 4]],
+};

@@ -50,19 +50,6 @@ export function chooseReferences(
       certain: true,
     };
   }
-  return chooseAmong(around, row, kind, n, deed, sub);
-}
-
-/** The same where there are several of the kind. */
-function chooseAmong(
-  around: Uses<'pages' | 'evidence'>,
-  row: number,
-  kind: ReferenceKind,
-  n: number,
-  deed: Deed | undefined,
-  sub: number,
-): Choice {
-  const before = deed === undefined ? Infinity : deed.t;
   const task = deed && !around.evidence.tasks.byInterrupt(deed) ? deed.task : -1;
   const rank = (r: Reference): number =>
     (sub >= 0 && r.sub >= 0 && (sub + n <= r.sub || sub >= r.sub + r.n) ? OTHER_PAGES : 0) +
