@@ -46,6 +46,8 @@ const FEATURED: [manner: string, seed: number, features: readonly Feature[]][] =
   ['any', 791000228, ['polled', 'legacy', 'given-back', 'cma', 'reclaim', 'zero', 'no context']],
   ['any', 880301409, ['polled', 'legacy', 'hugetlb', 'given-back', 'deferred', 'pipes', 'no context']],
   ['any', 791000341, ['polled', 'merged', 'mirrored', 'legacy', 'given-back', 'reclaim', 'zero', 'deferred']],
+  // of a merged request two parts ended at once, and each let go of the ring's buffers
+  ['changed', 880600616, ['merged', 'deferred', 'pipes']],
 ];
 
 it.each(FEATURED)('stays unsure of it (recorded: %s, seed %d, %j)', async (manner, seed, features) => {

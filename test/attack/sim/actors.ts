@@ -324,7 +324,9 @@ export function* ring(stage: Stage, disk: Disk): Deed {
         flying--;
         w.complete(done);
         yield 300;
-        if (closed && flying === 0) w.spawn(w.task('kworker/u8:5'), release());
+        if (!closed || flying > 0) return;
+        closed = false; // of two that end at once just one is the last
+        w.spawn(w.task('kworker/u8:5'), release());
       });
       if (w.random.chance(0.5)) yield done;
     }

@@ -521,7 +521,10 @@ export class Kernel {
     const arg = this.build.release === '5.10' ? 'page' : 'folio';
     if (shown)
       yield* this.call(name, `${arg}=${this.pointer(folio.pfn)} refs=${n} flags=0x${this.foll.pin.toString(16)}`);
-    for (const hold of holds) if (!hold.dropped) this.truth.drop(hold);
+    for (const hold of holds) {
+      if (!hold.dropped) this.truth.drop(hold);
+      else if (!folio.spoilt) throw new Error('a pin is dropped twice, and no bug says so');
+    }
     if (this.uncounted('pin', folio)) return;
     const drop = this.counted(folio) ? n : n * BIAS;
     if (this.build.release !== '5.10') return yield* this.put(folio, drop);

@@ -76,6 +76,9 @@ export interface Wrong {
   planted: boolean;
 }
 
+/** What correct work does too: pages of files are written back whoever holds them. */
+const RIGHT: readonly string[] = ['writeback-while-pinned', 'writeback-while-dma', 'dirty-after-writeback'];
+
 export class Truth {
   readonly wrongs: Wrong[] = [];
   readonly spoilt: Folio[] = [];
@@ -85,6 +88,7 @@ export class Truth {
 
   /** `planted` bugs are to be found. */
   wrong(rule: string, pfn: number, planted: boolean): void {
+    if (this.strict && !RIGHT.includes(rule)) throw new Error(`correct work is ${rule} of 0x${pfn.toString(16)}`);
     this.wrongs.push({rule, pfn, t: this.now(), planted});
   }
 
@@ -104,9 +108,10 @@ export class Truth {
     hold.dropped = true;
     folio.holds.delete(hold);
     for (const window of folio.zero ? [] : folio.windows) {
-      if (!window.holds.some(({kind}) => kind === hold.kind)) continue;
       for (let pfn = hold.first; pfn < hold.first + hold.pages; pfn++) {
         if (!window.pages.has(pfn)) continue;
+        // a request may be of others' pages too: only what was mapped under a reference needs one
+        if (!window.holds.some((under) => under.kind === hold.kind && under.covers(pfn))) continue;
         const held = [...folio.holds].some((other) => other.kind === hold.kind && other.covers(pfn));
         // held by others still it is but a near miss, unless they let go before the device does
         if (held && !window.holds.includes(hold)) continue;
