@@ -41,7 +41,12 @@ export const FEATURES = [
   'some tasks',
   'overwritten',
 ] as const;
-export type Feature = (typeof FEATURES)[number];
+/** Those that came later: each is chosen by itself, so that a seed from before is still the same run. */
+export const LATER_FEATURES = [
+  // pages of 4, 16 or 64 KiB
+  'arm64',
+] as const;
+export type Feature = (typeof FEATURES)[number] | (typeof LATER_FEATURES)[number];
 
 export class Stage {
   /** bugs yet to be made */
@@ -298,14 +303,15 @@ export function* ring(stage: Stage, disk: Disk): Deed {
     if (range === undefined) return;
     const {region} = range;
     let {at, n} = range;
-    const whole = region.order === 9 && k.build.release !== '5.10' && w.random.chance(0.6);
-    if (whole) [at, n] = [at - (at % 512), Math.min(512, region.spots.length)];
+    const whole = region.order === k.pmdOrder && k.build.release !== '5.10' && w.random.chance(0.6);
+    const huge = 2 ** k.pmdOrder;
+    if (whole) [at, n] = [at - (at % huge), Math.min(huge, region.spots.length)];
     let holds = yield* region.gup('pin', at, n, {write: true, longterm: true});
     if (holds.length === 0) continue;
     const spots = spotsOf(holds);
-    if (whole && holds[0]!.folio.order === 9) {
+    if (whole && holds[0]!.folio.order === k.pmdOrder) {
       const [first, ...rest] = holds as [Hold, ...Hold[]];
-      first.pages = 512;
+      first.pages = huge;
       yield* k.unpinPages(rest);
       holds = [first];
     }
@@ -411,7 +417,7 @@ export function* writeRemotely(stage: Stage, card: Device): Deed {
     const holds = yield* region.gup(k.old ? 'get' : 'pin', at, n, {write: false});
     if (holds.length === 0) continue;
     const sector = 4096 + 8 * w.random.below(100_000);
-    const sent = {sector, bytes: holds.length * 4096};
+    const sent = {sector, bytes: holds.length * k.page};
     const send = function* (): Deed {
       const head = yield* k.alloc();
       for (const hold of holds) yield* k.get(hold.folio);

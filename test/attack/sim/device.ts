@@ -53,8 +53,8 @@ export class Device {
     const {style, k} = this;
     const pieces: Piece[] = [];
     for (const {pfn} of spots) {
-      const phys = pfn * 4096 + (part?.offset ?? 0);
-      const size = part?.size ?? 4096;
+      const phys = pfn * k.page + (part?.offset ?? 0);
+      const size = part?.size ?? k.page;
       const last = pieces.at(-1);
       if (last !== undefined && last.phys + last.size === phys) last.size += size;
       else pieces.push({phys, size, address: phys});
@@ -114,10 +114,11 @@ export class Device {
 
   /** An IOMMU makes one range of addresses of it all; addresses are used again. */
   private translate(pieces: Piece[]): void {
+    const {page} = this.k;
     const size = pieces.reduce((sum, piece) => sum + piece.size, 0);
-    const again = size <= 4096 && this.k.w.random.chance(0.7) ? this.freed.pop() : undefined;
-    let address = again ?? (this.iova -= Math.max(4096, Math.ceil(size / 4096) * 4096));
-    address += pieces[0]!.phys % 4096;
+    const again = size <= page && this.k.w.random.chance(0.7) ? this.freed.pop() : undefined;
+    let address = again ?? (this.iova -= Math.max(page, Math.ceil(size / page) * page));
+    address += pieces[0]!.phys % page;
     for (const piece of pieces) {
       piece.address = address;
       address += piece.size;
@@ -126,8 +127,9 @@ export class Device {
 
   private *iommuEvent(what: 'map' | 'unmap', {phys, size, address}: Piece): Deed {
     const hex = (n: number): string => `0x${n.toString(16).padStart(16, '0')}`;
-    const [from, at] = [address - (address % 4096), phys - (phys % 4096)];
-    const all = Math.ceil((phys - at + size) / 4096) * 4096;
+    const {page} = this.k;
+    const [from, at] = [address - (address % page), phys - (phys % page)];
+    const all = Math.ceil((phys - at + size) / page) * page;
     const range = this.k.build.release === '5.10' ? `iova=${hex(from)}` : `iova=${hex(from)} - ${hex(from + all)}`;
     const rest = what === 'map' ? `paddr=${hex(at)} size=${all}` : `size=${all} unmapped_size=${all}`;
     this.k.w.write(what, `IOMMU: ${range} ${rest}`);
@@ -162,8 +164,8 @@ export class Device {
     const {k} = this;
     const shown = pieces.slice(0, 2).map(({phys, size}, i) => {
       const end = i === pieces.length - 1 ? 2n : 0n;
-      const page = BigInt(k.pointer(Math.floor(phys / 4096))) + end;
-      return `page${i}=0x${page.toString(16)} off${i}=${phys % 4096} len${i}=${size}`;
+      const page = BigInt(k.pointer(Math.floor(phys / k.page))) + end;
+      return `page${i}=0x${page.toString(16)} off${i}=${phys % k.page} len${i}=${size}`;
     });
     if (shown.length === 1) shown.push('page1=0xffff9731411a2180 off1=2645991136 len1=4294940465');
     yield* k.call(
@@ -175,10 +177,10 @@ export class Device {
   private *mapPiece(dir: Direction, {phys, size, address}: Piece): Deed {
     const {k} = this;
     if (k.old) {
-      const page = k.pointer(Math.floor(phys / 4096));
+      const page = k.pointer(Math.floor(phys / k.page));
       yield* k.call(
         'dma_map_page_attrs',
-        `dev="${this.name}" page=${page} offset=0x${(phys % 4096).toString(16)} size=${size} dir=${CODE[dir]}`,
+        `dev="${this.name}" page=${page} offset=0x${(phys % k.page).toString(16)} size=${size} dir=${CODE[dir]}`,
       );
       return yield* k.returned('dma_map_page_attrs', 'nvme_map_data', `dma_addr=0x${address.toString(16)}`);
     }

@@ -14,6 +14,8 @@ export interface Build {
   refs: boolean;
   /** where struct pages begin */
   vmemmap: bigint;
+  /** log2 of a page's bytes: 12, 14 or 16 */
+  shift: number;
 }
 
 export interface Ask {
@@ -76,6 +78,16 @@ export class Kernel {
 
   get old(): boolean {
     return this.build.release === '5.10' || this.build.release === '6.1';
+  }
+
+  /** A page's bytes. */
+  get page(): number {
+    return 2 ** this.build.shift;
+  }
+
+  /** Of a folio that one entry of the middle page table maps: such a table is a page of eight-byte entries. */
+  get pmdOrder(): number {
+    return this.build.shift - 3;
   }
 
   private get foll() {
@@ -182,7 +194,7 @@ export class Kernel {
     const {w} = this;
     const cma = order === 0 && movable && this.cma.length > 0 && w.random.chance(0.2);
     const from = cma ? this.cma : order === 0 ? this.unused : this.blocks;
-    if (from.length === 0) from.push(order === 0 ? this.nextPage++ : (this.nextBlock += 512));
+    if (from.length === 0) from.push(order === 0 ? this.nextPage++ : (this.nextBlock += 2 ** Math.max(9, order)));
     const pfn = w.random.chance(0.6) ? from.pop()! : from.splice(w.random.below(from.length), 1)[0]!;
     const folio = new Folio(pfn, order);
     folio.flags.add('uptodate');
@@ -221,7 +233,7 @@ export class Kernel {
 
   /** A huge page of hugetlb's pool: it leaves and enters it with its count alone (dequeue_hugetlb_folio_node_exact(), mm/hugetlb.c). */
   *huge(): Deed<Folio> {
-    const folio = new Folio(this.pool.pop() ?? (this.nextHuge += 512), 9);
+    const folio = new Folio(this.pool.pop() ?? (this.nextHuge += 2 ** this.pmdOrder), this.pmdOrder);
     folio.pooled = true;
     folio.pmd = true;
     folio.kind = 'anon';
@@ -254,7 +266,7 @@ export class Kernel {
     folio.kind = 'anon';
     folio.mapping = '00000000261e2897';
     folio.flags.add('swapbacked');
-    folio.pmd = order === 9;
+    folio.pmd = order === this.pmdOrder;
     folio.mapped = order === 0 || folio.pmd ? 1 : folio.size;
     if (folio.mapped > 1) yield* this.ref('page_ref_mod', folio, folio.mapped - 1);
     yield* this.lruAdd(folio);

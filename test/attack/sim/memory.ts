@@ -51,7 +51,7 @@ export class Region {
     yield* this.faultIn(at, n, ask.write === true);
     const spots = this.spots.slice(at, at + n);
     const evacuate = (): Deed<boolean> => this.evacuate(spots);
-    const holds = yield* this.k.gup(kind, this.va + at * 4096, spots, {...ask, evacuate});
+    const holds = yield* this.k.gup(kind, this.va + at * this.k.page, spots, {...ask, evacuate});
     this.walkers--;
     return holds;
   }

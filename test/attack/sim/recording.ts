@@ -45,6 +45,7 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
   let clock: string | null = 'mono';
   const marks = new Map<Written, string>();
   const features = new Set(run.features);
+  const later = new Random(seed ^ 0x27d4eb2f);
   let overwritten = 0;
   if (manner === 'any') {
     // what is asked of runs with features only leaves those without as they were
@@ -130,6 +131,10 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
   if (manner === 'complete' || random.chance(0.8))
     head.push(`# pinscope-record: vmemmap_base=0x${run.build.vmemmap.toString(16)}`);
   else what.push('vmemmap not told');
+  if (features.has('arm64')) {
+    if (manner === 'complete' || later.chance(0.5)) head.push(`# pinscope-record: page_size=${run.kernel.page}`);
+    else what.push('page size not told');
+  }
   if (clock !== null) head.push(`# pinscope-record: clock=${clock}`);
   else what.push('clock not told');
   const old = run.build.release === '5.10';

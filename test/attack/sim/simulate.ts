@@ -6,6 +6,7 @@ import {
   type Feature,
   FEATURES,
   follow,
+  LATER_FEATURES,
   look,
   pipe,
   receive,
@@ -68,6 +69,7 @@ export function simulate(seed: number, wish: Wish = {}): Run {
     release,
     refs,
     vmemmap: random.chance(0.3) ? 0xffffea0040000000n : 0xffffea0000000000n,
+    shift: 12,
   };
   const planted = wish.bug ?? (random.chance(0.5) ? 'none' : random.of(BUGS));
   const bug = planted === 'none' ? undefined : planted;
@@ -77,8 +79,10 @@ export function simulate(seed: number, wish: Wish = {}): Run {
   const until = start + world.between(15_000_000, 60_000_000);
   const regions: Region[] = [];
   const chosen = new Random(seed ^ 0x2c1b3c6d);
-  const some = FEATURES.filter(() => chosen.chance(0.25));
+  const some: Feature[] = FEATURES.filter(() => chosen.chance(0.25));
+  some.push(...LATER_FEATURES.filter((_, i) => new Random(seed ^ (0x3d4d51cb + i * 0x9e3779b1)).chance(0.2)));
   const features = new Set(wish.features ?? some);
+  if (features.has('arm64')) Object.assign(build, arm64(seed));
   const stage = new Stage(kernel, regions, until, bug, features);
   if (features.has('cma')) kernel.haveCma();
 
@@ -109,7 +113,7 @@ export function simulate(seed: number, wish: Wish = {}): Run {
     va += 0x40000000;
     const region = new Region(kernel, va, kind, order);
     region.disk = disks[0];
-    region.pooled = order === 9 && features.has('hugetlb');
+    region.pooled = order === kernel.pmdOrder && features.has('hugetlb');
     yield* region.fill(folios);
     if (features.has('zero') && kind === 'anon' && order === 0)
       for (const spot of region.spots.keys()) {
@@ -124,7 +128,7 @@ export function simulate(seed: number, wish: Wish = {}): Run {
     const what = random.below(10);
     if (what < 5) yield* newRegion('anon', 0, 4 + random.below(16));
     else if (what < 7) yield* newRegion('anon', 4, 1 + random.below(2));
-    else if (what < 8) yield* newRegion('anon', 9, 1);
+    else if (what < 8) yield* newRegion('anon', build.shift > 14 ? 5 : kernel.pmdOrder, 1);
     else if (what < 9) yield* newRegion('shmem', 0, 4 + random.below(6));
     else yield* newRegion('file', release === '6.18' && random.chance(0.5) ? 2 : 0, 3 + random.below(4));
   };
@@ -241,6 +245,14 @@ export function simulate(seed: number, wish: Wish = {}): Run {
   );
   world.run(until + 40_000_000);
   return {world, kernel, truth, build, bug, features: [...features]};
+}
+
+/** Where struct pages begin follows from the size of a page and from where memory does (arch/arm64/include/asm/memory.h). */
+function arm64(seed: number): Pick<Build, 'shift' | 'vmemmap'> {
+  const random = new Random(seed ^ 0x1b873593);
+  const shift = random.of([12, 14, 16]);
+  const base = {12: 0xfffffdffc0000000n, 14: 0xfffffffefff00000n, 16: 0xffffffff7ffc0000n}[shift]!;
+  return {shift, vmemmap: base - (random.chance(0.5) ? 0x40000000n >> BigInt(shift - 6) : 0n)};
 }
 
 function needed(bug: Bug): readonly number[] {

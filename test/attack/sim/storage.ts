@@ -59,8 +59,9 @@ export class Disk {
   *submit(dir: Direction, spots: readonly Spot[], holds: readonly Hold[], end: () => Deed): Deed {
     const {random} = this.k.w;
     const half = spots.length === 1 && random.chance(0.1);
+    const size = this.k.page / 2;
     const parts: {spots: readonly Spot[]; part?: {offset: number; size: number}}[] = [];
-    if (half) for (const offset of [0, 2048]) parts.push({spots, part: {offset, size: 2048}});
+    if (half) for (const offset of [0, size]) parts.push({spots, part: {offset, size}});
     else {
       const cut = spots.length > 1 && random.chance(0.3) ? 1 + random.below(spots.length - 1) : spots.length;
       parts.push({spots: spots.slice(0, cut)});
@@ -149,7 +150,7 @@ export class Disk {
     done: () => Deed,
   ): Deed {
     const {k, device} = this;
-    const bytes = part?.size ?? spots.length * 4096;
+    const bytes = part?.size ?? spots.length * k.page;
     const at = (this.sector += 8 * (1 + k.w.random.below(64)));
     if (this.issuesFirst) yield* this.issue(dir, bytes, at);
     const mapping = yield* device.map(dir, spots, holds, part);
