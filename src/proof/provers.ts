@@ -7,7 +7,7 @@ import {Context} from '../events/event.js';
 import type {Ledger} from '../ledger/ledger.js';
 import {countsRecorded} from '../ledger/moment.js';
 import {countAt, type DmaLink, liveAt} from '../ledger/tables/dma.js';
-import type {Deed, Reference} from '../ledger/tables/references.js';
+import type {Deed, Dropped, Reference} from '../ledger/tables/references.js';
 import {untold} from '../capture/times.js';
 import type {Doubt, Silence} from './silence.js';
 
@@ -82,22 +82,28 @@ function typed(reference: Reference): Ruling {
   return proven(reference);
 }
 
-/** A drop, and from when on it was under way. */
-interface Dropped {
-  drop: Deed;
-  from: number;
-}
-
 /** The last drop of a reference, whether it was its own for certain or not. */
 function lastDrop({dropped, droppedFrom}: Reference): Dropped | undefined {
   return dropped && {drop: dropped, from: droppedFrom};
 }
 
-/** The first drop that a reference may have had, where all drops of it and of those it was mixed up with were seen. */
-function dropOf(reference: Reference): Dropped | undefined {
-  const {dropCertain, firstDrop, firstDropFrom, mixed} = reference;
-  if (dropCertain) return lastDrop(reference);
-  return mixed?.settled === true && firstDrop ? {drop: firstDrop, from: firstDropFrom} : undefined;
+/** The drops of which one was the reference's, where all of it and of those it was mixed up with were seen; else none. */
+function dropsOf(reference: Reference): readonly Dropped[] {
+  const {dropCertain, mixed, mixedAfter} = reference;
+  const last = dropCertain ? lastDrop(reference) : undefined;
+  if (last !== undefined) return [last];
+  return mixed?.settled === true ? mixed.from(mixedAfter) : [];
+}
+
+/** Whether all of these drops came after a moment, by clocks that order them. */
+function allLater(at: When & {task?: number}, drops: readonly Dropped[], court: Court): Ruling {
+  let unclear: Ruling | undefined;
+  for (const {drop} of drops) {
+    const later = ordered(at, drop, court);
+    if (later.state === 'refuted') return later;
+    if (later.state === 'open') unclear ??= later;
+  }
+  return unclear ?? proven(drops[0]?.drop);
 }
 
 /** Whether a drop may have been under way at a time before it was printed: its probe is not later by clocks that order them. */
@@ -145,16 +151,18 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     }
     if (link !== undefined && runsAt(link, at, court)) return proven(reference, link.window.open);
     const from = reference.mixedSince;
-    const dropped = dropOf(reference);
+    const drops = dropsOf(reference);
     // what the line of a drop prints of its page is so after it: a writeback that it is the first to show may have begun then
     const shownBy = reference.dropped;
     if (shownBy !== undefined && at !== shownBy && at.line === shownBy.line && at.input === shownBy.input)
       return open(`line ${at.line} shows it, which is the pin's own drop: it may have begun after that`, reference, at);
-    if (dropped !== undefined && silence.lostOf(page, from, at.t) === null) {
-      const later = ordered(at, dropped.drop, court);
+    if (drops.length > 0 && silence.lostOf(page, from, at.t) === null) {
+      const later = allLater(at, drops, court);
       if (later.state === 'open') return later;
-      if (later.state === 'proven')
-        return begunBy(at, dropped, court) ? begun(dropped) : proven(reference, dropped.drop);
+      if (later.state === 'proven') {
+        const running = drops.find((drop) => begunBy(at, drop, court));
+        return running ? begun(running) : proven(reference, drops[0]?.drop);
+      }
     }
     const end = lastDrop(reference);
     if (end !== undefined && end.drop.t >= at.t && begunBy(at, end, court)) return begun(end);

@@ -24,14 +24,42 @@ export interface Deed {
   stack: number;
 }
 
+/** A drop, and from when on it was under way, as far as is known: its probe, or what its call did before. */
+export interface Dropped {
+  drop: Deed;
+  from: number;
+}
+
+/** Most drops of such references that are kept: of one whose own may be an earlier one it is not told when it was held. */
+const DROPS_MAX = 64;
+
 /** References of one page of which drops did not tell which they dropped. */
-export interface Mixed {
-  /** as many drops came as there were references: none was missed, and until its first each was held */
-  settled: boolean;
+export class Mixed {
+  /** as many drops came as there were references: none was missed, and until the first of those it may be each was held */
+  settled = false;
   /** a change that may have been a drop of one of them, although no probe says so */
-  maybeDropped: Deed | undefined;
+  maybeDropped: Deed | undefined = undefined;
   /** when the first of them was taken: a drop that was missed since then leaves another of them */
-  since: number;
+  since = Infinity;
+  /** in the order of the trace; by the clocks of their CPUs any may be the first */
+  private readonly drops: Dropped[] = [];
+  private forgotten = 0;
+
+  /** Drops that there were until now. */
+  get count(): number {
+    return this.forgotten + this.drops.length;
+  }
+
+  add(drop: Deed, from: number): void {
+    if (this.drops.push({drop, from}) <= DROPS_MAX) return;
+    this.drops.shift();
+    this.forgotten++;
+  }
+
+  /** Those from the `n`th on; none where one of them is forgotten. */
+  from(n: number): readonly Dropped[] {
+    return n < this.forgotten ? [] : this.drops.slice(n - this.forgotten);
+  }
 }
 
 /** One pin or get, or several taken at once on one folio. */
@@ -64,11 +92,10 @@ export class Reference {
   maybeDropped: Deed | undefined = undefined;
   /** no other reference could have been meant by that drop, nor by one before */
   dropCertain = false;
-  /** the first drop that may have been this one's or another's of its page */
-  firstDrop: Deed | undefined = undefined;
-  firstDropFrom = NaN;
-  /** those others, once there was such a drop */
+  /** the others of its page, once there was a drop that may have been this one's or another's */
   mixed: Mixed | undefined = undefined;
+  /** how many drops of those there had been before: none of them was this one's */
+  mixedAfter = 0;
   /** `sub` is the page that the probe named, a tail: its address alone would tell only where folios are mapped aligned */
   subNamed = false;
   /** `sub` is told by the probe itself or by the address of the call, not by what was mapped or dropped since */

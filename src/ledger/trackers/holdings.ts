@@ -9,7 +9,7 @@ import {Excess} from '../tables/excess.js';
 import {PageState, UNKNOWN_COUNT} from '../tables/page-table.js';
 import {chooseReferences} from './pairing.js';
 import type {KnownBy, ReferenceKind} from '../../base/reference.js';
-import {type Deed, type Mixed, Reference} from '../tables/references.js';
+import {type Deed, Mixed, Reference} from '../tables/references.js';
 
 /** Most references of one page that are told apart: each drop looks through them. */
 const OF_A_PAGE_MAX = 1000;
@@ -187,19 +187,18 @@ export class Holdings {
   }
 
   /** A drop came that may be of any reference of its kind: which of them is left is not known from here on. */
-  private mix(row: number, kind: ReferenceKind, deed: Deed, began: number): void {
+  private mix(row: number, kind: ReferenceKind): void {
     const {references} = this.around.pages;
     let mixed: Mixed | undefined;
     for (let r = references[row]; r; r = r.next) if (r.kind === kind) mixed ??= r.mixed;
-    mixed ??= {settled: false, maybeDropped: undefined, since: Infinity};
+    mixed ??= new Mixed();
     for (let r = references[row]; r; r = r.next) {
       if (r.kind !== kind) continue;
-      r.mixed ??= mixed;
       mixed.maybeDropped ??= r.maybeDropped;
       mixed.since = Math.min(mixed.since, r.t);
-      if (r.firstDrop !== undefined) continue;
-      r.firstDrop = deed;
-      r.firstDropFrom = began;
+      if (r.mixed !== undefined) continue;
+      r.mixed = mixed;
+      r.mixedAfter = mixed.count;
     }
   }
 
@@ -282,7 +281,8 @@ export class Holdings {
       named && this.othersOnly(row, kind, wanted, n)
         ? {from: [], unmatched: n, how: 'no reference of these pages is known', certain: false}
         : chooseReferences(around, row, kind, n, deed, wanted);
-    if (!chosen.certain && chosen.from.length > 0) this.mix(row, kind, deed, began);
+    if (!chosen.certain && chosen.from.length > 0) this.mix(row, kind);
+    chosen.from.find(({reference}) => reference.mixed !== undefined)?.reference.mixed?.add(deed, began);
     if ((!told && !chosen.certain) || (large && astray(chosen.from, wanted, n))) pages.state[row]! |= MIXED[kind];
     for (const {reference, n: some, first} of chosen.from) {
       reference.dropped = deed;
