@@ -47,6 +47,8 @@ export type Premise =
   | {id: 'named'; page: Moment; mapped: boolean}
   /** one event came before another, by a clock that orders them */
   | {id: 'before'; says: string; first: When; second: When}
+  /** page_ref events of the page are there, or of none: no filter by the change of the count (`val>=1024||val<=-1024`) leaves its own out */
+  | {id: 'unfiltered'; page: Moment}
   /** the trace has times, and they order what they stand at */
   | {id: 'timed'}
   /** the input is a trace, not what somebody shows of one */

@@ -30,6 +30,7 @@ export function prove(claim: Claim, court: Court): Proof | undefined {
   // What every claim rests on, so that no rule need state it; it is told only where it fails.
   const implied: Premise[] = [
     {id: 'named', page: claim.page, mapped: claim.device >= 0},
+    {id: 'unfiltered', page: claim.page},
     {id: 'timed'},
     {id: 'unabridged'},
   ];

@@ -156,6 +156,8 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     const shownBy = reference.dropped;
     if (shownBy !== undefined && at !== shownBy && at.line === shownBy.line && at.input === shownBy.input)
       return open(`line ${at.line} shows it, which is the pin's own drop: it may have begun after that`, reference, at);
+    // that it was dropped may become known later than the claim: its probe was all there is of that
+    if (drops.length > 0 && drops.every(({drop}) => ordered(at, drop, court).state === 'refuted')) return REFUTED;
     if (drops.length > 0 && silence.lostOf(page, from, at.t) === null) {
       const later = allLater(at, drops, court);
       if (later.state === 'open') return later;
@@ -381,6 +383,13 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
   timed(_, {m}) {
     const why = untold(m.capture.facts);
     return why === null ? proven() : open(why);
+  },
+
+  unfiltered({page}, {m}) {
+    if (!m.capture.showsCounts || m.counts.smallSeen || (!page.large && page.count !== null)) return proven();
+    return open(
+      'page_ref events were filtered by their value, it seems: what the count of a large folio changes by is not among them',
+    );
   },
 
   unabridged(_, {silence}) {

@@ -33,6 +33,8 @@ export function premiseWords(premise: Premise): string {
       return 'no mapping of the address is in the trace';
     case 'named':
       return 'this page is the one that the events name';
+    case 'unfiltered':
+      return "changes of the page's count would be in the trace";
     case 'timed':
       return 'the times tell what came first';
     case 'unabridged':
@@ -62,6 +64,7 @@ export const PROVEN_BY: Readonly<Record<Premise['id'], string>> = {
   'not-mapped': 'a certificate that no mapping was missed',
   named:
     'a PFN, a pointer under a base that is told, printed or agreed on by pairs, or an address of a known page size',
+  unfiltered: 'a small page, whose pins change its count by 1024, or page_ref events of smaller changes too',
   timed: 'times of a clock that is known',
   unabridged: 'lines that a tool printed, not an excerpt in a mail',
   before: 'one CPU, or a clock that orders the two',

@@ -50,6 +50,10 @@ const FEATURED: [manner: string, seed: number, features: readonly Feature[]][] =
   ['changed', 880600616, ['merged', 'deferred', 'pipes']],
   // which of three pins a drop is of is not known, and the first of the three by a clock that is 10 ms off was not the first
   ['changed', 890510284, ['arm64', 'handed']],
+  // of page_ref events those of 1024 and more: none of a large folio's
+  ['any', 890520190, ['filters', 'handed', 'reclaim', 'zero', 'arm64']],
+  ['any', 890520056, ['filters', 'legacy', 'cma', 'sockets']],
+  ['any', 890520764, ['cut file', 'legacy', 'reclaim', 'deferred', 'filters']],
 ];
 
 it.each(FEATURED)('stays unsure of it (recorded: %s, seed %d, %j)', async (manner, seed, features) => {

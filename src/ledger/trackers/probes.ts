@@ -155,7 +155,7 @@ export class Probes {
     const {around} = this;
     if (hint.done || hint.kind === undefined || hint.pfn < 0 || this.counts.complete()) return;
     const row = around.pages.findFolio(hint.pfn);
-    if (row < 0) return;
+    if (row < 0 || (hint.generation !== 0 && hint.generation !== around.pages.generation[row])) return;
     hint.done = true;
     const {t, cpu, task, context, input, line, text, stack} = hint;
     this.held.dropNow(

@@ -45,6 +45,10 @@ export const FEATURES = [
 export const LATER_FEATURES = [
   // pages of 4, 16 or 64 KiB
   'arm64',
+  // of the recording
+  'filters',
+  'paused',
+  'cut file',
 ] as const;
 export type Feature = (typeof FEATURES)[number] | (typeof LATER_FEATURES)[number];
 

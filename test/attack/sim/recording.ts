@@ -36,6 +36,69 @@ const GROUPS: Record<string, RegExp> = {
   'last puts': /^(?:folios_put_refs|_+folio_put|_+put_page)$/,
 };
 
+/** What people set as the `filter` of an event; chosen of a run's own values. */
+const FILTERS: readonly ((
+  lines: readonly Written[],
+  random: Random,
+) => {what: string; shows: (line: Written) => boolean})[] = [
+  (lines, random) => {
+    const [from, to] = [pfnOf(random.of(lines)), pfnOf(random.of(lines))].toSorted((a, b) => a - b) as [number, number];
+    const [system, events] = random.of([
+      ['page_ref', /^page_ref_/],
+      ['kmem', /^mm_page_/],
+      ['page_ref and kmem', /^(?:page_ref|mm_page)_/],
+    ] as const);
+    const within = (line: Written): boolean => pfnOf(line) >= from && pfnOf(line) <= to;
+    return {what: `${system} of pfn ${from} to ${to}`, shows: (line) => !events.test(line.name) || within(line)};
+  },
+  (lines, random) => {
+    const device = random.of(lines.filter(({name}) => name.startsWith('dma_')))?.text.match(DEVICE)?.[1];
+    return {
+      what: `DMA of ${device}`,
+      shows: ({name, text}) => !/^dma_/.test(name) || DEVICE.exec(text)?.[1] === device,
+    };
+  },
+  (_, random) => {
+    const [name, least] = [random.of([/^dma_/, /^dma_unmap/, /^dma_map/]), random.of([4097, 8192])];
+    const enough = (text: string): boolean => Number(/ size=(\d+)/.exec(text)?.[1] ?? least) >= least;
+    return {what: `${name.source} of ${least} bytes`, shows: (line) => !name.test(line.name) || enough(line.text)};
+  },
+  () => ({
+    what: 'page_ref of pins',
+    shows: ({name, text}) => !name.startsWith('page_ref_') || /val=-?\d{4}/.test(text),
+  }),
+  () => ({
+    what: 'page_ref of pinned pages',
+    shows: ({name, text}) => !name.startsWith('page_ref_') || /count=\d{4}/.test(text),
+  }),
+  (_, random) => {
+    const events = random.of([/^mm_page_/, /^mm_page_free/, /^mm_page_alloc/, /^mm_filemap/]);
+    const order = random.below(2) === 0;
+    return {
+      what: `${events.source} of ${order ? 'order 0' : 'higher orders'}`,
+      shows: ({name, text}) => !events.test(name) || text.includes(' order=0') === order,
+    };
+  },
+  (_, random) => {
+    const names = random.of([/^try_grab/, /^gup_put/, /^unpin_user/, /^pin_user/]);
+    const one = random.below(2) === 0;
+    return {
+      what: `${names.source} of ${one ? 'one page' : 'several'}`,
+      shows: ({name, text}) =>
+        !names.test(name) || !/ (?:refs|nr|npages)=/.test(text) || / (?:refs|nr|npages)=1\b/.test(text) === one,
+    };
+  },
+  (_, random) => {
+    const dir = random.of(['TO_DEVICE', 'FROM_DEVICE']);
+    return {
+      what: `DMA ${dir}`,
+      shows: ({name, text}) => !/^dma_(?:map|unmap)/.test(name) || text.includes(`dir=${dir}`),
+    };
+  },
+];
+const DEVICE = /^\S+ (?:\S+ dev=)?"?([^\s"]+)/;
+const pfnOf = ({text}: Written): number => Number(/ pfn=(0x[\da-f]+|\d+)/.exec(text)?.[1] ?? 0x2000);
+
 export type Manner = 'complete' | 'any';
 
 export function record(run: Run, seed: number, manner: Manner): Recording {
@@ -66,6 +129,18 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
         lines = lines.filter((line) => !gone.has(line));
       }
       overwritten = before - lines.length;
+    }
+    if (features.has('filters') && lines.length > 0)
+      for (let i = 1 + later.below(2); i > 0; i--) {
+        const {what: how, shows} = later.of(FILTERS)(lines, later);
+        what.push(how);
+        lines = lines.filter((line) => shows(line));
+      }
+    if (features.has('paused')) {
+      const from = Math.floor(lines.length * later.next());
+      const to = Math.floor(from + (lines.length - from) * later.next() ** 3);
+      what.push(`paused for ${to - from} lines`);
+      lines = lines.filter((_, i) => i < from || i >= to);
     }
     if (lines.length < 100) lines = run.world.written;
   }
@@ -139,7 +214,20 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
   else what.push('clock not told');
   const old = run.build.release === '5.10';
   const body = lines.map((line) => (marks.get(line) ?? '') + printed(line, old, features.has('no context')));
-  return {text: `${[...head, ...body].join('\n')}\n`, what: what.join(', '), lines: lines.length};
+  let text = `${[...head, ...body].join('\n')}\n`;
+  if (manner === 'any' && features.has('cut file')) {
+    // by a full disk, a limit of a tracker or a mailer, dd, tail -c: a line is cut, the head may be gone
+    const [from, to] = later
+      .of([
+        [0, 0.2 + 0.8 * later.next()],
+        [later.next() * 0.6, 1],
+        [later.next() * 0.3, 0.6 + 0.4 * later.next()],
+      ])
+      .map((part) => Math.floor(part * text.length)) as [number, number];
+    what.push(`bytes ${from} to ${to} of ${text.length}`);
+    text = text.slice(from, to);
+  }
+  return {text, what: what.join(', '), lines: lines.length};
 }
 
 /** Bursts of a CPU's events are gone, and the next of it says so. */
