@@ -9,13 +9,14 @@ export class TimeBase {
   /** `ns` for clocks printed as seconds, `ticks` for counting clocks (counter, uptime, x86-tsc); undefined until seen. */
   unit: 'ns' | 'ticks' | undefined;
   private baseSeconds = 0;
-  private baseTicks = 0n;
+  /** the same in ns, or the base in ticks */
+  private base = 0n;
 
   /** Time of an event printed as `seconds.fraction`, fraction already in ns. Sets the base if there is none. */
   fromSeconds(seconds: number, fraction_ns: number): number {
     if (this.unit === undefined) {
       this.unit = 'ns';
-      this.baseSeconds = seconds;
+      this.setBase(seconds);
     }
     return (seconds - this.baseSeconds) * 1e9 + fraction_ns;
   }
@@ -24,23 +25,24 @@ export class TimeBase {
   fromInteger(value: bigint, unit: 'ns' | 'ticks'): number {
     if (this.unit === undefined) {
       this.unit = unit;
-      if (unit === 'ns') this.baseSeconds = Number(value / 1_000_000_000n);
-      else this.baseTicks = value;
+      if (unit === 'ns') this.setBase(Number(value / 1_000_000_000n));
+      else this.base = value;
     }
-    return Number(value - this.base());
+    return Number(value - this.base);
   }
 
-  private base(): bigint {
-    return this.unit === 'ticks' ? this.baseTicks : BigInt(this.baseSeconds) * 1_000_000_000n;
+  private setBase(seconds: number): void {
+    this.baseSeconds = seconds;
+    this.base = BigInt(seconds) * 1_000_000_000n;
   }
 
   /** The absolute time of the trace's clock, in ns or ticks. */
   absolute(t: number): bigint {
-    return this.base() + BigInt(t);
+    return this.base + BigInt(t);
   }
 
   /** The distance from the base for an absolute time (of `--time`). */
   relative(absolute: bigint): number {
-    return Number(absolute - this.base());
+    return Number(absolute - this.base);
   }
 }

@@ -73,9 +73,11 @@ export class Coverage {
   }
 }
 
+const NAMES = new Map<number, string>(Object.entries(Fn).map(([name, fn]) => [fn, name]));
+
 /** The name of a function by its number (src/events/functions.ts). */
 export function nameOf(fn: number): string {
-  return Object.entries(Fn).find(([, number]) => number === fn)?.[0] ?? 'a function';
+  return NAMES.get(fn) ?? 'a function';
 }
 
 /** `system:name` or `system/name` */

@@ -12,6 +12,7 @@ import {fileText} from '../words/file.js';
 import {task} from '../words/format.js';
 import {messageOf} from '../words/messages.js';
 import {type Noun, placed} from '../words/place.js';
+import {premiseWords} from '../words/premises.js';
 import {momentOf, pageTimes, timesOf} from '../words/times.js';
 import {type Group, inOrder, type Item, type Page} from './group.js';
 import {keyOf} from './keys.js';
@@ -66,7 +67,7 @@ const atLength = madeWhenRead<
 >({
   stacks: ({m, group}) => stacksOf(group.first).map(({role, stack}) => ({role, frames: m.evidence.stacks.get(stack)})),
   proof: ({m, group}) => proofOf(group.proof, nounOf(m, group)),
-  evidence: ({m, group}) => inOrder(group.evidence).map(({role, deed}) => evidenceOf(m, role, deed)),
+  evidence: ({m, group}) => inOrder(group.evidence).map(({role, deed}) => new EvidenceLine(m, role, deed)),
   history: ({m, group}) =>
     excerptOf(
       m,
@@ -97,23 +98,69 @@ const ownOf = madeWhenRead<
     })),
 });
 
-/** Its text is read from the trace again. */
-const withText = madeWhenRead<{m: Ledger; deed: Item['deed']}, Pick<Evidence, 'text'>>({
-  text: ({m, deed}) => m.evidence.lineText(deed.input, deed.text),
-});
+/** A line of evidence: what it says is made of the event when it is asked for, and its text is read from the trace again. */
+class EvidenceLine implements Evidence {
+  constructor(
+    private readonly m: Ledger,
+    readonly role: string,
+    private readonly deed: Item['deed'],
+  ) {}
 
-function evidenceOf(m: Ledger, role: string, deed: Item['deed']): Evidence {
-  const one: Evidence = withText({role, input: deed.input, line: deed.line}, {m, deed});
-  if (m.capture.recordings.has(deed.input)) one.rendered = true;
-  if (Number.isFinite(deed.t))
-    one[m.capture.time.unit === 'ns' ? 't_ns' : 't_ticks'] = String(m.capture.time.absolute(deed.t));
-  if (deed.cpu >= 0) one.cpu = deed.cpu;
-  if ('task' in deed && deed.task >= 0) {
-    const {comm, pid} = m.evidence.tasks.get(deed.task);
-    one.task = comm;
-    one.pid = pid;
+  get input(): number {
+    return this.deed.input;
   }
-  return one;
+
+  get line(): number {
+    return this.deed.line;
+  }
+
+  get text(): string {
+    return this.m.evidence.lineText(this.deed.input, this.deed.text);
+  }
+
+  get rendered(): true | undefined {
+    return this.m.capture.recordings.has(this.deed.input) ? true : undefined;
+  }
+
+  get t_ns(): string | undefined {
+    return this.at('ns');
+  }
+
+  get t_ticks(): string | undefined {
+    return this.at('ticks');
+  }
+
+  get cpu(): number | undefined {
+    return this.deed.cpu >= 0 ? this.deed.cpu : undefined;
+  }
+
+  get task(): string | undefined {
+    return this.who?.comm;
+  }
+
+  get pid(): number | undefined {
+    return this.who?.pid;
+  }
+
+  /** JSON leaves out what is undefined. */
+  toJSON(): Evidence {
+    const {role, input, line, text, rendered, t_ns, t_ticks, cpu, task, pid} = this;
+    return {role, input, line, text, rendered, t_ns, t_ticks, cpu, task, pid};
+  }
+
+  private get who(): {comm: string; pid: number} | undefined {
+    const {deed} = this;
+    return 'task' in deed && deed.task >= 0 ? this.m.evidence.tasks.get(deed.task) : undefined;
+  }
+
+  /** On a clock of that unit. */
+  private at(unit: 'ns' | 'ticks'): string | undefined {
+    const {time} = this.m.capture;
+    const ticks = time.unit !== 'ns';
+    return ticks === (unit === 'ticks') && Number.isFinite(this.deed.t)
+      ? String(time.absolute(this.deed.t))
+      : undefined;
+  }
 }
 
 /** 1 for the page of the first violation: its history and windows are shown, so it is named first. */
@@ -128,9 +175,9 @@ function nounOf({capture}: Ledger, {first}: Group): Noun {
 }
 
 function proofOf({steps}: Proof, noun: Noun): Finding['proof'] {
-  return steps.map(({premise, says, proven, by, why}) => ({
-    premise,
-    says,
+  return steps.map(({premise, proven, by, why}) => ({
+    premise: premise.id,
+    says: premiseWords(premise),
     proven,
     by: by.map(({input, line}) => ({input, line})),
     ...(why === undefined ? {} : {why: placed(why, noun)}),

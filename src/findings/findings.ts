@@ -10,7 +10,7 @@ import type {Proof} from '../proof/prove.js';
 import type {Cause, Finding, Severity, Verdict} from '../results/report.js';
 import {causesOf} from './causes.js';
 import {findingOf} from './finding.js';
-import {type Group, same} from './group.js';
+import {type Group, pageKey, same} from './group.js';
 import {type Kept, relate} from './kin.js';
 
 /** Without stacks, violations of one deed lie this close together. */
@@ -28,12 +28,6 @@ const EVIDENCE_MAX = 40;
 /** Most pages of one finding that keep windows and lines of their own, and of all findings together. */
 const OWN_MAX = 32;
 const OWN_ALL_MAX = 50_000;
-
-/** A claim that holds, and how it was proven. */
-interface Proven {
-  claim: Claim;
-  proof: Proof;
-}
 
 const SEVERITY_ORDER: Record<Severity, number> = {error: 0, warning: 1, note: 2};
 const VERDICT_ORDER: Record<Verdict, number> = {sure: 0, possible: 1};
@@ -53,13 +47,8 @@ export class Findings {
   constructor(private readonly m: Ledger) {}
 
   /** Takes a claim that holds, with its proof. */
-  add(claim: Claim, proof: Proof): void {
-    this.group({claim, proof});
-  }
-
-  private group(proven: Proven): void {
-    const v = proven.claim;
-    const key = this.keyOf(proven);
+  add(v: Claim, proof: Proof): void {
+    const key = this.keyOf(v, proof);
     let group = this.open.get(key);
     const stacked = v.stacks.some((s) => s.stack >= 0);
     if (group && !stacked && Math.abs(v.at - group.lastAt) > DEED_NS && v.at !== -Infinity) group = undefined;
@@ -71,7 +60,7 @@ export class Findings {
       }
       group = {
         first: v,
-        proof: proven.proof,
+        proof,
         pages: new Map(),
         occurrences: 0,
         evidence: [],
@@ -90,8 +79,9 @@ export class Findings {
     if (excerpt) this.m.book.entries.release(excerpt);
   }
 
-  private keyOf({claim: v, proof}: Proven): string {
-    const stacks = v.stacks.map((s) => s.stack).join(',');
+  private keyOf(v: Claim, proof: Proof): string {
+    let stacks = '';
+    for (const {stack} of v.stacks) stacks += `${stack},`;
     return `${v.rule}|${v.severity}|${proof.verdict}|${generalReason(proof.reason)}|${v.deed}|${stacks}`;
   }
 
@@ -123,7 +113,7 @@ export class Findings {
   private addPage(group: Group, v: Claim, pfn: number): void {
     const {order, start, end} = v;
     const {row, generation} = v.page;
-    const key = `${pfn}.${order}`;
+    const key = pageKey(pfn, order);
     const page = group.pages.get(key);
     if (page) {
       page.occurrences++;

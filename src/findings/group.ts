@@ -18,12 +18,18 @@ export interface Page extends PageTime {
 export interface Group {
   proof: Proof;
   first: Claim;
-  pages: Map<string, Page>;
+  /** by PFN and order, as pageKey() joins them */
+  pages: Map<number, Page>;
   occurrences: number;
   evidence: Claim['evidence'];
   start: number;
   end: number;
   lastAt: number;
+}
+
+/** PFNs are below 2^40, orders below 64. */
+export function pageKey(pfn: number, order: number): number {
+  return pfn * 64 + order;
 }
 
 /** A line of evidence, and what it shows. */

@@ -39,6 +39,14 @@ export interface Drop {
   paired: string;
 }
 
+/** The line of its probe as a deed, where the drop is another line's. */
+export function probeOf({deed, probe}: Drop): Deed | undefined {
+  if (probe === undefined) return undefined;
+  const {t, cpu, task, context, stack} = deed;
+  const {input, line, text} = probe;
+  return {t, cpu, task, context, input, line, text, stack};
+}
+
 /** What rules and collectors can hear of. Calls come in trace order; rows are of the folio unless said otherwise. */
 export interface Listener {
   taken?(row: number, reference: Reference): void;

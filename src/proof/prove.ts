@@ -2,14 +2,11 @@
 import type {Claim} from '../claims/claim.js';
 import type {Line, Premise} from '../claims/premise.js';
 import type {Verdict} from '../results/report.js';
-import {premiseWords} from '../words/premises.js';
-import {type Court, rulingOn} from './provers.js';
+import {type Court, type Ruling, rulingOn} from './provers.js';
 
 /** One premise of a finding, as a reader checks it. */
 export interface ProofStep {
-  premise: Premise['id'];
-  /** what is claimed, in a few words */
-  says: string;
+  premise: Premise;
   proven: boolean;
   by: readonly Line[];
   /** why it is not proven */
@@ -23,27 +20,31 @@ export interface Proof {
   steps: ProofStep[];
 }
 
+const TIMED: Premise = {id: 'timed'};
+const UNABRIDGED: Premise = {id: 'unabridged'};
+
 /** `sure` where every premise is proven, `possible` where one is open, undefined where one is refuted: no finding. */
 export function prove(claim: Claim, court: Court): Proof | undefined {
   const steps: ProofStep[] = [];
-  let reason: string | null = null;
-  // What every claim rests on, so that no rule need state it; it is told only where it fails.
-  const implied: Premise[] = [
-    {id: 'named', page: claim.page, mapped: claim.device >= 0},
-    {id: 'unfiltered', page: claim.page},
-    {id: 'timed'},
-    {id: 'unabridged'},
-  ];
-  const doubtful = implied.filter((premise) => rulingOn(premise, court).state === 'open');
-  for (const premise of [...claim.premises, ...doubtful]) {
+  for (const premise of claim.premises) {
     const ruling = rulingOn(premise, court);
     if (ruling.state === 'refuted') return undefined;
-    const {by} = ruling;
-    const says = premiseWords(premise);
-    if (ruling.state === 'open') {
-      reason ??= ruling.why;
-      steps.push({premise: premise.id, says, proven: false, by, why: ruling.why});
-    } else steps.push({premise: premise.id, says, proven: true, by, why: undefined});
+    steps.push(stepOf(premise, ruling));
   }
+  // What every claim rests on, so that no rule need state it; it is told only where it fails.
+  const {page, device} = claim;
+  const implied: Premise[] = [{id: 'named', page, mapped: device >= 0}, {id: 'unfiltered', page}, TIMED, UNABRIDGED];
+  for (const premise of implied) {
+    const ruling = rulingOn(premise, court);
+    if (ruling.state === 'open') steps.push(stepOf(premise, ruling));
+  }
+  const reason = steps.find((step) => !step.proven)?.why ?? null;
   return {verdict: reason === null ? 'sure' : 'possible', reason, steps};
+}
+
+function stepOf(premise: Premise, ruling: Exclude<Ruling, {state: 'refuted'}>): ProofStep {
+  const {by} = ruling;
+  return ruling.state === 'open'
+    ? {premise, proven: false, by, why: ruling.why}
+    : {premise, proven: true, by, why: undefined};
 }

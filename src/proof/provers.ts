@@ -29,7 +29,9 @@ const unless = (doubt: Doubt | null, ...by: (Line | undefined)[]): Ruling =>
   doubt === null ? proven(...by) : open(doubt.why, ...by);
 
 function lines(by: readonly (Line | undefined)[]): Line[] {
-  return by.filter((l): l is Line => l !== undefined && l.line > 0).map(({input, line}) => ({input, line}));
+  const named: Line[] = [];
+  for (const l of by) if (l !== undefined && l.line > 0) named.push({input: l.input, line: l.line});
+  return named;
 }
 
 /** Times are printed in microseconds: two events on two CPUs this close cannot be ordered. */

@@ -39,17 +39,25 @@ export function windowsOf(m: Ledger, claim: Pick<Claim, 'premises'>): Window[] {
     }
   }
   return sorted([
-    ...[...references].filter((r) => r.line > 0 || r.dropped !== undefined).map((r) => ofReference(m, r)),
-    ...[...mappings].map((w) => ofMapping(m, w)),
-    ...[...writebacks].map((w) => ofWriteback(m, w)),
-  ]).map(({kind, label, ...rest}) => ({kind, label, decides: true, ...rest}));
+    ...[...references].filter((r) => r.line > 0 || r.dropped !== undefined).map((r) => ofReference(m, r, DECIDES)),
+    ...[...mappings].map((w) => ofMapping(m, w, DECIDES)),
+    ...[...writebacks].map((w) => ofWriteback(m, w, DECIDES)),
+  ]);
 }
+
+type Decides = Pick<Window, 'decides'>;
+const DECIDES: Decides = {decides: true};
+const BESIDE: Decides = {};
 
 /** The spans of what began in a life. */
 export function windowsBegun(m: Ledger, began: readonly (Reference | DmaWindow | Writeback)[]): Window[] {
   return sorted(
     began.map((of) =>
-      of instanceof Reference ? ofReference(m, of) : of instanceof DmaWindow ? ofMapping(m, of) : ofWriteback(m, of),
+      of instanceof Reference
+        ? ofReference(m, of, BESIDE)
+        : of instanceof DmaWindow
+          ? ofMapping(m, of, BESIDE)
+          : ofWriteback(m, of, BESIDE),
     ),
   );
 }
@@ -58,11 +66,10 @@ function sorted(windows: Window[]): Window[] {
   return windows.sort((a, b) => (a.start_line ?? 0) - (b.start_line ?? 0));
 }
 
-function ofWriteback(m: Ledger, w: Writeback): Window {
+function ofWriteback(m: Ledger, w: Writeback, decides: Decides): Window {
   return span(
     m,
-    'writeback',
-    `writeback by ${by(m, w.start.task)}`,
+    {kind: 'writeback', label: `writeback by ${by(m, w.start.task)}`, ...decides},
     w.start,
     w.endUnseen ? undefined : w.end,
     w.exact ? 'writeback-start' : 'flags',
@@ -70,12 +77,11 @@ function ofWriteback(m: Ledger, w: Writeback): Window {
   );
 }
 
-function ofReference(m: Ledger, reference: Reference): Window {
+function ofReference(m: Ledger, reference: Reference, decides: Decides): Window {
   const {kind} = reference;
   const window = span(
     m,
-    kind,
-    `${kind} by ${by(m, reference.task)}`,
+    {kind, label: `${kind} by ${by(m, reference.task)}`, ...decides},
     reference,
     reference.dropped,
     BEGINS[kind],
@@ -88,13 +94,12 @@ function ofReference(m: Ledger, reference: Reference): Window {
   return window;
 }
 
-function ofMapping(m: Ledger, window: DmaWindow): Window {
+function ofMapping(m: Ledger, window: DmaWindow, decides: Decides): Window {
   const device = window.device >= 0 ? m.dma.devices[window.device]!.name : 'IOMMU';
   const end = window.certainEnd ? window.close : undefined;
   return span(
     m,
-    'dma',
-    `${device} ${directionName(window.dir)}`,
+    {kind: 'dma', label: `${device} ${directionName(window.dir)}`, ...decides},
     window.open,
     end,
     'map',
@@ -104,23 +109,19 @@ function ofMapping(m: Ledger, window: DmaWindow): Window {
 
 function span(
   m: Ledger,
-  kind: Window['kind'],
-  label: string,
+  head: Pick<Window, 'kind' | 'label' | 'decides'>,
   from: Pick<Deed, 't' | 'input' | 'line'>,
   to: Deed | undefined,
   start_known: WindowEnd,
   end_known: WindowEnd,
 ): Window {
-  return {
-    kind,
-    label,
-    ...timesOf(m, from.t, to ? to.t : NaN),
+  return Object.assign(head, timesOf(m, from.t, to ? to.t : NaN), {
     input: from.input,
     start_line: from.line,
     end_line: to?.line ?? null,
     start_known,
-    end_known: to ? end_known : 'unknown',
-  };
+    end_known: to ? end_known : ('unknown' as const),
+  });
 }
 
 function by(m: Ledger, index: number): string {

@@ -240,19 +240,19 @@ export interface Counts {
 /** An original line of the trace that decides the finding. */
 export interface Evidence {
   /** the input is a recording: `line` is the number of the record, and `text` was made of it as tracefs would print it */
-  rendered?: true;
+  rendered?: true | undefined;
   /** pin, get, dma-map, unpin, put, dma-unmap, writeback-start, writeback-end, dirty, free, alloc, end-of-owner, ... */
   role: string;
   input: number;
   line: number;
   text: string;
-  t_ns?: string;
+  t_ns?: string | undefined;
   /** instead of it, on a counting clock */
-  t_ticks?: string;
-  cpu?: number;
+  t_ticks?: string | undefined;
+  cpu?: number | undefined;
   /** the task named by the line (in IRQ context: the interrupted one) */
-  task?: string;
-  pid?: number;
+  task?: string | undefined;
+  pid?: number | undefined;
 }
 
 export interface HistoryEntry {

@@ -1,7 +1,7 @@
 import type {Said} from '../claims/claim.js';
 import {held, last, live, owns, told} from '../claims/premise.js';
 import {EventKind as K} from '../events/event.js';
-import type {Drop, Listener} from '../ledger/listener.js';
+import {type Drop, type Listener, probeOf} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import {BIAS} from '../base/reference.js';
@@ -78,6 +78,7 @@ export const unpinWhileDma: Rule = {
       const says = (): Said => {
         const pins = drop.from.map((f) => f.reference);
         const pin = pins[0];
+        const probed = probeOf(drop);
         const raw = drop.rawAfter === UNKNOWN_COUNT ? null : drop.rawAfter;
         return {
           rule: 'unpin-while-dma',
@@ -116,7 +117,7 @@ export const unpinWhileDma: Rule = {
           evidence: [
             ...(pin && pin.line > 0 ? [{role: 'pin', deed: pin}] : []),
             {role: 'dma-map', deed: window.open},
-            ...(drop.probe ? [{role: 'unpin', deed: {...drop.deed, ...drop.probe}}] : []),
+            ...(probed ? [{role: 'unpin', deed: probed}] : []),
             {role: 'unpin', deed: drop.deed},
           ],
           countsBefore: {

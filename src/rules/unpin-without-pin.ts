@@ -2,7 +2,7 @@ import type {Said} from '../claims/claim.js';
 import {counted, neverAlone, type Premise, told, wholeLife} from '../claims/premise.js';
 import {EventKind as K} from '../events/event.js';
 import {Fn} from '../events/functions.js';
-import type {Listener} from '../ledger/listener.js';
+import {type Listener, probeOf} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
@@ -213,6 +213,7 @@ export const unpinWithoutPin: Rule = {
               neverAlone('taken', moment, since, drop.deed.t),
             ];
         const pins = pages.pins[row]!;
+        const probed = probeOf(drop);
         const says = (): Said => ({
           rule: 'unpin-without-pin',
           severity: 'error',
@@ -235,7 +236,7 @@ export const unpinWithoutPin: Rule = {
           device: -1,
           evidence: [
             ...(get && get.line > 0 ? [{role: 'get', deed: get}] : []),
-            ...(drop.probe ? [{role: 'unpin', deed: {...drop.deed, ...drop.probe}}] : []),
+            ...(probed ? [{role: 'unpin', deed: probed}] : []),
             {role: 'unpin', deed: drop.deed},
           ],
           countsBefore: {

@@ -18,17 +18,20 @@ export function excerptOf(m: Ledger, excerpt: Excerpt | undefined, decides: read
   if (excerpt === undefined) return [];
   const {entries} = m.book;
   const {ordinal, input, line} = entries;
-  const shown = new Set(excerpt.ids);
-  for (const id of entries.of(excerpt.life))
-    if (decides.some((one) => one.line === line[id] && one.input === input[id])) shown.add(id);
-  const ids = [...new Set([...entries.of(excerpt.life), ...excerpt.ids])].sort((a, b) => ordinal[a]! - ordinal[b]!);
-  const ordinals = new Set([...shown].map((id) => ordinal[id]!));
+  const ids = [...excerpt.ids];
+  const shown = new Set(ids.map((id) => ordinal[id]!));
+  for (const id of entries.of(excerpt.life)) {
+    if (shown.has(ordinal[id]!)) continue;
+    ids.push(id);
+    if (decides.some((one) => one.line === line[id] && one.input === input[id])) shown.add(ordinal[id]!);
+  }
+  ids.sort((a, b) => ordinal[a]! - ordinal[b]!);
   const happenings = happeningsOf(m, ids);
   inferKinds({born: 'unknown', order: 0, happenings}, (stack) => m.evidence.stacks.get(stack));
   const out: HistoryEntry[] = [];
   let last = 0;
   for (const h of happenings) {
-    if (!ordinals.has(h.ordinal)) continue;
+    if (!shown.has(h.ordinal)) continue;
     const between = h.ordinal - last - 1;
     if (between > 0) out.push(leftOut(h, between));
     out.push(historyEntry(m, h));
@@ -38,12 +41,12 @@ export function excerptOf(m: Ledger, excerpt: Excerpt | undefined, decides: read
 }
 
 function historyEntry(m: Ledger, h: Happening): HistoryEntry {
-  const {pair: _, frames: __, ...entry} = entryOf(m, h);
-  const noun = m.capture.noun(h.input);
+  const entry = entryOf(m, h);
   const began = beganAt(m, h);
   if (began === null) return entry;
-  const note = [placed(began, noun), entry.note].filter((part) => part !== null).join('; ');
-  return {...entry, note};
+  const words = placed(began, m.capture.noun(h.input));
+  entry.note = entry.note === null ? words : `${words}; ${entry.note}`;
+  return entry;
 }
 
 /** `taken at line 120, 1.2 ms before` */

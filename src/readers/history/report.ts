@@ -10,7 +10,7 @@ import {fileText} from '../../words/file.js';
 import {counted} from '../../words/format.js';
 import {timesOf} from '../../words/times.js';
 import {windowsBegun} from '../windows.js';
-import {entryOf} from './entry.js';
+import {lifeEntryOf} from './entry.js';
 import type {Followed} from './followed.js';
 import {inferKinds} from './kinds.js';
 import {type Happening, happeningsOf} from './life.js';
@@ -156,7 +156,7 @@ function withGaps(m: Ledger, happenings: readonly Happening[], gaps: readonly Ga
     // A gap stands before the first entry that comes after it began.
     while (at < left.length && left[at]!.from < h.t) here.push(left[at++]!);
     if (here.length > 0) out.push(gapOf(m, here, i === 0 ? undefined : happenings[i - 1]));
-    out.push(entryOf(m, h));
+    out.push(lifeEntryOf(m, h));
   });
   if (at < left.length) out.push(gapOf(m, left.slice(at), happenings.at(-1)));
   return out;
