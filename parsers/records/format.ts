@@ -50,12 +50,21 @@ export interface Field {
 const FIELDS_MAX = 64;
 const FIELD = /^\s*field:([^;]*);\s*offset:(\d{1,5});\s*size:(\d{1,5});(?:\s*signed:([01]);)?/;
 
+interface Parsed {
+  fields: Field[];
+  byName: Map<string, Field>;
+  common: Field[];
+  print: string;
+}
+
 export class EventFormat {
   /** `page_ref_mod` */
   readonly name: string;
   /** what `common_type` of its records says; -1: the format does not tell */
   readonly id: number;
-  private parsed: {fields: Field[]; common: Field[]; print: string} | undefined;
+  /** `page_ref:page_ref_mod` */
+  readonly title: string;
+  private parsed: Parsed | undefined;
 
   constructor(
     readonly system: string,
@@ -66,11 +75,7 @@ export class EventFormat {
     this.name = valueOf(text, 'name:');
     const id = valueOf(text, 'ID:');
     this.id = /^\d{1,5}$/.test(id) ? Number(id) : -1;
-  }
-
-  /** `page_ref:page_ref_mod` */
-  get title(): string {
-    return `${this.system}:${this.name}`;
+    this.title = `${system}:${this.name}`;
   }
 
   /** the event's own fields */
@@ -88,13 +93,13 @@ export class EventFormat {
   }
 
   field(name: string): Field | undefined {
-    return this.fields.find((field) => field.name === name);
+    return this.whole().byName.get(name);
   }
 
   /** A file may carry two thousand formats, of which it uses twenty. */
-  private whole(): {fields: Field[]; common: Field[]; print: string} {
+  private whole(): Parsed {
     if (this.parsed) return this.parsed;
-    const parsed = (this.parsed = {fields: [] as Field[], common: [] as Field[], print: ''});
+    const parsed: Parsed = (this.parsed = {fields: [], byName: new Map(), common: [], print: ''});
     for (const line of this.text.split('\n')) {
       if (line.startsWith('print fmt:')) parsed.print = line.slice(10).trim();
       const m = FIELD.exec(line);
@@ -103,6 +108,7 @@ export class EventFormat {
       const list = field.name.startsWith('common_') ? parsed.common : parsed.fields;
       if (list.length < FIELDS_MAX) list.push(field);
     }
+    for (const field of parsed.fields.toReversed()) parsed.byName.set(field.name, field); // of two the first
     return parsed;
   }
 }

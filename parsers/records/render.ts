@@ -60,6 +60,37 @@ function contextOf(flags: number, preempt: number): string {
 
 const DIRECTIONS = ['BIDIRECTIONAL', 'TO_DEVICE', 'FROM_DEVICE', 'NONE'];
 
+/** One field of an event without a text of its own, and how it is written. */
+interface Assignment {
+  name: string;
+  field: Field;
+  /** large: in hexadecimal where it is more than a small number */
+  as: 'text' | 'list' | 'hex' | 'large' | 'number';
+}
+
+interface Plan {
+  isProbe: boolean;
+  assignments: readonly Assignment[];
+}
+
+/** By format: thousands of records are of a few. */
+const PLANS = new WeakMap<EventFormat, Plan>();
+
+function planOf(format: EventFormat): Plan {
+  const isProbe = format.field('__probe_func') !== undefined || format.field('__probe_ip') !== undefined;
+  const own = format.fields.filter((field) => !field.name.startsWith('__probe_'));
+  return {isProbe, assignments: own.map((field) => ({name: field.name, field, as: howOf(format, field)}))};
+}
+
+function howOf(format: EventFormat, {name, lie, isText, size, signed}: Field): Assignment['as'] {
+  if (lie >= Lie.dataLoc) return isText ? 'text' : 'list';
+  // a probe's format tells how its arguments are printed: `page=0x%Lx offset=0x%Lx size=%u`
+  if (format.print.includes(` ${name}=0x%`)) return 'hex';
+  if (signed) return 'number';
+  if (name.includes('flags')) return 'hex';
+  return size === 8 ? 'large' : 'number';
+}
+
 class Payload {
   private readonly range = new Range();
 
@@ -69,9 +100,11 @@ class Payload {
     const {format} = this.shown;
     const own = TEXTS[format.title];
     if (own) return own(this);
-    const probe = format.field('__probe_func') ?? format.field('__probe_ip');
-    const rest = format.fields.filter((field) => !field.name.startsWith('__probe_'));
-    return [...(probe ? [this.probe()] : []), ...rest.map((field) => this.assignment(field))].join(' ');
+    let plan = PLANS.get(format);
+    if (plan === undefined) PLANS.set(format, (plan = planOf(format)));
+    let text = plan.isProbe ? this.probe() : '';
+    for (const one of plan.assignments) text += `${text === '' ? '' : ' '}${one.name}=${this.valueOf(one)}`;
+    return text;
   }
 
   /** `(unpin_user_page+0x4)`, `(caller+0x10 <- function)` */
@@ -88,14 +121,12 @@ class Payload {
     return this.shown.symbols?.name(address) ?? address.toString(16);
   }
 
-  private assignment(field: Field): string {
-    const {name, lie, isText, size, signed} = field;
-    if (lie >= Lie.dataLoc) return isText ? `${name}="${this.textOf(field)}"` : `${name}=${this.list(field)}`;
+  private valueOf({field, as}: Assignment): string {
+    if (as === 'text') return `"${this.textOf(field)}"`;
+    if (as === 'list') return this.list(field);
+    if (as === 'number') return this.plain(field);
     const value = this.big(field);
-    // a probe's format tells how its arguments are printed: `page=0x%Lx offset=0x%Lx size=%u`
-    if (this.shown.format.print.includes(` ${name}=0x%`)) return `${name}=0x${value.toString(16)}`;
-    const hex = !signed && ((size === 8 && value > 0xffffn) || /flags/.test(name));
-    return `${name}=${hex ? `0x${value.toString(16)}` : this.plain(field)}`;
+    return as === 'hex' || value > 0xffffn ? `0x${value.toString(16)}` : this.plain(field);
   }
 
   private at(field: Field): number {

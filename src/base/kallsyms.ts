@@ -19,6 +19,8 @@ const MOST_SYMBOLS = 2_000_000;
 const LONGEST_LINE = 1024;
 /** An address further behind a symbol than this is in no function of the kernel: it is left bare. */
 const FURTHEST = 1 << 20;
+/** Names that are kept. */
+const NAMES_MAX = 4096;
 /** Bytes between a function's symbol and where it is probed, at most: endbr64, bti, a local entry point. */
 const ENTRY_BYTES = 16;
 
@@ -60,6 +62,8 @@ class Symbols implements Kallsyms {
   private distances = new Float64Array(0);
   private starts = new Uint32Array(0);
   private first = 0n;
+  /** of the addresses asked for last: those of a few probes, again and again */
+  private readonly names = new Map<bigint, string>();
 
   constructor(private readonly bytes: Uint8Array) {
     // in the order of the text, with room for twice as many when it is used up
@@ -149,10 +153,15 @@ class Symbols implements Kallsyms {
   }
 
   name(address: bigint): string | null {
+    const known = this.names.get(address);
+    if (known !== undefined) return known;
     const found = this.below(address);
     if (!found) return null;
     const {symbol, module} = this.symbol(found.at);
-    return `${symbol}+0x${found.offset.toString(16)}${module}`;
+    const name = `${symbol}+0x${found.offset.toString(16)}${module}`;
+    if (this.names.size >= NAMES_MAX) this.names.clear();
+    this.names.set(address, name);
+    return name;
   }
 
   functionsAt(address: bigint): string[] {

@@ -100,7 +100,7 @@ export async function produce<T>(
     if (options.verbose && isRead(result)) tellReading(result);
     const {color, width, whole, limit} = options;
     const rendering = {color, width, whole, ...(limit === undefined ? {} : {limit}), ...shown};
-    for (const piece of render(result, rendering)) {
+    for (const piece of gathered(render(result, rendering))) {
       if (output.closed) break;
       await output.write(piece);
     }
@@ -115,6 +115,21 @@ export async function produce<T>(
   } finally {
     interruption.release();
   }
+}
+
+/** Length of text that is written at once. */
+const PIECE_LENGTH = 64 << 10;
+
+/** Small pieces together: a finding a write, thousands of findings would cost more to write than to tell. */
+function* gathered(pieces: Iterable<string>): Iterable<string> {
+  let text = '';
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length < PIECE_LENGTH) continue;
+    yield text;
+    text = '';
+  }
+  yield text;
 }
 
 type Read = Parameters<typeof readingRemarks>[0];
