@@ -18,7 +18,7 @@ const GROWTH_PERCENT = 100;
  * Bytecodes that a function runs through before V8 compiles it: its own figure while a trace is read. What comes after runs
  * once, and much of it would be over before its compiled code were of use (docs/performance.md).
  */
-const COMPILED_AFTER = {reading: 66 << 10, telling: 300_000};
+const COMPILED_AFTER = {reading: 66 << 10, telling: 600_000};
 
 /** To be called before a trace is read, and when it was. */
 export function nowFor(work: keyof typeof COMPILED_AFTER): void {
