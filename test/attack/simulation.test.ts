@@ -53,6 +53,9 @@ const FEATURED: [manner: string, seed: number, features: readonly Feature[]][] =
   // of page_ref events those of 1024 and more: none of a large folio's
   ['any', 890520190, ['filters', 'handed', 'reclaim', 'zero', 'arm64']],
   ['any', 890520056, ['filters', 'legacy', 'cma', 'sockets']],
+  ['any', 890530238, ['filters', 'polled']],
+  // the probe of a drop is filtered, and its count may have changed before the writeback that was printed first
+  ['any', 890531172, ['filters', 'given-back', 'reclaim']],
   ['any', 890520764, ['cut file', 'legacy', 'reclaim', 'deferred', 'filters']],
 ];
 

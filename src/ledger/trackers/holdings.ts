@@ -16,6 +16,9 @@ const OF_A_PAGE_MAX = 1000;
 /** Most references held at a time that are told apart, over all pages: 1.4 GB with all that is kept of their pages. */
 const LIVE_MAX = 1_000_000;
 
+/** A change of a count is printed this soon after it, on a virtual machine too. */
+const PRINTED_NS = 1_000_000;
+
 export class Holdings {
   /** references ever taken, of those that the trace shows or lets derive */
   takenPins = 0;
@@ -269,8 +272,8 @@ export class Holdings {
     const {pages} = around;
     const large = (pages.state[row]! & PageState.large) !== 0;
     const wanted = large ? this.subPagesOf(row, kind, n, call, deed) : sub >= 0 ? sub : pages.pfn[row]!;
-    // A count is printed after it has changed, on a virtual machine a millisecond after: it had not before the probe.
-    const began = hint?.t ?? call?.t ?? deed.t;
+    // A count is printed after it has changed: it had not before the probe. Where that was not seen nobody knows since when.
+    const began = hint?.t ?? call?.t ?? (counted ? deed.t - this.printedAfter : deed.t);
     if (call !== undefined && kind === 'pin') {
       call.done += n;
       call.t = deed.t;
@@ -325,6 +328,10 @@ export class Holdings {
     if (hint && hint.stack >= 0) deed.stack = hint.stack;
     around.book.dropped(drop, counted);
     for (const tell of around.on.dropped) tell(drop);
+  }
+
+  private get printedAfter(): number {
+    return this.around.capture.time.unit === 'ticks' ? 0 : PRINTED_NS;
   }
 
   private endsIo(deed: Deed): boolean {

@@ -146,14 +146,31 @@ export class Probes {
   /** A grab that no page_ref event confirmed: the zero page (nothing changed), or events that the trace does not record. */
   private settle(hint: Hint, ev: TraceEvent): void {
     if (hint.reference || hint.kind === undefined || hint.pfn < 0) return;
-    if (this.counts.complete()) return;
-    this.takeByProbe(hint, ev);
+    if (this.counts.complete()) this.unchanged(hint, ev);
+    else this.takeByProbe(hint, ev);
+  }
+
+  /** What a probe announces did not show in the counts, although they are recorded: a filter leaves the page's changes out, or it is the zero page. */
+  private unchanged(hint: Hint, ev: TraceEvent): void {
+    const {pages, capture} = this.around;
+    const row = pages.findFolio(hint.pfn);
+    capture.audit.page({
+      law: 'counts-add-up',
+      what: undefined,
+      from: hint.t,
+      to: ev.t,
+      pfn: row >= 0 ? pages.pfn[row]! : hint.pfn,
+      line: hint.line,
+      why: `line ${hint.line} announces a change of the page's count that no page_ref event shows: others may be missing too`,
+    });
   }
 
   /** A put that no page_ref event followed: the zero page, or a change that the trace does not record. */
-  private settlePut(hint: Hint): void {
+  private settlePut(hint: Hint, ev: TraceEvent): void {
     const {around} = this;
-    if (hint.done || hint.kind === undefined || hint.pfn < 0 || this.counts.complete()) return;
+    if (hint.done || hint.kind === undefined || hint.pfn < 0) return;
+    if (around.capture.certifies(K.RefModAndTest)) this.unchanged(hint, ev);
+    if (this.counts.complete()) return;
     const row = around.pages.findFolio(hint.pfn);
     if (row < 0 || (hint.generation !== 0 && hint.generation !== around.pages.generation[row])) return;
     hint.done = true;
@@ -214,7 +231,7 @@ export class Probes {
     const slot = around.calls.slot(ev.cpu, ev.context);
     const before = around.calls.hints[slot];
     if (before?.from === 'grab' && !around.capture.records(K.GrabReturn)) this.settle(before, ev);
-    else if (before?.from === 'put') this.settlePut(before);
+    else if (before?.from === 'put') this.settlePut(before, ev);
     // Where no context is printed, an interrupt's put may come between a grab and its change.
     if (
       before !== undefined &&

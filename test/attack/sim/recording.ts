@@ -55,7 +55,7 @@ const FILTERS: readonly ((
     const device = random.of(lines.filter(({name}) => name.startsWith('dma_')))?.text.match(DEVICE)?.[1];
     return {
       what: `DMA of ${device}`,
-      shows: ({name, text}) => !/^dma_/.test(name) || DEVICE.exec(text)?.[1] === device,
+      shows: ({name, text}) => !name.startsWith('dma_') || DEVICE.exec(text)?.[1] === device,
     };
   },
   (_, random) => {
