@@ -53,6 +53,12 @@ export function skipSpaces(buf: Uint8Array, pos: number, end: number): number {
   return pos;
 }
 
+/** Over blanks and tabs. */
+export function skipBlanks(buf: Uint8Array, pos: number, end: number): number {
+  while (pos < end && (buf[pos] === SPACE || buf[pos] === TAB)) pos++;
+  return pos;
+}
+
 export function skipDigits(buf: Uint8Array, pos: number, end: number): number {
   while (pos < end && buf[pos]! >= DIGIT_0 && buf[pos]! <= DIGIT_9) pos++;
   return pos;

@@ -23,6 +23,7 @@ import {
   LBRACKET,
   MINUS,
   RBRACKET,
+  skipBlanks,
   skipDigits,
   skipSpaces,
   SLASH,
@@ -210,11 +211,6 @@ const NONE = new Uint8Array(0);
 
 function isBlank(c: number): boolean {
   return c === SPACE || c === TAB;
-}
-
-function skipBlanks(buf: Uint8Array, pos: number, end: number): number {
-  while (pos < end && isBlank(buf[pos]!)) pos++;
-  return pos;
 }
 
 function wordEnd(buf: Uint8Array, pos: number, end: number): number {

@@ -2,7 +2,8 @@
 
 import type {Sniff} from '../form.js';
 import {trial} from '../trial.js';
-import {MailReader, type MailNotes} from './reader.js';
+import type {MailNotes} from './notes.js';
+import {MailReader} from './reader.js';
 
 const NO: Sniff = {verdict: 'no', score: 0, evidence: []};
 /** Header fields that make a mail. */

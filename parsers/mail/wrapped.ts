@@ -1,5 +1,5 @@
 /**
- * What mail programs do to long lines: quote marks before them, a break at column 72 to 80. A trace line is longer than
+ * What mail programs do to lines: quote marks before them, no-break spaces, a break at column 72 to 80. A trace line is longer than
  * that, so most of those in mails are in pieces:
  *
  *     > > bash-101     [001] d..1.    17.012627: page_ref_mod_and_test: pfn=0x602c
@@ -22,10 +22,11 @@ import {
   SPACE,
   TAB,
   ascii,
+  find,
   hasHexPrefix,
   isDigit,
   sameBytes,
-  text,
+  skipBlanks,
 } from '../bytes.js';
 
 /** Columns after which programs break lines; a line broken within a word is at least this long. */
@@ -50,6 +51,22 @@ export class Quote {
     else if (pos < end && buf[pos] === SPACE) pos++;
     this.body = pos;
   }
+}
+
+const NO_BREAK_SPACE = Uint8Array.of(0xc2, 0xa0);
+
+/** A copy with no-break spaces, which mail programs put for blanks, as blanks; undefined where there are none. */
+export function withBlanks(buf: Uint8Array, start: number, end: number): Uint8Array | undefined {
+  if (find(buf, start, end, NO_BREAK_SPACE) < 0) return undefined;
+  const bytes = new Uint8Array(end - start);
+  let n = 0;
+  for (let i = start; i < end; i++) {
+    if (buf[i] === 0xc2 && buf[i + 1] === 0xa0 && i + 1 < end) {
+      bytes[n++] = SPACE;
+      i++;
+    } else bytes[n++] = buf[i]!;
+  }
+  return bytes.slice(0, n);
 }
 
 /** How a line goes on with the one above it. */
@@ -190,23 +207,7 @@ function lastWord(buf: Uint8Array, end: number): number {
   return pos;
 }
 
-function skipBlanks(buf: Uint8Array, pos: number, end: number): number {
-  while (pos < end && (buf[pos] === SPACE || buf[pos] === TAB)) pos++;
-  return pos;
-}
-
 function wordEnd(buf: Uint8Array, pos: number, end: number): number {
   while (pos < end && buf[pos] !== SPACE && buf[pos] !== TAB) pos++;
   return pos;
-}
-
-/** `[snip]`, `<snip 200 lines>`, `[...]`, `...`, `[cut]`, `(trimmed)`, `[…]` */
-const SNIP =
-  /^(?:[[<({]\s*(?:snip(?:ped|s)?|cut|trimmed|elided|omitted|\.\.\.+|…)[^\])>}]{0,40}[\])>}]|snip|\.\.\.+|…|\[\s*\.\s*\.\s*\.\s*\]|-{1,10} ?(?:8<|>8|%<|✂|snip|cut(?: here)?) ?-{1,60})[-\s]{0,60}$/i;
-
-/** Whether a line says that something was cut out here. */
-export function isSnip(buf: Uint8Array, start: number, end: number): boolean {
-  const pos = skipBlanks(buf, start, end);
-  if (end - pos > 64 || end - pos < 3) return false;
-  return SNIP.test(text(buf, pos, end).trimEnd());
 }
