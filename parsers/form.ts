@@ -162,8 +162,8 @@ export class ReaderCounters {
     return counts;
   }
 
-  /** Books one event's time. */
-  time(t: number, cpu: number): void {
+  /** Books one event's time. Of the event, for V8 makes an object of each time that is handed over alone. */
+  time({t, cpu}: {readonly t: number; readonly cpu: number}): void {
     if (t < this.latest) {
       this.outOfOrder++;
       if (this.latest - t > this.furthestBack) this.furthestBack = this.latest - t;
@@ -173,14 +173,15 @@ export class ReaderCounters {
       this.latest = t;
     }
     if (cpu < 0 || cpu > MAX_CPU) return;
-    const last = this.lastTime[cpu];
-    if (last === undefined) {
+    // asked by the length: V8 makes an object of each number that it reads from where there may be none
+    if (cpu >= this.lastTime.length) {
       for (let i = this.lastTime.length; i <= cpu; i++) {
         this.firstTime[i] = this.lastTime[i] = NaN;
         this.outOfOrderByCpu[i] = 0;
       }
-      this.firstTime[cpu] = this.lastTime[cpu] = t;
-    } else if (t < last) {
+    }
+    const last = this.lastTime[cpu]!;
+    if (t < last) {
       this.outOfOrderByCpu[cpu]!++;
       this.firstBack ??= {cpu, from: last, to: t, line: this.lines};
       if (t < this.firstTime[cpu]!) this.firstTime[cpu] = t;

@@ -191,7 +191,7 @@ export abstract class LooseLineReader extends EventLineReader {
       return;
     }
     counters.events++;
-    counters.time(t, ev.cpu);
+    counters.time({t, cpu: ev.cpu});
     this.stackOpen = true;
     if (columns.nameEnd === columns.nameStart) {
       this.table.named('(text)').count++;

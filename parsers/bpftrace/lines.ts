@@ -197,7 +197,7 @@ export class BpftraceLines {
     ev.nameStart = prefix.nameStart;
     ev.nameEnd = prefix.nameEnd;
     ev.t = this.time();
-    counters.time(ev.t, ev.cpu);
+    counters.time(ev);
     decodePayload(this.table, entry, payload, buf, prefix.body, end, ev);
     if (ev.kind === EventKind.Other) this.after = After.skippedStack;
     else this.sink.event(ev);

@@ -85,7 +85,7 @@ export class FtraceReader extends EventLineReader {
     ev.commEnd = columns.commEnd;
     this.take();
     ev.t = this.time(buf);
-    counters.time(ev.t, ev.cpu);
+    counters.time(ev);
 
     const body = columns.body;
     if (buf[body] === LESS) {

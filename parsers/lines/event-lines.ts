@@ -161,7 +161,7 @@ export abstract class EventLineReader extends LineReader {
     const t = this.second + known.us * 1000;
     // in order, as most are; a number handed to a function is a number on the heap
     if (t >= counters.latest && t >= counters.lastTime[cpu]!) counters.latest = counters.lastTime[cpu] = t;
-    else counters.time(t, cpu);
+    else counters.time({t, cpu});
     const given = template.first !== Digits.unread;
     this.given[cpu + 1] = given ? 1 : 0;
     if (!given) return;

@@ -139,7 +139,7 @@ export class MailReader extends LooseLineReader {
     if (name === undefined) return false;
     table.named(name).count++;
     counters.events++;
-    counters.time(this.clock.fromSeconds(perf.seconds, perf.fraction_ns), perf.cpu);
+    counters.time({t: this.clock.fromSeconds(perf.seconds, perf.fraction_ns), cpu: perf.cpu});
     return true;
   }
 

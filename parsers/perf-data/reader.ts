@@ -298,7 +298,9 @@ export class PerfDataReader implements RecordReader {
       return;
     }
     const {cpu, tid, rawAt, rawEnd} = parts;
-    counters.time(t, cpu);
+    ev.t = t;
+    ev.cpu = cpu;
+    counters.time(ev);
     if (attr.overwrites && cpu <= MAX_CPU && !this.begun.has(cpu)) this.begins(cpu);
     const id = attr.isTracepoint && rawEnd - rawAt >= 8 ? piece.view.getUint16(rawAt, piece.little) : -1;
     const recorded = id >= 0 ? events.of(id) : undefined;
@@ -307,10 +309,8 @@ export class PerfDataReader implements RecordReader {
       else events.other(attr.name || `type ${attr.type} config ${attr.config}`);
       return;
     }
-    ev.t = t;
     ev.line = counters.lines;
     ev.offset = piece.place + at;
-    ev.cpu = cpu;
     ev.pid = tid;
     ev.tgid = parts.pid;
     if (!events.decode(recorded, piece, rawAt, rawEnd)) return;

@@ -175,7 +175,7 @@ export class PerfScriptReader extends EventLineReader {
     ev.cpu = this.lastCpu = columns.cpu;
     ev.context = -1;
     ev.t = this.timed === false ? this.inOrder() : this.clock.fromSeconds(columns.seconds, columns.fraction_ns);
-    counters.time(ev.t, ev.cpu);
+    counters.time(ev);
     // `page_ref:page_ref_mod: `: colons within, a blank after the last
     let pos = body;
     while (pos < end && buf[pos]! > SPACE && !(buf[pos] === COLON && (pos + 1 >= end || buf[pos + 1] === SPACE))) pos++;

@@ -143,7 +143,7 @@ export class TraceCmdReader extends EventLineReader {
       columns.timeForm === TimeForm.ticks
         ? this.clock.fromTicks(buf, columns.ticksStart, columns.ticksEnd)
         : this.clock.fromSeconds(columns.seconds, columns.fraction_ns);
-    counters.time(ev.t, ev.cpu);
+    counters.time(ev);
     let body = skipSpaces(buf, columns.body, end);
     // --ts-diff: `(+123) `
     if (body + 1 < end && buf[body] === LPAREN && buf[body + 1] === PLUS) {

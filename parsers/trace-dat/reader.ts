@@ -176,7 +176,7 @@ export class TraceDatReader implements RecordReader {
     const recorded = events.of(id);
     if (recorded === undefined) {
       events.unknownId(id);
-      counters.time(stream.t, cpu);
+      counters.time(stream);
       return;
     }
     if (end - at < recorded.least) {
@@ -184,7 +184,7 @@ export class TraceDatReader implements RecordReader {
       return;
     }
     ev.t = stream.t;
-    counters.time(stream.t, cpu);
+    counters.time(stream);
     if (recorded.stack !== undefined) {
       this.stack(stream, recorded);
       return;

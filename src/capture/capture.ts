@@ -86,7 +86,7 @@ export class Capture {
     this.now = t;
     if (t > this.last) this.last = t;
     if (!(t >= this.first)) this.first = t;
-    this.losses.seen(ev.cpu, t);
+    this.losses.seen(ev);
     if (this.boundary !== undefined) this.nextSnapshot(t);
     if (kind === K.Other) return false;
     if (!believable(ev)) {

@@ -34,7 +34,7 @@ export class Losses {
   constructor(private readonly gaps: Gaps) {}
 
   /** An event of a CPU came: its open losses end here. */
-  seen(cpu: number, t: number): void {
+  seen({cpu, t}: {readonly cpu: number; readonly t: number}): void {
     if (this.open.size > 0) this.close(cpu, t);
     if (this.overwritten && this.lastOnCpu[cpu + 1] === undefined) {
       this.gaps.add(-Infinity, t, `the beginning of the trace was overwritten (CPU ${cpu} begins here)`, cpu);

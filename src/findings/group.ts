@@ -42,7 +42,17 @@ export function same(a: Item, b: Item): boolean {
 
 /** Each line once, those in the trace only, oldest first. */
 export function inOrder(evidence: readonly Item[]): Item[] {
-  return evidence
-    .filter((e, i, all) => e.deed.line > 0 && all.findIndex((o) => same(o, e)) === i)
-    .sort((a, b) => a.deed.t - b.deed.t || a.deed.line - b.deed.line);
+  const ordered: Item[] = [];
+  for (const one of evidence) {
+    if (one.deed.line <= 0 || ordered.some((other) => same(other, one))) continue;
+    // of a handful: sorting them as a list would make two more
+    let at = ordered.length;
+    while (at > 0 && isLater(ordered[at - 1]!, one)) at--;
+    ordered.splice(at, 0, one);
+  }
+  return ordered;
+}
+
+function isLater({deed: a}: Item, {deed: b}: Item): boolean {
+  return a.t > b.t || (a.t === b.t && a.line > b.line);
 }

@@ -23,7 +23,6 @@ export function relate(kept: readonly Kept[]): void {
     }
   }
   const linesOf = new Map<Group, readonly string[]>();
-  for (const {group} of kept) linesOf.set(group, namedLines(group));
   // Findings of several pages meet on each of them.
   const met = new Set<string>();
   for (const list of byPage.values()) {
@@ -41,10 +40,12 @@ function namedLines({evidence}: Group): string[] {
 }
 
 /** Findings of one page: those that name the same line (a pin, a mapping) are of one deed. */
-function relateWithin(list: readonly Kept[], linesOf: ReadonlyMap<Group, readonly string[]>): void {
+function relateWithin(list: readonly Kept[], linesOf: Map<Group, readonly string[]>): void {
   const byLine = new Map<string, Finding[]>();
   for (const {group, finding} of list) {
-    for (const line of linesOf.get(group)!) {
+    let lines = linesOf.get(group);
+    if (lines === undefined) linesOf.set(group, (lines = namedLines(group)));
+    for (const line of lines) {
       const of = byLine.get(line);
       if (!of) byLine.set(line, [finding]);
       else if (of.length < RELATED_MAX) of.push(finding);
