@@ -7,7 +7,8 @@ import {kindsOf} from '../records/kinds.js';
 import {PART_MAX} from '../records/metadata.js';
 import {unpackerReady} from '../records/unpack.js';
 import {PerfDataFile} from './file.js';
-import {PerfDataReader, readPipeHead} from './reader.js';
+import {readPipeHead} from './pipe-head.js';
+import {PerfDataReader} from './reader.js';
 import type {Segment} from './walk.js';
 
 /** version 2 in little and big endian, and version 1 */
