@@ -20,8 +20,8 @@ export type Premise =
   | {id: 'last'; kind: ReferenceKind; page: Moment; drop: Drop; maybeHeld: boolean}
   /** the mapping is that reference's own I/O */
   | {id: 'owns'; link: DmaLink}
-  /** the device may still touch the page at `at`: the mapping's own end came later */
-  | {id: 'live'; window: DmaWindow; at: Deed; page: Moment}
+  /** the device may still touch the page at `at`: the mapping was made before, its own end came later; `of`: what `at` drops */
+  | {id: 'live'; window: DmaWindow; at: Deed; page: Moment; of: Reference | undefined}
   /** the page is of a file; `under`: a reference that was held when this writeback began */
   | {id: 'of-file'; page: Moment; under: {reference: Reference; start: Deed} | undefined}
   /** the writeback was running at `at` */
@@ -92,7 +92,13 @@ export const last = (kind: ReferenceKind, page: Moment, drop: Drop, maybeHeld = 
   maybeHeld,
 });
 export const owns = (link: DmaLink): Premise => ({id: 'owns', link});
-export const live = (window: DmaWindow, at: Deed, page: Moment): Premise => ({id: 'live', window, at, page});
+export const live = (window: DmaWindow, at: Deed, page: Moment, of?: Reference): Premise => ({
+  id: 'live',
+  window,
+  at,
+  page,
+  of,
+});
 export const ofFile = (page: Moment, reference?: Reference, start?: Deed): Premise => ({
   id: 'of-file',
   page,

@@ -6,7 +6,7 @@ import type {Line, Premise, When} from '../claims/premise.js';
 import {Context} from '../events/event.js';
 import type {Ledger} from '../ledger/ledger.js';
 import {countsRecorded} from '../ledger/moment.js';
-import {countAt, type DmaLink, liveAt} from '../ledger/tables/dma.js';
+import {countAt, type DmaLink, type DmaWindow, liveAt} from '../ledger/tables/dma.js';
 import type {Deed, Dropped, Reference} from '../ledger/tables/references.js';
 import {untold} from '../capture/times.js';
 import type {Doubt, Silence} from './silence.js';
@@ -115,6 +115,12 @@ function begunBy(at: When & {task?: number}, {drop, from}: Dropped, court: Court
 
 const begun = ({drop}: Dropped): Ruling =>
   open(`its drop was under way: the count that line ${drop.line} prints may have changed before`, drop);
+
+/** What is dropped was taken and then mapped by one task on one CPU: whichever the clocks say, it was mapped to be held until the end. */
+function tookAndMapped(of: Reference | undefined, {open: made}: DmaWindow, at: Deed): boolean {
+  const one = of !== undefined && of.cpu === made.cpu && of.task === made.task && of.t <= made.t;
+  return one && of.dropCertain && of.dropped === at;
+}
 
 /** The reference's own I/O was running: nobody lets go of what a device still has. */
 function runsAt(link: DmaLink, at: When, court: Court): boolean {
@@ -226,7 +232,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     return proven(window.open);
   },
 
-  live({window, at, page}, court) {
+  live({window, at, page, of}, court) {
     const {close, earliestEnd, overlap} = window;
     const {silence} = court;
     const from = Math.min(window.sharedSince, window.open.t);
@@ -242,6 +248,8 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     if (!complete && !window.certainEnd && close !== undefined && !court.m.dma.endsToBeExpected(window)) return REFUTED;
     const {state, why} = liveAt(window, at.t);
     if (state === 'ended') return REFUTED;
+    const made = ordered(window.open, at, court);
+    if (made.state !== 'proven' && !tookAndMapped(of, window, at)) return made;
     if (close !== undefined && court.m.dma.mayBeUnmapOfAnother(window))
       return open(
         `the device leaves most mappings open, and that its request was complete with the unmap at line ${close.line} was not seen: that may be of a later mapping, whose line is missing`,

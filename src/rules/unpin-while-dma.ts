@@ -89,7 +89,7 @@ export const unpinWhileDma: Rule = {
             held(pins, moment),
             last('pin', moment, drop, maybeHeld),
             owns(link),
-            live(window, drop.deed, moment),
+            live(window, drop.deed, moment, pins.length === 1 ? pin : undefined),
             ...untouched(window),
             ...(got && !countsRecorded(m)
               ? [

@@ -56,6 +56,12 @@ const FEATURED: [manner: string, seed: number, features: readonly Feature[]][] =
   ['any', 890530238, ['filters', 'polled']],
   // the probe of a drop is filtered, and its count may have changed before the writeback that was printed first
   ['any', 890531172, ['filters', 'given-back', 'reclaim']],
+  // a clock of 4 ms orders nothing within them: what was unpinned may have been mapped later
+  ['any', 890540180, ['clocks', 'deferred', 'overwritten']],
+  // what is missing came after the count of its page agreed last, and no loss of before explains it
+  ['any', 890300284, ['polled', 'handed', 'zero', 'deferred', 'overwritten']],
+  // gup_put_folio() of one page is filtered
+  ['any', 890300318, ['polled', 'merged', 'given-back', 'deferred', 'filters', 'paused']],
   ['any', 890520764, ['cut file', 'legacy', 'reclaim', 'deferred', 'filters']],
 ];
 

@@ -11,6 +11,9 @@ import {PageState, UNKNOWN_COUNT} from '../tables/page-table.js';
 import type {Uses} from './around.js';
 import type {Holdings} from './holdings.js';
 
+/** Most pages of which the last time that their count agreed is kept. */
+const AGREED_MAX = 100_000;
+
 export class Replay {
   /** disagreements of replay and print that stayed: events are missing */
   mismatches = 0;
@@ -18,6 +21,8 @@ export class Replay {
   races = 0;
   /** a change smaller than a pin was seen: no value filter hides them (`val>=1024||val<=-1024` does) */
   smallSeen = false;
+  /** rows whose count disagrees: when it agreed last, so that what is missing came later */
+  private readonly agreed = new Map<number, number>();
 
   constructor(
     private readonly around: Uses<'capture' | 'pages'>,
@@ -87,16 +92,20 @@ export class Replay {
       // The other CPU's change is printed here, and its event follows: keep the replay.
       pages.state[row]! |= PageState.mismatch;
       pages.expect[row] = expected;
+      if (this.agreed.size >= AGREED_MAX) this.agreed.clear();
+      this.agreed.set(row, previous);
       return;
     }
     pages.state[row]! &= ~PageState.mismatch;
     pages.expect[row] = printed;
     this.mismatches++;
+    const agreed = this.agreed.get(row) ?? pages.since[row]!;
+    this.agreed.delete(row);
     around.capture.audit.breach({
       law: 'counts-add-up',
       what: undefined,
       from: previous,
-      since: pages.since[row]!,
+      since: Math.max(agreed, pages.since[row]!),
       to: ev.t,
       pfn: ev.pfn,
       line: ev.line,

@@ -10,8 +10,12 @@ import {PageState} from '../tables/page-table.js';
 import {type Deed, Reference} from '../tables/references.js';
 import {symbolOf} from '../tables/stacks.js';
 import type {Uses} from './around.js';
+import {slotOf} from './calls.js';
 import type {Holdings} from './holdings.js';
 import type {Replay} from './replay.js';
+
+/** So soon after its beginning, or its last drop, a call that unpins goes on. */
+const CALL_NS = 20_000_000;
 
 /** A change of a large folio that waits for its stack. */
 interface Waiting {
@@ -30,7 +34,7 @@ export class Typing {
   private waiting: Waiting | undefined;
 
   constructor(
-    private readonly around: Uses<'capture' | 'pages' | 'evidence'>,
+    private readonly around: Uses<'capture' | 'pages' | 'evidence' | 'calls'>,
     private readonly held: Holdings,
     private readonly counts: Replay,
   ) {}
@@ -88,12 +92,18 @@ export class Typing {
     const first = around.pages.references[row];
     if (first === undefined || around.pages.pins[row]! < n) return;
     const byInterrupt = around.evidence.tasks.byInterrupt({context: ev.context, task: around.evidence.tasks.of(ev)});
-    if (n === 1 && !byInterrupt && this.singlesShow()) return;
+    if (n === 1 && !byInterrupt && this.singlesShow() && !this.unpins(ev)) return;
     for (let r: Reference | undefined = first; r; r = r.next) {
       if (r.kind !== 'pin') continue;
       r.maybeDropped ??= around.evidence.deed(ev);
       if (r.mixed !== undefined) r.mixed.maybeDropped ??= r.maybeDropped;
     }
+  }
+
+  /** Whether a task is in a call that unpins pages, of which some are left to drop. */
+  private unpins(ev: TraceEvent): boolean {
+    const call = this.around.calls.unpins.get(slotOf(this.around, ev));
+    return call?.pid === ev.pid && !call.applied && call.done < call.nr && ev.t - call.t <= CALL_NS;
   }
 
   /** Whether an unpin of one page shows as such: by gup_put_folio(), or where that may be inlined (6.18) by the call. */

@@ -173,7 +173,8 @@ export class UnpinCalls {
   }
 
   /**
-   * The change of a large folio's count is the drop of a call whose gup_put_folio() is inlined: no probe announced it.
+   * The change of a large folio's count is the drop of a call whose gup_put_folio() is inlined, or whose probe was missed or
+   * filtered: no probe announced it.
    *
    *     unpin_user_folio: (...) folio=0xffffea0000428000 npages=4
    *     page_ref_mod_and_test: pfn=0x10a00 ... val=-4 ret=0
@@ -181,10 +182,14 @@ export class UnpinCalls {
   inlined(ev: TraceEvent, row: number, delta: number): boolean {
     const {around} = this;
     const call = around.calls.unpins.get(slotOf(around, ev));
-    if (call?.counted !== ev.pfn || call.pid !== ev.pid || call.nr !== -delta || ev.kind !== K.RefModAndTest)
-      return false;
-    const named = call.folio >= 0 ? call.folio : call.pages[0]!;
-    if (named < ev.pfn || named - ev.pfn >= FOLIO_MAX) return false;
+    if (call === undefined || call.pid !== ev.pid || call.nr !== -delta || ev.kind !== K.RefModAndTest) return false;
+    const named = call.folio >= 0 ? call.folio : (call.pages[0] ?? -1);
+    if (call.counted === ev.pfn) {
+      if (named < ev.pfn || named - ev.pfn >= FOLIO_MAX) return false;
+    } else {
+      const runs = call.done === 0 && !call.applied && !call.pending && ev.t - call.t <= CALL_NS;
+      if (!runs || named < 0 || around.pages.findFolio(named) !== row) return false;
+    }
     call.counted = -1;
     this.held.drop(ev, row, 'pin', call.nr, around.evidence.deed(ev), undefined, -1);
     return true;

@@ -49,6 +49,7 @@ export const LATER_FEATURES = [
   'filters',
   'paused',
   'cut file',
+  'clocks',
 ] as const;
 export type Feature = (typeof FEATURES)[number] | (typeof LATER_FEATURES)[number];
 

@@ -7,6 +7,8 @@ export interface Recording {
   text: string;
   /** in words */
   what: string;
+  /** by how much times are off */
+  slack_ns?: number;
   lines: number;
 }
 
@@ -98,6 +100,32 @@ const FILTERS: readonly ((
 ];
 const DEVICE = /^\S+ (?:\S+ dev=)?"?([^\s"]+)/;
 const pfnOf = ({text}: Written): number => Number(/ pfn=(0x[\da-f]+|\d+)/.exec(text)?.[1] ?? 0x2000);
+
+interface Clock {
+  name: string;
+  time: (t: number, i: number) => number;
+  /** ticks, or microseconds */
+  ticks: boolean;
+  slack_ns: number;
+}
+
+const whole = (t: number): number => t;
+/** trace_clocks besides mono and local (kernel/trace/trace.c). */
+const CLOCKS: readonly Clock[] = [
+  {name: 'x86-tsc', time: (t) => Math.floor(t * 2.4), ticks: true, slack_ns: Infinity},
+  {name: 'counter', time: (_, i) => 1_000_000 + i, ticks: true, slack_ns: Infinity},
+  {name: 'uptime', time: (t) => t - (t % 4_000_000), ticks: false, slack_ns: 4_000_000},
+  {name: 'boot', time: (t) => t + 5e12, ticks: false, slack_ns: Infinity},
+  {name: 'global', time: whole, ticks: false, slack_ns: 0},
+  {name: 'mono_raw', time: whole, ticks: false, slack_ns: 0},
+];
+
+const stamp = ({ticks}: Clock, t: number): string => (ticks ? String(t) : seconds(t));
+
+function seconds(t: number): string {
+  const us = Math.floor(t / 1000);
+  return `${Math.floor(us / 1e6)}.${String(us % 1e6).padStart(6, '0')}`;
+}
 
 export type Manner = 'complete' | 'any';
 
@@ -198,6 +226,17 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
       lines = run.world.cpus.flatMap(({id}) => lines.filter((line) => line.cpu === id));
     }
   }
+  const other = manner === 'any' && features.has('clocks') ? later.of(CLOCKS) : undefined;
+  const times = new Map<Written, number>();
+  if (other !== undefined) {
+    clock = other.name;
+    what.push(`clock ${clock}`);
+    const ahead = run.world.cpus.map(() => (clock === 'x86-tsc' ? later.below(2) * later.below(2000) : 0));
+    lines.forEach((line, i) => times.set(line, other.time(line.t, i) + ahead[line.cpu]!));
+    // the oldest of all CPUs' next events is printed, of equal ones that of the first CPU (__find_next_entry(), kernel/trace/trace.c)
+    lines = lines.toSorted((a, b) => times.get(a)! - times.get(b)! || a.cpu - b.cpu);
+    if (later.chance(0.2)) clock = null;
+  }
   const head = [
     '# tracer: nop',
     '#',
@@ -213,7 +252,10 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
   if (clock !== null) head.push(`# pinscope-record: clock=${clock}`);
   else what.push('clock not told');
   const old = run.build.release === '5.10';
-  const body = lines.map((line) => (marks.get(line) ?? '') + printed(line, old, features.has('no context')));
+  const body = lines.map(
+    (line) =>
+      (marks.get(line) ?? '') + printed(line, old, features.has('no context'), other && stamp(other, times.get(line)!)),
+  );
   let text = `${[...head, ...body].join('\n')}\n`;
   if (manner === 'any' && features.has('cut file')) {
     // by a full disk, a limit of a tracker or a mailer, dd, tail -c: a line is cut, the head may be gone
@@ -227,7 +269,7 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
     what.push(`bytes ${from} to ${to} of ${text.length}`);
     text = text.slice(from, to);
   }
-  return {text, what: what.join(', '), lines: lines.length};
+  return {text, what: what.join(', '), lines: lines.length, ...(other && {slack_ns: other.slack_ns})};
 }
 
 /** Bursts of a CPU's events are gone, and the next of it says so. */
@@ -252,9 +294,8 @@ function lose(lines: readonly Written[], random: Random, marks: Map<Written, str
   return lines.filter((line) => !gone.has(line));
 }
 
-function printed({t, cpu, comm, pid, context, text}: Written, old: boolean, bare: boolean): string {
-  const us = Math.floor(t / 1000);
-  const time = `${Math.floor(us / 1e6)}.${String(us % 1e6).padStart(6, '0')}`;
+function printed({t, cpu, comm, pid, context, text}: Written, old: boolean, bare: boolean, stamped?: string): string {
+  const time = stamped ?? seconds(t);
   const flags = bare ? '' : `${context === '.' ? '....' : `d.${context}1`}${old ? '' : '.'} `;
   return `${comm.padStart(16)}-${String(pid).padEnd(7)} [00${cpu}] ${flags}${time.padStart(12)}: ${text}`;
 }
