@@ -3,7 +3,7 @@
 import * as fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {FtraceReader} from '../../parsers/ftrace/index.js';
-import {SlowFtraceReader} from '../../parsers/ftrace/slow.js';
+import {SlowFtraceReader} from '../../parsers/ftrace/slow/reader.js';
 import {TimeBase} from '../../src/base/time.js';
 import {Collector, expectSame, readWith, type Seen} from './collect.js';
 import {FTRACE_FIELDS_LINES, FTRACE_LINES} from './ftrace-lines.js';

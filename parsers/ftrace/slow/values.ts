@@ -1,6 +1,6 @@
 /** Words, numbers and arrays of a payload, by pattern and string, for the slow reader. */
 
-import {Key, KEY_NAMES, NUMBERED_KEY_NAMES} from '../events/keys.js';
+import {Key, KEY_NAMES, NUMBERED_KEY_NAMES} from '../../events/keys.js';
 
 const KEYS = new Map(KEY_NAMES);
 const NUMBERED_KEYS = new Map(NUMBERED_KEY_NAMES);
@@ -58,6 +58,17 @@ export function fieldsOf(line: string, pos: number): Field[] {
   return fields;
 }
 
+/** The field of a key; of several the last. */
+export function last(fields: readonly Field[], key: number): Field | undefined {
+  return fields.findLast((f) => f.key === key);
+}
+
+/** The number of a key; `otherwise` where there is none. */
+export function num(fields: readonly Field[], key: number, otherwise: number, bareHex = false): number {
+  const field = last(fields, key);
+  return field ? number(field.value, bareHex) : otherwise;
+}
+
 /** `0x1f`, `31`, `-31`; bare digits may be hexadecimal */
 export function number(value: string, bareHex = false): number {
   if (value.startsWith('-')) return -number(value.slice(1), bareHex);
@@ -110,4 +121,10 @@ export function elements(field: Field, width: number): bigint[] {
     }
   }
   return out;
+}
+
+/** All bits of an address set: what mapping failed with. */
+export function allOnes(value: string): boolean {
+  const digits = value.length > 2 && value[1] === 'x' ? value.slice(2) : value;
+  return /^(?:[fF]{8}|[fF]{16})$/.test(digits) || (digits.length === 20 && digits === '18446744073709551615');
 }

@@ -7,10 +7,10 @@
 
 import {Readable} from 'node:stream';
 import split2 from 'split2';
-import {Context, EventKind, TraceEvent, type EventSink} from '../../src/events/event.js';
-import type {TimeBase} from '../../src/base/time.js';
-import {headerLine, lossLine} from './header.js';
-import {readPayload} from './slow-payload.js';
+import {Context, EventKind, TraceEvent, type EventSink} from '../../../src/events/event.js';
+import type {TimeBase} from '../../../src/base/time.js';
+import {headerLine, lossLine} from '../header.js';
+import {readPayload} from './payload.js';
 
 const COLUMNS =
   /^-(\d{1,10}) +(?:\( *(\d+|-*)\) *)?\[(\d+)\] *(?:\( *(\d+|-*)\) *)?(?:([.A-Za-z0-9#]{3,8}|-0[xX][0-9a-fA-F]{1,2}) +)?(\d+)(?:\.(\d{1,9}))?:(?: (?<body>[^]*)|$)/;
