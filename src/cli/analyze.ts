@@ -1,7 +1,7 @@
 /** `pinscope analyze`: options in, report out, exit status back. */
 import {analyzeReading} from '../run/analyze.js';
 import {answerOf} from '../run/answer.js';
-import type {Reading} from '../run/read.js';
+import type {Reading} from '../run/reading.js';
 import {chosenKeys} from '../findings/choose.js';
 import {groupsOf} from '../findings/groups.js';
 import {checkKnown} from './known.js';

@@ -5,7 +5,7 @@ import type {Range, Selection} from '../base/selection.js';
 import type {FindingOptions} from './flags.js';
 import {nearest} from './values.js';
 import {UserError} from '../io/user-error.js';
-import type {Reading} from '../run/read.js';
+import type {Reading} from '../run/reading.js';
 
 /** Names that an error lists. */
 const LISTED = 8;

@@ -13,7 +13,8 @@ import type {Rule} from '../rules/types.js';
 import {basisOf, endingOf} from './basis.js';
 import {Findings} from '../findings/findings.js';
 import {NearMisses} from '../readers/near-misses.js';
-import {type Reading, readTraces, type ReadOptions} from './read.js';
+import {readTraces} from './read.js';
+import type {Reading, ReadOptions} from './reading.js';
 
 export interface AnalyzeOptions extends ReadOptions {
   /** rule ids to report; empty for all */

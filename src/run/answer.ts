@@ -4,7 +4,7 @@ import {FAMILY_OF} from '../events/kinds.js';
 import {coverage} from '../proof/needs.js';
 import {RULES} from '../rules/registry.js';
 import {counted} from '../words/format.js';
-import type {Reading} from './read.js';
+import type {Reading} from './reading.js';
 
 const RECORD =
   '`pinscope record -- COMMAND` records what is needed, `pinscope record --print` writes a script that does';

@@ -1,7 +1,7 @@
 /** What every result says of its run: the tool, the inputs, their clock and kernel, what was lost, how long it took. */
 import {qualityOf} from './quality.js';
 import type {Report, ReportInput} from '../results/report.js';
-import type {ReadInput, Reading} from './read.js';
+import type {ReadInput, Reading} from './reading.js';
 import {timesOf} from '../words/times.js';
 
 export type Basis = Pick<Report, 'tool' | 'command' | 'inputs' | 'clock' | 'span' | 'kernel' | 'quality'>;

@@ -11,7 +11,8 @@ import type {Need} from '../claims/rule-meta.js';
 import {answerOf} from './answer.js';
 import {basisOf, endingOf} from './basis.js';
 import {Sights} from './certificates.js';
-import {type Reading, readTraces, type ReadOptions} from './read.js';
+import {readTraces} from './read.js';
+import type {Reading, ReadOptions} from './reading.js';
 import {type Noun, nounOfAll, placed} from '../words/place.js';
 import {timesOf} from '../words/times.js';
 

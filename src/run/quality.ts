@@ -1,6 +1,6 @@
 /** One table of everything that is wrong with a trace: what, how often, how bad, what to do. */
 import type {Ledger} from '../ledger/ledger.js';
-import type {Reading} from './read.js';
+import type {Reading} from './reading.js';
 import type {QualityCounter} from '../results/report.js';
 import type {Limit} from '../base/limits.js';
 import {MORE_NAMES} from '../../parsers/events/table.js';
