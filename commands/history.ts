@@ -1,5 +1,6 @@
 import {TraceCommand} from '../src/cli/base.js';
 import * as flags from '../src/cli/flags.js';
+import {aroundKey, onlyKinds} from '../src/cli/options.js';
 
 // without those that do nothing here: it judges nothing, and sums up nothing
 const {'fail-on': _failOn, limit: _limit, by: _by, finding: _finding, ...findingFlags} = flags.findingFlags;
@@ -47,7 +48,7 @@ export default class History extends TraceCommand {
     const {around, only, kallsyms} = (await this.parse(History)).flags;
     const {runHistory} = await import('../src/cli/history.js');
     process.exitCode = await runHistory(
-      {...options, around: flags.aroundKey(around), only: flags.onlyKinds(only)},
+      {...options, around: aroundKey(around), only: onlyKinds(only)},
       this.config.version,
       kallsyms,
     );

@@ -1,6 +1,7 @@
 import {string as textArgument} from '@oclif/core/args';
 import {BaseCommand} from '../src/cli/base.js';
 import * as flags from '../src/cli/flags.js';
+import {outputOptions} from '../src/cli/options.js';
 
 export default class Rules extends BaseCommand {
   static override summary = 'List the rules, or explain one';
@@ -17,7 +18,7 @@ export default class Rules extends BaseCommand {
 
   async run(): Promise<void> {
     const parsed = await this.parse(Rules);
-    const options = flags.outputOptions(parsed.flags, process.stdout.isTTY === true, process.env, flags.PLAIN_FORMS);
+    const options = outputOptions(parsed.flags, process.stdout.isTTY === true, process.env, flags.PLAIN_FORMS);
     const {runRules} = await import('../src/cli/rules.js');
     process.exitCode = await runRules(parsed.args.rule, options, this.config.version);
   }

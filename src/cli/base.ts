@@ -7,9 +7,19 @@
 import {string as textArgument} from '@oclif/core/args';
 import type {Interfaces} from '@oclif/core';
 import {Command} from '@oclif/core/command';
-import type {AnyForm, FindingOptions, InputOptions, OutputForm, OutputOptions, RawFlags} from './flags.js';
+import type {AnyForm, OutputForm} from './flags.js';
 import type {Selection} from '../base/selection.js';
 import * as flags from './flags.js';
+import {
+  findingOptions,
+  type FindingOptions,
+  inputOptions,
+  type InputOptions,
+  outputOptions,
+  type OutputOptions,
+  type RawFlags,
+  selection,
+} from './options.js';
 import {type KnownFlags, standingWords} from './standing.js';
 
 /** Everything a command that reads traces was told. */
@@ -76,16 +86,16 @@ export abstract class TraceCommand extends BaseCommand {
     const raw = parsed.flags as RawFlags;
     const {trace = []} = parsed.args as {trace?: string | string[]};
     const traces = Array.isArray(trace) ? trace : [trace];
-    const input = flags.inputOptions(raw);
+    const input = inputOptions(raw);
     if (typeof raw['time'] === 'string' && raw['time'].includes('%')) {
       const {timesOfShares} = await import('./share-of-time.js');
       raw['time'] = await timesOfShares(raw['time'], traces, input);
     }
     return {
       ...input,
-      ...flags.findingOptions(raw),
-      ...flags.outputOptions(raw, process.stdout.isTTY === true, process.env, forms, process.stdout.columns),
-      selection: flags.selection(raw),
+      ...findingOptions(raw),
+      ...outputOptions(raw, process.stdout.isTTY === true, process.env, forms, process.stdout.columns),
+      selection: selection(raw),
       traces,
       command: this.commandLine(),
     };

@@ -2,7 +2,7 @@
 import {globMatches} from '../base/glob.js';
 import {INODES_MAX} from '../ledger/trackers/files.js';
 import type {Range, Selection} from '../base/selection.js';
-import type {FindingOptions} from './flags.js';
+import type {FindingOptions} from './options.js';
 import {nearest} from './values.js';
 import {UserError} from '../io/user-error.js';
 import type {Reading} from '../run/reading.js';

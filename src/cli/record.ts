@@ -8,7 +8,7 @@ import {runScript} from '../record/run.js';
 import {recordingScript} from '../record/script.js';
 import {runAnalyze} from './analyze.js';
 import {type ExitCode, ExitCode as Exit} from './exit.js';
-import {findingOptions, inputOptions, outputOptions, selection} from './flags.js';
+import {findingOptions, inputOptions, outputOptions, selection} from './options.js';
 import * as values from './values.js';
 
 export interface RecordFlags {

@@ -6,7 +6,7 @@ import type {EvidenceSource, RulePage, RulesReport} from '../results/rules.js';
 import {RULES, RULES_VERSION} from '../rules/registry.js';
 import type {Need, RuleMeta} from '../claims/rule-meta.js';
 import {ExitCode} from './exit.js';
-import type {OutputOptions} from './flags.js';
+import type {OutputOptions} from './options.js';
 import {ruleNamed} from './rule-names.js';
 import {produce} from './run.js';
 

@@ -11,7 +11,8 @@ import {UserError} from '../io/user-error.js';
 import {readingRemarks} from '../words/remarks.js';
 import type {Renderer, RenderOptions} from '../report/render.js';
 import {type ExitCode, signalCode} from './exit.js';
-import type {AnyForm, OutputOptions} from './flags.js';
+import type {AnyForm} from './flags.js';
+import type {OutputOptions} from './options.js';
 import {watchInterrupts} from './interrupt.js';
 import {type Progress, showProgress} from './progress.js';
 

@@ -1,7 +1,7 @@
 /** Shares of a trace in --time: `10%,20%` is put into times once, before anything else reads the flag. */
 import {UserError} from '../io/user-error.js';
 import {info} from '../run/info.js';
-import type {InputOptions} from './flags.js';
+import type {InputOptions} from './options.js';
 
 const SHARE = /^([0-9]{1,3}(?:\.[0-9]{1,9})?)%$/;
 
