@@ -45,6 +45,9 @@ export const FEATURES = [
 export const LATER_FEATURES = [
   // pages of 4, 16 or 64 KiB
   'arm64',
+  'poisoned',
+  'moved',
+  'memfd',
   // of the recording
   'filters',
   'paused',
@@ -348,6 +351,32 @@ export function* ring(stage: Stage, disk: Disk): Deed {
     if (closed) continue;
     while (flying > 0 && !early) yield {sleep: 50_000};
     yield* release();
+  }
+}
+
+/** A memfd's folios that a GPU or a virtual machine shares (udmabuf, iommufd): each is pinned once, and mapped whole or in part. */
+export function* share(stage: Stage, device: Device): Deed {
+  const {k} = stage;
+  const {w} = k;
+  while (!stage.over) {
+    yield {sleep: w.between(100_000, 1_500_000)};
+    const range = stage.range(24, ['shmem']);
+    if (range === undefined) return;
+    const {region, at, n} = range;
+    if (!(yield* region.lock())) continue;
+    const spots = region.spots.slice(at, at + n);
+    const folios = [...new Set(spots.map(({folio}) => folio))].filter(({free, kind}) => !free && kind === 'shmem');
+    region.enter();
+    region.unlock();
+    const holds = yield* k.pinFolios(folios);
+    region.leave();
+    if (holds.length === 0) continue;
+    const mine = spots.filter(({folio}) => folios.includes(folio));
+    const mapping = yield* device.map('BIDIRECTIONAL', mine, holds);
+    yield {sleep: w.between(100_000, 3_000_000)};
+    if (w.random.chance(0.3)) yield* region.munmap();
+    yield* device.unmap(mapping);
+    yield* k.unpinFolios(holds);
   }
 }
 

@@ -51,6 +51,74 @@ export function* reclaim(k: Kernel, region: Region): Deed {
 }
 
 /**
+ * A page has bad memory: it is unmapped, leaves its file, and keeps a reference for good, whoever else holds it (memory_failure(),
+ * mm/memory-failure.c). It is never freed.
+ */
+export function* poison(k: Kernel, region: Region): Deed {
+  if (region.kind === 'shmem' || region.order > 0 || !(yield* region.lock())) return;
+  const i = k.w.random.below(region.spots.length);
+  const {folio} = region.spots[i]!;
+  const {flags} = folio;
+  const busy =
+    folio.free || folio.zero || region.gone.has(i) || folio.locked || folio.mapped !== 1 || !flags.has('lru');
+  if (busy || flags.has('writeback') || flags.has('swapcache')) return region.unlock();
+  folio.locked = true;
+  yield* k.ref('page_ref_mod_unless', folio, 1);
+  flags.add('hwpoison');
+  folio.mapped = 0;
+  yield* k.put(folio);
+  if (region.kind === 'file') {
+    if (flags.delete('private')) yield* k.put(folio);
+    k.leaveCache(folio);
+    yield* k.put(folio);
+  }
+  region.giveBack(i);
+  folio.locked = false;
+  region.unlock();
+}
+
+/** Compaction moves a page of a file: its count is frozen, and no event tells that it left its file, or that the other entered it (mm/migrate.c). */
+export function* moveFilePage(k: Kernel, region: Region): Deed {
+  if (region.kind !== 'file' || region.order > 0 || !(yield* region.lock())) return;
+  const i = k.w.random.below(region.spots.length);
+  const {folio} = region.spots[i]!;
+  const {flags} = folio;
+  const busy = folio.free || region.gone.has(i) || folio.locked || folio.mapped !== 1 || !flags.has('lru');
+  if (busy || flags.has('writeback')) return region.unlock();
+  folio.locked = true;
+  yield* k.ref('page_ref_mod_unless', folio, 1);
+  folio.mapped = 0;
+  yield* k.put(folio);
+  const kept = flags.has('private') ? 3 : 2;
+  if (yield* k.freeze(folio, kept)) {
+    const target = yield* k.alloc(0, k.w.random.chance(0.4));
+    target.kind = 'file';
+    target.mapping = folio.mapping;
+    target.writable = folio.writable;
+    for (const flag of flags) target.flags.add(flag);
+    target.locked = true;
+    yield* k.get(target);
+    yield* k.unfreeze(folio, kept - 1);
+    if (kept === 3) {
+      yield* k.put(folio);
+      yield* k.get(target);
+    }
+    folio.kind = 'kernel';
+    target.mapped = 1;
+    yield* k.get(target);
+    region.spots[i] = {folio: target, pfn: target.pfn};
+    yield* k.put(target);
+    target.locked = false;
+  } else {
+    folio.mapped = 1;
+    yield* k.get(folio);
+    folio.locked = false;
+  }
+  region.unlock();
+  yield* k.put(folio);
+}
+
+/**
  * A large folio is made single pages, unless somebody holds it: unmapped, frozen, each page given its own count, mapped again
  * (split_huge_page_to_list(), mm/huge_memory.c). No page is allocated for it.
  */

@@ -505,6 +505,24 @@ export class Kernel {
     return kind === 'pin' && folio.zero && !this.old;
   }
 
+  /** memfd_pin_folios(): one pin for each folio, which keeps all its pages (mm/gup.c, since 6.11). */
+  *pinFolios(folios: readonly Folio[]): Deed<Hold[]> {
+    const holds: Hold[] = [];
+    for (const folio of folios) {
+      const [hold] = yield* this.grabSlow('pin', folio, folio.pfn, 1, this.foll.pin | this.foll.longterm, true);
+      hold!.pages = folio.size;
+      holds.push(hold!);
+    }
+    return holds;
+  }
+
+  *unpinFolios(holds: readonly Hold[]): Deed {
+    const shown = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => (holds[i] ? this.pointer(holds[i].folio.pfn) : '0x0'));
+    yield* this.call('unpin_folios', `nr=${holds.length} folios={${shown.join(',')}}`);
+    for (const run of this.runs(holds))
+      yield* this.gupPut(run[0]!.folio, run.length, run, this.build.release !== '6.18');
+  }
+
   /** folio_add_pin(): one more of a page that is pinned already (fs/direct-io.c, since 6.5). */
   *addPin(of: Hold): Deed<Hold> {
     const {folio} = of;

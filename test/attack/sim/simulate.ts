@@ -14,11 +14,12 @@ import {
   ring,
   send,
   sendfile,
+  share,
   Stage,
   writeRemotely,
 } from './actors.js';
 import {Random} from '../../fuzz/random.js';
-import {giveBack, reclaim, split} from './changes.js';
+import {giveBack, moveFilePage, poison, reclaim, split} from './changes.js';
 import {Device, type Style} from './device.js';
 import {type Build, Kernel, type Release} from './kernel.js';
 import {fork, migrate, Region, splitPmd, swapOut} from './memory.js';
@@ -129,7 +130,9 @@ export function simulate(seed: number, wish: Wish = {}): Run {
     if (what < 5) yield* newRegion('anon', 0, 4 + random.below(16));
     else if (what < 7) yield* newRegion('anon', 4, 1 + random.below(2));
     else if (what < 8) yield* newRegion('anon', build.shift > 14 ? 5 : kernel.pmdOrder, 1);
-    else if (what < 9) yield* newRegion('shmem', 0, 4 + random.below(6));
+    else if (what < 9)
+      if (features.has('memfd')) yield* newRegion('shmem', random.of([0, 4]), 2 + random.below(3));
+      else yield* newRegion('shmem', 0, 4 + random.below(6));
     else yield* newRegion('file', release === '6.18' && random.chance(0.5) ? 2 : 0, 3 + random.below(4));
   };
   const begin = function* (): Deed {
@@ -156,6 +159,7 @@ export function simulate(seed: number, wish: Wish = {}): Run {
   ];
   if (features.has('sockets')) candidates.push(() => spawn('fio', writeRemotely(stage, card)));
   if (features.has('pipes')) candidates.push(() => spawn('yes', pipe(stage)));
+  if (features.has('memfd') && !kernel.old) candidates.push(() => spawn('qemu', share(stage, gpu)));
   const wanted = 3 + random.below(7);
   for (let i = 0; i < wanted; i++) random.of(candidates)();
   if (bug !== undefined) needed(bug).forEach((i) => candidates[i]!());
@@ -183,6 +187,8 @@ export function simulate(seed: number, wish: Wish = {}): Run {
     ...(features.has('given-back') ? [giveBack] : []),
     ...(features.has('reclaim') ? [reclaim] : []),
     ...(features.has('split') ? [split] : []),
+    ...(features.has('poisoned') ? [poison] : []),
+    ...(features.has('moved') ? [moveFilePage] : []),
   ];
   for (const change of changes)
     spawn(
