@@ -7,16 +7,9 @@ import {nounOf, nounOfFinding} from '../words/place.js';
 import {wordsOn} from '../words/commands.js';
 import {ascii, untabbed} from '../words/clean.js';
 import {causeTitle, exampleOf, lacksOf, nearMissText} from '../words/causes.js';
-import {
-  aboutMoment,
-  evidenceHead,
-  evidenceTitle,
-  evidenceRuns,
-  historyLines,
-  leftText,
-  proofLines,
-  stackBlock,
-} from './finding-text.js';
+import {evidenceHead, evidenceTitle, evidenceRuns, leftText} from './finding-evidence.js';
+import {aboutMoment, historyLines} from './finding-history.js';
+import {proofLines, stackBlock} from './finding-text.js';
 import {bytes, chop, clip, counted, number, wrap} from '../words/format.js';
 import {paint} from './paint.js';
 import {drawRace} from './race.js';

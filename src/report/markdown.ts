@@ -5,18 +5,9 @@
  */
 import {nounOf, nounOfFinding} from '../words/place.js';
 import {htmlText, markdownBlock, markdownCode, markdownText, untabbed} from '../words/clean.js';
-import {
-  aboutMoment,
-  evidenceHead,
-  evidenceTitle,
-  evidenceRuns,
-  leftText,
-  restText,
-  facts,
-  historyLines,
-  proofLines,
-  stackBlock,
-} from './finding-text.js';
+import {evidenceHead, evidenceTitle, evidenceRuns, leftText, restText} from './finding-evidence.js';
+import {aboutMoment, historyLines} from './finding-history.js';
+import {facts, proofLines, stackBlock} from './finding-text.js';
 import {bytes, counted, duration, number} from '../words/format.js';
 import {drawRace} from './race.js';
 import {shownCount, type Renderer} from './render.js';

@@ -4,20 +4,9 @@ import {printable} from '../words/clean.js';
 import {chop, wrap} from '../words/format.js';
 import {exampleOf, nearMissText} from '../words/causes.js';
 import type {Cause, Finding, Report} from '../results/report.js';
-import {
-  aboutMoment,
-  evidenceHead,
-  evidenceRuns,
-  evidenceText,
-  factLines,
-  facts,
-  historyLines,
-  leftText,
-  proofLines,
-  restText,
-  squeezed,
-  stackBlock,
-} from './finding-text.js';
+import {evidenceHead, evidenceRuns, evidenceText, leftText, restText, squeezed} from './finding-evidence.js';
+import {aboutMoment, historyLines} from './finding-history.js';
+import {factLines, facts, proofLines, stackBlock} from './finding-text.js';
 import {paint} from './paint.js';
 import {drawRace} from './race.js';
 import type {Renderer} from './render.js';

@@ -1,7 +1,7 @@
 /** A page's life as lines of text, for every form that is text. */
 import type {Noun} from '../../words/place.js';
 import {ascii, printable} from '../../words/clean.js';
-import {change} from '../finding-text.js';
+import {change} from '../finding-history.js';
 import {between, clip, counted, decodedBrief, duration, number, task, time, wrap} from '../../words/format.js';
 import {paint, type Paint} from '../paint.js';
 import {stackLines, trimmed} from '../stacks.js';

@@ -5,7 +5,7 @@
  */
 import {nounOf} from '../../words/place.js';
 import {printable} from '../../words/clean.js';
-import {change} from '../finding-text.js';
+import {change} from '../finding-history.js';
 import {between, duration, span, task} from '../../words/format.js';
 import {decidingEvidence, deed, endText, mark} from '../../words/words.js';
 import type {Evidence, Finding, FindingPage, HistoryEntry, Report, Window} from '../../results/report.js';

@@ -5,7 +5,9 @@
 import {nounOf, nounOfFinding} from '../../words/place.js';
 import {printable, untabbed} from '../../words/clean.js';
 import {commandOn, linesCommand, queryCommand, savedCommand} from '../../words/commands.js';
-import {change, facts, evidenceHead, premisesOf} from '../finding-text.js';
+import {evidenceHead} from '../finding-evidence.js';
+import {change} from '../finding-history.js';
+import {facts, premisesOf} from '../finding-text.js';
 import {bytes, counted, decoded, duration, frames, number, pageRuns, span, task, time} from '../../words/format.js';
 import {answer, causeTitle, causeWho, lacksOf, nearMissPlace} from '../../words/causes.js';
 import {drawRace} from '../race.js';
