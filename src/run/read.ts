@@ -2,7 +2,7 @@
 import type {FormId, LineForm} from '../../parsers/form.js';
 import {TimeBase} from '../base/time.js';
 import type {EventSink} from '../events/event.js';
-import {openInputs} from '../io/input.js';
+import {openInputs} from '../io/open-input.js';
 import type {Listener} from '../ledger/listener.js';
 import {Ledger} from '../ledger/ledger.js';
 import {Sorter} from '../order/sorter.js';

@@ -13,7 +13,7 @@ afterEach(() => rmSync(dir, {recursive: true}));
 /** Reads an endless input, as a run does, and writes how it ended into `report`. */
 const body = (source: string): string => `
   const {watchInterrupts} = await import(${JSON.stringify(path.resolve('src/cli/interrupt.ts'))});
-  const {openInput} = await import(${JSON.stringify(path.resolve('src/io/input.ts'))});
+  const {openInput} = await import(${JSON.stringify(path.resolve('src/io/open-input.ts'))});
   const {openOutput} = await import(${JSON.stringify(path.resolve('src/io/output.ts'))});
   const watch = watchInterrupts();
   const output = await openOutput(process.argv[1] + '/report');

@@ -5,7 +5,7 @@ import path from 'node:path';
 import {gzipSync} from 'node:zlib';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
 import type {ByteSource} from '../../src/io/byte-source.js';
-import {openInput} from '../../src/io/input.js';
+import {openInput} from '../../src/io/open-input.js';
 import {UserError} from '../../src/io/user-error.js';
 import {xzSource} from '../../src/io/xz.js';
 import {gunzipSource} from '../../src/io/gzip.js';

@@ -15,7 +15,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
 import type {Input} from '../../src/io/input.js';
-import {openInput, openInputs} from '../../src/io/input.js';
+import {openInput, openInputs} from '../../src/io/open-input.js';
 import {UserError} from '../../src/io/user-error.js';
 import {sampleText} from './sample-text.js';
 
@@ -135,7 +135,7 @@ describe('what cannot be read', () => {
   it('is one file too many', () => {
     // in a shell of its own: the limit would break the test runner
     const script = `
-      const {openInputs} = await import(${JSON.stringify(path.resolve('src/io/input.ts'))});
+      const {openInputs} = await import(${JSON.stringify(path.resolve('src/io/open-input.ts'))});
       const paths = Array.from({length: 64}, (_, i) => process.argv[1] + '/many' + i);
       await openInputs(paths).catch((error) => console.log(error.line));`;
     for (let i = 0; i < 64; i++) writeFileSync(at(`many${i}`), 'x');
@@ -234,7 +234,7 @@ const canReadKernelLog = ((): boolean => {
 describe('a file that waits for more, as trace_pipe does', () => {
   it.skipIf(!canReadKernelLog)('can be stopped, and does not keep the process from ending', () => {
     const script = `
-      const {openInput} = await import(${JSON.stringify(path.resolve('src/io/input.ts'))});
+      const {openInput} = await import(${JSON.stringify(path.resolve('src/io/open-input.ts'))});
       const stop = new AbortController();
       const input = await openInput('/dev/kmsg', stop.signal);
       setTimeout(() => stop.abort('SIGINT'), 200);

@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {gzipSync} from 'node:zlib';
 import {afterAll, beforeAll, expect, it} from 'vitest';
-import {openInput} from '../../src/io/input.js';
+import {openInput} from '../../src/io/open-input.js';
 
 /** Bytes that can still be read. */
 let good = Infinity;
