@@ -1,7 +1,9 @@
 /** Recording with bpftrace: a program for one kernel, or a script that composes it on the machine. */
 import {clauses, clauseText, programHead, type Clause} from './bpftrace-program.js';
 import {FACTS} from './facts.js';
-import {CHECKS, head, judgement} from './frame.js';
+import {CHECKS} from './checks.js';
+import {head} from './frame.js';
+import {judgement} from './judgement.js';
 import type {Choice, RecordOptions} from './options.js';
 import {ENDING, SETUP} from './setup.js';
 import {TOOL} from './tool.js';

@@ -1,6 +1,8 @@
 /** Recording with perf: the trace is the perf.data itself. */
 import {FACTS} from './facts.js';
-import {CHECKS, head, judgement, tables} from './frame.js';
+import {CHECKS} from './checks.js';
+import {head, tables} from './frame.js';
+import {judgement} from './judgement.js';
 import type {Choice, RecordOptions} from './options.js';
 import {ENDING, PROBING, SETUP} from './setup.js';
 import {TOOL} from './tool.js';

@@ -1,6 +1,8 @@
 /** Recording with nothing but tracefs: an own instance, read through trace_pipe into a text file. */
 import {FACTS} from './facts.js';
-import {CHECKS, head, judgement, tables} from './frame.js';
+import {CHECKS} from './checks.js';
+import {head, tables} from './frame.js';
+import {judgement} from './judgement.js';
 import type {Choice, RecordOptions} from './options.js';
 import {ENDING, PROBING, SETUP} from './setup.js';
 
