@@ -21,10 +21,7 @@ const NEW: Foll = {get: 0x2, pin: 0x80000, longterm: 0x100, remote: 0x40000};
 export type Numbering = 'old' | 'new' | undefined;
 
 export class Era {
-  /**
-   * gup_put_folio() may be inlined into functions that unpin one page or folio (6.18). It is not where it was seen inside them,
-   * nor where page_ref_set comes before mm_page_alloc (up to 6.13, mm/page_alloc.c).
-   */
+  /** gup_put_folio() may be inlined into functions that unpin one page or folio, as compilers please: it is not where it was seen inside them. */
   inlinesUnpins = true;
   /** FOLL_* numbering: `old` up to 6.1, `new` from 6.5; undefined until something tells. */
   foll: Numbering;

@@ -8,22 +8,30 @@
  */
 import type {Said} from '../claims/claim.js';
 import type {Moment} from '../ledger/moment.js';
-import {before, held, marksTwice, never, ofFile, stillHeld, told} from '../claims/premise.js';
+import {before, held, marksTwice, never, ofFile, type Premise, stillHeld, told} from '../claims/premise.js';
 import {Context} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
-import {countsRecorded, momentOf} from '../ledger/moment.js';
+import {momentOf} from '../ledger/moment.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
+import {slotOf} from '../ledger/trackers/calls.js';
 import type {Rule, RuleContext} from './types.js';
 
 /** What the order of the two deeds has to be, in words. */
 const UNPINNED_FIRST = 'it was unpinned before it was marked dirty';
 const NO_WRITE = 'no write() of the program marked it';
+const BY_WRITE = 'a write() of the task may have marked it, as it does once on some file systems (btrfs, f2fs)';
 const CLEANED_FIRST = 'it was cleaned before it was marked dirty';
 
 /** A second marking of the page by the same task this soon after is the other half of one write fault. */
 const FAULT_NS = 1_000_000;
 /** Later, up to here, it may be: on an emulated or overcommitted machine a CPU stands still within a fault. */
 const SLOW_NS = 100_000_000;
+/** Nobody stores into a page, or writes to its file, so shortly before or after it is unpinned: that takes other system calls. */
+const AT_ONCE_NS = 100_000;
+/** An unpin call that does not end by then has ended: its drops were not seen. */
+const CALL_NS = 20_000_000;
+/** Most pages of which it is kept who took them since they were cleaned. */
+const TOUCHED_MAX = 100_000;
 /** Functions of a write fault or a write(): where stacks are traced they settle it. */
 const ORDINARY = [
   'handle_mm_fault',
@@ -55,6 +63,8 @@ export const dirtyAfterWriteback: Rule = {
       {id: 'held', says: 'it was a pin'},
       {id: 'of-file', says: 'the page was of a file'},
       {id: 'still-held', says: 'the pin was held then'},
+      {id: 'no-fault', says: 'no write fault of the program explains it'},
+      {id: 'told', says: NO_WRITE},
       {id: 'before', says: CLEANED_FIRST},
       {id: 'never', says: 'it was not written back in between'},
       {id: 'never', says: 'it was not mapped in between'},
@@ -115,8 +125,11 @@ interface Candidate {
   /** how many in a row by that task */
   marks: number;
   watched: Watched | undefined;
-  /** its count is not seen to have changed since it was unpinned: a write() takes the page before it marks it */
-  untouched: boolean;
+  /**
+   * It was marked in an unpin call that marks; or its count shows that the task did not take it since, as a write fault and a
+   * write() do before they mark a page.
+   */
+  own: boolean;
   /** the next marking by the task, where it came later than FAULT_NS and may be of the same fault */
   again: Deed | undefined;
 }
@@ -128,6 +141,8 @@ class LateDirty implements Listener {
   /** rows whose write pin was dropped while the page was clean (dirty-after-unpin) */
   private readonly unpinned = new Map<number, Watched>();
   private readonly candidates = new Map<number, Candidate>();
+  /** by row: the task that took it last, in the life and since the cleaning that matter if it is later (dirty-after-writeback) */
+  private readonly touched = new Map<number, {task: number; t: number}>();
 
   constructor(
     private readonly context: RuleContext,
@@ -165,17 +180,40 @@ class LateDirty implements Listener {
         return;
       }
       this.unpinned.delete(row);
-      const untouched = !countsRecorded(m) || m.pages.lastTime[row]! <= watched.unpin.t;
-      if (clean) this.candidates.set(row, {row, mark, marks: 1, watched, untouched, again: undefined});
+      const own = m.counts.complete() && m.pages.lastTime[row]! <= watched.unpin.t;
+      if (clean) this.candidates.set(row, {row, mark, marks: 1, watched, own, again: undefined});
       return;
     }
     if (!clean || m.pages.writebacks[row] !== undefined) return;
     for (let r = m.pages.references[row]; r; r = r.next) {
       if (r.kind === 'pin' && r.cleanedAt >= 0) {
-        this.candidates.set(row, {row, mark, marks: 1, watched: undefined, untouched: true, again: undefined});
+        const taken = this.touched.get(row);
+        const untaken = m.counts.complete() && !(taken?.task === mark.task && taken.t >= r.cleanedAt);
+        const own = untaken || this.inUnpin(mark);
+        this.candidates.set(row, {row, mark, marks: 1, watched: undefined, own, again: undefined});
         return;
       }
     }
+  }
+
+  /** Whether a page is marked in an unpin call that marks its pages (unpin_user_pages_dirty_lock(), mm/gup.c). */
+  private inUnpin({task, cpu, context, t}: Deed): boolean {
+    const {calls, evidence} = this.m;
+    const {pid} = evidence.tasks.get(task);
+    const call = calls.unpins.get(slotOf(this.m, {pid, cpu, context}));
+    return call?.pid === pid && call.marks && call.done < call.nr && t - call.t <= CALL_NS;
+  }
+
+  /** Somebody takes a page that was cleaned under a pin. */
+  counted(row: number, deed: () => Deed, delta: number): void {
+    if (delta <= 0 || this.rule !== 'dirty-after-writeback') return;
+    let r = this.m.pages.references[row];
+    while (r !== undefined && r.cleanedAt < 0) r = r.next;
+    if (r === undefined) return;
+    const {task, t, context} = deed();
+    if (context > Context.task) return;
+    if (this.touched.size >= TOUCHED_MAX) this.touched.clear();
+    this.touched.set(row, {task, t});
   }
 
   dropped(drop: Parameters<NonNullable<Listener['dropped']>>[0]): void {
@@ -247,7 +285,19 @@ class LateDirty implements Listener {
     if (watched && (marks === 1 || (marks > 2 && marks >= watched.n))) this.tell(candidate);
   }
 
-  private tell({mark, marks, watched, untouched, again}: Candidate): void {
+  /** Who unpins marks the page then and there; a write() of the program does not take it unseen, or leaves no event. */
+  private noWrite({file}: Moment, own: boolean): Premise {
+    const {m} = this;
+    if (own) return told(NO_WRITE, true, '');
+    const unmarked = file && m.writeback.writesUnmarked.get(file.dev);
+    const since = this.rule === 'dirty-after-unpin' ? 'its unpin' : 'it was cleaned';
+    const why = m.counts.complete()
+      ? `the page was taken or put since ${since}`
+      : 'no page_ref events show that nobody took the page before it was marked';
+    return told(NO_WRITE, unmarked !== undefined, `${why}: ${BY_WRITE}`, ...(unmarked ? [unmarked] : []));
+  }
+
+  private tell({mark, marks, watched, own: shown, again}: Candidate): void {
     if (!watched) return;
     const {m} = this;
     if (m.evidence.stacks.get(mark.stack).some((frame) => ORDINARY.some((f) => frame.startsWith(f)))) return;
@@ -255,6 +305,7 @@ class LateDirty implements Listener {
     const late = this.rule === 'dirty-after-unpin';
     const {page} = watched;
     const {cleaned, cleanedAt} = pin;
+    const own = shown || m.evidence.stacks.get(mark.stack).length > 0 || Math.abs(mark.t - unpin.t) <= AT_ONCE_NS;
     const says = (): Said => ({
       rule: this.rule,
       severity: late ? 'warning' : 'error',
@@ -263,16 +314,9 @@ class LateDirty implements Listener {
       premises: [
         held([pin], page),
         ofFile(page, cleaned && pin, cleaned),
-        late ? marksTwice(page, marks, again) : stillHeld(pin, page, mark),
-        ...(late
-          ? [
-              told(
-                NO_WRITE,
-                untouched || m.evidence.stacks.get(mark.stack).length > 0,
-                'the page was taken or put since its unpin: a write() of the task may have marked it, as it does once on some file systems (btrfs, f2fs)',
-              ),
-            ]
-          : []),
+        ...(late ? [] : [stillHeld(pin, page, mark)]),
+        ...(late || !own ? [marksTwice(page, marks, again)] : []),
+        this.noWrite(page, own),
         late ? before(UNPINNED_FIRST, unpin, mark) : before(CLEANED_FIRST, cleaned ?? mark, mark),
         never('written back', page, late ? unpin.t : cleanedAt, mark.t),
       ],

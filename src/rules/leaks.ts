@@ -1,7 +1,9 @@
+import {formatDuration} from '../base/duration.js';
 import {endOfTrace, held, never, type Premise, stillHeld, told} from '../claims/premise.js';
 import type {Charge, Said} from '../claims/claim.js';
 import {EventKind as K, PageFlag} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
+import type {Moment} from '../ledger/moment.js';
 import type {Ledger} from '../ledger/ledger.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
@@ -12,6 +14,11 @@ import type {Rule, RuleContext} from './types.js';
 
 /** A page whose last event, or the end of whose I/O, is this close to the end of the trace may have its drop just after it. */
 const SETTLED_NS = 1_000_000;
+/**
+ * Pages that were cleaned under a read are marked dirty and unpinned by a worker, which waits for a CPU (bio_check_pages_dirty(),
+ * block/bio.c). An anonymous page is cleaned by nobody that finds it pinned.
+ */
+const WORKER_NS = 100_000_000;
 /** Most pages whose last change is kept, to be shown as the end of the owner. */
 const CHANGES_MAX = 500_000;
 
@@ -100,6 +107,11 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
 
   function justBefore(t: number, end: number): boolean {
     return m.capture.time.unit === 'ns' && end - t < SETTLED_NS;
+  }
+
+  /** Whether what is left to do when an I/O has ended may come after the trace. */
+  function soonAfter(t: number, {kind}: Moment, end: number): boolean {
+    return m.capture.time.unit === 'ns' && end - t < (kind === 'anonymous' ? SETTLED_NS : WORKER_NS);
   }
 
   /** A page whose last mapping went and whose count did not: without probes the reference that is left has no kind. */
@@ -231,10 +243,10 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
           ? [
               told(
                 'its I/O is over',
-                reference.ioEnded !== undefined && !justBefore(reference.ioEnded.t, end),
+                reference.ioEnded !== undefined && !soonAfter(reference.ioEnded.t, moment, end),
                 reference.ioEnded === undefined
                   ? 'no mapping for DMA made under it was seen to end: its I/O may be running on a device that maps nothing'
-                  : 'the trace ends right after its I/O did',
+                  : `the trace ends ${formatDuration(end - reference.ioEnded.t)} after its I/O did: a worker may drop the pin`,
                 ...(reference.ioEnded ? [reference.ioEnded] : []),
               ),
             ]

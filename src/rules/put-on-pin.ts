@@ -82,9 +82,16 @@ export const putOnPin: Rule = {
       context.claim({page: moment, at: put?.t ?? deed.t, says});
     }
 
-    function pinOf(row: number): Reference | undefined {
-      for (let r = m.pages.references[row]; r; r = r.next) if (r.kind === 'pin') return r;
-      return undefined;
+    /** The last pin of a page that was seen to be taken, and how many were: what a count seems to hold may be mappings. */
+    function seenPins(row: number): {pin: Reference | undefined; n: number} {
+      let pin: Reference | undefined;
+      let n = 0;
+      for (let r = m.pages.references[row]; r; r = r.next) {
+        if (r.kind !== 'pin' || r.knownBy === 'count') continue;
+        pin ??= r;
+        n += r.n;
+      }
+      return {pin, n};
     }
 
     return {
@@ -94,7 +101,8 @@ export const putOnPin: Rule = {
       counted(row, deed, delta, inBatch) {
         const {pages} = m;
         if (delta >= 0 || pages.pins[row]! <= 0 || pages.is(row, 'large') || context.explained.has(row)) return;
-        const pin = pinOf(row)!;
+        const {pin, n} = seenPins(row);
+        if (pin === undefined) return;
         let here: Deed | undefined;
         if (delta === -1 && !suspects.has(row) && !inBatch) {
           here = deed();
@@ -105,11 +113,11 @@ export const putOnPin: Rule = {
           }
         }
         const count = pages.count[row]!;
-        if (count === UNKNOWN_COUNT || count < 0 || count - BIAS * pages.pins[row]! >= 0) return;
-        if (pin.knownBy === 'count') return;
-        const left = count - BIAS * pages.pins[row]!;
-        // A transient below zero can be another CPU's unpin whose event comes next; a put too many is minus a few.
-        if (left < -8) return;
+        if (count === UNKNOWN_COUNT || count < 0) return;
+        const left = count - BIAS * n;
+        // A transient below zero can be another CPU's unpin whose event comes next; a put too many is minus a few. Where a page
+        // has a thousand mappings the one looks like the other.
+        if (left >= 0 || left < -8 || pages.mapcount[row]! >= BIAS / 2) return;
         here ??= deed();
         const moment = momentOf(m, row);
         tell(row, pin, here, left + BIAS, [held([pin], moment), counted(here, moment)]);

@@ -11,14 +11,29 @@ import {
   underWriteback,
 } from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
-import type {Reference} from '../ledger/tables/references.js';
+import type {Deed, Reference} from '../ledger/tables/references.js';
 import {endRole} from '../ledger/tables/dma.js';
 import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import type {Severity} from '../results/report.js';
 import type {Rule, RuleContext} from './types.js';
 import {howMapped} from '../words/direction.js';
 import {throughBuffer} from './bounced.js';
-import {type HeldWriteback, watchWriteback} from './writeback.js';
+import {type HeldWriteback, stillMapped, watchWriteback} from './writeback.js';
+
+/** What a pin was taken for. */
+type Intent = 'write' | 'read' | 'unknown';
+
+/** Of a page under writeback: when it met its pin, by which event, and what it was then. */
+interface Circumstances {
+  start: number;
+  met: Deed;
+  intent: Intent;
+  order: number;
+  /** the end of its mapping, if it had ended when the writeback had */
+  close: Deed | undefined;
+  /** that no device had it mapped, by what was known then */
+  unmapped: Premise[];
+}
 
 export const writebackWhilePinned: Rule = {
   meta: {
@@ -65,17 +80,26 @@ export const writebackWhilePinned: Rule = {
   judge(context: RuleContext): Listener {
     const m = context.ledger;
     return watchWriteback(m, 'pin', (held) => {
-      const {row, writeback, reference, writable, readable} = held;
+      const {row, writeback, reference} = held;
       const start = Math.max(writeback.start.t, reference.t);
       const met = held.late ? reference : writeback.start;
       const intent = intentOf(held);
+      const order = m.pages.order[row]!;
+      const close = held.writable?.window.close;
+      const unmapped = severityOf(held, intent) === 'warning' ? perhapsMapped(held, start) : [];
+      context.claim({page: held.page, at: start, says: () => said(held, {start, met, intent, order, close, unmapped})});
+    });
+
+    /** What is claimed once the trace is read: by then it is known which mappings ended, and of which devices they do. */
+    function said(was: HeldWriteback, {start, met, intent, order, close, unmapped: then}: Circumstances): Said {
+      const perhaps = was.writable !== undefined && !stillMapped(m, was.writable, start) ? was.writable : undefined;
+      const held = perhaps === undefined ? was : {...was, perhaps, writable: undefined};
+      const {writeback, reference, writable, readable} = held;
       const severity = severityOf(held, intent);
       const moment = held.page;
-      const order = m.pages.order[row]!;
       const {end} = writeback;
-      const close = writable?.window.close;
-      const unmapped = severity === 'warning' ? perhapsMapped(held, start) : [];
-      const says = (): Said => ({
+      const unmapped = perhaps === undefined ? then : severity === 'warning' ? perhapsMapped(held, start) : [];
+      return {
         rule: 'writeback-while-pinned',
         severity,
         pfn: moment.pfn,
@@ -142,9 +166,8 @@ export const writebackWhilePinned: Rule = {
         ].sort((a, b) => a.deed.t - b.deed.t),
         countsBefore: null,
         countsAfter: {raw: held.countAtStart === UNKNOWN_COUNT ? null : held.countAtStart, pins: held.pinsAtStart},
-      });
-      context.claim({page: moment, at: start, says});
-    });
+      };
+    }
 
     /** The page may be under a list of which the trace prints a part: then it is an error. */
     function perhapsMapped({reference, writeback, perhaps, page}: HeldWriteback, start: number): Premise[] {
@@ -169,7 +192,7 @@ export const writebackWhilePinned: Rule = {
     }
 
     /** write, read, or unknown: what the pins were taken for. */
-    function intentOf(held: HeldWriteback): 'write' | 'read' | 'unknown' {
+    function intentOf(held: HeldWriteback): Intent {
       let unknown = false;
       for (const {gupFlags} of held.references) {
         if (gupFlags < 0) unknown = true;
@@ -183,7 +206,7 @@ export const writebackWhilePinned: Rule = {
       return page.kind === 'anonymous' && (late || page.swapBacked);
     }
 
-    function severityOf(held: HeldWriteback, intent: string): Severity {
+    function severityOf(held: HeldWriteback, intent: Intent): Severity {
       if (anonymous(held)) return 'note';
       if (held.writable) return 'error';
       if (intent === 'write') return 'warning';

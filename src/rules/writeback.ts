@@ -133,3 +133,16 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
     },
   };
 }
+
+/**
+ * Whether a device had a page mapped at a time for certain, asked when the trace is read: where nothing shows that mappings of the
+ * device end, as with dma_need_unmap() false (kernel/dma/mapping.c) or no unmaps recorded, its I/O may have been over long before.
+ */
+export function stillMapped(m: Ledger, {window}: DmaLink, t: number): boolean {
+  const {open, close, certainEnd, endedBy, request} = window;
+  if (open.t >= t) return true;
+  if (close === undefined)
+    return (request !== undefined && request.completed === undefined) || m.dma.endsToBeExpected(window);
+  if (m.dma.mayBeUnmapOfAnother(window)) return false;
+  return certainEnd || endedBy === 'completion' || m.dma.endsToBeExpected(window);
+}

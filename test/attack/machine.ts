@@ -140,6 +140,35 @@ export class Machine extends SmallKernel {
     });
   }
 
+  /** A page that many processes have mapped, older than the trace. */
+  shared(pfn: number, mapped: number): void {
+    const flags = new Set(['uptodate', 'lru', 'swapbacked']);
+    this.pages.set(pfn, {count: mapped + 1, mapped, order: 0, flags, mapping: '00000000fdefbca1', mt: 1});
+  }
+
+  /** One of them ends. */
+  unmapOne(pfn: number): void {
+    this.pages.get(pfn)!.mapped--;
+    this.put(pfn);
+  }
+
+  /** A mapping at an address of the device's own, behind an IOMMU */
+  mapAt(address: number, pfn: number, dir: Direction, device = NVME): void {
+    const phys = (pfn * 4096).toString(16);
+    this.line(`dma_map_page: ${device} dir=${dir} dma_addr=${address.toString(16)} size=4096 phys_addr=${phys} attrs=`);
+  }
+
+  unmapAt(address: number, dir: Direction, device = NVME): void {
+    this.line(`dma_unmap_page: ${device} dir=${dir} dma_addr=${address.toString(16)} size=4096 attrs=`);
+  }
+
+  /** A store or a write(): the page is taken, marked as often as the file system does in it, and put. */
+  dirtied(pfn: number, marks: number): void {
+    this.ref('page_ref_mod_unless', pfn, 1);
+    for (let i = 0; i < marks; i++) this.markDirty(pfn);
+    this.put(pfn);
+  }
+
   /** The count moves and its event is printed later, as when an interrupt comes between the two. */
   unprinted(pfn: number, change: number): void {
     this.pages.get(pfn)!.count += change;

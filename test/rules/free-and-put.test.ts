@@ -201,6 +201,7 @@ describe('free-while-pinned', () => {
   /** A huge page whose pin is put as if it were plain: the count gets to 0 with a pin left. */
   function put(refs = true): SmallKernel {
     const k = new SmallKernel({refs});
+    k.announce('unpin_user_page', 'unpin_user_folio');
     k.anon(THP, 9);
     k.pin(THP, {sub: THP + 3});
     k.put(THP);

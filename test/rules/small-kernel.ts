@@ -111,6 +111,11 @@ export class SmallKernel {
     for (const frame of frames) this.lines.push(` => ${frame}`);
   }
 
+  /** The recorder says that it probes these functions, whether they are called or not. */
+  announce(...functions: string[]): void {
+    for (const name of functions) this.lines.push(`# pinscope-record: probe=p:pinscope/${name} ${name} page=$arg1:x64`);
+  }
+
   wait(us: number): void {
     this.time_us += us;
   }

@@ -256,8 +256,8 @@ describe('unpin-while-dma', () => {
     it("the unmap of a device that does unmap is not seen before the trace's end", async () => {
       const k = new SmallKernel();
       k.anon(P + 1);
-      k.map(P + 1);
-      k.unmap(P + 1);
+      k.map(P + 1, 'FROM_DEVICE');
+      k.unmap(P + 1, 'FROM_DEVICE');
       k.munmap(P + 1);
       k.anon(P);
       k.pin(P);

@@ -190,7 +190,7 @@ export function liveAt(window: DmaWindow, t: number): {state: 'live' | 'ended' |
 /** What a mapping may be for, other than for its owner, where its device was seen to do so (`DmaDevice`). */
 export interface Unless {
   why: string;
-  device: 'servesOthers' | 'servesUnheld' | 'maySend';
+  device: 'servesOthers' | 'servesUnheld' | 'followsTables' | 'maySend';
 }
 
 /** One page of one window: hangs on the page's row. */
@@ -249,6 +249,9 @@ export class DmaDevice {
   servesOthers = false;
   /** the same for mappings that it may write through: page tables that it follows (HMM), what it reads ahead */
   servesUnheld = false;
+  /** pages that it mapped for both directions: those that nobody held, and those that were pinned */
+  unheldBothWays = 0;
+  pinnedBothWays = 0;
   /** it mapped pages for those who had pinned them to read into: a disk, or what programs use directly */
   readsIn = false;
   /** unmaps without a map in the trace */
@@ -268,6 +271,11 @@ export class DmaDevice {
   /** Whether it may be a network card: that maps what it sends under references of the packets, and never what somebody pinned to read into. */
   get maySend(): boolean {
     return this.servesOthers && !this.readsIn;
+  }
+
+  /** Whether it maps pages that nobody holds for both directions, as hardware does that follows page tables (HMM, on-demand paging of RDMA). */
+  get followsTables(): boolean {
+    return this.unheldBothWays * UNHELD_SHARE > this.pinnedBothWays;
   }
 
   /** windows with no end so far; of these some are in use */
@@ -297,6 +305,8 @@ const COMPLETIONS_SHARE = 20;
 const UNPAIRED_FEW = 8;
 /** One of so many is. */
 const UNPAIRED_SHARE = 8;
+/** Of so few pages the line of a pin may be lost, or it was dropped too early. */
+const UNHELD_SHARE = 8;
 
 /** What a line of evidence that ends a mapping shows: its unmap, or the completion of the request that it was made for. */
 export function endRole({endedBy}: Pick<DmaWindow, 'endedBy'>): 'dma-unmap' | 'dma-complete' {

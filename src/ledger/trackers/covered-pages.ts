@@ -1,15 +1,8 @@
 /**
  * The pages under DMA windows: each page's row names the windows over it, newest first, and under what each was opened.
  */
-import {
-  type DmaDevice,
-  type DmaLink,
-  type DmaWindow,
-  MAPPING_PAGES_MAX,
-  type Run,
-  WINDOW_PAGES_MAX,
-} from '../tables/dma.js';
-import {Context, EventKind as K, type TraceEvent} from '../../events/event.js';
+import {DmaDevice, type DmaLink, type DmaWindow, MAPPING_PAGES_MAX, type Run, WINDOW_PAGES_MAX} from '../tables/dma.js';
+import {Context, DmaDir, EventKind as K, type TraceEvent} from '../../events/event.js';
 import type {Breach} from '../../capture/audit.js';
 import type {Uses} from './around.js';
 import {linkOf, Owners} from './owners.js';
@@ -28,6 +21,8 @@ const UNMAP_RUN_NS = 1_000_000;
 const UNMAP_RUN_MAX = 64;
 
 export class CoveredPages {
+  /** of programs that print no device: what all of them do */
+  readonly unnamed = new DmaDevice('');
   readonly owners: Owners;
 
   constructor(
@@ -91,6 +86,11 @@ export class CoveredPages {
         if (device !== undefined && (owner.owner === 'none' || owner.owner === 'writeback')) {
           device.servesOthers = true;
           if (window.deviceWrites && owner.owner === 'none') device.servesUnheld = true;
+        }
+        if (window.dir === DmaDir.bidirectional) {
+          const of = device ?? this.unnamed;
+          if (owner.owner === 'pin') of.pinnedBothWays++;
+          else if (owner.owner === 'none' && this.owners.unheld(folio)) of.unheldBothWays++;
         }
         pages.dma[row] = link;
         if (link.next !== undefined) this.shorten(link);

@@ -70,7 +70,6 @@ export class Lifetime {
     this.alone(ev, pfn);
     if (this.half.get(row) === K.RefSet && pages.lastTime[row] === pages.since[row]) {
       this.half.delete(row);
-      around.capture.era.inlinesUnpins = false;
     } else {
       this.begin(ev, row, true);
       if (around.capture.records(K.RefSet)) this.half.set(row, K.PageAlloc);

@@ -50,6 +50,14 @@ const PIN_OR_NOBODY = sure('pin', {
   why: "another device has the pin's own I/O, and this one maps pages that nobody holds too, as hardware that follows page tables does (HMM)",
   device: 'servesUnheld',
 });
+/**
+ * BIDIRECTIONAL: a region that is registered for on-demand paging, or a GPU's, may have the page mapped beside one that pinned it,
+ * or beside a ring: it holds nothing, and its mapping outlives their pins (ib_umem_odp_map_dma_and_lock(), hmm_range_fault()).
+ */
+const PIN_OR_TABLES = sure('pin', {
+  why: 'the device maps pages for both directions that nobody holds, as hardware that follows page tables does (HMM, on-demand paging): the mapping may be none of the pin',
+  device: 'followsTables',
+});
 const GET = sure('get');
 const FIRST_UNDER_WRITEBACK = maybe('writeback', 'the page was pinned as well: the mapping may be the one of the pin');
 const LATER_UNDER_WRITEBACK = maybe('ambiguous', "the mapping may be the one of the page's own writeback");
@@ -102,7 +110,8 @@ export class Owners {
       }
       const device = this.devices[window.device];
       if (device !== undefined && window.dir === DmaDir.fromDevice) device.readsIn = true;
-      return this.servedElsewhere(folio, pfn, window, before) ? PIN_OR_NOBODY : PIN;
+      if (this.servedElsewhere(folio, pfn, window, before)) return PIN_OR_NOBODY;
+      return window.dir === DmaDir.bidirectional ? PIN_OR_TABLES : PIN;
     }
     if (got) return this.byItsTaker(folio, 'get', pfn, window) ? GET : GET_BY_OTHER;
     return NONE;
@@ -128,6 +137,11 @@ export class Owners {
       return true;
     const mappings = Math.max(0, capture.era.rawMapcount ? mapcount + 1 : mapcount);
     return count - BIAS * pages.pins[folio]! - pages.gets[folio]! > mappings + own;
+  }
+
+  /** Whether a page of which no reference is known has none: takings show, or its count leaves no room for one. */
+  unheld(folio: number): boolean {
+    return this.around.capture.records(K.Grab) || !this.hasRoom(folio, 1);
   }
 
   /** Whether the trace prints which task made the mapping: a name without a pid may be many. */

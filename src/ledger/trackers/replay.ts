@@ -165,7 +165,7 @@ export class Replay {
     const state = pages.state[row]!;
     pages.state[row] = state | PageState.pinsDerived;
     if (state & (PageState.large | PageState.pinsDerived) || before < BIAS) return;
-    const pins = nearestPins(before) - pages.pins[row]!;
+    const pins = this.nearestPins(row, before) - pages.pins[row]!;
     if (pins > 0) this.held.derived(ev, row, pins, (state & PageState.lifeSeen) === 0);
   }
 
@@ -174,14 +174,18 @@ export class Replay {
     const {around} = this;
     const {pages} = around;
     if (pages.state[row]! & PageState.large || before < 0) return;
-    const pins = nearestPins(before);
+    const pins = this.nearestPins(row, before);
     const known = pages.pins[row]!;
     if (pins > known) this.held.derived(ev, row, pins - known, false);
     else if (pins < known) this.held.lose(row, known - pins);
   }
-}
 
-/** How many pins a count holds, given that other references number less than half the bias (1023 is one pin and a put too many). */
-function nearestPins(count: number): number {
-  return Math.floor((count + BIAS / 2) / BIAS);
+  /**
+   * How many pins a count holds, given that references other than mappings number less than half the bias (1023 is one pin and a
+   * put too many). A page of a library or of a database's shared memory may have more mappings than that.
+   */
+  private nearestPins(row: number, count: number): number {
+    const others = count - Math.max(0, this.around.pages.mapcount[row]!);
+    return Math.max(0, Math.floor((others + BIAS / 2) / BIAS));
+  }
 }

@@ -39,13 +39,15 @@ export class Typing {
     private readonly counts: Replay,
   ) {}
 
-  /** A change by the bias that no probe announced. */
+  /**
+   * A change by the bias that no probe announced. A small page is pinned once at a time. More at once is a stock of references
+   * that somebody deals out: page_frag_alloc() takes 32768 or, of pages of 64 KiB, 65536 (mm/page_frag_cache.c), gve 2^31 - 2.
+   */
   byDelta(ev: TraceEvent, row: number, delta: number): boolean {
     if (this.around.pages.isLarge(row, ev.pageFlags)) return false;
     if (delta > 0) {
-      const n = units(delta, BIAS) || units(delta, BIAS - 1);
-      if (n === 0) return false;
-      this.held.take(ev, row, 'pin', n, 'delta', ev.pfn, undefined);
+      if (delta !== BIAS && delta !== BIAS - 1) return false;
+      this.held.take(ev, row, 'pin', 1, 'delta', ev.pfn, undefined);
       return true;
     }
     const n = units(-delta, BIAS) || units(1 - delta, BIAS);
@@ -106,10 +108,14 @@ export class Typing {
     return call?.pid === ev.pid && !call.applied && call.done < call.nr && ev.t - call.t <= CALL_NS;
   }
 
-  /** Whether an unpin of one page shows as such: by gup_put_folio(), or where that may be inlined (6.18) by the call. */
+  /**
+   * Whether an unpin of one page shows as such: by gup_put_folio(), or where that may be inlined (6.18 by gcc) by the call.
+   * unpin_user_folio() is of 6.10 and later.
+   */
   private singlesShow(): boolean {
     const {era, coverage} = this.around.capture;
-    return !era.inlinesUnpins || (coverage.covers(Fn.unpin_user_page) && coverage.covers(Fn.unpin_user_folio));
+    if (!era.inlinesUnpins) return true;
+    return coverage.covers(Fn.unpin_user_page) && (era.foll === 'old' || coverage.covers(Fn.unpin_user_folio));
   }
 
   /** The stack of an event came: it may name what the event could not. */

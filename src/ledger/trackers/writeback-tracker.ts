@@ -17,6 +17,8 @@ const FLAG_SET_NS = 1_000_000;
 /** The two markings of one write fault lie this close together. */
 const FAULT_NS = 1_000_000;
 const FILE_SYSTEMS_MAX = 1000;
+/** A small page whose life was seen, and in it nothing that marks it dirty or cleans it. */
+const UNMARKED = PageState.lifeSeen | PageState.large | PageState.dirtyKnown;
 
 export class WritebackTracker {
   started = 0;
@@ -41,6 +43,8 @@ export class WritebackTracker {
     switch (ev.kind) {
       case K.WritebackStart:
         this.clearing.delete(row);
+        if (this.neverMarked === row) this.wroteUnmarked(ev, row);
+        this.neverMarked = -1;
         if (around.pages.writebacks[row] === undefined) this.start(ev, row, true);
         else {
           // A page under writeback cannot go under it again: the end before was missed.
@@ -168,6 +172,7 @@ export class WritebackTracker {
       around.capture.limits.hit('calls', 10_000);
     }
     this.clearing.set(row, ev.pid);
+    this.neverMarked = (around.pages.state[row]! & UNMARKED) === PageState.lifeSeen ? row : -1;
     this.clean(row);
     const under = around.pages.writebacks[row];
     if (under?.exact === true) {
@@ -185,6 +190,25 @@ export class WritebackTracker {
   private clean(row: number): void {
     const {state} = this.around.pages;
     state[row] = (state[row]! & ~PageState.dirty) | PageState.dirtyKnown;
+  }
+
+  /**
+   * by device of the file system: a page that was written out although nothing had marked it dirty in its life. A write() marks
+   * pages by folio_mark_dirty() on some file systems (btrfs, f2fs), by the buffers of a page or by filemap_dirty_folio() on
+   * others (ext4, XFS): there it leaves no event.
+   */
+  readonly writesUnmarked = new Map<number, {input: number; line: number}>();
+  /** the row that was cleaned last, where nothing had marked it */
+  private neverMarked = -1;
+
+  private wroteUnmarked(ev: TraceEvent, row: number): void {
+    const {around, files, writesUnmarked} = this;
+    const {pages, capture} = around;
+    if (!capture.records(K.MarkDirty)) return;
+    const file = files.of(row);
+    if (file === undefined || writesUnmarked.has(file.dev) || writesUnmarked.size >= FILE_SYSTEMS_MAX) return;
+    if (capture.gaps.within(pages.since[row]!, ev.t) === undefined)
+      writesUnmarked.set(file.dev, {input: ev.input, line: ev.line});
   }
 
   /** by device of the file system: a write fault that marked one small page twice, as page_mkwrite file systems do */

@@ -68,6 +68,31 @@ export const COUNTS: readonly Scene[] = [
     },
   },
   {
+    name: 'a page whose parts are dealt out to packets, of 64 KiB',
+    why: 'page_frag_alloc() takes as many references at once as a page has bytes, and drops what is left (mm/page_frag_cache.c)',
+    on: ['counted'],
+    make(k) {
+      k.alloc(P);
+      k.ref('page_ref_mod', P, 65_536);
+      for (let i = 0; i < 6; i++) k.interrupt(() => k.put(P));
+      k.put(P, 65_531);
+    },
+  },
+  {
+    name: 'a page that 1500 processes map, registered with a ring while they end',
+    why: "what looks like a pin from before the trace is mappings: a database's shared memory, a library",
+    on: ['counted'],
+    make(k) {
+      k.shared(P, 1500);
+      k.by({task: 'backend-900', cpu: 1}, () => k.unmapOne(P));
+      k.pin(P, {longterm: true});
+      k.by({task: 'backend-901', cpu: 1}, () => {
+        for (let i = 0; i < 1100; i++) k.unmapOne(P);
+      });
+      k.unpin(P);
+    },
+  },
+  {
     name: 'a page of the hugetlb pool, handed out twice',
     why: 'it goes back to its pool without mm_page_free and out again by unfreezing (mm/hugetlb.c)',
     on: NEW,

@@ -100,6 +100,46 @@ export const DMA: readonly Scene[] = [
     },
   },
   {
+    name: 'a memory region beside one for on-demand paging',
+    why: 'ib_umem_odp_map_dma_and_lock() maps what it holds no reference of (drivers/infiniband/core/umem_odp.c); the other region unmaps, then unpins',
+    on: NEW,
+    make(k) {
+      k.anon(Q);
+      k.mapAt(0xfffe0000, Q, 'BIDIRECTIONAL', RDMA);
+      k.anon(P);
+      k.pin(P, {longterm: true});
+      k.mapAt(0xfffd0000, P, 'BIDIRECTIONAL', RDMA);
+      k.mapAt(0xfffc0000, P, 'BIDIRECTIONAL', RDMA);
+      k.wait(1000);
+      k.unmapAt(0xfffd0000, 'BIDIRECTIONAL', RDMA);
+      k.unpin(P);
+      k.wait(1000);
+      k.unmapAt(0xfffc0000, 'BIDIRECTIONAL', RDMA);
+      k.munmap(P);
+      k.unmapAt(0xfffe0000, 'BIDIRECTIONAL', RDMA);
+      k.munmap(Q);
+    },
+  },
+  {
+    name: 'a GPU that follows page tables maps a page that a ring on a disk without the DMA API has registered',
+    why: 'hmm_range_fault() takes no references (Documentation/mm/hmm.rst); virtio-blk may map nothing',
+    on: EVERY,
+    make(k) {
+      for (const pfn of [P, Q]) {
+        k.anon(pfn);
+        if (pfn === P) k.pin(pfn, {longterm: true});
+        k.map(pfn, 'BIDIRECTIONAL', 'gpu.0');
+      }
+      k.wait(1000);
+      k.unpin(P);
+      k.wait(1000);
+      for (const pfn of [P, Q]) {
+        k.unmap(pfn, 'BIDIRECTIONAL', 'gpu.0');
+        k.munmap(pfn);
+      }
+    },
+  },
+  {
     name: "the page's own writeback outlasts the pin",
     why: 'PG_writeback keeps the page, and its mapping is of the flusher, not of the pin (mm/page-writeback.c)',
     on: EVERY,

@@ -214,6 +214,18 @@ export const FOLIOS: readonly Scene[] = [
     },
   },
   {
+    name: 'an unpin of a page of a folio that another compiler inlined',
+    why: 'gup_put_folio() is static: unpin_user_page(), which is not probed, may hold a copy of it in any release (mm/gup.c)',
+    on: ['counted'],
+    make(k) {
+      k.anon(H, 9);
+      k.pin(H, {sub: H + 3});
+      k.wait(300);
+      k.put(H);
+      k.munmap(H);
+    },
+  },
+  {
     name: 'a missed probe on the unpin of pages that were grabbed one by one',
     why: 'a kprobe within a kprobe is skipped (kprobes.rst): the change of the count may be the drop of any four of them',
     on: ['counted'],
@@ -256,6 +268,7 @@ export const FOLIO_BUGS: readonly Scene[] = [
     finds: 'put-on-pin',
     sure: range(H, 4),
     make(k) {
+      k.announce('unpin_user_page', 'unpin_user_folio');
       folio(k);
       k.pinByPtes(H, H, 4);
       for (let i = 0; i < 4; i++) k.put(H);

@@ -17,6 +17,24 @@ export const LEAKS: readonly Scene[] = [
     },
   },
   {
+    name: 'a read whose pages a worker has not unpinned yet when the trace ends',
+    why: 'bio_check_pages_dirty() leaves pages that were cleaned to a work item (block/bio.c), which waits for a CPU',
+    on: ['counted'],
+    last: true,
+    make(k) {
+      k.file(P);
+      k.pin(P);
+      k.map(P, 'FROM_DEVICE', NVME);
+      k.munmap(P);
+      k.interrupt(() => k.unmap(P, 'FROM_DEVICE', NVME));
+      k.wait(20_000);
+      k.by({task: 'other-400'}, () => {
+        k.anon(0x9200);
+        k.munmap(0x9200);
+      });
+    },
+  },
+  {
     name: 'a fixed buffer of io_uring after munmap',
     why: 'a long-term pin outlives the mapping by design (io_sqe_buffer_register(), io_uring/rsrc.c)',
     on: ['counted'],

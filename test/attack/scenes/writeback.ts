@@ -173,6 +173,72 @@ export const WRITEBACK: readonly Scene[] = [
     },
   },
   {
+    name: 'a registered page of a file, written back long after a read by a device that never unmaps',
+    why: 'dma_need_unmap() is false (kernel/dma/mapping.c): the device was done at the completion, which is not recorded',
+    on: NEW,
+    make(k) {
+      k.file(P);
+      k.markDirty(P);
+      k.pin(P, {longterm: true});
+      k.map(P, 'FROM_DEVICE', 'lazy.0');
+      k.wait(50_000);
+      k.flusher(() => k.writeOut(P));
+      k.wait(500);
+      k.unpin(P);
+    },
+  },
+  ...(['a store', 'a write()'] as const).map((what): Scene => {
+    return {
+      name: `${what} by the program into a registered page, long before it is unpinned`,
+      why: 'some file systems mark a page once in a write fault (vfat), or in a write() (btrfs, f2fs): the marking is of the program, and they know of it',
+      on: EVERY,
+      allows: 'writeback-while-pinned',
+      make(k) {
+        if (what === 'a write()') {
+          k.file(0x9300);
+          k.dirtied(0x9300, 2);
+        }
+        k.file(P);
+        k.markDirty(P);
+        k.pin(P, {longterm: true});
+        k.map(P, 'FROM_DEVICE', RDMA);
+        k.flusher(() => k.startWriteback(P));
+        k.wait(100);
+        k.interrupt(() => {
+          k.unmap(P, 'FROM_DEVICE', RDMA);
+          k.endWriteback(P);
+        });
+        k.wait(50_000);
+        k.dirtied(P, 1);
+        k.wait(50_000);
+        k.unpin(P);
+      },
+    };
+  }),
+  {
+    name: 'a write() to a page that a read was unpinned from',
+    why: 'btrfs and f2fs mark a page twice in a write fault, and once in a write() (btrfs_dirty_folio(), f2fs_write_end())',
+    on: EVERY,
+    allows: 'writeback-while-pinned',
+    make(k) {
+      k.file(0x9300);
+      k.dirtied(0x9300, 2);
+      k.file(P);
+      k.markDirty(P);
+      k.pin(P);
+      k.map(P, 'FROM_DEVICE', RDMA);
+      k.flusher(() => k.startWriteback(P));
+      k.wait(100);
+      k.interrupt(() => {
+        k.unmap(P, 'FROM_DEVICE', RDMA);
+        k.endWriteback(P);
+      });
+      k.unpin(P);
+      k.wait(50_000);
+      k.dirtied(P, 1);
+    },
+  },
+  {
     name: 'the flusher and a debugger that reads',
     why: 'FOLL_GET without FOLL_WRITE looks at the page; nothing of it changes under writeback',
     on: EVERY,
