@@ -109,6 +109,28 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     return m.capture.time.unit === 'ns' && end - t < SETTLED_NS;
   }
 
+  function ioOver(ended: Deed | undefined, moment: Moment, end: number): Premise {
+    const says = 'its I/O is over';
+    if (ended === undefined)
+      return told(
+        says,
+        false,
+        'no mapping for DMA made under it was seen to end: its I/O may be running on a device that maps nothing',
+      );
+    // A driver unmaps before it gives a request back, and maps again when that is issued again, which may take minutes (blk_mq_requeue_request()).
+    const again = m.capture.time.unit === 'ns' ? m.dma.requeued(ended.t, ended.t + WORKER_NS) : undefined;
+    if (again !== undefined)
+      return told(
+        says,
+        false,
+        `line ${again.line} puts a request back into its queue just after its mapping ended: it may be tried again`,
+        ended,
+        again,
+      );
+    const why = `the trace ends ${formatDuration(end - ended.t)} after its I/O did: a worker may drop the pin`;
+    return told(says, !soonAfter(ended.t, moment, end), why, ended);
+  }
+
   /** Whether what is left to do when an I/O has ended may come after the trace. */
   function soonAfter(t: number, {kind}: Moment, end: number): boolean {
     return m.capture.time.unit === 'ns' && end - t < (kind === 'anonymous' ? SETTLED_NS : WORKER_NS);
@@ -239,18 +261,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
                 ? 'the page is not on the LRU: a batch may hold the reference'
                 : 'the end of the mapping is not the end of the holder: a pipe or a socket may carry the reference (vmsplice, MSG_ZEROCOPY)',
             ),
-        ...(kind === 'pin'
-          ? [
-              told(
-                'its I/O is over',
-                reference.ioEnded !== undefined && !soonAfter(reference.ioEnded.t, moment, end),
-                reference.ioEnded === undefined
-                  ? 'no mapping for DMA made under it was seen to end: its I/O may be running on a device that maps nothing'
-                  : `the trace ends ${formatDuration(end - reference.ioEnded.t)} after its I/O did: a worker may drop the pin`,
-                ...(reference.ioEnded ? [reference.ioEnded] : []),
-              ),
-            ]
-          : []),
+        ...(kind === 'pin' ? [ioOver(reference.ioEnded, moment, end)] : []),
       ],
     };
   }

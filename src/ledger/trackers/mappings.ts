@@ -24,6 +24,8 @@ import {textOf} from '../tables/tasks.js';
 
 /** Most calls that run at a time, by task: beyond it their returns are missing. */
 const CALLS_MAX = 10_000;
+/** Most requests kept that were put back into their queue. */
+const REQUEUES_MAX = 10_000;
 /** Most mappings kept that were made again before they were unmapped. */
 const AGAIN_MAX = 1000;
 
@@ -48,6 +50,7 @@ export class Mappings {
   private readonly lastList = new Map<number, DmaWindow>();
   /** mappings over which another was made although nobody was left who could have wanted both */
   private readonly again: {window: DmaWindow; t: number; line: number}[] = [];
+  private readonly requeues: {t: number; input: number; line: number}[] = [];
   /** the event at hand */
   private ev!: TraceEvent;
 
@@ -180,6 +183,7 @@ export class Mappings {
         break;
       case K.BlockRequeue:
         this.requests.giveBack(ev, () => this.around.evidence.deed(ev));
+        if (this.requeues.length < REQUEUES_MAX) this.requeues.push({t: ev.t, input: ev.input, line: ev.line});
         break;
       case K.NvmeStart:
       case K.ScsiStart:
@@ -218,6 +222,11 @@ export class Mappings {
   mayBeUnmapOfAnother({endedBy, iommuOnly, device, request, close}: DmaWindow): boolean {
     if (endedBy !== 'unmap' || iommuOnly || this.devices[device]?.leavesOpen !== true) return false;
     return request?.completed === undefined || request.completed.t < close!.t;
+  }
+
+  /** A request that was put back into its queue within [from, to]: what it had mapped is over then, and its I/O is not. */
+  requeued(from: number, to: number): {input: number; line: number} | undefined {
+    return this.requeues.find(({t}) => t >= from && t <= to);
   }
 
   /** What the address of a fault is now, or was. */

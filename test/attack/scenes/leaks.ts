@@ -35,6 +35,22 @@ export const LEAKS: readonly Scene[] = [
     },
   },
   {
+    name: 'a read that failed and waits for another path, its buffer unmapped',
+    why: 'blk_mq_requeue_request(): the driver unmaps, the request goes back into its queue, and its pages stay pinned (block/blk-mq.c)',
+    on: ['counted'],
+    make(k) {
+      k.anon(P);
+      k.pin(P);
+      k.map(P, 'FROM_DEVICE', NVME);
+      k.line('block_rq_issue: 259,0 R 4096 () 5000 + 8 none,0,0 [app]');
+      k.munmap(P);
+      k.interrupt(() => {
+        k.unmap(P, 'FROM_DEVICE', NVME);
+        k.line('block_rq_requeue: 259,0 R () 5000 + 8 none,0,0 [0]');
+      });
+    },
+  },
+  {
     name: 'a fixed buffer of io_uring after munmap',
     why: 'a long-term pin outlives the mapping by design (io_sqe_buffer_register(), io_uring/rsrc.c)',
     on: ['counted'],
