@@ -135,6 +135,8 @@ export class Owners {
     const mapcount = pages.mapcount[folio]!;
     if ((pages.state[folio]! & PageState.large) !== 0 || count === UNKNOWN_COUNT || mapcount === UNKNOWN_COUNT)
       return true;
+    // a filter that shows pins only (`val>=1024||val<=-1024`) hides what was taken since the count was printed
+    if (!capture.certifies(K.RefModUnless)) return true;
     const mappings = Math.max(0, capture.era.rawMapcount ? mapcount + 1 : mapcount);
     return count - BIAS * pages.pins[folio]! - pages.gets[folio]! > mappings + own;
   }

@@ -85,6 +85,7 @@ export class Replay {
     if (!this.complete()) {
       // A trace that leaves out some of the page_ref events (a filter, a subset): no loss, and the printed count is all there is.
       pages.expect[row] = printed;
+      if (this.nearestPins(row, printed - delta) < pages.pins[row]!) this.dropsUnseen(ev, row, previous);
       this.resync(ev, row, printed - delta);
       return;
     }
@@ -112,6 +113,22 @@ export class Replay {
       why: `counts of PFN 0x${ev.pfn.toString(16)} do not add up before line ${ev.line}: events are missing`,
     });
     this.resync(ev, row, printed - delta);
+  }
+
+  /** Pins went since the page's event before: a filter by value shows each unpin, so these were lost, or left out by task or context. */
+  private dropsUnseen(ev: TraceEvent, row: number, previous: number): void {
+    const {pages, capture} = this.around;
+    if ((pages.state[row]! & PageState.large) !== 0) return;
+    capture.audit.page({
+      law: 'counts-add-up',
+      what: 'dropped',
+      from: previous,
+      to: ev.t,
+      pfn: pages.pfn[row]!,
+      line: ev.line,
+      why: `the count that line ${ev.line} prints holds fewer pins than were seen: an unpin is missing before it`,
+      only: true,
+    });
   }
 
   /**
