@@ -361,7 +361,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     if (after.state !== 'proven') return after;
     // A mapping made in between would have had the address.
     const {silence} = court;
-    const doubt = silence.left() ?? silence.lostOf(page, close.t, fault.t) ?? silence.filtered();
+    const doubt = silence.left() ?? silence.lostOf(page, close.t, fault.t) ?? silence.filtered() ?? silence.coherent();
     return unless(doubt, map, close, fault);
   },
 

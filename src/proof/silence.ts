@@ -147,6 +147,14 @@ export class Silence {
     return {why: 'no page_ref events back the probes: the probe on its unpin may have been missed in an interrupt'};
   }
 
+  /** A coherent buffer leaves no dma_map_*() event; iommu_map() maps its pages too (iommu_dma_alloc(), drivers/iommu/dma-iommu.c). */
+  coherent(): Doubt | null {
+    return this.recorded(
+      [K.IommuMap],
+      'no iommu:map events: a coherent buffer (dma_alloc_*()) may have had the address since',
+    );
+  }
+
   /** Events of one of these kinds would be there if they had happened. */
   private recorded(kinds: readonly number[], otherwise: string): Doubt | null {
     const {capture} = this.m;

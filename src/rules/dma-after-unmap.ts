@@ -46,7 +46,7 @@ export const dmaAfterUnmap: Rule = {
       'A fault on an address that is mapped still: a device that writes what it may only read. No finding.',
       'A fault against the direction of the mapping (a write to TO_DEVICE) just after the unmap: reported as possible only, since it may have been made before.',
       "Fault lines in a kernel log: the log's times are not the trace's, so these are possible only.",
-      'A coherent buffer (dma_alloc_*) is no mapping that is followed: a fault on one is a note.',
+      'A coherent buffer (dma_alloc_*) is no mapping that is followed: a fault on one is a note, and without iommu:map it may have had the address of a mapping that ended: possible only.',
       'A mapping of which only iommu:map tells: it names no device, and another domain may have the same address.',
     ],
     kernelDoc: 'include/trace/events/iommu.h; Documentation/core-api/dma-api.rst',

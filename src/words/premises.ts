@@ -60,7 +60,7 @@ export const PROVEN_BY: Readonly<Record<Premise['id'], string>> = {
   counted: 'the count that the kernel printed, by itself',
   'whole-life': 'its allocation, in the trace',
   'no-fault': 'markings that the file system of the page makes in each write fault, as this trace shows',
-  unmapped: 'its unmap before the fault, and no mapping of the address in between',
+  unmapped: 'its unmap before the fault, and no mapping of the address in between, as iommu:map would show',
   'not-mapped': 'a certificate that no mapping was missed',
   named:
     'a PFN, a pointer under a base that is told, printed or agreed on by pairs, or an address of a known page size',

@@ -16,14 +16,27 @@ interface Story {
   /** between unmap and fault */
   meanwhile?: (k: SmallKernel) => void;
   fault?: boolean;
+  /** iommu:map and iommu:unmap are recorded */
+  translated?: boolean;
 }
 
-function map(k: SmallKernel, dir = 'FROM_DEVICE', iova = 'fffff000', pfn = P): void {
+/** `iova=0x00000000fffff000 - 0x0000000100000000`: one page */
+function range(iova: string): string {
+  const [from, to] = [BigInt(`0x${iova}`), BigInt(`0x${iova}`) + 4096n];
+  return `iova=0x${from.toString(16).padStart(16, '0')} - 0x${to.toString(16).padStart(16, '0')}`;
+}
+
+function map(k: SmallKernel, dir = 'FROM_DEVICE', iova = 'fffff000', pfn = P, translated = true): void {
+  const paddr = (pfn * 4096).toString(16).padStart(16, '0');
+  if (translated) k.line(`map: IOMMU: ${range(iova)} paddr=0x${paddr} size=4096`);
   k.line(`dma_map_page: ${NIC} dir=${dir} dma_addr=${iova} size=4096 phys_addr=${(pfn * 4096).toString(16)} attrs=`);
 }
 
-function unmap(k: SmallKernel, dir = 'FROM_DEVICE', iova = 'fffff000'): void {
-  k.by({irq: true}, () => k.line(`dma_unmap_page: ${NIC} dir=${dir} dma_addr=${iova} size=4096 attrs=`));
+function unmap(k: SmallKernel, dir = 'FROM_DEVICE', iova = 'fffff000', translated = true): void {
+  k.by({irq: true}, () => {
+    if (translated) k.line(`unmap: IOMMU: ${range(iova)} size=4096 unmapped_size=4096`);
+    k.line(`dma_unmap_page: ${NIC} dir=${dir} dma_addr=${iova} size=4096 attrs=`);
+  });
 }
 
 function fault(k: SmallKernel, {device = NIC, at = '0x00000000fffff040', flags = 1}: Story = {}): void {
@@ -37,10 +50,10 @@ function story(s: Story = {}): SmallKernel {
   const k = new SmallKernel();
   k.anon(P);
   k.pin(P);
-  map(k, s.dir);
+  map(k, s.dir, undefined, undefined, s.translated);
   k.wait(2000);
   if (s.unpin === 'before') k.unpin(P);
-  unmap(k, s.dir);
+  unmap(k, s.dir, undefined, s.translated);
   if (s.unpin === undefined || s.unpin === 'after') k.unpin(P);
   s.meanwhile?.(k);
   k.wait(300);
@@ -72,6 +85,14 @@ describe('dma-after-unmap', () => {
     expect(Number(f!.distance_ns)).toBeGreaterThanOrEqual(300_000);
   });
 
+  it('is only possible without iommu:map: a coherent buffer may have had the address since', async () => {
+    const [f] = await only(story({translated: false}).text());
+    expect([f!.verdict, f!.reason]).toEqual([
+      'possible',
+      'no iommu:map events: a coherent buffer (dma_alloc_*()) may have had the address since',
+    ]);
+  });
+
   it('knows the unpin that came before the unmap, and none that did not come', async () => {
     const told = await only(story({unpin: 'before'}).text());
     expect(told[0]!.message).toContain('dropped its pin');
@@ -85,8 +106,11 @@ describe('dma-after-unmap', () => {
   it('finds the page of a list that the IOMMU merged', async () => {
     const k = new SmallKernel();
     const list = 'nents=2/2 ents=1/1 dma_addrs={0xffffe000} sizes={0x2000} phys_addrs={0x2fb0000,0x3fb0000}';
+    k.line('map: IOMMU: iova=0x00000000ffffe000 - 0x00000000fffff000 paddr=0x0000000002fb0000 size=4096');
+    k.line('map: IOMMU: iova=0x00000000fffff000 - 0x0000000100000000 paddr=0x0000000003fb0000 size=4096');
     k.line(`dma_map_sg: ${NIC} dir=FROM_DEVICE ${list} attrs=`);
     k.wait(2000);
+    k.line('unmap: IOMMU: iova=0x00000000ffffe000 - 0x0000000100000000 size=8192 unmapped_size=8192');
     k.line(`dma_unmap_sg: ${NIC} dir=FROM_DEVICE phys_addrs={0x2fb0000,0x3fb0000} attrs=`);
     k.wait(300);
     fault(k, {at: '0x00000000fffff010'});
