@@ -104,7 +104,7 @@ function machine() {
   const load = readFileSync('/proc/loadavg', 'utf8').split(' ')[0];
   return (
     `Measured on ${new Date().toISOString().slice(0, 10)}: ${cpus().length} CPUs (${cpu.model.trim()}), ` +
-    `${Math.round(totalmem() / 2 ** 30)} GiB, Linux, Node ${process.versions.node}; load ${load} when it began; the best of ` +
+    `${Math.round(totalmem() / 2 ** 30)} GiB, Linux, Node ${process.versions.node}; load ${load} when it began; the middle of ` +
     `${runs} ${runs === 1 ? 'run' : 'runs'}. Input: ${path.basename(source)}${asIs ? '' : ' grown'}, ` +
     `${(bytes / 1e6).toFixed(0)} MB, ${lines(trace)} lines.\n`
   );
