@@ -187,14 +187,23 @@ export class Kernel {
     yield this.gap();
   }
 
-  private readonly blocks = [0x10000, 0x10200, 0x10400, 0x10600, 0x10800, 0x10a00];
+  private free: number[] | undefined;
+
+  private get blocks(): number[] {
+    return (this.free ??= Array.from({length: 6}, (_, n) => 0x10000 + n * this.blockPages));
+  }
+
+  /** Of the largest folio: each begins at a multiple of its size, as the buddy allocator gives it out. */
+  private get blockPages(): number {
+    return 2 ** Math.max(9, this.pmdOrder);
+  }
 
   /** Pages that were just freed are handed out again first, mostly (per-CPU lists). */
   *alloc(order = 0, silent = false, movable = true): Deed<Folio> {
     const {w} = this;
     const cma = order === 0 && movable && this.cma.length > 0 && w.random.chance(0.2);
     const from = cma ? this.cma : order === 0 ? this.unused : this.blocks;
-    if (from.length === 0) from.push(order === 0 ? this.nextPage++ : (this.nextBlock += 2 ** Math.max(9, order)));
+    if (from.length === 0) from.push(order === 0 ? this.nextPage++ : (this.nextBlock += this.blockPages));
     const pfn = w.random.chance(0.6) ? from.pop()! : from.splice(w.random.below(from.length), 1)[0]!;
     const folio = new Folio(pfn, order);
     folio.flags.add('uptodate');
