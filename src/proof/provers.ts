@@ -222,10 +222,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     if (owner === 'writeback') return REFUTED;
     if (owner === 'none') return open('no reference in view had the page when it was mapped', window.open);
     if (!ownerCertain) return open(ownerWhy, window.open);
-    if (unless !== undefined) {
-      const unnamed = unless.device === 'followsTables' ? m.dma.under.unnamed : undefined;
-      if ((m.dma.devices[window.device] ?? unnamed)?.[unless.device] !== false) return open(unless.why, window.open);
-    }
+    if (unless !== undefined && m.dma.does(window, unless.device) !== false) return open(unless.why, window.open);
     if (window.iommuOnly && window.device < 0)
       return open(
         'the mapping is known from an iommu:map event only, which names no device and no direction',

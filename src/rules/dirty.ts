@@ -13,7 +13,6 @@ import {Context} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
-import {slotOf} from '../ledger/trackers/calls.js';
 import type {Rule, RuleContext} from './types.js';
 
 /** What the order of the two deeds has to be, in words. */
@@ -26,12 +25,10 @@ const CLEANED_FIRST = 'it was cleaned before it was marked dirty';
 const FAULT_NS = 1_000_000;
 /** Later, up to here, it may be: on an emulated or overcommitted machine a CPU stands still within a fault. */
 const SLOW_NS = 100_000_000;
-/** Nobody stores into a page, or writes to its file, so shortly before or after it is unpinned: that takes other system calls. */
-const AT_ONCE_NS = 100_000;
-/** An unpin call that does not end by then has ended: its drops were not seen. */
-const CALL_NS = 20_000_000;
 /** Most pages of which it is kept who took them since they were cleaned. */
 const TOUCHED_MAX = 100_000;
+/** In the place of one task: several took the page. */
+const SEVERAL = -2;
 /** Functions of a write fault or a write(): where stacks are traced they settle it. */
 const ORDINARY = [
   'handle_mm_fault',
@@ -70,7 +67,7 @@ export const dirtyAfterWriteback: Rule = {
       {id: 'never', says: 'it was not mapped in between'},
     ],
     lookAlikes: [
-      'A write fault of the program itself meanwhile (two markings, or a fault in the stack): the file system is told.',
+      'A store into the page, or a write() to its file, by the program meanwhile: the file system is told, and marks the page itself.',
     ],
     kernelDoc: 'Documentation/core-api/pin_user_pages.rst, case 1 (file-backed pages); fs/ext4/inode.c ext4_writepages',
   },
@@ -141,8 +138,10 @@ class LateDirty implements Listener {
   /** rows whose write pin was dropped while the page was clean (dirty-after-unpin) */
   private readonly unpinned = new Map<number, Watched>();
   private readonly candidates = new Map<number, Candidate>();
-  /** by row: the task that took it last, in the life and since the cleaning that matter if it is later (dirty-after-writeback) */
+  /** by row that was cleaned under a pin: the task that took it since, and when last (dirty-after-writeback) */
   private readonly touched = new Map<number, {task: number; t: number}>();
+  /** what was kept of earlier pages was forgotten then */
+  private forgotten = -Infinity;
 
   constructor(
     private readonly context: RuleContext,
@@ -187,8 +186,7 @@ class LateDirty implements Listener {
     if (!clean || m.pages.writebacks[row] !== undefined) return;
     for (let r = m.pages.references[row]; r; r = r.next) {
       if (r.kind === 'pin' && r.cleanedAt >= 0) {
-        const taken = this.touched.get(row);
-        const untaken = m.counts.complete() && !(taken?.task === mark.task && taken.t >= r.cleanedAt);
+        const untaken = m.counts.complete() && !this.mayHaveTaken(row, mark.task, r.cleanedAt);
         const own = untaken || this.inUnpin(mark);
         this.candidates.set(row, {row, mark, marks: 1, watched: undefined, own, again: undefined});
         return;
@@ -199,9 +197,14 @@ class LateDirty implements Listener {
   /** Whether a page is marked in an unpin call that marks its pages (unpin_user_pages_dirty_lock(), mm/gup.c). */
   private inUnpin({task, cpu, context, t}: Deed): boolean {
     const {calls, evidence} = this.m;
-    const {pid} = evidence.tasks.get(task);
-    const call = calls.unpins.get(slotOf(this.m, {pid, cpu, context}));
-    return call?.pid === pid && call.marks && call.done < call.nr && t - call.t <= CALL_NS;
+    return calls.unpinning({pid: evidence.tasks.get(task).pid, cpu, context, t})?.marks === true;
+  }
+
+  /** Whether a task may have taken a page since a time at which it was cleaned. */
+  private mayHaveTaken(row: number, task: number, since: number): boolean {
+    const taken = this.touched.get(row);
+    if (taken === undefined) return this.forgotten >= since;
+    return taken.t >= since && (taken.task === task || taken.task === SEVERAL);
   }
 
   /** Somebody takes a page that was cleaned under a pin. */
@@ -212,7 +215,17 @@ class LateDirty implements Listener {
     if (r === undefined) return;
     const {task, t, context} = deed();
     if (context > Context.task) return;
-    if (this.touched.size >= TOUCHED_MAX) this.touched.clear();
+    const before = this.touched.get(row);
+    // who took it before it was cleaned last does not matter, and makes no several
+    if (before !== undefined && before.t >= r.cleanedAt) {
+      if (before.task !== task) before.task = SEVERAL;
+      before.t = t;
+      return;
+    }
+    if (this.touched.size >= TOUCHED_MAX) {
+      this.touched.clear();
+      this.forgotten = t;
+    }
     this.touched.set(row, {task, t});
   }
 
@@ -289,7 +302,9 @@ class LateDirty implements Listener {
   private noWrite({file}: Moment, own: boolean): Premise {
     const {m} = this;
     if (own) return told(NO_WRITE, true, '');
-    const unmarked = file && m.writeback.writesUnmarked.get(file.dev);
+    // a marking whose probe was missed proves nothing of the file system
+    const unmarked =
+      m.capture.probesMissedByKernel === 0 ? file && m.writeback.writesUnmarked.get(file.dev) : undefined;
     const since = this.rule === 'dirty-after-unpin' ? 'its unpin' : 'it was cleaned';
     const why = m.counts.complete()
       ? `the page was taken or put since ${since}`
@@ -305,7 +320,7 @@ class LateDirty implements Listener {
     const late = this.rule === 'dirty-after-unpin';
     const {page} = watched;
     const {cleaned, cleanedAt} = pin;
-    const own = shown || m.evidence.stacks.get(mark.stack).length > 0 || Math.abs(mark.t - unpin.t) <= AT_ONCE_NS;
+    const own = shown || m.evidence.stacks.get(mark.stack).length > 0;
     const says = (): Said => ({
       rule: this.rule,
       severity: late ? 'warning' : 'error',

@@ -118,7 +118,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
         'no mapping for DMA made under it was seen to end: its I/O may be running on a device that maps nothing',
       );
     // A driver unmaps before it gives a request back, and maps again when that is issued again, which may take minutes (blk_mq_requeue_request()).
-    const again = m.capture.time.unit === 'ns' ? m.dma.requeued(ended.t, ended.t + WORKER_NS) : undefined;
+    const again = m.capture.time.unit === 'ns' ? m.dma.requeuedWithin(ended.t, ended.t + WORKER_NS) : undefined;
     if (again !== undefined)
       return told(
         says,

@@ -187,10 +187,13 @@ export function liveAt(window: DmaWindow, t: number): {state: 'live' | 'ended' |
   };
 }
 
-/** What a mapping may be for, other than for its owner, where its device was seen to do so (`DmaDevice`). */
+/** What a device may have been seen to do (`DmaDevice`). */
+export type DeviceHabit = 'servesOthers' | 'servesUnheld' | 'followsTables' | 'maySend';
+
+/** What a mapping may be for, other than for its owner, where its device was seen to do so. */
 export interface Unless {
   why: string;
-  device: 'servesOthers' | 'servesUnheld' | 'followsTables' | 'maySend';
+  device: DeviceHabit;
 }
 
 /** One page of one window: hangs on the page's row. */

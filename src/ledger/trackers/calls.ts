@@ -148,6 +148,8 @@ export interface UnmapRun {
   windows: DmaWindow[];
 }
 
+/** So soon after its beginning, or its last drop, a call that unpins goes on, on a slow machine and with an interrupt between. */
+export const CALL_NS = 20_000_000;
 const CONTEXTS = 4;
 /** Most slots in which pages are released at a time. */
 const RELEASES_MAX = 10_000;
@@ -197,6 +199,12 @@ export class Calls {
 
   slot(cpu: number, context: number): number {
     return (cpu + 1) * CONTEXTS + Math.max(0, context);
+  }
+
+  /** The call that unpins pages which the event's task is in: some of its pages are left to drop. */
+  unpinning(ev: Pick<TraceEvent, 'pid' | 'cpu' | 'context' | 't'>): UnpinCall | undefined {
+    const call = this.unpins.get(slotOf({calls: this}, ev));
+    return call?.pid === ev.pid && call.done < call.nr && ev.t - call.t <= CALL_NS ? call : undefined;
   }
 
   nextCall(): number {

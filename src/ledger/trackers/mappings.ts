@@ -7,7 +7,7 @@
  */
 import {slotOf} from './calls.js';
 import {Devices} from '../tables/devices.js';
-import {type DmaDevice, DmaWindow, type Run} from '../tables/dma.js';
+import {type DeviceHabit, type DmaDevice, DmaWindow, type Run} from '../tables/dma.js';
 import {addressKey, itemKey, listKey, OpenWindows} from '../tables/open-windows.js';
 import {Bounces} from './bounces.js';
 import {Commands} from './commands.js';
@@ -24,8 +24,8 @@ import {textOf} from '../tables/tasks.js';
 
 /** Most calls that run at a time, by task: beyond it their returns are missing. */
 const CALLS_MAX = 10_000;
-/** Most requests kept that were put back into their queue. */
-const REQUEUES_MAX = 10_000;
+/** Most spans kept in which requests were put back into their queue. */
+const REQUEUES_MAX = 1000;
 /** Most mappings kept that were made again before they were unmapped. */
 const AGAIN_MAX = 1000;
 
@@ -50,7 +50,8 @@ export class Mappings {
   private readonly lastList = new Map<number, DmaWindow>();
   /** mappings over which another was made although nobody was left who could have wanted both */
   private readonly again: {window: DmaWindow; t: number; line: number}[] = [];
-  private readonly requeues: {t: number; input: number; line: number}[] = [];
+  /** in order; the last one widens when there are too many */
+  private readonly requeues: {from: number; to: number; input: number; line: number}[] = [];
   /** the event at hand */
   private ev!: TraceEvent;
 
@@ -183,7 +184,7 @@ export class Mappings {
         break;
       case K.BlockRequeue:
         this.requests.giveBack(ev, () => this.around.evidence.deed(ev));
-        if (this.requeues.length < REQUEUES_MAX) this.requeues.push({t: ev.t, input: ev.input, line: ev.line});
+        this.requeued(ev);
         break;
       case K.NvmeStart:
       case K.ScsiStart:
@@ -224,9 +225,21 @@ export class Mappings {
     return request?.completed === undefined || request.completed.t < close!.t;
   }
 
-  /** A request that was put back into its queue within [from, to]: what it had mapped is over then, and its I/O is not. */
-  requeued(from: number, to: number): {input: number; line: number} | undefined {
-    return this.requeues.find(({t}) => t >= from && t <= to);
+  /** Whether hardware made the mapping that is known to do so; undefined of a device that is not told apart, where its kind does not. */
+  does(window: DmaWindow, what: DeviceHabit): boolean | undefined {
+    const device = this.devices[window.device] ?? (what === 'followsTables' ? this.under.unnamed : undefined);
+    return device?.[what];
+  }
+
+  /** A request that may have been put back into its queue within [from, to]: what it had mapped is over then, and its I/O is not. */
+  requeuedWithin(from: number, to: number): {input: number; line: number} | undefined {
+    return this.requeues.find((requeue) => requeue.to >= from && requeue.from <= to);
+  }
+
+  private requeued({t, input, line}: TraceEvent): void {
+    const {requeues} = this;
+    if (requeues.length < REQUEUES_MAX) requeues.push({from: t, to: t, input, line});
+    else requeues.at(-1)!.to = t;
   }
 
   /** What the address of a fault is now, or was. */

@@ -100,7 +100,7 @@ export class Replay {
     pages.state[row]! &= ~PageState.mismatch;
     pages.expect[row] = printed;
     this.mismatches++;
-    const agreed = this.agreed.get(row) ?? pages.since[row]!;
+    const agreed = this.agreed.get(row) ?? previous;
     this.agreed.delete(row);
     around.capture.audit.breach({
       law: 'counts-add-up',

@@ -10,12 +10,8 @@ import {PageState} from '../tables/page-table.js';
 import {type Deed, Reference} from '../tables/references.js';
 import {symbolOf} from '../tables/stacks.js';
 import type {Uses} from './around.js';
-import {slotOf} from './calls.js';
 import type {Holdings} from './holdings.js';
 import type {Replay} from './replay.js';
-
-/** So soon after its beginning, or its last drop, a call that unpins goes on. */
-const CALL_NS = 20_000_000;
 
 /** A change of a large folio that waits for its stack. */
 interface Waiting {
@@ -94,18 +90,12 @@ export class Typing {
     const first = around.pages.references[row];
     if (first === undefined || around.pages.pins[row]! < n) return;
     const byInterrupt = around.evidence.tasks.byInterrupt({context: ev.context, task: around.evidence.tasks.of(ev)});
-    if (n === 1 && !byInterrupt && this.singlesShow() && !this.unpins(ev)) return;
+    if (n === 1 && !byInterrupt && this.singlesShow() && this.around.calls.unpinning(ev)?.applied !== false) return;
     for (let r: Reference | undefined = first; r; r = r.next) {
       if (r.kind !== 'pin') continue;
       r.maybeDropped ??= around.evidence.deed(ev);
       if (r.mixed !== undefined) r.mixed.maybeDropped ??= r.maybeDropped;
     }
-  }
-
-  /** Whether a task is in a call that unpins pages, of which some are left to drop. */
-  private unpins(ev: TraceEvent): boolean {
-    const call = this.around.calls.unpins.get(slotOf(this.around, ev));
-    return call?.pid === ev.pid && !call.applied && call.done < call.nr && ev.t - call.t <= CALL_NS;
   }
 
   /**

@@ -6,7 +6,7 @@ import {EventKind as K, type TraceEvent} from '../../events/event.js';
 import {Fn} from '../../events/functions.js';
 import {MAX_ORDER, PageState} from '../tables/page-table.js';
 import type {Uses} from './around.js';
-import {newUnpinCall, slotOf, type UnpinCall} from './calls.js';
+import {CALL_NS, newUnpinCall, slotOf, type UnpinCall} from './calls.js';
 import type {Holdings} from './holdings.js';
 
 /** What unpin_user_pages_dirty_lock() does before it drops. */
@@ -17,8 +17,6 @@ const DIRTYING: ReadonlySet<number> = new Set([
   K.RefMod,
   K.RefModUnless,
 ]);
-/** The event of a drop follows its call this soon, on a slow machine and with an interrupt between. */
-const CALL_NS = 20_000_000;
 /** A call whose drops are known to leave no event is waited for no longer. */
 const QUICK_NS = 100_000;
 

@@ -1,5 +1,5 @@
 /** References that are left where the trace ends, and not for ever. */
-import {NVME, NIC} from '../machine.js';
+import {type Machine, NVME, NIC} from '../machine.js';
 import {EVERY, P, Q, type Scene} from './scene.js';
 
 export const LEAKS: readonly Scene[] = [
@@ -38,16 +38,15 @@ export const LEAKS: readonly Scene[] = [
     name: 'a read that failed and waits for another path, its buffer unmapped',
     why: 'blk_mq_requeue_request(): the driver unmaps, the request goes back into its queue, and its pages stay pinned (block/blk-mq.c)',
     on: ['counted'],
+    make: retried,
+  },
+  {
+    name: 'the same after thousands of others that failed',
+    why: 'what is kept of each of them is bounded: the one that matters may be the last',
+    on: ['counted'],
     make(k) {
-      k.anon(P);
-      k.pin(P);
-      k.map(P, 'FROM_DEVICE', NVME);
-      k.line('block_rq_issue: 259,0 R 4096 () 5000 + 8 none,0,0 [app]');
-      k.munmap(P);
-      k.interrupt(() => {
-        k.unmap(P, 'FROM_DEVICE', NVME);
-        k.line('block_rq_requeue: 259,0 R () 5000 + 8 none,0,0 [0]');
-      });
+      for (let i = 0; i < 10_001; i++) k.line(`block_rq_requeue: 8,0 R () ${i * 8} + 8 none,0,0 [0]`);
+      retried(k);
     },
   },
   {
@@ -128,3 +127,16 @@ export const LEAKS: readonly Scene[] = [
     },
   },
 ];
+
+/** A direct read that fails, and is put back into its queue, to be tried again some time. */
+function retried(k: Machine): void {
+  k.anon(P);
+  k.pin(P);
+  k.map(P, 'FROM_DEVICE', NVME);
+  k.line('block_rq_issue: 259,0 R 4096 () 5000 + 8 none,0,0 [app]');
+  k.munmap(P);
+  k.interrupt(() => {
+    k.unmap(P, 'FROM_DEVICE', NVME);
+    k.line('block_rq_requeue: 259,0 R () 5000 + 8 none,0,0 [0]');
+  });
+}

@@ -1,5 +1,5 @@
 /** Writeback and dirtying around pins. */
-import {NVME, RDMA} from '../machine.js';
+import {type Machine, NVME, RDMA} from '../machine.js';
 import {EVERY, NEW, P, type Scene} from './scene.js';
 
 export const WRITEBACK: readonly Scene[] = [
@@ -198,16 +198,7 @@ export const WRITEBACK: readonly Scene[] = [
           k.file(0x9300);
           k.dirtied(0x9300, 2);
         }
-        k.file(P);
-        k.markDirty(P);
-        k.pin(P, {longterm: true});
-        k.map(P, 'FROM_DEVICE', RDMA);
-        k.flusher(() => k.startWriteback(P));
-        k.wait(100);
-        k.interrupt(() => {
-          k.unmap(P, 'FROM_DEVICE', RDMA);
-          k.endWriteback(P);
-        });
+        cleanedUnderPin(k, {longterm: true});
         k.wait(50_000);
         k.dirtied(P, 1);
         k.wait(50_000);
@@ -216,6 +207,25 @@ export const WRITEBACK: readonly Scene[] = [
     };
   }),
   {
+    name: 'a write() into a registered page that another task looks at meanwhile',
+    why: 'each takes the page and lets go (filemap_get_folio()): who took it last need not have marked it',
+    on: EVERY,
+    allows: 'writeback-while-pinned',
+    make(k) {
+      cleanedUnderPin(k, {longterm: true});
+      k.wait(50_000);
+      k.ref('page_ref_mod_unless', P, 1);
+      k.by({task: 'other-400', cpu: 1}, () => {
+        k.ref('page_ref_mod_unless', P, 1);
+        k.put(P);
+      });
+      k.markDirty(P);
+      k.put(P);
+      k.wait(50_000);
+      k.unpin(P);
+    },
+  },
+  {
     name: 'a write() to a page that a read was unpinned from',
     why: 'btrfs and f2fs mark a page twice in a write fault, and once in a write() (btrfs_dirty_folio(), f2fs_write_end())',
     on: EVERY,
@@ -223,16 +233,7 @@ export const WRITEBACK: readonly Scene[] = [
     make(k) {
       k.file(0x9300);
       k.dirtied(0x9300, 2);
-      k.file(P);
-      k.markDirty(P);
-      k.pin(P);
-      k.map(P, 'FROM_DEVICE', RDMA);
-      k.flusher(() => k.startWriteback(P));
-      k.wait(100);
-      k.interrupt(() => {
-        k.unmap(P, 'FROM_DEVICE', RDMA);
-        k.endWriteback(P);
-      });
+      cleanedUnderPin(k);
       k.unpin(P);
       k.wait(50_000);
       k.dirtied(P, 1);
@@ -251,3 +252,17 @@ export const WRITEBACK: readonly Scene[] = [
     },
   },
 ];
+
+/** A page of a file is read into under a pin, and written back meanwhile: it is clean then, and pinned. */
+function cleanedUnderPin(k: Machine, pin: {longterm?: boolean} = {}): void {
+  k.file(P);
+  k.markDirty(P);
+  k.pin(P, pin);
+  k.map(P, 'FROM_DEVICE', RDMA);
+  k.flusher(() => k.startWriteback(P));
+  k.wait(100);
+  k.interrupt(() => {
+    k.unmap(P, 'FROM_DEVICE', RDMA);
+    k.endWriteback(P);
+  });
+}
