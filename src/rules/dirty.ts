@@ -294,7 +294,7 @@ class LateDirty implements Listener {
   private settle(candidate: Candidate): void {
     this.candidates.delete(candidate.row);
     const {marks, watched} = candidate;
-    // A fault marks twice; a driver marks each page of a large folio once, however many those are.
+    // One fault marks twice; a driver marks each page of a large folio once, however many those are.
     if (watched && (marks === 1 || (marks > 2 && marks >= watched.n))) this.tell(candidate);
   }
 
@@ -330,7 +330,7 @@ class LateDirty implements Listener {
         held([pin], page),
         ofFile(page, cleaned && pin, cleaned),
         ...(late ? [] : [stillHeld(pin, page, mark)]),
-        ...(late || !own ? [marksTwice(page, marks, again)] : []),
+        ...(late || !own ? [marksTwice(page, marks, again, shown)] : []),
         this.noWrite(page, own),
         late ? before(UNPINNED_FIRST, unpin, mark) : before(CLEANED_FIRST, cleaned ?? mark, mark),
         never('written back', page, late ? unpin.t : cleanedAt, mark.t),

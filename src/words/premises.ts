@@ -59,7 +59,8 @@ export const PROVEN_BY: Readonly<Record<Premise['id'], string>> = {
     'a certificate: each function by which it could have happened is traced, nothing is lost there, and no law is broken',
   counted: 'the count that the kernel printed, by itself',
   'whole-life': 'its allocation, in the trace',
-  'no-fault': 'markings that the file system of the page makes in each write fault, as this trace shows',
+  'no-fault':
+    'counts: nobody took the page before it was marked; else markings that its file system makes in each write fault, as this trace shows',
   unmapped: 'its unmap before the fault, and no mapping of the address in between, as iommu:map would show',
   'not-mapped': 'a certificate that no mapping was missed',
   named:

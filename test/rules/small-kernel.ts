@@ -154,8 +154,8 @@ export class SmallKernel {
   }
 
   /** A page of a file, mapped by the task: page cache, buffers and mapping hold it. Without `disk` it is of shmem. */
-  file(pfn: number, {disk = true}: {disk?: boolean} = {}): void {
-    this.alloc(pfn);
+  file(pfn: number, {disk = true, order = 0}: {disk?: boolean; order?: number} = {}): void {
+    this.alloc(pfn, order);
     const page = this.pages.get(pfn)!;
     page.mapping = '00000000fdefbca1';
     page.flags.add('lru');
@@ -163,7 +163,7 @@ export class SmallKernel {
     this.ref('page_ref_mod', pfn, 1);
     if (this.traced.kmem) {
       const where = disk ? 'dev 259:0 ino c' : 'dev 0:1 ino 404';
-      this.line(`mm_filemap_add_to_page_cache: ${where} pfn=0x${pfn.toString(16)} ofs=16384 order=0`);
+      this.line(`mm_filemap_add_to_page_cache: ${where} pfn=0x${pfn.toString(16)} ofs=16384 order=${order}`);
     }
     if (disk) page.flags.add('private');
     this.ref('page_ref_mod', pfn, 1);

@@ -1,6 +1,6 @@
 /** Writeback and dirtying around pins. */
 import {type Machine, NVME, RDMA} from '../machine.js';
-import {EVERY, NEW, P, type Scene} from './scene.js';
+import {EVERY, H, NEW, P, type Scene} from './scene.js';
 
 export const WRITEBACK: readonly Scene[] = [
   {
@@ -237,6 +237,25 @@ export const WRITEBACK: readonly Scene[] = [
       k.unpin(P);
       k.wait(50_000);
       k.dirtied(P, 1);
+    },
+  },
+  {
+    name: 'a program that fills a large folio whose pins were dropped',
+    why: 'nothing was read: a later page could not be pinned, and no page is marked (ib_umem_get()). Each page written is a fault, and each fault marks the folio twice',
+    on: EVERY,
+    allows: 'writeback-while-pinned',
+    make(k) {
+      k.file(0x9300);
+      k.flusher(() => k.writeOut(0x9300));
+      k.file(0x9301);
+      k.dirtied(0x9301, 2);
+      k.file(H, {order: 2});
+      k.markDirty(H);
+      k.pin(H, {n: 4, sub: H});
+      k.flusher(() => k.writeOut(H));
+      k.unpin(H, {n: 4});
+      k.wait(50_000);
+      for (let i = 0; i < 4; i++) k.dirtied(H, 2);
     },
   },
   {
