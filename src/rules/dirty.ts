@@ -41,6 +41,16 @@ const ORDINARY = [
   'unmap_page_range',
   'zap_pte_range',
 ];
+/** Functions by which those who unpin mark what a device wrote (mm/gup.c, block/bio.c; set_page_dirty_lock(), mm/page-writeback.c). */
+const FOR_A_DEVICE = [
+  'set_page_dirty_lock',
+  'folio_mark_dirty_lock',
+  'unpin_user_page',
+  'bio_check_pages_dirty',
+  'bio_dirty_fn',
+  'bio_release_pages',
+  '__bio_release_pages',
+];
 
 export const dirtyAfterWriteback: Rule = {
   meta: {
@@ -315,12 +325,15 @@ class LateDirty implements Listener {
   private tell({mark, marks, watched, own: shown, again}: Candidate): void {
     if (!watched) return;
     const {m} = this;
-    if (m.evidence.stacks.get(mark.stack).some((frame) => ORDINARY.some((f) => frame.startsWith(f)))) return;
+    const stack = m.evidence.stacks.get(mark.stack);
+    const through = (functions: readonly string[]): boolean =>
+      stack.some((frame) => functions.some((f) => frame.startsWith(f)));
+    if (through(ORDINARY)) return;
     const {pin, unpin, device} = watched;
     const late = this.rule === 'dirty-after-unpin';
     const {page} = watched;
     const {cleaned, cleanedAt} = pin;
-    const own = shown || m.evidence.stacks.get(mark.stack).length > 0;
+    const own = shown || through(FOR_A_DEVICE);
     const says = (): Said => ({
       rule: this.rule,
       severity: late ? 'warning' : 'error',
@@ -330,7 +343,7 @@ class LateDirty implements Listener {
         held([pin], page),
         ofFile(page, cleaned && pin, cleaned),
         ...(late ? [] : [stillHeld(pin, page, mark)]),
-        ...(late || !own ? [marksTwice(page, marks, again, shown)] : []),
+        ...(late || !own ? [marksTwice(page, marks, again, own)] : []),
         this.noWrite(page, own),
         late ? before(UNPINNED_FIRST, unpin, mark) : before(CLEANED_FIRST, cleaned ?? mark, mark),
         never('written back', page, late ? unpin.t : cleanedAt, mark.t),

@@ -259,6 +259,22 @@ export const WRITEBACK: readonly Scene[] = [
     },
   },
   {
+    name: 'a registered page whose file is cut short in it, with call stacks',
+    why: 'the rest of the page is zeroed and marked (btrfs_truncate_block(), truncate_partial_data_page() of f2fs): no write() and no fault',
+    on: EVERY,
+    allows: 'writeback-while-pinned',
+    make(k) {
+      cleanedUnderPin(k, {longterm: true});
+      k.wait(50_000);
+      k.ref('page_ref_mod_unless', P, 1);
+      k.markDirty(P);
+      k.stack('folio_mark_dirty', 'btrfs_truncate_block', 'btrfs_setsize', 'btrfs_setattr', 'notify_change');
+      k.put(P);
+      k.wait(50_000);
+      k.unpin(P);
+    },
+  },
+  {
     name: 'the flusher and a debugger that reads',
     why: 'FOLL_GET without FOLL_WRITE looks at the page; nothing of it changes under writeback',
     on: EVERY,
