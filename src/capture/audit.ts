@@ -54,15 +54,18 @@ export interface Breach {
 }
 
 /** Most pages whose breaches are kept, and of one page. */
-const PAGES_MAX = 100_000;
+export const PAGES_MAX = 100_000;
 const OF_A_PAGE_MAX = 16;
+/** So many calls that balance, and none that does not: no path of theirs is unrecorded. */
+const BALANCED = 8;
 /** So many breaches of one kind of event, and its recording is not to be trusted anywhere. */
 const OFTEN = 5;
+/** Most missing events of one law that are kept apart. */
+export const MISSING_MAX = 4096;
 /**
  * Events are missing everywhere, not here and there, where breaches are so many, and one event in so many. A single law may
  * be broken by a kind of event that is not recorded whole (alloc_pages_bulk() leaves none): it takes more of it alone.
  */
-const MISSING_MAX = 4096;
 const LOSSY_FEW = 3;
 const LOSSY_SHARE = 1000;
 const LOSSY_OF_ONE = 5;
@@ -80,13 +83,30 @@ export class Audit {
   /** the first of each law, to be shown */
   readonly first = new Map<Law, Breach>();
   private readonly pages = new Map<number, Breach[]>();
+  /** of pages beside those: by what may have happened unseen */
+  private readonly otherPages = new Map<Unseen | undefined, Gaps>();
   private readonly anywhere = new Map<Unseen, Gaps>();
   private readonly often = new Map<Unseen, number>();
-  /** breaches that say of an event that it is missing, as far as they are kept apart */
+  /** breaches that say of an event that it is missing, as far as they are kept apart; of each law how many, and the rest */
   private readonly missing: {law: Law; from: number; to: number}[] = [];
+  private readonly kept = new Map<Law, number>();
+  private readonly missingToo = new Map<Law, {n: number; from: number; to: number}>();
   private looked = {breaches: -1, gaps: -1, unmarked: 0, byLaw: new Map<Law, number>()};
   /** calls whose grabs summed to their return: proof that takings are recorded on every path that the calls took */
   balanced = 0;
+  /** when the first of them began */
+  private firstBalanced = Infinity;
+
+  /** A call of the pin_user_pages family that began at `t` returned as many pages as it grabbed. */
+  callBalanced(t: number): void {
+    this.balanced++;
+    this.firstBalanced = Math.min(this.firstBalanced, t);
+  }
+
+  /** Whether so many calls balanced, from a time on and none that did not, that none of their paths is unrecorded. */
+  takingsBalance(from: number): boolean {
+    return this.balanced >= BALANCED && this.firstBalanced <= from && !this.broken.has('grabs-sum-to-return');
+  }
 
   /** Events of a CPU stood in another order than that of time: `n` of them, the first as `breach` says. */
   disorder(n: number, breach: Breach): void {
@@ -99,8 +119,7 @@ export class Audit {
     const before = this.broken.get(law) ?? 0;
     this.broken.set(law, before + 1);
     if (before === 0) this.first.set(law, breach);
-    if (!NO_LOSS.has(law) && this.missing.length < MISSING_MAX)
-      this.missing.push({law, from: breach.since ?? from, to});
+    if (!NO_LOSS.has(law)) this.miss(law, breach.since ?? from, to);
     if (what !== undefined) this.often.set(what, (this.often.get(what) ?? 0) + 1);
     if (pfn < 0) {
       if (what !== undefined) this.anyPage(what, from, to, why, line);
@@ -109,14 +128,38 @@ export class Audit {
     this.page(breach);
   }
 
+  private miss(law: Law, from: number, to: number): void {
+    const kept = this.kept.get(law) ?? 0;
+    if (kept < MISSING_MAX) {
+      this.kept.set(law, kept + 1);
+      this.missing.push({law, from, to});
+      return;
+    }
+    const more = this.missingToo.get(law);
+    if (more === undefined) {
+      this.missingToo.set(law, {n: 1, from, to});
+      return;
+    }
+    more.n++;
+    more.from = Math.min(more.from, from);
+    more.to = Math.max(more.to, to);
+  }
+
   /** A doubt about one page, which may have a reason that is no loss: it counts as no breach. */
   page(breach: Breach): void {
-    const {pfn} = breach;
+    const {pfn, from, to, why, line} = breach;
     const list = this.pages.get(pfn);
     if (list === undefined) {
       if (this.pages.size < PAGES_MAX) this.pages.set(pfn, [breach]);
+      else this.otherPage(breach.only === true ? breach.what : undefined, from, to, why, line);
     } else if (list.length < OF_A_PAGE_MAX) list.push(breach);
-    else list[OF_A_PAGE_MAX - 1] = {...breach, from: list[OF_A_PAGE_MAX - 1]!.from};
+    else list[OF_A_PAGE_MAX - 1] = both(list[OF_A_PAGE_MAX - 1]!, breach);
+  }
+
+  private otherPage(what: Unseen | undefined, from: number, to: number, why: string, line: number): void {
+    let gaps = this.otherPages.get(what);
+    if (gaps === undefined) this.otherPages.set(what, (gaps = new Gaps()));
+    gaps.add(from, to, why, -1, line);
   }
 
   /** How often laws say that the record of a kind of event is incomplete. */
@@ -125,8 +168,13 @@ export class Audit {
   }
 
   /** What was broken of the page within [from, to], where `what` is asked for; undefined: nothing. */
-  ofPage(pfn: number, from: number, to: number, what?: Unseen): Breach | undefined {
-    return this.pages.get(pfn)?.find((b) => b.from <= to && b.to >= from && (b.only !== true || b.what === what));
+  ofPage(pfn: number, from: number, to: number, what?: Unseen): Pick<Breach, 'why' | 'line'> | undefined {
+    const list = this.pages.get(pfn);
+    if (list !== undefined)
+      return list.find((b) => b.from <= to && b.to >= from && (b.only !== true || b.what === what));
+    const {otherPages} = this;
+    if (otherPages.size === 0) return undefined;
+    return otherPages.get(undefined)?.within(from, to) ?? (what && otherPages.get(what)?.within(from, to));
   }
 
   /** Something may have happened unseen to pages that are not known within a span; no breach of its own. */
@@ -169,18 +217,25 @@ export class Audit {
    */
   missingWithin(from: number, to: number): Breach['why'] | undefined {
     let likely = 0;
-    for (const breach of this.missing) {
-      const within = Math.min(to, breach.to) - Math.max(from, breach.from);
-      if (within > 0) likely += within / (breach.to - breach.from);
-    }
+    const within = (span: {from: number; to: number}): number =>
+      Math.max(0, Math.min(to, span.to) - Math.max(from, span.from)) / (span.to - span.from || 1);
+    for (const breach of this.missing) likely += within(breach);
+    for (const more of this.missingToo.values()) likely += more.n * within(more);
     if (likely < LIKELY) return undefined;
     return 'pages were handed out here that had not been freed, and the like: events are missing without a mark';
+  }
+
+  /** Breaches that are not kept apart. */
+  private get more(): number {
+    let more = 0;
+    for (const {n} of this.missingToo.values()) more += n;
+    return more;
   }
 
   /** The breaches that no gap explains. Looked through anew only when there are more of either. */
   private unmarked(gaps: Gaps): {unmarked: number; byLaw: ReadonlyMap<Law, number>} {
     const {looked, missing} = this;
-    if (looked.breaches === missing.length && looked.gaps === gaps.count) return looked;
+    if (looked.breaches === missing.length + this.more && looked.gaps === gaps.count) return looked;
     const byLaw = new Map<Law, number>();
     let unmarked = 0;
     for (const {law, from, to} of missing) {
@@ -188,7 +243,11 @@ export class Audit {
       unmarked++;
       byLaw.set(law, (byLaw.get(law) ?? 0) + 1);
     }
-    this.looked = {breaches: missing.length, gaps: gaps.count, unmarked, byLaw};
+    for (const [law, {n}] of this.missingToo) {
+      unmarked += n;
+      byLaw.set(law, (byLaw.get(law) ?? 0) + n);
+    }
+    this.looked = {breaches: missing.length + this.more, gaps: gaps.count, unmarked, byLaw};
     return this.looked;
   }
 
@@ -203,4 +262,12 @@ export class Audit {
       line: 0,
     };
   }
+}
+
+/** Two breaches of a page that are told as one: of whatever either is in doubt of, as long as either is. */
+function both(a: Breach, b: Breach): Breach {
+  const {only: _a, ...rest} = b;
+  const one: Breach = {...rest, from: Math.min(a.from, b.from), to: Math.max(a.to, b.to)};
+  if (a.only === true && b.only === true && a.what === b.what) one.only = true;
+  return one;
 }

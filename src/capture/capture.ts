@@ -21,6 +21,8 @@ import {Skew} from './skew.js';
 /** So many events of a machine's pages, over so long a time, are hardly ever all of one task. */
 const ONE_TASK_EVENTS = 1000;
 const ONE_TASK_NS = 500_000_000;
+/** So long no CPU leaves an event: a machine may be idle, and tracing may have been off (`echo 0 > tracing_on`, perf's --control). */
+const QUIET_NS = 300_000_000;
 /** Most facts of headers that are kept. */
 const FACTS_MAX = 1000;
 
@@ -37,6 +39,8 @@ export class Capture {
   readonly era = new Era();
   readonly gaps = new Gaps();
   readonly losses = new Losses(this.gaps);
+  /** spans without any event, between two that came */
+  readonly quiet = new Gaps();
   readonly entries = new Entries(this.gaps);
   readonly audit = new Audit();
   readonly drops = new DropSums(this.audit);
@@ -84,6 +88,12 @@ export class Capture {
     const count = ++this.limits.events;
     if (ev.pid !== this.onlyPid) this.onlyPid = count === 1 ? ev.pid : -1;
     this.now = t;
+    if (t - this.last > QUIET_NS && this.time.unit === 'ns' && count > 1)
+      this.quiet.add(
+        this.last + 1,
+        t - 1,
+        `no CPU left an event for a while before line ${ev.line}: tracing may have been off`,
+      );
     if (t > this.last) this.last = t;
     if (!(t >= this.first)) this.first = t;
     this.losses.seen(ev);
@@ -138,6 +148,13 @@ export class Capture {
   get oneTask(): number | undefined {
     if (this.onlyPid === undefined || this.onlyPid <= 0 || this.events < ONE_TASK_EVENTS) return undefined;
     return this.time.unit === 'ns' && this.last - this.first >= ONE_TASK_NS ? this.onlyPid : undefined;
+  }
+
+  /** CPUs of the machine, as a header counts them, that left no event: idle, or not recorded (tracing_cpumask, perf -C). */
+  get silentCpus(): number {
+    const cpus = Number(this.facts.get('cpus') ?? 0);
+    const seen = this.losses.cpus;
+    return seen > 0 && cpus > seen ? cpus - seen : 0;
   }
 
   /** In words: what was not recorded though it belongs to what was; undefined where nothing says so. */

@@ -17,14 +17,15 @@ const TAKING: readonly (readonly [fast: number, slow: number, kernels: string])[
 const ANNOUNCED_MAX = 1000;
 
 export class Coverage {
-  private readonly known = new Uint8Array(256);
+  /** by function: from when on its events are known to be recorded; -Infinity: announced; Infinity: not seen so far */
+  private readonly since = new Float64Array(256).fill(Infinity);
   private readonly refused = new Uint8Array(256);
   /** names of functions and events that the recording says of itself it records */
   readonly announced = new Set<string>();
 
   /** An event of a function came. */
-  saw(fn: number): void {
-    this.known[fn] = 1;
+  saw(fn: number, t: number): void {
+    if (t < this.since[fn]!) this.since[fn] = t;
   }
 
   /** A header's fact. */
@@ -37,7 +38,7 @@ export class Coverage {
   }
 
   private tell(name: string): void {
-    this.known[functionNumber(name)] = 1;
+    this.since[functionNumber(name)] = -Infinity;
     this.announce(name);
   }
 
@@ -46,28 +47,33 @@ export class Coverage {
   }
 
   learnFrom(other: Coverage): void {
-    for (let fn = 1; fn < this.known.length; fn++) {
-      this.known[fn]! |= other.known[fn]!;
+    for (let fn = 1; fn < this.since.length; fn++) {
+      this.since[fn] = Math.min(this.since[fn]!, other.since[fn]!);
       this.refused[fn]! |= other.refused[fn]!;
     }
   }
 
   /** Whether a function is announced as recorded, or was seen. */
   covers(fn: number): boolean {
-    return this.known[fn] === 1;
+    return this.since[fn]! < Infinity;
   }
 
-  /** Null where every function that takes references is recorded; else which is not, in words. */
-  takingUncovered(): string | null {
-    const {known} = this;
+  /**
+   * Null where every function that takes references is recorded, from a time on (probes are attached one after the other while
+   * the trace runs, by bpftrace or `echo 1 > events/kprobes/enable`); else which is not, in words.
+   */
+  takingUncovered(from = Infinity): string | null {
     for (const [fast, slow] of TAKING) {
-      if (known[fast] !== 1 && known[slow] !== 1) continue;
+      if (!this.covers(fast) && !this.covers(slow)) continue;
       // try_grab_folio() is the slow path of one kernel and the fast path of another: its partner tells
-      if (fast === Fn.try_grab_folio_fast && known[fast] !== 1 && known[Fn.try_grab_page] === 1) continue;
-      if (fast === Fn.try_grab_folio && known[slow] !== 1) continue;
-      if (known[fast] === 1 && known[slow] === 1) return null;
-      const missing = known[fast] === 1 ? slow : fast;
-      return `${nameOf(missing)}() is not seen to be probed: a pin by it leaves no event`;
+      if (fast === Fn.try_grab_folio_fast && !this.covers(fast) && this.covers(Fn.try_grab_page)) continue;
+      if (fast === Fn.try_grab_folio && !this.covers(slow)) continue;
+      const missing = [fast, slow].find((fn) => !this.covers(fn));
+      if (missing !== undefined) return `${nameOf(missing)}() is not seen to be probed: a pin by it leaves no event`;
+      const late = [fast, slow].find((fn) => this.since[fn]! > from);
+      return late === undefined
+        ? null
+        : `${nameOf(late)}() is not seen to be probed until later: a pin by it left no event`;
     }
     return 'no function that takes pins is seen to be probed on both of its paths';
   }

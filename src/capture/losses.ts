@@ -43,6 +43,13 @@ export class Losses {
     this.latest = t;
   }
 
+  /** CPUs that left an event, of whatever kind. */
+  get cpus(): number {
+    let cpus = 0;
+    for (let at = 1; at < this.lastOnCpu.length; at++) if (this.lastOnCpu[at] !== undefined) cpus++;
+    return cpus;
+  }
+
   add(loss: Loss): void {
     const {cpu, count, line} = loss;
     if (loss.what === 'cut') {

@@ -210,7 +210,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     const more = kind === 'pin' ? m.held.excess.beside(page, deed) : undefined;
     if (more !== undefined)
       return open(
-        `line ${more.line} drops a pin of the page that was not seen to be taken: such a one may have held the page (folio_add_pin(), lost lines)`,
+        `line ${more.line} drops a pin that was not seen to be taken: such a one may have held the page (folio_add_pin(), lost lines)`,
         deed,
         more,
       );
@@ -309,13 +309,16 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     const {silence} = court;
     const taken = what === 'taken' ? court.m.held.excess.takenAfter(page, to) : undefined;
     if (taken !== undefined) {
-      const order = ordered(taken.drop, taken.next, court);
+      const {drop, next} = taken;
+      if (next === undefined)
+        return open('more pins of the page were dropped than taken, and which were taken after is not kept', drop);
+      const order = ordered(drop, next, court);
       if (order.state !== 'proven') return order;
     }
     return unless(
       silence.never(what, page, from, to) ??
         (alone === true && !page.counted
-          ? (silence.ofPage(page, from, to, 'mapped') ?? silence.missingOnce(from, to))
+          ? (silence.ofPage(page, from, to, 'mapped') ?? silence.alone(from, to))
           : null),
     );
   },

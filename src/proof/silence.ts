@@ -15,8 +15,6 @@ export interface Doubt {
   line?: number;
 }
 
-/** So many calls that balance, and none that does not: no path of theirs is unrecorded. */
-const BALANCED = 8;
 /** Kinds of events that end a mapping. */
 const UNMAPS = [K.DmaUnmap, K.DmaUnmapSg, K.DmaUnmapSgEntry, K.IommuUnmap];
 
@@ -70,11 +68,20 @@ export class Silence {
     return lossy === undefined ? null : {why: lossy};
   }
 
-  /** A burst of lost lines may take a page's free, its allocation and its next pin: where one line is missing without a mark, they may be. */
-  missingOnce(from: number, to: number): Doubt | null {
-    const {audit, gaps} = this.m.capture;
+  /**
+   * What silence alone cannot prove: a burst of lost lines may take a page's free, its allocation and its next pin, so where one
+   * line is missing without a mark, they may be; and tracing may have been off for a while, or off on a CPU, which leaves no mark.
+   */
+  alone(from: number, to: number): Doubt | null {
+    const {audit, gaps, quiet, silentCpus} = this.m.capture;
     const why = audit.missingOnce(gaps) ?? audit.missingWithin(from, to);
-    return why === undefined ? null : {why};
+    if (why !== undefined) return {why};
+    const pause = quiet.within(from, to);
+    if (pause !== undefined) return {why: pause.why};
+    if (silentCpus === 0) return null;
+    return {
+      why: `${silentCpus} of the machine's CPUs left no event: they may not have been recorded (tracing_cpumask)`,
+    };
   }
 
   /** Events that are missing of this page, told or found out. */
@@ -113,7 +120,7 @@ export class Silence {
         return (
           this.recorded([K.Grab], 'try_grab_*() are not probed: a pin may have left no event') ??
           m.capture.audit.doubt(what, from, to) ??
-          this.oneWayOnly() ??
+          this.oneWayOnly(from) ??
           this.missed()
         );
       case 'dropped':
@@ -175,10 +182,10 @@ export class Silence {
   }
 
   /** Pins are taken through a fast and a slow path; calls whose grabs sum to what they return show that both are recorded. */
-  private oneWayOnly(): Doubt | null {
+  private oneWayOnly(from: number): Doubt | null {
     const {audit, coverage} = this.m.capture;
-    const why = coverage.takingUncovered();
-    if (why === null || (audit.balanced >= BALANCED && !audit.broken.has('grabs-sum-to-return'))) return null;
+    const why = coverage.takingUncovered(from);
+    if (why === null || audit.takingsBalance(from)) return null;
     return {why};
   }
 

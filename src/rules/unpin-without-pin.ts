@@ -13,7 +13,7 @@ import type {Rule, RuleContext} from './types.js';
 /** So many calls pinned more than their grabs show: a path of taking leaves no event, whatever page it is. */
 const UNRECORDED = 5;
 /** Most pages that are known to have been pinned in the trace. */
-const PINNED_MAX = 500_000;
+export const PINNED_MAX = 500_000;
 /** Most tasks whose pins are followed as they come and go. */
 const TASKS_MAX = 100_000;
 /**
@@ -96,8 +96,20 @@ export const unpinWithoutPin: Rule = {
     const mappedUnheld = new Set<number>();
     /** rows of which an I/O that ended dropped a pin in this generation */
     const unpinnedByIo = new Set<number>();
+    /** there were more pages than are kept: of one that is in none of these nothing is known */
+    let forgot = false;
     const addedPinsShow = (): boolean =>
       m.capture.era.foll === 'old' || m.capture.records(K.AddPin) || m.capture.coverage.covers(Fn.folio_add_pin);
+
+    function keep(rows: Set<number>, row: number): void {
+      if (rows.size < PINNED_MAX) rows.add(row);
+      else if (!rows.has(row)) forget();
+    }
+
+    function forget(): void {
+      forgot = true;
+      m.capture.limits.hit('kept-by-rules');
+    }
 
     /** A task took or dropped a pin. Answers since when it has done little else. */
     function runOf(task: number, t: number): number {
@@ -118,14 +130,15 @@ export const unpinWithoutPin: Rule = {
         const large = pages.is(row, 'large');
         const known = pinnedHere.get(row);
         const {task} = drop.deed;
-        const last = known && lastOf(known, task);
+        // a name without a number, or one of too many, may be of several tasks
+        const last = known && m.evidence.tasks.get(task).pid >= 0 ? lastOf(known, task) : undefined;
         const byAnother = known?.byAnother;
         if (known !== undefined && drop.unmatched === 0) {
           if (last !== undefined) note(known, task, drop.deed.t);
           if (drop.from.some(({reference}) => reference.task !== task)) known.byAnother ??= drop.deed;
         }
         const runSince = runOf(task, drop.deed.t);
-        if (drop.endsIo && unpinnedByIo.size < PINNED_MAX) unpinnedByIo.add(row);
+        if (drop.endsIo) keep(unpinnedByIo, row);
         const printed = !large && drop.rawAfter !== UNKNOWN_COUNT;
         if (printed ? drop.rawAfter >= 0 : drop.unmatched === 0) return;
         const life = pages.is(row, 'lifeSeen');
@@ -210,6 +223,15 @@ export const unpinWithoutPin: Rule = {
                 get === undefined || !pinnedHere.has(row) || countsRecorded(m),
                 'the page was pinned too in this life, and a put leaves no event: another pin that left none explains the unpin as well',
               ),
+              ...(forgot
+                ? [
+                    told(
+                      'it was not pinned besides',
+                      false,
+                      'more pages were pinned and unpinned than are kept in mind: what happened to this one before is not known',
+                    ),
+                  ]
+                : []),
               neverAlone('taken', moment, since, drop.deed.t),
             ];
         const pins = pages.pins[row]!;
@@ -248,11 +270,11 @@ export const unpinWithoutPin: Rule = {
         context.claim({page: moment, at: drop.deed.t, says});
       },
       taken(row, reference) {
-        if (mappedUnheld.size < PINNED_MAX && mappedForNobody(row, reference)) mappedUnheld.add(row);
+        if (mappedForNobody(row, reference)) keep(mappedUnheld, row);
         if (reference.kind !== 'pin') return;
-        if (pinnedHere.size > PINNED_MAX) {
-          pinnedHere.clear();
-          m.capture.limits.hit('kept-by-rules', PINNED_MAX);
+        if (pinnedHere.size >= PINNED_MAX && !pinnedHere.has(row)) {
+          forget();
+          return;
         }
         runOf(reference.task, reference.t);
         const known = pinnedHere.get(row);

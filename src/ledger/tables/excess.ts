@@ -5,9 +5,9 @@
 import type {Deed, Reference} from './references.js';
 
 /** Most pages that are kept, lives of one, and drops of a life beside its first two. */
-const PAGES_MAX = 100_000;
+export const PAGES_MAX = 100_000;
 const LIVES_MAX = 16;
-const LATEST_MAX = 4;
+const LATEST_MAX = 16;
 
 interface Drop {
   deed: Deed;
@@ -22,6 +22,14 @@ interface Life {
   second: Deed | undefined;
   /** in order of time */
   latest: Drop[];
+  /** there were earlier ones: which takings came after those is not known */
+  more: boolean;
+}
+
+/** A drop, and the first taking after it by the clocks; that of a drop which is kept no more is not known. */
+export interface TakenAfter {
+  drop: Deed;
+  next: Reference | undefined;
 }
 
 /** A page in one of its lives. */
@@ -30,22 +38,30 @@ type Page = {row: number; generation: number};
 export class Excess {
   /** by row: in order of time */
   private readonly lives = new Map<number, Life[]>();
+  /** the first drop of a page that is not kept, because there were too many; undefined: none */
+  private refused: Deed | undefined;
 
   add(row: number, generation: number, deed: Deed): void {
     const drop = {deed, next: undefined};
     let lives = this.lives.get(row);
     if (lives === undefined) {
-      if (this.lives.size >= PAGES_MAX) return;
+      if (this.lives.size >= PAGES_MAX) {
+        this.refused ??= deed;
+        return;
+      }
       this.lives.set(row, (lives = []));
     }
     const life = lives.at(-1);
     if (life?.generation !== generation) {
       if (lives.length === LIVES_MAX) lives.shift();
-      lives.push({generation, first: deed, second: undefined, latest: [drop]});
+      lives.push({generation, first: deed, second: undefined, latest: [drop], more: false});
       return;
     }
     life.second ??= deed;
-    if (life.latest.length === LATEST_MAX) life.latest.shift();
+    if (life.latest.length === LATEST_MAX) {
+      life.latest.shift();
+      life.more = true;
+    }
     life.latest.push(drop);
   }
 
@@ -61,15 +77,22 @@ export class Excess {
   }
 
   /** The taking that may have come before a drop at `t`, although the clocks of two CPUs say otherwise. */
-  takenAfter(page: Page, t: number): {drop: Deed; next: Reference} | undefined {
-    const drop = this.of(page)?.latest.find(({deed}) => deed.t === t);
-    return drop?.next && {drop: drop.deed, next: drop.next};
+  takenAfter(page: Page, t: number): TakenAfter | undefined {
+    const life = this.of(page);
+    if (life === undefined) return this.refused && {drop: this.refused, next: undefined};
+    const drop = life.latest.find(({deed}) => deed.t === t);
+    if (drop === undefined) return life.more ? {drop: life.first, next: undefined} : undefined;
+    return drop.next && {drop: drop.deed, next: drop.next};
   }
 
-  /** The first such drop in the life of a page, of others than `deed`; undefined: none. Of a life that is kept no more one of a later life. */
+  /**
+   * The first such drop in the life of a page, of others than `deed`; undefined: none. Of a life that is kept no more one of a
+   * later life, and of a page that never was one of another page.
+   */
   beside(page: Page, deed: Deed): Deed | undefined {
     const lives = this.lives.get(page.row);
-    const forgotten = lives?.length === LIVES_MAX && page.generation < lives[0]!.generation;
+    if (lives === undefined) return this.refused;
+    const forgotten = lives.length === LIVES_MAX && page.generation < lives[0]!.generation;
     const life = forgotten ? lives[0] : this.of(page);
     return life?.first.line === deed.line ? life.second : life?.first;
   }

@@ -26,8 +26,8 @@ import {textOf} from '../tables/tasks.js';
 const CALLS_MAX = 10_000;
 /** Most spans kept in which requests were put back into their queue. */
 const REQUEUES_MAX = 1000;
-/** Most mappings kept that were made again before they were unmapped. */
-const AGAIN_MAX = 1000;
+/** Most mappings of one device kept that were made again before they were unmapped: more say no more of it. */
+const AGAIN_MAX = 100;
 
 export class Mappings {
   private readonly names: Devices;
@@ -48,8 +48,8 @@ export class Mappings {
   private commands: Commands | undefined;
   private readonly bounces = new Bounces();
   private readonly lastList = new Map<number, DmaWindow>();
-  /** mappings over which another was made although nobody was left who could have wanted both */
-  private readonly again: {window: DmaWindow; t: number; line: number}[] = [];
+  /** by device: mappings over which another was made although nobody was left who could have wanted both */
+  private readonly again = new Map<number, {window: DmaWindow; t: number; line: number}[]>();
   /** in order; the last one widens when there are too many */
   private readonly requeues: {from: number; to: number; input: number; line: number}[] = [];
   /** the event at hand */
@@ -77,8 +77,10 @@ export class Mappings {
       superseded: (window) => {
         const device = this.devices[window.device];
         if (device) device.superseded++;
-        if (this.again.length < AGAIN_MAX && this.isOne(window))
-          this.again.push({window, t: this.ev.t, line: this.ev.line});
+        const before = this.again.get(window.device) ?? [];
+        if (before.length >= AGAIN_MAX || !this.isOne(window)) return;
+        before.push({window, t: this.ev.t, line: this.ev.line});
+        this.again.set(window.device, before);
       },
       abandoned: (window) => {
         this.under.detach(window);
@@ -107,7 +109,7 @@ export class Mappings {
 
   /** Call after the last event: the law of mappings made again, of devices that do unmap. */
   end(): void {
-    for (const {window, t, line} of this.again) {
+    for (const {window, t, line} of [...this.again.values()].flat()) {
       const [run] = window.runs;
       if (window.endedBy === 'unmap' || run === undefined || !this.endsToBeExpected(window)) continue;
       this.around.capture.audit.breach({

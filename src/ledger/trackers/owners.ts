@@ -146,10 +146,13 @@ export class Owners {
     return this.around.capture.records(K.Grab) || !this.hasRoom(folio, 1);
   }
 
-  /** Whether the trace prints which task made the mapping: a name without a pid may be many. */
+  /**
+   * Whether the trace prints which task made the mapping: a name without a pid may be many, and so are those of pid 0. The idle
+   * task pins and maps nothing; in perf's records it stands for whoever is outside of its pid namespace (perf_event_pid(), kernel/events/core.c).
+   */
   private isNamed(window: DmaWindow): boolean {
     const {task} = window.open;
-    return task >= 0 && this.around.evidence.tasks.get(task).pid >= 0;
+    return task >= 0 && this.around.evidence.tasks.get(task).pid > 0;
   }
 
   /** Whether the task that took a reference of the page made the mapping. */

@@ -54,7 +54,7 @@ export class PinCalls {
     const {around} = this;
     if (!around.capture.records(K.Grab) || ev.hasRet === 0 || ev.ret < 0) return;
     if (call.grabbed === ev.ret) {
-      if (ev.ret > 0) around.capture.audit.balanced++;
+      if (ev.ret > 0) around.capture.audit.callBalanced(call.t);
       return;
     }
     // Grabs that were undone, or of the zero page, leave more than the call returns.
