@@ -38,7 +38,7 @@ export type Premise =
    * no write fault explains the marking: the file system marks twice in each, and this was `marks` times; `again`: a marking by
    * the same task that came later than a fault's second one does, and may yet be it
    */
-  | {id: 'no-fault'; page: Moment; marks: number; again: Deed | undefined; untaken: boolean}
+  | {id: 'no-fault'; page: Moment; mark: Deed; marks: number; again: Deed | undefined; untaken: boolean}
   /** the mapping was over before the device touched its address, and no other was made of it in between */
   | {id: 'unmapped'; mapping: EndedMapping; fault: Fault; page: Moment}
   /** nothing was mapped at the address, as far back as the trace goes */
@@ -136,11 +136,11 @@ export const told = (says: string, known: boolean, why: string, ...by: Line[]): 
   by,
   why,
 });
-/** `untaken`: nobody took the page between its unpin and the first of its markings. */
-export const marksTwice = (page: Moment, marks: number, again: Deed | undefined, untaken: boolean): Premise => ({
-  id: 'no-fault',
-  page,
-  marks,
-  again,
-  untaken,
-});
+/** `mark`: the first of `marks`; `untaken`: nobody took the page before it. */
+export const noFault = (
+  page: Moment,
+  mark: Deed,
+  marks: number,
+  again: Deed | undefined,
+  untaken: boolean,
+): Premise => ({id: 'no-fault', page, mark, marks, again, untaken});

@@ -332,22 +332,24 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     return page.lifeSeen ? proven() : open('the page is older than the trace: what it was before is not known');
   },
 
-  'no-fault'({page, marks, again, untaken}, {m}) {
-    // a fault takes the page before it is marked (filemap_fault(); wp_page_shared(), mm/memory.c)
+  'no-fault'({page, mark, marks, again, untaken}, {m}) {
+    // a fault takes the page before it marks it (filemap_fault(); wp_page_shared(), mm/memory.c)
     if (untaken) return proven();
     if (again !== undefined)
       return open('the same task marked it again soon after: both may be of one write fault of a slow machine', again);
     const twice = page.file === undefined ? undefined : m.writeback.marksTwice.get(page.file.dev);
     if (m.capture.probesMissedByKernel > 0)
       return open('the kernel missed hits of probes: the other marking of a write fault may be one of them');
+    if (m.counts.complete()) return open('the task took the page before it marked it, as a write fault does', mark);
     // each fault marks twice: an odd number is not of faults alone
-    if (twice !== undefined && marks % 2 === 1) return proven(twice);
+    if (twice !== undefined && marks % 2 === 1 && twice.first.t <= mark.t && mark.t <= twice.last.t)
+      return proven(twice.first, twice.last);
     if (marks > 1)
       return open(
         'stores by the program may explain it: into each page of a large folio that is a fault, and marks the folio',
       );
     return open(
-      'a store by the program may explain it: this file system was not seen to mark a page twice in a write fault, as ext4 and XFS do',
+      'a store by the program may explain it: this file system was not seen, before and after, to mark a page twice in a write fault, as ext4 and XFS do',
     );
   },
 

@@ -8,7 +8,7 @@
  */
 import type {Said} from '../claims/claim.js';
 import type {Moment} from '../ledger/moment.js';
-import {before, held, marksTwice, never, ofFile, type Premise, stillHeld, told} from '../claims/premise.js';
+import {before, held, never, noFault, ofFile, type Premise, stillHeld, told} from '../claims/premise.js';
 import {Context} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
@@ -343,7 +343,7 @@ class LateDirty implements Listener {
         held([pin], page),
         ofFile(page, cleaned && pin, cleaned),
         ...(late ? [] : [stillHeld(pin, page, mark)]),
-        ...(late || !own ? [marksTwice(page, marks, again, own)] : []),
+        ...(late || !own ? [noFault(page, mark, marks, again, own)] : []),
         this.noWrite(page, own),
         late ? before(UNPINNED_FIRST, unpin, mark) : before(CLEANED_FIRST, cleaned ?? mark, mark),
         never('written back', page, late ? unpin.t : cleanedAt, mark.t),

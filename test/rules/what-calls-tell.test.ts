@@ -80,8 +80,19 @@ it('takes a marking that follows unpin_user_page() for late, where its drop leav
   k.markDirty(0x300);
   k.wait(2000);
   k.file(0x201);
-  const text = k
-    .text()
+  const once = k.text();
+  k.markDirty(0x201);
+  k.markDirty(0x201);
+  const late = async (text: string): Promise<string[]> =>
+    (await toldOf(inlined(text))).filter((t) => t.startsWith('dirty-after'));
+  expect(await late(k.text())).toEqual(['dirty-after-unpin warning sure 0x300']);
+  // ext4 marks once in a fault while it is nearly full: that it did twice before proves nothing of later
+  expect(await late(once)).toEqual(['dirty-after-unpin warning possible 0x300']);
+});
+
+/** As where gup_put_folio() is inlined into unpin_user_page(). */
+function inlined(text: string): string {
+  return text
     .replaceAll(
       'unpin_user_pages: (unpin_user_pages+0x4/0xc0) npages=1 pages={',
       'unpin_user_page: (unpin_user_page+0x4/0xc0) page=',
@@ -90,9 +101,7 @@ it('takes a marking that follows unpin_user_page() for late, where its drop leav
     .split('\n')
     .filter((line) => !line.includes(' gup_put_folio: '))
     .join('\n');
-  const told = await toldOf(text);
-  expect(told.filter((t) => t.startsWith('dirty-after'))).toEqual(['dirty-after-unpin warning sure 0x300']);
-});
+}
 
 /** Reads into pages of a file that are written back meanwhile, each let go by one call with gup_put_folio() inlined, as from 6.18 on. */
 function letGoBy(call: string, marks: boolean): string {

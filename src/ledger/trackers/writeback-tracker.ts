@@ -211,8 +211,11 @@ export class WritebackTracker {
       writesUnmarked.set(file.dev, {input: ev.input, line: ev.line});
   }
 
-  /** by device of the file system: a write fault that marked one small page twice, as page_mkwrite file systems do */
-  readonly marksTwice = new Map<number, {input: number; line: number}>();
+  /**
+   * By device of the file system: the first and the last write fault that marked one small page twice, as page_mkwrite file
+   * systems do. ext4 does not while it is nearly full (ext4_nonda_switch(), fs/ext4/inode.c).
+   */
+  readonly marksTwice = new Map<number, {first: Deed; last: Deed}>();
   private before: {row: number; task: number; t: number} = {row: -1, task: -1, t: 0.5};
 
   /** do_shared_fault(), do_wp_page(): page_mkwrite marks the page, then fault_dirty_shared_page() (mm/memory.c). */
@@ -225,11 +228,14 @@ export class WritebackTracker {
       before.row === row &&
       before.task === task &&
       t - before.t <= FAULT_NS &&
-      around.pages.pins[row] === 0
+      around.pages.pins[row] === 0 &&
+      around.pages.gets[row] === 0
     ) {
       const file = this.files.of(row);
-      if (file !== undefined && this.marksTwice.size < FILE_SYSTEMS_MAX && !this.marksTwice.has(file.dev))
-        this.marksTwice.set(file.dev, {input: deed.input, line: deed.line});
+      const known = file && this.marksTwice.get(file.dev);
+      if (known !== undefined) known.last = deed;
+      else if (file !== undefined && this.marksTwice.size < FILE_SYSTEMS_MAX)
+        this.marksTwice.set(file.dev, {first: deed, last: deed});
     }
     before.row = row;
     before.task = task;
