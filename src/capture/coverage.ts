@@ -13,6 +13,8 @@ const TAKING: readonly (readonly [fast: number, slow: number, kernels: string])[
   [Fn.try_grab_compound_head, Fn.try_grab_page, '5.7 to 5.18'],
 ];
 
+/** So many takings of a machine are hardly ever all of one task: each exec takes some (get_arg_page(), fs/exec.c). */
+const ONE_TAKER = 1000;
 /** Most names that are kept. */
 const ANNOUNCED_MAX = 1000;
 
@@ -23,8 +25,19 @@ export class Coverage {
   /** names of functions and events that the recording says of itself it records */
   readonly announced = new Set<string>();
 
-  /** An event of a function came. */
-  saw(fn: number, t: number): void {
+  /** takings so far, and the task that all of them are of; -1 where they are of several */
+  private takings = 0;
+  private taker = -1;
+
+  /** The pid of the one task that takes references in the trace, of so many that a filter is likelier; undefined for others. */
+  get oneTaker(): number | undefined {
+    return this.takings >= ONE_TAKER && this.taker > 0 ? this.taker : undefined;
+  }
+
+  /** An event of a function that takes references came. */
+  saw(fn: number, t: number, pid: number): void {
+    if (pid !== this.taker) this.taker = this.takings === 0 ? pid : -1;
+    this.takings++;
     if (t < this.since[fn]!) this.since[fn] = t;
   }
 

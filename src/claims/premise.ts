@@ -24,8 +24,8 @@ export type Premise =
   | {id: 'live'; window: DmaWindow; at: Deed; page: Moment; of: Reference | undefined}
   /** the page is of a file; `under`: a reference that was held when this writeback began */
   | {id: 'of-file'; page: Moment; under: {reference: Reference; start: Deed} | undefined}
-  /** the writeback was running at `at` */
-  | {id: 'under-writeback'; writeback: Writeback; at: When; late: boolean}
+  /** the writeback was running at `at`; `by`: what was done with the pin that was taken then, once it was held for certain */
+  | {id: 'under-writeback'; writeback: Writeback; at: When; late: boolean; by: When | undefined}
   /** this event ended the page's life */
   | {id: 'freed'; deed: Deed; seen: boolean}
   /** what did not happen, within [from, to] */
@@ -104,11 +104,12 @@ export const ofFile = (page: Moment, reference?: Reference, start?: Deed): Premi
   page,
   under: reference && start ? {reference, start} : undefined,
 });
-export const underWriteback = (writeback: Writeback, at: When, late: boolean): Premise => ({
+export const underWriteback = (writeback: Writeback, at: When, late: boolean, by?: When): Premise => ({
   id: 'under-writeback',
   writeback,
   at,
   late,
+  by,
 });
 export const freed = (deed: Deed, seen: boolean): Premise => ({id: 'freed', deed, seen});
 export const never = (what: Unseen, page: Moment, from: number, to: number): Premise => ({

@@ -131,7 +131,7 @@ export class Ledger implements EventSink, Around {
     if (!drops.idle && ev.kind !== K.GupPut && ev.kind !== K.UnpinCall) drops.other(slotOf(this, ev), ev);
     switch (ev.kind) {
       case K.Grab:
-        this.capture.coverage.saw(ev.fn, ev.t);
+        this.capture.coverage.saw(ev.fn, ev.t, ev.pid);
         this.probes.grab(ev);
         break;
       case K.GrabReturn:

@@ -40,6 +40,9 @@ const TIE_NS = 1000;
 /** From the probe on the entry of a grab or a drop to the change of the count, with an interrupt between. */
 const GRAB_NS = 20_000;
 
+/** The same on a CPU that stands still meanwhile: a virtual one, or a task that is preempted there (PREEMPT_RT). */
+const STALL_NS = 20_000_000;
+
 /** Two events of one kind on one CPU are in the order of that CPU's own stream; else their distance must exceed the skew. */
 function ordered(first: When, second: When, {m}: Court): Ruling {
   if (first.line === second.line && first.line > 0 && first.input === second.input) return proven(first);
@@ -280,7 +283,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     return open('whether the page is of a file is not known: no filemap event and no page flags of it were recorded');
   },
 
-  'under-writeback'({writeback, at, late}, court) {
+  'under-writeback'({writeback, at, late, by}, court) {
     const {m, silence} = court;
     const {start, end} = writeback;
     if (!late) return proven(start);
@@ -291,8 +294,9 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
       return open('the end of the writeback was not seen: it may have come before the pin', start);
     const over = ordered(at, end, court);
     if (over.state !== 'proven') return over;
-    // A probe stands where the function begins: an interrupt may end the writeback before the count changes.
-    if (end.t - at.t < GRAB_NS && 'knownBy' in at && !countsRecorded(m))
+    // A probe stands where the function begins: the writeback may end before the count changes, on a CPU that stands still.
+    const held = end.t - at.t >= STALL_NS || (by !== undefined && ordered(by, end, court).state === 'proven');
+    if (!held && 'knownBy' in at && !countsRecorded(m))
       return open('the writeback ended while the pin was taken: which was first is not known', at, end);
     if (!m.writeback.endsRecorded)
       return open('the ends of writeback are not recorded: it may have been over before the pin', start);

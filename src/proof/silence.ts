@@ -73,11 +73,16 @@ export class Silence {
    * line is missing without a mark, they may be; and tracing may have been off for a while, or off on a CPU, which leaves no mark.
    */
   alone(from: number, to: number): Doubt | null {
-    const {audit, gaps, quiet, silentCpus} = this.m.capture;
+    const {audit, coverage, gaps, quiet, silentCpus} = this.m.capture;
     const why = audit.missingOnce(gaps) ?? audit.missingWithin(from, to);
     if (why !== undefined) return {why};
     const pause = quiet.within(from, to);
     if (pause !== undefined) return {why: pause.why};
+    const {oneTaker} = coverage;
+    if (oneTaker !== undefined)
+      return {
+        why: `all takings are of task ${oneTaker}, as where their probes are filtered by pid: others' leave no event`,
+      };
     if (silentCpus === 0) return null;
     return {
       why: `${silentCpus} of the machine's CPUs left no event: they may not have been recorded (tracing_cpumask)`,

@@ -15,8 +15,15 @@ import type {Rule, RuleContext} from './types.js';
 /** A page whose last event, or the end of whose I/O, is this close to the end of the trace may have its drop just after it. */
 const SETTLED_NS = 1_000_000;
 /**
- * Pages that were cleaned under a read are marked dirty and unpinned by a worker, which waits for a CPU (bio_check_pages_dirty(),
- * block/bio.c). An anonymous page is cleaned by nobody that finds it pinned.
+ * What is left to do when the device is done may be a worker's, which waits for a CPU: to decrypt or to verify what was read
+ * (drivers/md/dm-crypt.c kcryptd_queue_crypt(), dm-verity, fs/btrfs/bio.c btrfs_end_bio_work()). As a rule it is done in a
+ * moment, and in no more than so many times the longest that the trace shows.
+ */
+const DONE_NS = 10_000_000;
+const LONGER = 4;
+/**
+ * Pages that were cleaned under a read are marked dirty and unpinned by a worker as well (block/bio.c bio_check_pages_dirty()), and
+ * that may be the first that the trace has. An anonymous page is cleaned by nobody that finds it pinned.
  */
 const WORKER_NS = 100_000_000;
 /** Most pages whose last change is kept, to be shown as the end of the owner. */
@@ -133,7 +140,8 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
 
   /** Whether what is left to do when an I/O has ended may come after the trace. */
   function soonAfter(t: number, {kind}: Moment, end: number): boolean {
-    return m.capture.time.unit === 'ns' && end - t < (kind === 'anonymous' ? SETTLED_NS : WORKER_NS);
+    const least = kind === 'anonymous' ? DONE_NS : WORKER_NS;
+    return m.capture.time.unit === 'ns' && end - t < Math.max(least, LONGER * m.held.longestToDrop);
   }
 
   /** A page whose last mapping went and whose count did not: without probes the reference that is left has no kind. */

@@ -6,7 +6,7 @@ import type {Listener} from '../ledger/listener.js';
 import type {Ledger} from '../ledger/ledger.js';
 import {momentOf} from '../ledger/moment.js';
 import type {ReferenceKind} from '../base/reference.js';
-import type {Reference} from '../ledger/tables/references.js';
+import type {Deed, Reference} from '../ledger/tables/references.js';
 import type {Writeback} from '../ledger/tables/writeback.js';
 import {liveLinks} from './live-links.js';
 
@@ -26,6 +26,8 @@ export interface HeldWriteback {
   perhaps: DmaLink | undefined;
   /** taken after the writeback had begun */
   late: boolean;
+  /** what its task did next with the reference: from then on it was held for certain, whatever stood still within its taking */
+  since: Deed | undefined;
   /** the mapping made for the writeback had ended when the reference was taken: the disk had what it wrote */
   written: boolean;
   countAtStart: number;
@@ -53,6 +55,7 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
       readable: undefined,
       perhaps: undefined,
       late,
+      since: undefined,
       written: late && writeback.ownPage >= 0,
       countAtStart: pages.count[row]!,
       pinsAtStart: pages.pins[row]!,
@@ -102,6 +105,10 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
       const held = open.get(row);
       if (held) held.references.push(reference);
       else begin(row, writeback, true);
+    },
+    pinCallReturned(_task, call, _flags, _ret, deed) {
+      for (const held of open.values())
+        if (held.late && held.since === undefined && held.reference.call === call) held.since = deed();
     },
     dmaOpened(window) {
       if (open.size === 0) return;

@@ -225,27 +225,27 @@ export class SmallKernel {
 
   // --- DMA, writeback, dirtying
 
-  map(pfn: number, dir: Direction = 'BIDIRECTIONAL', device = 'pinbug.0'): void {
+  map(pfn: number, dir: Direction = 'BIDIRECTIONAL', device = 'pinbug.0', size = 4096): void {
     const address = (pfn * 4096).toString(16);
     if (this.version === '6.12') {
-      this.line(`dma_map_page: ${device} dir=${dir} dma_addr=${address} size=4096 phys_addr=${address} attrs=`);
+      this.line(`dma_map_page: ${device} dir=${dir} dma_addr=${address} size=${size} phys_addr=${address} attrs=`);
       return;
     }
     this.line(
-      `dma_map_page_attrs: (dma_map_page_attrs+0x0/0x270) dev="${device}" page=${this.pointer(pfn)} offset=0x0 size=4096 ` +
+      `dma_map_page_attrs: (dma_map_page_attrs+0x0/0x270) dev="${device}" page=${this.pointer(pfn)} offset=0x0 size=${size} ` +
         `dir=${DIRECTIONS.indexOf(dir)}`,
     );
     this.line(`dma_map_page_attrs_ret: (map_all+0x96/0x190 [pinbug] <- dma_map_page_attrs) dma_addr=0x${address}`);
   }
 
-  unmap(pfn: number, dir: Direction = 'BIDIRECTIONAL', device = 'pinbug.0'): void {
+  unmap(pfn: number, dir: Direction = 'BIDIRECTIONAL', device = 'pinbug.0', size = 4096): void {
     const address = (pfn * 4096).toString(16);
     if (this.version === '6.12') {
-      this.line(`dma_unmap_page: ${device} dir=${dir} dma_addr=${address} size=4096 attrs=`);
+      this.line(`dma_unmap_page: ${device} dir=${dir} dma_addr=${address} size=${size} attrs=`);
       return;
     }
     this.line(
-      `dma_unmap_page_attrs: (dma_unmap_page_attrs+0x0/0x1c0) dev="${device}" dma_addr=0x${address} size=4096 ` +
+      `dma_unmap_page_attrs: (dma_unmap_page_attrs+0x0/0x1c0) dev="${device}" dma_addr=0x${address} size=${size} ` +
         `dir=${DIRECTIONS.indexOf(dir)}`,
     );
   }

@@ -53,6 +53,22 @@ describe('what was recorded, and when', () => {
     expect(await toldOf(of(4))).toContain('unpin-without-pin error possible 0x5dac9');
   });
 
+  it('a grab whose CPU stands still: the writeback may be over when the count changes', async () => {
+    for (const returned of [true, false]) {
+      const k = new SmallKernel({refs: false});
+      k.file(P);
+      k.markDirty(P);
+      k.writeOut(P, () => {
+        k.pin(P, {bare: !returned});
+        k.wait(3000);
+      });
+      k.unpin(P);
+      expect(await toldOf(k.text())).toEqual([
+        `writeback-while-pinned warning ${returned ? 'sure' : 'possible'} 0x5dac9`,
+      ]);
+    }
+  });
+
   it('a task without a number: one name may be of two', async () => {
     const k = new SmallKernel({refs: false});
     k.anon(P);

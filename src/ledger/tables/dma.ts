@@ -257,6 +257,8 @@ export class DmaDevice {
   pinnedBothWays = 0;
   /** it mapped pages for those who had pinned them to read into: a disk, or what programs use directly */
   readsIn = false;
+  /** it mapped what is as long as the head of a packet: a network card, one of RDMA as well if it reads in (nvme_rdma_map_data() beside nvme-tcp) */
+  sendsPackets = false;
   /** unmaps without a map in the trace */
   private unmatched = 0;
 
@@ -273,7 +275,7 @@ export class DmaDevice {
 
   /** Whether it may be a network card: that maps what it sends under references of the packets, and never what somebody pinned to read into. */
   get maySend(): boolean {
-    return this.servesOthers && !this.readsIn;
+    return this.servesOthers && (!this.readsIn || this.sendsPackets);
   }
 
   /** Whether it maps pages that nobody holds for both directions, as hardware does that follows page tables (HMM, on-demand paging of RDMA). */
@@ -300,6 +302,14 @@ export class DmaDevice {
     if (this.completions * COMPLETIONS_SHARE > this.maps) return true;
     return this.superseded >= UNPAIRED_FEW && this.superseded * UNPAIRED_SHARE > this.maps;
   }
+}
+
+/**
+ * Whether a mapping is as long as the head of a packet, which its card maps by itself: 14 bytes of Ethernet, and of IP and TCP 40
+ * at least, by fours (eth_header(), net/ethernet/eth.c). What disks are given is of whole sectors, and their commands are shorter.
+ */
+export function isPacketHead({dir, address, size}: DmaWindow): boolean {
+  return dir === DmaDir.toDevice && address >= 0 && size >= 54 && size % 4 === 2;
 }
 
 /** So few of a device's mappings may have lost their unmap; more ended without. */

@@ -1,7 +1,15 @@
 /**
  * The pages under DMA windows: each page's row names the windows over it, newest first, and under what each was opened.
  */
-import {DmaDevice, type DmaLink, type DmaWindow, MAPPING_PAGES_MAX, type Run, WINDOW_PAGES_MAX} from '../tables/dma.js';
+import {
+  DmaDevice,
+  type DmaLink,
+  type DmaWindow,
+  isPacketHead,
+  MAPPING_PAGES_MAX,
+  type Run,
+  WINDOW_PAGES_MAX,
+} from '../tables/dma.js';
 import {Context, DmaDir, EventKind as K, type TraceEvent} from '../../events/event.js';
 import type {Breach} from '../../capture/audit.js';
 import type {Uses} from './around.js';
@@ -85,6 +93,7 @@ export class CoveredPages {
         const link = linkOf(window, pages.generation[row]!, owner, pages.dma[row]);
         if (device !== undefined && (owner.owner === 'none' || owner.owner === 'writeback')) {
           device.servesOthers = true;
+          if (owner.owner === 'none' && isPacketHead(window)) device.sendsPackets = true;
           if (window.deviceWrites && owner.owner === 'none') device.servesUnheld = true;
         }
         if (window.dir === DmaDir.bidirectional) {

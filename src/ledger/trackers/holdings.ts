@@ -23,6 +23,8 @@ export class Holdings {
   /** references ever taken, of those that the trace shows or lets derive */
   takenPins = 0;
   takenGets = 0;
+  /** from the end of an I/O to the drop of its pin, of pins that are for one I/O: the longest, in ns or ticks */
+  longestToDrop = 0;
   /** drops of pins that were not seen to be taken */
   readonly excess = new Excess();
   /** of these, taken before the trace began: held, but not taken in it */
@@ -292,6 +294,12 @@ export class Holdings {
       reference.droppedFrom = began;
       reference.dropCertain = chosen.certain && reference.mixed === undefined;
       if (reference.dropCertain && reference.line > 0) around.capture.skew.caused(reference, deed);
+      if (
+        reference.ioEnded !== undefined &&
+        reference.gupFlags >= 0 &&
+        !around.capture.era.isLongterm(reference.gupFlags)
+      )
+        this.longestToDrop = Math.max(this.longestToDrop, deed.t - reference.ioEnded.t);
       this.reduce(reference, some, wanted >= 0 ? first : -1);
       const left = kind === 'pin' ? pages.pins[row] : pages.gets[row];
       if (reference.mixed !== undefined && left === 0 && chosen.unmatched === 0) reference.mixed.settled = true;

@@ -35,6 +35,28 @@ export const LEAKS: readonly Scene[] = [
     },
   },
   {
+    name: 'a read that a worker has not decrypted yet when the trace ends',
+    why: 'the disk is done, and kcryptd_crypt() is not: the bio of the read ends after it (drivers/md/dm-crypt.c)',
+    on: ['counted'],
+    last: true,
+    make: (k) => decrypted(k, 5_000),
+  },
+  {
+    name: 'the same on a machine where that is seen to take long',
+    why: 'another read took 20 ms from the end of its mapping to its unpin',
+    on: ['counted'],
+    last: true,
+    make(k) {
+      k.anon(Q);
+      k.pin(Q);
+      k.map(Q, 'FROM_DEVICE', NVME);
+      k.interrupt(() => k.unmap(Q, 'FROM_DEVICE', NVME));
+      k.wait(20_000);
+      k.by({task: 'kworker/1:1-29', cpu: 1}, () => k.unpin(Q));
+      decrypted(k, 30_000);
+    },
+  },
+  {
     name: 'a read that failed and waits for another path, its buffer unmapped',
     why: 'blk_mq_requeue_request(): the driver unmaps, the request goes back into its queue, and its pages stay pinned (block/blk-mq.c)',
     on: ['counted'],
@@ -138,5 +160,19 @@ function retried(k: Machine): void {
   k.interrupt(() => {
     k.unmap(P, 'FROM_DEVICE', NVME);
     k.line('block_rq_requeue: 259,0 R () 5000 + 8 none,0,0 [0]');
+  });
+}
+
+/** The trace ends so long after the device was done. */
+function decrypted(k: Machine, us: number): void {
+  k.anon(P);
+  k.pin(P);
+  k.map(P, 'FROM_DEVICE', NVME);
+  k.munmap(P);
+  k.interrupt(() => k.unmap(P, 'FROM_DEVICE', NVME));
+  k.wait(us);
+  k.by({task: 'other-400'}, () => {
+    k.anon(0x9200);
+    k.munmap(0x9200);
   });
 }

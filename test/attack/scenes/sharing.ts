@@ -61,6 +61,29 @@ export const SHARING: readonly Scene[] = [
     },
   },
   {
+    name: 'the same behind a card that serves a disk by RDMA as well',
+    why: 'nvme_rdma_map_data() maps pinned pages to read into for the same PCI function (ib_dma_map_sg(), drivers/nvme/host/rdma.c): it is a network card all the same, as the heads of packets show',
+    on: EVERY,
+    make(k) {
+      k.alloc(Q);
+      k.anon(P);
+      k.pin(P);
+      k.ref('page_ref_mod', P, 1);
+      k.map(Q, 'TO_DEVICE', NIC, 66); // it has read into a pinned page before
+      k.map(P, 'TO_DEVICE', NIC);
+      k.wait(60);
+      k.interrupt(() => k.unpin(P));
+      k.wait(90);
+      k.interrupt(() => {
+        k.unmap(Q, 'TO_DEVICE', NIC, 66);
+        k.unmap(P, 'TO_DEVICE', NIC);
+        k.put(P);
+        k.put(Q);
+      });
+      k.munmap(P);
+    },
+  },
+  {
     name: 'a GPU that follows page tables maps a page that a read has pinned',
     why: 'hmm_range_fault() takes no references: the notifier ends the mapping when the page is to go, the read is over before',
     on: EVERY,
