@@ -29,7 +29,7 @@ const SLOW_NS = 100_000_000;
 const TOUCHED_MAX = 100_000;
 /** In the place of one task: several took the page. */
 const SEVERAL = -2;
-/** Functions of a write fault or a write(): where stacks are traced they settle it. */
+/** Functions of a write fault, a write(), or a read that begins (block/bio.c): where stacks are traced they settle it. */
 const ORDINARY = [
   'handle_mm_fault',
   '__handle_mm_fault',
@@ -40,6 +40,7 @@ const ORDINARY = [
   'iomap_file_buffered_write',
   'unmap_page_range',
   'zap_pte_range',
+  'bio_set_pages_dirty',
 ];
 /** Functions by which those who unpin mark what a device wrote (mm/gup.c, block/bio.c; set_page_dirty_lock(), mm/page-writeback.c). */
 const FOR_A_DEVICE = [

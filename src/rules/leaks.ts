@@ -116,13 +116,20 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     return m.capture.time.unit === 'ns' && end - t < SETTLED_NS;
   }
 
-  function ioOver(ended: Deed | undefined, moment: Moment, end: number): Premise {
+  function ioOver({ioEnded: ended, ioEndNamed}: Reference, moment: Moment, end: number): Premise {
     const says = 'its I/O is over';
     if (ended === undefined)
       return told(
         says,
         false,
         'no mapping for DMA made under it was seen to end: its I/O may be running on a device that maps nothing',
+      );
+    if (!ioEndNamed)
+      return told(
+        says,
+        false,
+        'the end of its mapping is known from an iommu:unmap event only, which names no device: another one may have the same address',
+        ended,
       );
     // A driver unmaps before it gives a request back, and maps again when that is issued again, which may take minutes (blk_mq_requeue_request()).
     const again = m.capture.time.unit === 'ns' ? m.dma.requeuedWithin(ended.t, ended.t + WORKER_NS) : undefined;
@@ -269,7 +276,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
                 ? 'the page is not on the LRU: a batch may hold the reference'
                 : 'the end of the mapping is not the end of the holder: a pipe or a socket may carry the reference (vmsplice, MSG_ZEROCOPY)',
             ),
-        ...(kind === 'pin' ? [ioOver(reference.ioEnded, moment, end)] : []),
+        ...(kind === 'pin' ? [ioOver(reference, moment, end)] : []),
       ],
     };
   }

@@ -84,6 +84,8 @@ export class Reference {
   ioDoneOutsideTask = false;
   /** a mapping made under it ended: its I/O is over */
   ioEnded: Deed | undefined = undefined;
+  /** by an event that names its device: an iommu:unmap event may be of another that has the same address */
+  ioEndNamed = false;
   /** its last drop, once it is not held any more */
   dropped: Deed | undefined = undefined;
   /** from when on it was under way, as far as is known: its probe, or what its call did before */

@@ -230,7 +230,8 @@ export class CoveredPages {
   /** The event at hand says that a window is over: its `close` and the rest are filled in. */
   ended(ev: TraceEvent, window: DmaWindow): void {
     const {around} = this;
-    if (window.certainEnd && window.close !== undefined && !window.readdressed)
+    // an iommu:unmap event names no device, and each domain has addresses of its own: it may be of another that has the same
+    if (window.certainEnd && window.close !== undefined && !window.readdressed && !window.iommuOnly)
       around.capture.skew.caused(window.open, window.close);
     this.writeEnd(window);
     for (const tell of around.on.dmaClosed) tell(window);
@@ -309,6 +310,7 @@ export class CoveredPages {
       for (let r: Reference | undefined = pages.references[folio]; r; r = r.next) {
         if (r.t > window.open.t) continue;
         r.ioEnded = window.close;
+        r.ioEndNamed = !window.iommuOnly;
         if (outsideTask) r.ioDoneOutsideTask = true;
       }
     }

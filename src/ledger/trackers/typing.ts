@@ -8,6 +8,7 @@ import {Fn} from '../../events/functions.js';
 import type {Stacked} from '../tables/evidence.js';
 import {PageState} from '../tables/page-table.js';
 import {type Deed, Reference} from '../tables/references.js';
+import {takenBy, unpinnedBy} from './stack-types.js';
 import {symbolOf} from '../tables/stacks.js';
 import type {Uses} from './around.js';
 import type {Holdings} from './holdings.js';
@@ -117,11 +118,12 @@ export class Typing {
     const {row, delta, deed, reference} = waiting;
     const frames = around.evidence.stacks.get(stack).map(symbolOf);
     if (reference) {
-      if (frames.some(isPinFunction)) this.held.knownBetter(reference, 'stack');
-      else if (frames.some(isGetFunction)) this.held.undo(reference);
-    } else if (deed && delta < 0 && frames.some(isUnpinFunction) && around.pages.pins[row]! > 0) {
+      const kind = takenBy(frames);
+      if (kind === 'pin') this.held.knownBetter(reference, 'stack');
+      else if (kind === 'get') this.held.undo(reference);
+    } else if (deed && delta < 0 && around.pages.pins[row]! > 0 && unpinnedBy(frames)) {
       this.held.dropNow(row, 'pin', -delta, deed, undefined, -1, undefined, true);
-    } else if (deed && delta > 0 && frames.some(isPinFunction)) {
+    } else if (deed && delta > 0 && takenBy(frames) === 'pin') {
       const {t, cpu, task, context, input, line, text} = deed;
       const pin = new Reference('pin', delta, 'stack', row, -1, t, cpu, task, context, input, line, text);
       pin.stack = stack;
@@ -148,22 +150,4 @@ export class Typing {
 /** How many units a change is made of, 0 when it is not whole. An integer for V8 too: `/` alone makes a double of it. */
 function units(change: number, unit: number): number {
   return change % unit === 0 ? (change / unit) | 0 : 0;
-}
-
-/** Functions that take pins and nothing else (mm/gup.c, lib/iov_iter.c of 6.5 and later). */
-function isPinFunction(symbol: string): boolean {
-  return (
-    symbol.startsWith('pin_user_pages') || symbol === 'iov_iter_extract_pages' || symbol.startsWith('memfd_pin_folios')
-  );
-}
-
-/** Functions that take plain references and nothing else. */
-function isGetFunction(symbol: string): boolean {
-  return symbol.startsWith('get_user_pages') || symbol.startsWith('iov_iter_get_pages');
-}
-
-function isUnpinFunction(symbol: string): boolean {
-  return (
-    symbol.startsWith('unpin_user_') || symbol.startsWith('unpin_folio') || symbol.startsWith('__bio_release_pages')
-  );
 }

@@ -5,7 +5,7 @@
 import type {Device, Mapping} from './device.js';
 import type {Kernel} from './kernel.js';
 import type {Region} from './memory.js';
-import type {Disk, Storage} from './storage.js';
+import {Disk, type Storage} from './storage.js';
 import type {Hold} from './truth.js';
 import {Completion, type Deed} from './world.js';
 
@@ -53,6 +53,12 @@ export const LATER_FEATURES = [
   'paused',
   'cut file',
   'clocks',
+  // and memory that is faulted in by who takes it
+  'stacks',
+  // of several kinds of work
+  'one program',
+  // pages of a folio that was freed are handed out one by one, and together again
+  'buddy',
 ] as const;
 export type Feature = (typeof FEATURES)[number] | (typeof LATER_FEATURES)[number];
 
@@ -106,7 +112,7 @@ export function* unpin(k: Kernel, holds: readonly Hold[], dirty: boolean): Deed 
   if (dirty)
     for (const hold of holds) {
       yield* k.lock(hold.folio);
-      yield* k.markDirty(hold.folio);
+      yield* k.w.within('set_page_dirty_lock', k.markDirty(hold.folio, [hold]));
       k.unlock(hold.folio);
     }
   if (way === 2) for (const hold of holds) yield* k.unpinOne(hold);
@@ -123,7 +129,8 @@ export function* directIo(stage: Stage, disk: Storage, kinds: readonly string[])
   const {w} = k;
   let flying = 0;
   while (!stage.over) {
-    yield {sleep: w.between(20_000, 800_000)};
+    yield {sleep: w.between(20_000, 800_000), idle: true};
+    if (k.thorough && w.random.chance(0.3)) yield* useFile(stage, disk, stage.range(1, ['file'])?.region);
     if (flying > 4) continue;
     const range = stage.range(12, kinds);
     if (range === undefined) return;
@@ -150,7 +157,9 @@ export function* directIo(stage: Stage, disk: Storage, kinds: readonly string[])
     const legacy = kind === 'pin' && stage.features.has('legacy') && w.random.chance(0.5);
     let after: Hold[] = [];
     if (legacy) [holds, after] = yield* repin(k, holds);
-    if (read) for (const folio of new Set(holds.map((hold) => hold.folio))) yield* k.markDirty(folio);
+    if (read)
+      for (const folio of new Set(holds.map((hold) => hold.folio)))
+        yield* w.within('bio_set_pages_dirty', k.markDirty(folio));
     flying++;
     let mine = holds;
     const done = new Completion();
@@ -179,6 +188,22 @@ export function* directIo(stage: Stage, disk: Storage, kinds: readonly string[])
   }
 }
 
+/** The same program stores to its file's memory, or calls write() or fsync(). */
+function* useFile({k}: Stage, disk: Storage, region: Region | undefined): Deed {
+  const {w} = k;
+  if (region?.kind !== 'file' || !(yield* region.lock())) return;
+  const {folio} = w.random.of(region.spots);
+  region.enter();
+  region.unlock();
+  if (!folio.free && folio.kind === 'file') {
+    const how = w.random.below(3);
+    if (how === 0) yield* k.writeFault(folio);
+    else if (how === 1) yield* w.within(['btrfs_dirty_folio', 'btrfs_buffered_write', 'vfs_write'], k.writeTo(folio));
+    else if (disk instanceof Disk) yield* w.within(['ext4_writepages', 'filemap_fdatawrite_wbc'], disk.sync(folio));
+  }
+  region.leave();
+}
+
 /** do_direct_IO(): a pin for the page at hand, one for the bio, and the caller's goes as soon as the next page comes. */
 function* repin(k: Kernel, holds: readonly Hold[]): Deed<[bio: Hold[], left: Hold[]]> {
   const bio: Hold[] = [];
@@ -200,13 +225,14 @@ export function* register(stage: Stage, devices: readonly Device[], disk: Disk):
   const {k} = stage;
   const {w} = k;
   while (!stage.over) {
-    yield {sleep: w.between(50_000, 2_000_000)};
-    const range = stage.range(32, stage.bug === 'late-dirty' ? ['file'] : undefined);
+    yield {sleep: w.between(50_000, 2_000_000), idle: true};
+    const ofFile = stage.bug === 'late-dirty' || (k.thorough && w.random.chance(0.3));
+    const range = stage.range(32, ofFile ? ['file'] : undefined);
     if (range === undefined) return;
     const {region, at, n} = range;
     const holds = yield* region.gup('pin', at, n, {
       write: true,
-      longterm: w.random.chance(0.8),
+      longterm: !(k.thorough && ofFile) && w.random.chance(0.8),
       slow: w.random.chance(0.2),
     });
     if (holds.length === 0) continue;
@@ -217,7 +243,8 @@ export function* register(stage: Stage, devices: readonly Device[], disk: Disk):
       for (const part of [holds.slice(0, cut), holds.slice(cut)])
         if (part.length > 0) mappings.push({device, mapping: yield* device.map(dir, spotsOf(part), holds)});
     for (let i = w.random.below(4); i > 0; i--) {
-      yield {sleep: w.between(50_000, 1_000_000)};
+      yield {sleep: w.between(50_000, 1_000_000), idle: true};
+      if (k.thorough) yield* useFile(stage, disk, region);
       const {device, mapping} = w.random.of(mappings);
       if (w.random.chance(0.3)) {
         // registered anew under the same pins
@@ -233,14 +260,14 @@ export function* register(stage: Stage, devices: readonly Device[], disk: Disk):
     const end = function* (): Deed {
       if (stage.errs('unpin-before-unmap') || stage.errs('early-unpin')) {
         yield* unpin(k, holds, dirty);
-        if (w.random.chance(0.5)) yield {sleep: w.between(20_000, 500_000)};
+        if (w.random.chance(0.5)) yield {sleep: w.between(20_000, 500_000), idle: true};
         for (const {device, mapping} of mappings) yield* device.unmap(mapping);
         return;
       }
       if (stage.errs('early-unpin-and-free')) {
         yield* unpin(k, holds, dirty);
         yield* region.munmap();
-        yield {sleep: w.between(20_000, 500_000)};
+        yield {sleep: w.between(20_000, 500_000), idle: true};
         for (const {device, mapping} of mappings) yield* device.unmap(mapping);
         return;
       }
@@ -287,7 +314,7 @@ function* letGo(stage: Stage, region: Region, holds: readonly Hold[], dirty: boo
       const {flags, holds: others} = hold.folio;
       if (hold.cleaned && !flags.has('dirty') && ![...others].some(({kind}) => kind === 'pin'))
         k.truth.wrong('dirty-after-unpin', hold.first, true);
-      yield* k.markDirty(hold.folio);
+      yield* k.w.within('set_page_dirty_lock', k.markDirty(hold.folio));
     }
     return;
   }
@@ -306,7 +333,7 @@ export function* ring(stage: Stage, disk: Disk): Deed {
   const {k} = stage;
   const {w} = k;
   while (!stage.over) {
-    yield {sleep: w.between(50_000, 1_500_000)};
+    yield {sleep: w.between(50_000, 1_500_000), idle: true};
     const range = stage.range(64, ['anon']);
     if (range === undefined) return;
     const {region} = range;
@@ -359,7 +386,7 @@ export function* share(stage: Stage, device: Device): Deed {
   const {k} = stage;
   const {w} = k;
   while (!stage.over) {
-    yield {sleep: w.between(100_000, 1_500_000)};
+    yield {sleep: w.between(100_000, 1_500_000), idle: true};
     const range = stage.range(24, ['shmem']);
     if (range === undefined) return;
     const {region, at, n} = range;
@@ -373,7 +400,7 @@ export function* share(stage: Stage, device: Device): Deed {
     if (holds.length === 0) continue;
     const mine = spots.filter(({folio}) => folios.includes(folio));
     const mapping = yield* device.map('BIDIRECTIONAL', mine, holds);
-    yield {sleep: w.between(100_000, 3_000_000)};
+    yield {sleep: w.between(100_000, 3_000_000), idle: true};
     if (w.random.chance(0.3)) yield* region.munmap();
     yield* device.unmap(mapping);
     yield* k.unpinFolios(holds);
@@ -385,7 +412,7 @@ export function* look(stage: Stage): Deed {
   const {k} = stage;
   const {w} = k;
   while (!stage.over) {
-    yield {sleep: w.between(50_000, 1_000_000)};
+    yield {sleep: w.between(50_000, 1_000_000), idle: true};
     const range = stage.range(3, ['anon', 'shmem', 'file']);
     if (range === undefined) return;
     const {region, at, n} = range;
@@ -408,7 +435,7 @@ export function* send(stage: Stage, card: Device): Deed {
   const {k} = stage;
   const {w} = k;
   while (!stage.over) {
-    yield {sleep: w.between(50_000, 1_000_000)};
+    yield {sleep: w.between(50_000, 1_000_000), idle: true};
     const range = stage.range(4, ['anon', 'shmem', 'file']);
     if (range === undefined) return;
     const {region, at, n} = range;
@@ -444,7 +471,7 @@ export function* writeRemotely(stage: Stage, card: Device): Deed {
   const {k} = stage;
   const {w} = k;
   while (!stage.over) {
-    yield {sleep: w.between(50_000, 800_000)};
+    yield {sleep: w.between(50_000, 800_000), idle: true};
     const range = stage.range(8);
     if (range === undefined) return;
     const {region, at, n} = range;
@@ -505,7 +532,7 @@ export function* pipe(stage: Stage): Deed {
   const {k} = stage;
   const {w} = k;
   while (!stage.over) {
-    yield {sleep: w.between(100_000, 2_000_000)};
+    yield {sleep: w.between(100_000, 2_000_000), idle: true};
     const range = stage.range(4, ['anon', 'shmem', 'file']);
     if (range === undefined) return;
     const {region, at, n} = range;
@@ -529,7 +556,7 @@ export function* sendfile(stage: Stage, card: Device): Deed {
   const {k} = stage;
   const {w} = k;
   while (!stage.over) {
-    yield {sleep: w.between(100_000, 1_500_000)};
+    yield {sleep: w.between(100_000, 1_500_000), idle: true};
     const range = stage.range(2, ['file', 'shmem']);
     if (range === undefined) return;
     const {region, at} = range;
@@ -560,7 +587,7 @@ export function* receive(stage: Stage, card: Device): Deed {
   const {w} = k;
   const pool: Mapping[] = [];
   while (!stage.over) {
-    yield {sleep: w.between(50_000, 600_000)};
+    yield {sleep: w.between(50_000, 600_000), idle: true};
     if (pool.length < 4) {
       const folio = yield* k.alloc();
       pool.push(yield* card.map('FROM_DEVICE', [{folio, pfn: folio.pfn}], []));
@@ -582,7 +609,7 @@ export function* follow(stage: Stage, gpu: Device): Deed {
   const {k} = stage;
   const {w} = k;
   while (!stage.over) {
-    yield {sleep: w.between(100_000, 1_500_000)};
+    yield {sleep: w.between(100_000, 1_500_000), idle: true};
     const range = stage.range(3, ['anon']);
     if (range === undefined) return;
     const {region, at, n} = range;
@@ -592,7 +619,7 @@ export function* follow(stage: Stage, gpu: Device): Deed {
     region.unlock();
     if (spots.length > 0) {
       const mapping = yield* gpu.map('BIDIRECTIONAL', spots, []);
-      yield {sleep: w.between(20_000, 200_000)};
+      yield {sleep: w.between(20_000, 200_000), idle: true};
       yield* gpu.unmap(mapping);
     }
     region.leave();
@@ -604,14 +631,14 @@ export function* assign(stage: Stage, vfio: Device): Deed {
   const {k} = stage;
   const {w} = k;
   while (!stage.over) {
-    yield {sleep: w.between(200_000, 2_000_000)};
+    yield {sleep: w.between(200_000, 2_000_000), idle: true};
     const range = stage.range(6);
     if (range === undefined) return;
     const {region, at, n} = range;
     const holds = yield* region.gup('pin', at, n, {write: true, longterm: true, remote: true});
     const mappings: Mapping[] = [];
     for (const spot of spotsOf(holds)) mappings.push(yield* vfio.map('BIDIRECTIONAL', [spot], holds));
-    yield {sleep: w.between(100_000, 3_000_000)};
+    yield {sleep: w.between(100_000, 3_000_000), idle: true};
     for (const mapping of mappings) {
       yield* vfio.unmap(mapping);
       const mine = holds.filter(({first}) => mapping.pages.has(first));

@@ -11,7 +11,6 @@ const KIN: Record<string, readonly string[]> = {
   'put-on-pin': ['pin-leak'],
   'free-while-pinned': ['put-on-pin'],
   'writeback-while-pinned': ['dirty-after-writeback'],
-  'dirty-after-writeback': ['writeback-while-pinned'],
   'dirty-after-unpin': ['dirty-after-writeback'],
   'writeback-while-dma': ['writeback-while-pinned'],
 };

@@ -26,6 +26,8 @@ export interface Ask {
   slow?: boolean;
   /** moves what lies in CMA blocks out of them, as far as nobody else has it; false where that failed */
   evacuate?: () => Deed<boolean>;
+  /** brings pages in that are not there, within the call; whether there were any: then it goes on under locks */
+  faultIn?: () => Deed<boolean>;
 }
 
 /** Pages of a CMA block, where the machine has one; the page of zeros. */
@@ -43,6 +45,8 @@ const FOLL = {
   new: {pin: 0x80000, get: 0x2, longterm: 0x100, remote: 0x40000},
 };
 const BIAS = 1024;
+/** What walks page tables under locks, innermost first. */
+const WALK = ['__get_user_pages', '__gup_longterm_locked'];
 /** Pages whose addition to the LRU waits, per CPU (lru_add, mm/swap.c). */
 const BATCH = 6;
 
@@ -65,6 +69,9 @@ export class Kernel {
   /** in CMA blocks, so many from here on, where the machine has any */
   private readonly cma: number[] = [];
   private nextBlock = 0x20000;
+
+  /** Pages are faulted in within the call that takes them, and folios of a memfd are looked up with references of their own. */
+  thorough = false;
 
   constructor(
     readonly w: World,
@@ -182,9 +189,46 @@ export class Kernel {
     }
     this.w.write('mm_page_free', this.kmem(folio));
     if (isCma(folio)) this.cma.push(folio.pfn);
+    else if (this.breaksBlocks && this.backIn(folio)) yield 0;
     else if (folio.order === 0) this.unused.push(folio.pfn);
     else this.blocks.push(folio.pfn);
     yield this.gap();
+  }
+
+  /** Blocks of free pages are broken, and made whole again. */
+  breaksBlocks = false;
+  /** by its first page: what is handed out of a block that is broken */
+  private readonly broken = new Map<number, Set<{pfn: number; order: number}>>();
+
+  /** A folio comes back: to the broken block that it is of; or it is a block, and broken from here on. Answers whether. */
+  private backIn({pfn, order}: Folio): boolean {
+    const {random} = this.w;
+    const block = pfn - (pfn % this.blockPages);
+    const out = this.broken.get(block);
+    if (out === undefined) {
+      const breaks = order > 0 && pfn === block && random.chance(0.7);
+      if (breaks) this.broken.set(block, new Set());
+      return breaks;
+    }
+    for (const one of out) if (one.pfn === pfn) out.delete(one);
+    if (out.size === 0 && random.chance(0.5)) {
+      this.broken.delete(block);
+      this.blocks.push(block);
+    }
+    return true;
+  }
+
+  /** A part of a broken block; undefined where there is none. */
+  private part(order: number): number | undefined {
+    const {random} = this.w;
+    if (this.broken.size === 0 || order === this.pmdOrder || !random.chance(0.7)) return undefined;
+    const [block, out] = random.of([...this.broken]);
+    const size = 2 ** order;
+    // most near its beginning, so that they meet the folios there
+    const pfn = block + size * random.below(Math.max(1, Math.floor((random.chance(0.7) ? 32 : this.blockPages) / size)));
+    for (const one of out) if (one.pfn < pfn + size && pfn < one.pfn + 2 ** one.order) return undefined;
+    out.add({pfn, order});
+    return pfn;
   }
 
   private free: number[] | undefined;
@@ -204,7 +248,8 @@ export class Kernel {
     const cma = order === 0 && movable && this.cma.length > 0 && w.random.chance(0.2);
     const from = cma ? this.cma : order === 0 ? this.unused : this.blocks;
     if (from.length === 0) from.push(order === 0 ? this.nextPage++ : (this.nextBlock += this.blockPages));
-    const pfn = w.random.chance(0.6) ? from.pop()! : from.splice(w.random.below(from.length), 1)[0]!;
+    const part = this.breaksBlocks && !cma ? this.part(order) : undefined;
+    const pfn = part ?? (w.random.chance(0.6) ? from.pop()! : from.splice(w.random.below(from.length), 1)[0]!);
     const folio = new Folio(pfn, order);
     folio.flags.add('uptodate');
     if (order > 0) folio.flags.add('head');
@@ -222,10 +267,10 @@ export class Kernel {
   /** The page is to be put on the LRU: a batch of this CPU holds it until it is drained. */
   *lruAdd(folio: Folio): Deed {
     const batch = this.batches[this.w.cpu]!;
-    yield* this.get(folio);
+    yield* this.w.within('folio_add_lru', this.get(folio));
     batch.push(folio);
     if (batch.length < BATCH) return;
-    yield* this.drain(batch);
+    yield* this.w.within(['folio_batch_add_and_move', 'folio_add_lru'], this.drain(batch));
   }
 
   *drain(batch = this.batches[this.w.cpu]!): Deed {
@@ -270,7 +315,12 @@ export class Kernel {
   // --- what user memory is made of
 
   /** A fault on anonymous memory. */
-  *anon(order = 0): Deed<Folio> {
+  anon(order = 0): Deed<Folio> {
+    const fault = order === this.pmdOrder ? 'do_huge_pmd_anonymous_page' : 'do_anonymous_page';
+    return this.w.within([fault, '__handle_mm_fault', 'handle_mm_fault'], this.newAnon(order));
+  }
+
+  private *newAnon(order: number): Deed<Folio> {
     const folio = yield* this.alloc(order);
     folio.kind = 'anon';
     folio.mapping = '00000000261e2897';
@@ -309,7 +359,14 @@ export class Kernel {
   }
 
   /** A task's page tables let go of pages: munmap(), or its end. */
-  *zap(folios: readonly Folio[]): Deed {
+  zap(folios: readonly Folio[]): Deed {
+    return this.w.within(
+      ['folios_put_refs', 'free_pages_and_swap_cache', 'tlb_flush_mmu', 'zap_pte_range', 'unmap_page_range'],
+      this.unmap(folios),
+    );
+  }
+
+  private *unmap(folios: readonly Folio[]): Deed {
     for (let i = 0; i < folios.length; i += 14) {
       const some = folios.slice(i, i + 14);
       const refs = some.map((folio) => (folio.order === 0 || folio.pmd ? 1 : folio.size));
@@ -351,13 +408,19 @@ export class Kernel {
     folio.locked = false;
   }
 
-  *markDirty(folio: Folio): Deed {
+  /** `holds`: of whom it is marked for what a device wrote */
+  *markDirty(folio: Folio, holds: readonly Hold[] = []): Deed {
     yield* this.probe('markDirty', folio);
+    for (const hold of holds) if (hold.cleaned) hold.marked = true;
     folio.flags.add('dirty');
   }
 
   /** A store to a page that the kernel watches: page_mkwrite() of ext4 marks it, then the fault does. */
-  *writeFault(folio: Folio): Deed {
+  writeFault(folio: Folio): Deed {
+    return this.w.within(['do_wp_page', '__handle_mm_fault', 'handle_mm_fault'], this.store(folio));
+  }
+
+  private *store(folio: Folio): Deed {
     if (folio.writable) return;
     if (folio.kind === 'file') {
       yield* this.lock(folio);
@@ -368,8 +431,20 @@ export class Kernel {
     folio.writable = true;
   }
 
+  /** write() on a file system that marks pages one by one, as btrfs does: it looks the page up, and marks it once. */
+  *writeTo(folio: Folio): Deed {
+    yield* this.ref('page_ref_mod_unless', folio, 1);
+    yield* this.lock(folio);
+    yield* this.markDirty(folio);
+    this.unlock(folio);
+    yield* this.put(folio);
+  }
+
   *startWriteback(folio: Folio): Deed {
     yield* this.probe('clearDirty', folio);
+    // folio_mkclean() found entries that were stored through
+    if (this.thorough && folio.kind === 'file' && folio.writable && folio.mapped > 0)
+      yield* this.w.within(NAMES.clearDirty[this.build.release === '5.10' ? 0 : 1], this.markDirty(folio));
     folio.flags.delete('dirty');
     if (folio.kind === 'file') folio.writable = false;
     yield* this.probe('startWriteback', folio);
@@ -377,7 +452,11 @@ export class Kernel {
     this.truth.writebackStarts(folio);
   }
 
-  *endWriteback(folio: Folio): Deed {
+  endWriteback(folio: Folio): Deed {
+    return this.w.within(['folio_end_writeback', 'bio_endio', 'blk_mq_end_request'], this.wroteBack(folio));
+  }
+
+  private *wroteBack(folio: Folio): Deed {
     yield* this.probe('endWriteback', folio);
     yield* this.get(folio);
     folio.flags.delete('writeback');
@@ -387,15 +466,22 @@ export class Kernel {
   // --- GUP
 
   /** pin_user_pages_fast() or get_user_pages_fast() of neighbouring pages; a hold for each that was taken. */
-  *gup(kind: 'pin' | 'get', va: number, spots: readonly Spot[], ask: Ask = {}): Deed<Hold[]> {
+  gup(kind: 'pin' | 'get', va: number, spots: readonly Spot[], ask: Ask = {}): Deed<Hold[]> {
+    const call = `${kind}_user_pages_${ask.remote ? 'remote' : 'fast'}`;
+    return this.w.within([this.old ? 'internal_get_user_pages_fast' : 'gup_fast_fallback', call], this.takeAll(kind, va, spots, ask));
+  }
+
+  private *takeAll(kind: 'pin' | 'get', va: number, spots: readonly Spot[], ask: Ask): Deed<Hold[]> {
     const {foll} = this;
-    const {write = false, longterm = false, remote = false, slow = false} = ask;
+    const {write = false, longterm = false, remote = false} = ask;
     const base = (write ? 1 : 0) | (longterm ? foll.longterm : 0);
     const flags = base | foll[kind] | (remote ? foll.remote : 0);
     const call = `${kind}_user_pages_${remote ? 'remote' : 'fast'}`;
     const where = `start=0x${va.toString(16)} nr=${spots.length} gup_flags=0x${base.toString(16)}`;
     yield* this.call(call, remote ? where : `${where} pages=0xffff888005834000`);
     const holds: Hold[] = [];
+    let {slow = false} = ask;
+    if (ask.faultIn !== undefined && (yield* this.w.within(WALK, ask.faultIn()))) slow = true;
     if (!remote && !slow) {
       this.w.atomic();
       while (holds.length < spots.length) {
@@ -418,7 +504,7 @@ export class Kernel {
     for (;;) {
       while (holds.length < spots.length) {
         const {folio, pfn} = spots[holds.length]!;
-        if (write) yield* this.writeFault(folio);
+        if (write) yield* this.w.within(WALK, this.writeFault(folio));
         const n = this.extent(spots, holds.length);
         holds.push(...(yield* this.grabSlow(kind, folio, pfn, 1, flags, write)));
         if (n > 1) holds.push(...(yield* this.grabSlow(kind, folio, pfn + 1, n - 1, flags, write)));
@@ -428,7 +514,7 @@ export class Kernel {
       const some = holds.splice(fast);
       for (const {folio} of some) if (isCma(folio)) yield* this.get(folio);
       yield* this.unpinPages(some);
-      const moved = yield* ask.evacuate?.() ?? none();
+      const moved = yield* this.w.within(['migrate_pages', '__gup_longterm_locked'], ask.evacuate?.() ?? none());
       for (const {folio} of some) if (isCma(folio) && !folio.free) yield* this.put(folio);
       if (moved !== true) {
         yield* this.returned(call, 'iov_iter_extract_pages', `ret=${fast > 0 ? fast : -12}`);
@@ -461,7 +547,23 @@ export class Kernel {
     return true;
   }
 
-  private *grabFast(
+  private grabFast(
+    kind: 'pin' | 'get',
+    folio: Folio,
+    pfn: number,
+    n: number,
+    flags: number,
+    write: boolean,
+  ): Deed<Hold[]> {
+    const names = {
+      '5.10': ['try_grab_compound_head', 'gup_pgd_range'],
+      '6.1': ['try_grab_folio', 'gup_pgd_range'],
+    }[this.build.release as '5.10' | '6.1'];
+    const grab = this.fast(kind, folio, pfn, n, flags, write);
+    return this.w.within(names ?? ['try_grab_folio_fast', 'gup_fast_pte_range', 'gup_fast_pgd_range'], grab);
+  }
+
+  private *fast(
     kind: 'pin' | 'get',
     folio: Folio,
     pfn: number,
@@ -485,7 +587,20 @@ export class Kernel {
     return holds;
   }
 
-  private *grabSlow(
+  private grabSlow(
+    kind: 'pin' | 'get',
+    folio: Folio,
+    pfn: number,
+    n: number,
+    flags: number,
+    write: boolean,
+    walk: readonly string[] = ['follow_page_pte', ...WALK],
+  ): Deed<Hold[]> {
+    const grab = this.slow(kind, folio, pfn, n, flags, write);
+    return this.w.within([this.old ? 'try_grab_page' : 'try_grab_folio', ...walk], grab);
+  }
+
+  private *slow(
     kind: 'pin' | 'get',
     folio: Folio,
     pfn: number,
@@ -497,7 +612,7 @@ export class Kernel {
     // up to 6.8 each page is grabbed by itself
     if (this.old && n > 1) {
       const holds: Hold[] = [];
-      for (let i = 0; i < n; i++) holds.push(...(yield* this.grabSlow(kind, folio, pfn + i, 1, flags, write)));
+      for (let i = 0; i < n; i++) holds.push(...(yield* this.slow(kind, folio, pfn + i, 1, flags, write)));
       return holds;
     }
     if (this.old) yield* this.call('try_grab_page', `page=${this.pointer(pfn)} ${hex}`);
@@ -515,17 +630,32 @@ export class Kernel {
   }
 
   /** memfd_pin_folios(): one pin for each folio, which keeps all its pages (mm/gup.c, since 6.11). */
-  *pinFolios(folios: readonly Folio[]): Deed<Hold[]> {
+  pinFolios(folios: readonly Folio[]): Deed<Hold[]> {
+    return this.w.within('memfd_pin_folios', this.ofMemfd(folios));
+  }
+
+  private *ofMemfd(folios: readonly Folio[]): Deed<Hold[]> {
     const holds: Hold[] = [];
+    const {w, thorough} = this;
+    if (thorough)
+      for (const folio of folios)
+        yield* w.within('filemap_get_folios_contig', this.ref('page_ref_mod_unless', folio, 1));
     for (const folio of folios) {
-      const [hold] = yield* this.grabSlow('pin', folio, folio.pfn, 1, this.foll.pin | this.foll.longterm, true);
+      const [hold] = yield* this.grabSlow('pin', folio, folio.pfn, 1, this.foll.pin | this.foll.longterm, true, []);
       hold!.pages = folio.size;
       holds.push(hold!);
     }
+    if (thorough)
+      for (const folio of folios)
+        yield* w.within(['folios_put_refs', '__folio_batch_release'], this.put(folio, 1, 'batch'));
     return holds;
   }
 
-  *unpinFolios(holds: readonly Hold[]): Deed {
+  unpinFolios(holds: readonly Hold[]): Deed {
+    return this.w.within('unpin_folios', this.letFoliosGo(holds));
+  }
+
+  private *letFoliosGo(holds: readonly Hold[]): Deed {
     const shown = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => (holds[i] ? this.pointer(holds[i].folio.pfn) : '0x0'));
     yield* this.call('unpin_folios', `nr=${holds.length} folios={${shown.join(',')}}`);
     for (const run of this.runs(holds))
@@ -555,8 +685,12 @@ export class Kernel {
   }
 
   /** gup_put_folio(): what every unpin comes to. `shown`: it is a function of its own there. */
-  *gupPut(folio: Folio, n: number, holds: readonly Hold[], shown = true): Deed {
+  gupPut(folio: Folio, n: number, holds: readonly Hold[], shown = true): Deed {
     const name = this.build.release === '5.10' ? 'put_compound_head' : 'gup_put_folio';
+    return this.w.within(shown ? name : [], this.letGo(name, folio, n, holds, shown));
+  }
+
+  private *letGo(name: string, folio: Folio, n: number, holds: readonly Hold[], shown: boolean): Deed {
     const arg = this.build.release === '5.10' ? 'page' : 'folio';
     if (shown)
       yield* this.call(name, `${arg}=${this.pointer(folio.pfn)} refs=${n} flags=0x${this.foll.pin.toString(16)}`);
@@ -598,12 +732,20 @@ export class Kernel {
     return runs;
   }
 
-  *unpinPages(holds: readonly Hold[]): Deed {
+  unpinPages(holds: readonly Hold[]): Deed {
+    return this.w.within('unpin_user_pages', this.unpinList(holds));
+  }
+
+  private *unpinList(holds: readonly Hold[]): Deed {
     yield* this.call('unpin_user_pages', `npages=${holds.length} ${this.list(holds)}`);
     for (const run of this.runs(holds)) yield* this.gupPut(run[0]!.folio, run.length, run);
   }
 
-  *unpinDirtyLock(holds: readonly Hold[], dirty: boolean): Deed {
+  unpinDirtyLock(holds: readonly Hold[], dirty: boolean): Deed {
+    return this.w.within('unpin_user_pages_dirty_lock', this.unpinDirty(holds, dirty));
+  }
+
+  private *unpinDirty(holds: readonly Hold[], dirty: boolean): Deed {
     yield* this.call(
       'unpin_user_pages_dirty_lock',
       `npages=${holds.length} make_dirty=${dirty ? 1 : 0} ${this.list(holds)}`,
@@ -617,20 +759,28 @@ export class Kernel {
       const {folio} = run[0]!;
       if (dirty && !folio.flags.has('dirty')) {
         yield* this.lock(folio);
-        yield* this.markDirty(folio);
+        yield* this.markDirty(folio, run);
         this.unlock(folio);
       }
       yield* this.gupPut(folio, run.length, run);
     }
   }
 
-  *unpinOne(hold: Hold): Deed {
+  unpinOne(hold: Hold): Deed {
+    return this.w.within('unpin_user_page', this.unpinSingle(hold));
+  }
+
+  private *unpinSingle(hold: Hold): Deed {
     yield* this.call('unpin_user_page', `page=${this.pointer(hold.first)}`);
     yield* this.gupPut(hold.folio, 1, [hold], this.build.release !== '6.18');
   }
 
   /** Physically neighbouring pages, as ib_umem keeps them. */
-  *unpinRange(holds: readonly Hold[], dirty: boolean): Deed {
+  unpinRange(holds: readonly Hold[], dirty: boolean): Deed {
+    return this.w.within('unpin_user_page_range_dirty_lock', this.unpinNeighbours(holds, dirty));
+  }
+
+  private *unpinNeighbours(holds: readonly Hold[], dirty: boolean): Deed {
     yield* this.call(
       'unpin_user_page_range_dirty_lock',
       `page=${this.pointer(holds[0]!.first)} npages=${holds.length} make_dirty=${dirty ? 1 : 0}`,
@@ -639,12 +789,16 @@ export class Kernel {
   }
 
   /** __bio_release_pages(): pins since 6.5, gets before; a folio and a number, never which of its pages. */
-  *bioRelease(holds: readonly Hold[], dirty: boolean): Deed {
+  bioRelease(holds: readonly Hold[], dirty: boolean): Deed {
     const name = this.build.release === '5.10' ? 'bio_release_pages' : '__bio_release_pages';
+    return this.w.within(name, this.releasePages(name, holds, dirty));
+  }
+
+  private *releasePages(name: string, holds: readonly Hold[], dirty: boolean): Deed {
     yield* this.call(name, `bio=0xffff8bae44ba7200 mark_dirty=${dirty ? 1 : 0}`);
     for (const run of this.runs(holds, true)) {
       const {folio} = run[0]!;
-      if (dirty) yield* this.markDirty(folio);
+      if (dirty) yield* this.markDirty(folio, run);
       if (run[0]!.kind === 'get') yield* this.putHolds(folio, run);
       else {
         yield* this.call('unpin_user_folio', `folio=${this.pointer(folio.pfn)} npages=${run.length}`);

@@ -4,11 +4,20 @@ import type {Disk} from './storage.js';
 import {Folio, type Hold, type Spot} from './truth.js';
 import type {Deed} from './world.js';
 
+/** In the place of a page that is not there. */
+function nothing(pfn: number): Folio {
+  const none = new Folio(pfn, 0);
+  none.free = true;
+  return none;
+}
+
 export class Region {
   spots: Spot[] = [];
   mapped = true;
   /** pages of hugetlb's pool */
   pooled = false;
+  /** nobody touches it before it is held */
+  lazy = false;
   /** where a page of its file that was reclaimed is read in from */
   disk: Disk | undefined;
   /** spots whose page was given back, or reclaimed: the next who looks finds a new one */
@@ -33,6 +42,13 @@ export class Region {
         for (let j = 0; j < folio.size; j++) this.spots.push({folio, pfn: folio.pfn + j});
         continue;
       }
+      if (this.lazy) {
+        for (let j = 0; j < 2 ** this.order; j++) {
+          this.spots.push({folio: nothing(0), pfn: 0});
+          this.gone.add(this.spots.length - 1);
+        }
+        continue;
+      }
       const folio =
         this.kind === 'anon' ? yield* this.k.anon(this.order) : yield* this.k.filePage(this.kind, this.order);
       for (let j = 0; j < folio.size; j++) this.spots.push({folio, pfn: folio.pfn + j});
@@ -48,10 +64,17 @@ export class Region {
     while (this.changed) yield {sleep: 30_000};
     if (!this.mapped) return [];
     this.walkers++;
-    yield* this.faultIn(at, n, ask.write === true);
+    const faults = (): Deed => this.faultIn(at, n, ask.write === true);
+    if (!this.k.thorough) yield* faults();
     const spots = this.spots.slice(at, at + n);
     const evacuate = (): Deed<boolean> => this.evacuate(spots);
-    const holds = yield* this.k.gup(kind, this.va + at * this.k.page, spots, {...ask, evacuate});
+    const within = function* (this: Region): Deed<boolean> {
+      yield* faults();
+      const before = spots.splice(0, n, ...this.spots.slice(at, at + n));
+      return before.some(({pfn}, i) => spots[i]!.pfn !== pfn);
+    };
+    const faultIn = this.k.thorough ? {faultIn: within.bind(this)} : {};
+    const holds = yield* this.k.gup(kind, this.va + at * this.k.page, spots, {...ask, evacuate, ...faultIn});
     this.walkers--;
     return holds;
   }
@@ -91,9 +114,8 @@ export class Region {
 
   /** A spot has no page any more. */
   giveBack(i: number): void {
-    const none = new Folio(this.spots[i]!.pfn, 0);
-    none.free = true;
-    this.spots[i] = {folio: none, pfn: none.pfn};
+    const {pfn} = this.spots[i]!;
+    this.spots[i] = {folio: nothing(pfn), pfn};
     this.gone.add(i);
   }
 
@@ -163,13 +185,20 @@ export class Region {
 
   private *faultNew(i: number): Deed {
     const {k, disk} = this;
-    while (this.faulting.has(i)) yield {sleep: 10_000};
+    const size = this.lazy ? 2 ** this.order : 1;
+    const first = i - (i % size);
+    while (this.faulting.has(first)) yield {sleep: 10_000};
     if (!this.gone.has(i) && !this.spots[i]!.folio.zero) return;
-    this.faulting.add(i);
-    const folio = this.kind === 'file' ? yield* k.filePage('file', 0, (page) => disk!.readIn(page)) : yield* k.anon();
-    this.spots[i] = {folio, pfn: folio.pfn};
-    this.gone.delete(i);
-    this.faulting.delete(i);
+    this.faulting.add(first);
+    const folio =
+      this.kind === 'file'
+        ? yield* k.filePage('file', 0, (page) => disk!.readIn(page))
+        : yield* k.anon(this.lazy ? this.order : 0);
+    for (let j = 0; j < size; j++) {
+      this.spots[first + j] = {folio, pfn: folio.pfn + j};
+      this.gone.delete(first + j);
+    }
+    this.faulting.delete(first);
   }
 
   private readonly faulting = new Set<number>();

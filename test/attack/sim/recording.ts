@@ -101,6 +101,27 @@ const FILTERS: readonly ((
 const DEVICE = /^\S+ (?:\S+ dev=)?"?([^\s"]+)/;
 const pfnOf = ({text}: Written): number => Number(/ pfn=(0x[\da-f]+|\d+)/.exec(text)?.[1] ?? 0x2000);
 
+/** What has the `stacktrace` option or trigger. */
+const STACKED: readonly RegExp[] = [
+  /./,
+  /^page_ref_/,
+  /^page_ref_mod$/,
+  /^page_ref_mod_and_test$/,
+  /^page_ref_mod_unless$/,
+  /dirty/,
+  /^(?:page_ref_|.*dirty)/,
+  /^(?:try_grab|gup_put|pin_user|unpin)/,
+];
+
+/** What the tracer adds to a stack (kernel/trace/trace.c: __ftrace_trace_stack()). */
+function innermost({name, text, stack}: Written): readonly string[] {
+  if (text.startsWith(`${name}: (`)) {
+    const itself = name.endsWith('_ret') || stack?.[0] === name ? [] : [name];
+    return ['kprobe_trace_func', 'kprobe_dispatcher', 'kprobe_ftrace_handler', ...itself];
+  }
+  return [`trace_event_raw_event_${name}`, ...(name.startsWith('page_ref_') ? [`__${name}`] : [])];
+}
+
 interface Clock {
   name: string;
   time: (t: number, i: number) => number;
@@ -252,10 +273,17 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
   if (clock !== null) head.push(`# pinscope-record: clock=${clock}`);
   else what.push('clock not told');
   const old = run.build.release === '5.10';
-  const body = lines.map(
-    (line) =>
-      (marks.get(line) ?? '') + printed(line, old, features.has('no context'), other && stamp(other, times.get(line)!)),
-  );
+  const stacks = new Random(seed ^ 0x510e527f);
+  const stacked = features.has('stacks') ? stacks.of(STACKED) : undefined;
+  const depth = stacks.of([64, 64, 16, 8]);
+  if (stacked) what.push(`stacks of ${depth} of ${stacked.source}`);
+  const body = lines.map((line) => {
+    const print = (text: string): string =>
+      printed(line, text, old, features.has('no context'), other && stamp(other, times.get(line)!));
+    const frames = stacked?.test(line.name) === true ? [...innermost(line), ...(line.stack ?? [])].slice(0, depth) : [];
+    const stack = frames.length === 0 ? [] : [print('<stack trace>'), ...frames.map((frame) => ` => ${frame}`)];
+    return (marks.get(line) ?? '') + [print(line.text), ...stack].join('\n');
+  });
   let text = `${[...head, ...body].join('\n')}\n`;
   if (manner === 'any' && features.has('cut file')) {
     // by a full disk, a limit of a tracker or a mailer, dd, tail -c: a line is cut, the head may be gone
@@ -294,7 +322,13 @@ function lose(lines: readonly Written[], random: Random, marks: Map<Written, str
   return lines.filter((line) => !gone.has(line));
 }
 
-function printed({t, cpu, comm, pid, context, text}: Written, old: boolean, bare: boolean, stamped?: string): string {
+function printed(
+  {t, cpu, comm, pid, context}: Written,
+  text: string,
+  old: boolean,
+  bare: boolean,
+  stamped?: string,
+): string {
   const time = stamped ?? seconds(t);
   const flags = bare ? '' : `${context === '.' ? '....' : `d.${context}1`}${old ? '' : '.'} `;
   return `${comm.padStart(16)}-${String(pid).padEnd(7)} [00${cpu}] ${flags}${time.padStart(12)}: ${text}`;

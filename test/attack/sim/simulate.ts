@@ -25,7 +25,7 @@ import {type Build, Kernel, type Release} from './kernel.js';
 import {fork, migrate, Region, splitPmd, swapOut} from './memory.js';
 import {Disk, Mirror} from './storage.js';
 import {Truth} from './truth.js';
-import {type Deed, World} from './world.js';
+import {type Deed, inTurn, World} from './world.js';
 
 export interface Run {
   world: World;
@@ -86,6 +86,9 @@ export function simulate(seed: number, wish: Wish = {}): Run {
   if (features.has('arm64')) Object.assign(build, arm64(seed));
   const stage = new Stage(kernel, regions, until, bug, features);
   if (features.has('cma')) kernel.haveCma();
+  kernel.breaksBlocks = features.has('buddy');
+  const stacks = features.has('stacks') ? new Random(seed ^ 0x6b43a9b5) : undefined;
+  world.keepsStacks = kernel.thorough = stacks !== undefined;
 
   const iommu = random.chance(0.3);
   const bounced = !iommu && random.chance(0.1);
@@ -115,6 +118,7 @@ export function simulate(seed: number, wish: Wish = {}): Run {
     const region = new Region(kernel, va, kind, order);
     region.disk = disks[0];
     region.pooled = order === kernel.pmdOrder && features.has('hugetlb');
+    region.lazy = stacks?.chance(0.5) === true && kind === 'anon' && order > 0 && !region.pooled;
     yield* region.fill(folios);
     if (features.has('zero') && kind === 'anon' && order === 0)
       for (const spot of region.spots.keys()) {
@@ -143,26 +147,32 @@ export function simulate(seed: number, wish: Wish = {}): Run {
     world.spawn(world.task(comm), deed, world.between(300_000, 3_000_000));
 
   world.spawn(world.task('app'), begin());
-  const candidates: (() => void)[] = [
-    () => spawn('fio', directIo(stage, direct[0]!, kinds)),
-    () => spawn('fio', directIo(stage, direct[0]!, kinds)),
-    () => spawn('dd', directIo(stage, direct[1]!, kinds)),
-    () => spawn('ib_write_bw', register(stage, [hca, camera], disks[0]!)),
-    () => spawn('v4l2', register(stage, [camera, hca], disks[0]!)),
-    () => spawn('uring', ring(stage, disks[0]!)),
-    () => spawn('gdb', look(stage)),
-    () => spawn('nginx', send(stage, card)),
-    () => spawn('httpd', sendfile(stage, card)),
-    () => spawn('napi/eth0', receive(stage, card)),
-    () => spawn('gpu', follow(stage, gpu)),
-    () => spawn('qemu', assign(stage, vfio)),
+  const candidates: (() => [comm: string, deed: Deed])[] = [
+    () => ['fio', directIo(stage, direct[0]!, kinds)],
+    () => ['fio', directIo(stage, direct[0]!, kinds)],
+    () => ['dd', directIo(stage, direct[1]!, kinds)],
+    () => ['ib_write_bw', register(stage, [hca, camera], disks[0]!)],
+    () => ['v4l2', register(stage, [camera, hca], disks[0]!)],
+    () => ['uring', ring(stage, disks[0]!)],
+    () => ['gdb', look(stage)],
+    () => ['nginx', send(stage, card)],
+    () => ['httpd', sendfile(stage, card)],
+    () => ['napi/eth0', receive(stage, card)],
+    () => ['gpu', follow(stage, gpu)],
+    () => ['qemu', assign(stage, vfio)],
   ];
-  if (features.has('sockets')) candidates.push(() => spawn('fio', writeRemotely(stage, card)));
-  if (features.has('pipes')) candidates.push(() => spawn('yes', pipe(stage)));
-  if (features.has('memfd') && !kernel.old) candidates.push(() => spawn('qemu', share(stage, gpu)));
+  if (features.has('sockets')) candidates.push(() => ['fio', writeRemotely(stage, card)]);
+  if (features.has('pipes')) candidates.push(() => ['yes', pipe(stage)]);
+  if (features.has('memfd') && !kernel.old) candidates.push(() => ['qemu', share(stage, gpu)]);
   const wanted = 3 + random.below(7);
-  for (let i = 0; i < wanted; i++) random.of(candidates)();
-  if (bug !== undefined) needed(bug).forEach((i) => candidates[i]!());
+  for (let i = 0; i < wanted; i++) spawn(...random.of(candidates)());
+  if (bug !== undefined) needed(bug).forEach((i) => spawn(...candidates[i]!()));
+
+  if (features.has('one program')) {
+    const other = new Random(seed ^ 0x9b05688c);
+    const deeds = Array.from({length: 3 + other.below(4)}, () => other.of(candidates)()[1]);
+    spawn('server', inTurn(world, deeds));
+  }
 
   spawn(
     'kcompactd0',

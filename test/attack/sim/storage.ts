@@ -214,6 +214,14 @@ export class Disk {
     yield this.k.gap();
   }
 
+  /** The same by fsync(): the page is looked up first. */
+  *sync(folio: Folio): Deed {
+    const {k} = this;
+    yield* k.ref('page_ref_mod_unless', folio, 1);
+    yield* this.writeOut(folio);
+    yield* k.put(folio);
+  }
+
   /** Writes a folio out as writeback does. */
   *writeOut(folio: Folio): Deed {
     const {k} = this;

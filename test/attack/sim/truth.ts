@@ -6,6 +6,8 @@ export class Hold {
   dropped = false;
   /** cleaned for writeback while it was held */
   cleaned = false;
+  /** who holds it marked the page dirty since */
+  marked = false;
   constructor(
     readonly kind: 'pin' | 'get',
     readonly folio: Folio,
@@ -118,7 +120,7 @@ export class Truth {
         this.wrong(hold.kind === 'pin' ? 'unpin-while-dma' : 'put-while-dma', pfn, !held && window.traced);
       }
     }
-    if (hold.cleaned) for (let i = 0; i < hold.pages; i++) this.wrong('dirty-after-writeback', hold.first + i, false);
+    if (hold.cleaned && hold.marked) for (let i = 0; i < hold.pages; i++) this.wrong('dirty-after-writeback', hold.first + i, false);
   }
 
   mapped(window: Window): void {

@@ -5,8 +5,8 @@
  */
 import {Random} from '../../fuzz/random.js';
 
-/** ns that the deed goes on running, or sleeps, or something that it waits for. */
-export type Step = number | {sleep: number} | Completion;
+/** ns that the deed goes on running, or sleeps (`idle`: outside the kernel), or something that it waits for. */
+export type Step = number | {sleep: number; idle?: true} | Completion;
 export type Deed<T = void> = Generator<Step, T, void>;
 
 export class Completion {
@@ -20,8 +20,15 @@ export interface Task {
   cpu: number;
 }
 
+/** A function that runs, and who called it. */
+interface Call {
+  name: string;
+  caller: Call | undefined;
+}
+
 interface Frame {
   task: Task;
+  call?: Call | undefined;
   deed: Deed<unknown>;
   context: '.' | 's' | 'h';
   ready: number;
@@ -46,12 +53,47 @@ export interface Written {
   context: '.' | 's' | 'h';
   name: string;
   text: string;
+  /** functions that were running, innermost first, where the world keeps them */
+  stack?: readonly string[];
 }
 
 const IDLE: Task = {comm: '<idle>', pid: 0, cpu: 0};
+/** What an unwinder finds between an interrupt and what it interrupted (arch/x86/kernel/irq.c). */
+const INTERRUPTED = {
+  h: ['handle_edge_irq', '__common_interrupt', 'common_interrupt', 'asm_common_interrupt'],
+  s: ['handle_softirqs', '__irq_exit_rcu', 'common_interrupt', 'asm_common_interrupt'],
+};
+const OUTERMOST = ['do_syscall_64', 'entry_SYSCALL_64_after_hwframe'];
+
+/** One task does several things at once, as a program does that waits for events. */
+export function* inTurn(w: World, deeds: readonly Deed[]): Deed {
+  const left = deeds.map((deed) => ({deed, ready: w.now}));
+  while (left.length > 0) {
+    const ready = left.filter((one) => one.ready <= w.now);
+    if (ready.length === 0) {
+      yield {sleep: Math.max(1000, Math.min(...left.map((one) => one.ready)) - w.now)};
+      continue;
+    }
+    const one = w.random.of(ready);
+    for (;;) {
+      const {value, done} = one.deed.next();
+      if (done === true) {
+        left.splice(left.indexOf(one), 1);
+        break;
+      }
+      if (typeof value === 'object' && 'idle' in value) {
+        one.ready = w.now + value.sleep;
+        break;
+      }
+      yield value;
+    }
+  }
+}
 
 export class World {
   readonly written: Written[] = [];
+  /** what is written has its stack */
+  keepsStacks = false;
   readonly random: Random;
   readonly cpus: Cpu[];
   /** the moment of the step at hand */
@@ -111,10 +153,33 @@ export class World {
     this.here.stack.at(-1)!.atomic--;
   }
 
+  /** A deed within calls, innermost first. */
+  *within<T>(names: string | readonly string[], deed: Deed<T>): Deed<T> {
+    const caller = this.here.stack.at(-1)!.call;
+    const list = typeof names === 'string' ? [names] : names;
+    this.here.stack.at(-1)!.call = list.reduceRight<Call | undefined>((c, name) => ({name, caller: c}), caller);
+    const answer = yield* deed;
+    // preempted meanwhile, it goes on in another place
+    this.here.stack.at(-1)!.call = caller;
+    return answer;
+  }
+
+  /** An interrupt's stack goes on with that of what it interrupted. */
+  private stack(): string[] {
+    const names: string[] = [];
+    for (const {call, context} of this.here.stack.toReversed()) {
+      for (let c = call; c !== undefined; c = c.caller) names.push(c.name);
+      names.push(...(context === '.' ? OUTERMOST : INTERRUPTED[context]));
+    }
+    return names;
+  }
+
   write(name: string, payload: string): void {
     const {comm, pid} = this.here.stack[0]!.context === '.' ? this.here.stack[0]!.task : IDLE;
     const {context} = this.here.stack.at(-1)!;
-    this.written.push({t: this.now, cpu: this.here.id, comm, pid, context, name, text: `${name}: ${payload}`});
+    const written: Written = {t: this.now, cpu: this.here.id, comm, pid, context, name, text: `${name}: ${payload}`};
+    if (this.keepsStacks) written.stack = this.stack();
+    this.written.push(written);
   }
 
   between(least: number, most: number): number {
