@@ -24,8 +24,11 @@ export type Premise =
   | {id: 'live'; window: DmaWindow; at: Deed; page: Moment; of: Reference | undefined}
   /** the page is of a file; `under`: a reference that was held when this writeback began */
   | {id: 'of-file'; page: Moment; under: {reference: Reference; start: Deed} | undefined}
-  /** the writeback was running at `at`; `by`: what was done with the pin that was taken then, once it was held for certain */
-  | {id: 'under-writeback'; writeback: Writeback; at: When; late: boolean; by: When | undefined}
+  /**
+   * the writeback was running at `at`; `by`: what was done with the pin that was taken then, once it was held for certain; `of`: the
+   * reference that was held when it began
+   */
+  | {id: 'under-writeback'; writeback: Writeback; at: When; late: boolean; by: When | undefined; of: Reference | undefined}
   /** this event ended the page's life */
   | {id: 'freed'; deed: Deed; seen: boolean}
   /** what did not happen, within [from, to] */
@@ -104,12 +107,19 @@ export const ofFile = (page: Moment, reference?: Reference, start?: Deed): Premi
   page,
   under: reference && start ? {reference, start} : undefined,
 });
-export const underWriteback = (writeback: Writeback, at: When, late: boolean, by?: When): Premise => ({
+export const underWriteback = (
+  writeback: Writeback,
+  at: When,
+  late: boolean,
+  by?: When,
+  of?: Reference,
+): Premise => ({
   id: 'under-writeback',
   writeback,
   at,
   late,
   by,
+  of,
 });
 export const freed = (deed: Deed, seen: boolean): Premise => ({id: 'freed', deed, seen});
 export const never = (what: Unseen, page: Moment, from: number, to: number): Premise => ({

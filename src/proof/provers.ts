@@ -5,7 +5,7 @@
 import type {Line, Premise, When} from '../claims/premise.js';
 import {Context} from '../events/event.js';
 import type {Ledger} from '../ledger/ledger.js';
-import {countsRecorded} from '../ledger/moment.js';
+import {countsRecorded, type Moment} from '../ledger/moment.js';
 import {countAt, type DmaLink, type DmaWindow, liveAt} from '../ledger/tables/dma.js';
 import type {Deed, Dropped, Reference} from '../ledger/tables/references.js';
 import {untold} from '../capture/times.js';
@@ -74,6 +74,11 @@ function oneRun(at: When & {task?: number}, dropped: Deed): boolean {
   return at.cpu === dropped.cpu && (at.task === dropped.task || dropped.context > Context.task);
 }
 
+/** Whether two deeds are one task's, one after the other. */
+function oneTask(a: Deed, b: Deed): boolean {
+  return a.task === b.task && a.context <= Context.task && b.context <= Context.task;
+}
+
 /** A large folio's count moves alike for pins and gets; a pin that no event shows is known from the count alone. */
 function typed(reference: Reference): Ruling {
   if (reference.knownBy === 'guess') {
@@ -125,6 +130,15 @@ function tookAndMapped(of: Reference | undefined, {open: made}: DmaWindow, at: D
   return one && of.dropCertain && of.dropped === at;
 }
 
+/** A put names no kind: a get is there still only as long as nothing was put of its page. */
+function stillGot(reference: Reference, page: Moment, at: When, {m, silence}: Court): Ruling {
+  if (!m.counts.complete()) return open('puts leave no event here: it may have been put before', reference);
+  const put = reference.maybeDropped;
+  if (put !== undefined && put.t <= at.t)
+    return open(`line ${put.line} may be its put: it does not say which reference of the page goes`, reference, put);
+  return unless(silence.never('put', page, reference.t, at.t), reference);
+}
+
 /** The reference's own I/O was running: nobody lets go of what a device still has. */
 function runsAt(link: DmaLink, at: When, court: Court): boolean {
   const {window} = link;
@@ -161,6 +175,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
       if (since.state !== 'proven') return since;
     }
     if (link !== undefined && runsAt(link, at, court)) return proven(reference, link.window.open);
+    if (reference.kind === 'get') return stillGot(reference, page, at, court);
     const from = reference.mixedSince;
     const drops = dropsOf(reference);
     // what the line of a drop prints of its page is so after it: a writeback that it is the first to show may have begun then
@@ -283,10 +298,16 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     return open('whether the page is of a file is not known: no filemap event and no page flags of it were recorded');
   },
 
-  'under-writeback'({writeback, at, late, by}, court) {
+  'under-writeback'({writeback, at, late, by, of}, court) {
     const {m, silence} = court;
-    const {start, end} = writeback;
-    if (!late) return proven(start);
+    const {start, end, exact} = writeback;
+    if (!late) {
+      const drop = of?.dropped;
+      // __folio_start_writeback() is probed where it begins: what is dropped meanwhile may be gone before it sets the flag
+      if (exact && drop !== undefined && drop.t - start.t <= GRAB_NS && !oneTask(start, drop))
+        return open(`line ${drop.line} drops it while the writeback begins: which was first is not known`, start, drop);
+      return proven(start);
+    }
     if (writeback.flagSeenAt >= at.t) return proven(start, end);
     const begun = ordered(start, at, court);
     if (begun.state !== 'proven') return begun;

@@ -1,5 +1,5 @@
 import type {Said} from '../claims/claim.js';
-import {held, never, owns} from '../claims/premise.js';
+import {held, owns, stillHeld} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
 import {liveLinks} from './live-links.js';
@@ -20,7 +20,7 @@ export const dmaWithoutPin: Rule = {
     premises: [
       {id: 'held', says: 'it was a get_user_pages reference'},
       {id: 'owns', says: 'mapped under that reference'},
-      {id: 'never', says: 'it was not put in between'},
+      {id: 'still-held', says: 'the get was held then'},
     ],
     lookAlikes: [
       'Users that still rightly take plain references: NFS direct I/O, ceph, vmsplice, zero-copy send (kernel-facts by version).',
@@ -49,7 +49,7 @@ export const dmaWithoutPin: Rule = {
               severity: 'note',
               pfn,
               order: 0,
-              premises: [held([holder], moment, 'get'), owns(link), never('put', moment, holder.t, window.open.t)],
+              premises: [held([holder], moment, 'get'), owns(link), stillHeld(holder, moment, window.open)],
               start: window.open.t,
               end: window.open.t,
               deed: `${holder.task}.${window.device}`,

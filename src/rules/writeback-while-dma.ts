@@ -61,7 +61,7 @@ export const writebackWhileDma: Rule = {
           owns(writable),
           ...(late ? [] : [live(writable.window, writeback.start, moment)]),
           ...throughBuffer(writable.window),
-          underWriteback(writeback, met, late),
+          underWriteback(writeback, met, late, undefined, reference),
           ofFile(moment, reference, writeback.start),
           ...(counted
             ? []

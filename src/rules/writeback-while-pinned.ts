@@ -107,7 +107,7 @@ export const writebackWhilePinned: Rule = {
         premises: [
           isHeld([reference], moment),
           stillHeld(reference, moment, met, writable ?? readable),
-          underWriteback(writeback, met, held.late, held.since ?? writable?.window.open),
+          underWriteback(writeback, met, held.late, held.since ?? writable?.window.open, reference),
           ...(held.written && severity !== 'note'
             ? [
                 told(

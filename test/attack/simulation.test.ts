@@ -69,6 +69,10 @@ const FEATURED: [manner: string, seed: number, features: readonly Feature[]][] =
   ['any', 890520764, ['cut file', 'legacy', 'reclaim', 'deferred', 'filters']],
   // two devices behind an IOMMU had one address after each other, and an iommu:unmap of the one was taken for the other's
   ['changed', 891100896, ['given-back', 'pipes', 'overwritten', 'arm64']],
+  // a pin went after the probe of the writeback's start, and before that set its flag
+  ['complete', 891200911, ['polled', 'legacy', 'split', 'hugetlb', 'given-back', 'no context', 'arm64', 'clocks']],
+  // no context is printed: gets that an interrupt put within unpin_user_page() were its drop
+  ['complete', 891201491, ['mirrored', 'cma', 'zero', 'deferred', 'pipes', 'no context', 'poisoned']],
 ];
 
 it.each(FEATURED)('stays unsure of it (recorded: %s, seed %d, %j)', async (manner, seed, features) => {

@@ -90,7 +90,7 @@ export class Reference {
   dropped: Deed | undefined = undefined;
   /** from when on it was under way, as far as is known: its probe, or what its call did before */
   droppedFrom = NaN;
-  /** a change of the folio's count that may have been its drop, although no probe says so */
+  /** a change of the folio's count that may have been its drop, although no probe says so; of a get the first put of the page since */
   maybeDropped: Deed | undefined = undefined;
   /** no other reference could have been meant by that drop, nor by one before */
   dropCertain = false;

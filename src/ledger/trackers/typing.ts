@@ -131,6 +131,14 @@ export class Typing {
     }
   }
 
+  /** Any put of a page may be that of a get: until the count leaves no room for it nobody knows which was. */
+  private maybePut(ev: TraceEvent, row: number): void {
+    const {pages, evidence} = this.around;
+    let deed: Deed | undefined;
+    for (let r = pages.references[row]; r; r = r.next)
+      if (r.kind === 'get') r.maybeDropped ??= deed ??= evidence.deed(ev);
+  }
+
   /**
    * A plain put names no kind. But when a page's count leaves no room for all the gets it holds, one was put: beside
    * the pins there are its mappings, its page cache and private references, and then the gets.
@@ -138,7 +146,9 @@ export class Typing {
   putByCount(ev: TraceEvent, row: number, delta: number): void {
     const {around} = this;
     const {pages} = around;
-    if (delta >= 0 || pages.state[row]! & PageState.large) return;
+    if (delta >= 0) return;
+    this.maybePut(ev, row);
+    if (pages.state[row]! & PageState.large) return;
     const base = this.counts.basis(row);
     if (base < 0 || pages.count[row]! < 0) return;
     const room = pages.count[row]! - BIAS * pages.pins[row]! - base;

@@ -2,7 +2,7 @@
  * unpin_user_page(), unpin_user_folio(), unpin_user_pages() and their kin. Up to 6.17 each drop in them is a gup_put_folio()
  * that can be probed; from 6.18 on that one is inlined into the first two, and the call itself is the drop (mm/gup.c).
  */
-import {EventKind as K, type TraceEvent} from '../../events/event.js';
+import {Context, EventKind as K, type TraceEvent} from '../../events/event.js';
 import {Fn} from '../../events/functions.js';
 import {MAX_ORDER, PageState} from '../tables/page-table.js';
 import type {Uses} from './around.js';
@@ -187,6 +187,9 @@ export class UnpinCalls {
     } else {
       const runs = call.done === 0 && !call.applied && !call.pending && ev.t - call.t <= CALL_NS;
       if (!runs || named < 0 || around.pages.findFolio(named) !== row) return false;
+      // where no context is printed, what an interrupt puts within the call looks like its drop, whose own probe is still to come
+      if (ev.context === Context.unknown && around.capture.records(K.GupPut) && (call.list || this.dropsShow[call.fn] === 1))
+        return false;
     }
     call.counted = -1;
     this.held.drop(ev, row, 'pin', call.nr, around.evidence.deed(ev), undefined, -1);

@@ -1,7 +1,7 @@
 /** The findings of a recording, held against what happened. */
 import type {Finding} from '../../../src/results/report.js';
 import type {Run} from './simulate.js';
-import type {Wrong} from './truth.js';
+import type {Hold, Truth, Wrong} from './truth.js';
 
 /** What may rightly be told instead, or as well, of one deed. */
 const KIN: Record<string, readonly string[]> = {
@@ -16,6 +16,8 @@ const KIN: Record<string, readonly string[]> = {
 };
 const UNTIMED: readonly string[] = ['pin-leak', 'get-leak', 'put-on-pin'];
 const SLACK_NS = 3_000_000;
+/** What is dropped so soon before the end may be printed after it. */
+const ENDING_NS = 50_000;
 
 export interface Judgement {
   /** findings that are sure, and untrue: `rule pfn: message` */
@@ -25,20 +27,23 @@ export interface Judgement {
   planted: (Wrong & {told: 'sure' | 'possible' | 'missed'; reason: string})[];
 }
 
-/** `slack_ns`: by how much times may be off, besides what a deed takes. */
-export function judge(run: Run, findings: readonly Finding[], slack_ns = 0): Judgement {
+/** `slack_ns`: by how much times may be off, besides what a deed takes; `end_ns`: when the recording ended, if that is known. */
+export function judge(run: Run, findings: readonly Finding[], slack_ns = 0, end_ns?: number): Judgement {
   const {wrongs, spoilt} = run.truth;
   const slack = SLACK_NS + slack_ns;
   const falselySure: string[] = [];
   const falselyPossible: string[] = [];
   for (const finding of findings) {
-    if (finding.severity === 'note') continue;
+    if (finding.severity === 'note' && finding.verdict !== 'sure') continue;
     const rules = [finding.rule, ...(KIN[finding.rule] ?? [])];
     for (const page of finding.pages) {
       const [from, to] = spanOf(finding, page);
       const then = ({rule, t}: Wrong): boolean =>
         UNTIMED.includes(finding.rule) || UNTIMED.includes(rule) || (t >= from - slack && t <= to + slack);
-      const so = wrongs.some((wrong) => rules.includes(wrong.rule) && covers(page, wrong.pfn) && then(wrong));
+      const so =
+        finding.severity === 'note'
+          ? noted(run.truth, finding.rule, page, [from - slack, to + slack], end_ns)
+          : wrongs.some((wrong) => rules.includes(wrong.rule) && covers(page, wrong.pfn) && then(wrong));
       if (so || spoilt.some((folio) => Number(page.pfn) >= folio.pfn && Number(page.pfn) < folio.pfn + folio.size))
         continue;
       const told = `${finding.rule} ${finding.severity} ${page.pfn}: ${finding.message}`;
@@ -58,6 +63,41 @@ export function judge(run: Run, findings: readonly Finding[], slack_ns = 0): Jud
 }
 
 type Page = Finding['pages'][number];
+
+/** What no bug need be: a page written back while it is pinned, held at the end of the trace, or mapped while it was got only. */
+function noted(truth: Truth, rule: string, page: Page, [from, to]: [number, number], end_ns: number | undefined): boolean {
+  const of = (kind: Hold['kind']): Hold[] => truth.held.filter((hold) => hold.kind === kind && meets(page, hold));
+  const during = (hold: Hold, a: number, b: number): boolean => hold.taken <= b && hold.droppedAt >= a;
+  switch (rule) {
+    case 'writeback-while-pinned': {
+      const pins = of('pin');
+      return truth.writebacks.some(
+        (w) => w.from <= to && w.to >= from && pins.some((pin) => pin.folio === w.folio && during(pin, w.from, w.to)),
+      );
+    }
+    case 'pin-leak':
+    case 'get-leak':
+      if (end_ns === undefined) return true;
+      return of(rule === 'pin-leak' ? 'pin' : 'get').some((hold) => during(hold, end_ns - ENDING_NS, end_ns));
+    case 'dma-without-pin': {
+      const gets = of('get');
+      const pins = of('pin');
+      return truth.maps.some(
+        ({window, t}) =>
+          t >= from &&
+          t <= to &&
+          gets.some((get) => during(get, t, t) && [...window.pages].some((pfn) => get.covers(pfn))) &&
+          !pins.some((pin) => during(pin, t, t)),
+      );
+    }
+  }
+  return true;
+}
+
+function meets(page: Page, hold: Hold): boolean {
+  const first = Number(page.pfn);
+  return hold.first < first + 2 ** page.order && first < hold.first + hold.pages;
+}
 
 function covers(page: Page, pfn: number): boolean {
   return pfn >= Number(page.pfn) && pfn < Number(page.pfn) + 2 ** page.order;

@@ -460,6 +460,7 @@ export class Kernel {
     yield* this.probe('endWriteback', folio);
     yield* this.get(folio);
     folio.flags.delete('writeback');
+    this.truth.writebackEnds(folio);
     yield* this.put(folio);
   }
 

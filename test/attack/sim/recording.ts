@@ -9,6 +9,8 @@ export interface Recording {
   what: string;
   /** by how much times are off */
   slack_ns?: number;
+  /** when its last line was written, by the world's clock */
+  end_ns?: number;
   lines: number;
 }
 
@@ -249,6 +251,7 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
   }
   const other = manner === 'any' && features.has('clocks') ? later.of(CLOCKS) : undefined;
   const times = new Map<Written, number>();
+  const end = lines.reduce((last, {t}) => Math.max(last, t), 0);
   if (other !== undefined) {
     clock = other.name;
     what.push(`clock ${clock}`);
@@ -297,7 +300,14 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
     what.push(`bytes ${from} to ${to} of ${text.length}`);
     text = text.slice(from, to);
   }
-  return {text, what: what.join(', '), lines: lines.length, ...(other && {slack_ns: other.slack_ns})};
+  const uncut = manner === 'complete' || !features.has('cut file');
+  return {
+    text,
+    what: what.join(', '),
+    lines: lines.length,
+    ...(other && {slack_ns: other.slack_ns}),
+    ...(uncut && {end_ns: end}),
+  };
 }
 
 /** Bursts of a CPU's events are gone, and the next of it says so. */

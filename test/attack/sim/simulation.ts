@@ -37,7 +37,7 @@ export class Simulation {
   /** One run. `save`: where its trace goes. */
   async run(seed: number, save?: string): Promise<Outcome> {
     const run = simulate(seed, this.wish);
-    const {text, what, slack_ns} = this.record(run, seed);
+    const {text, what, slack_ns, end_ns} = this.record(run, seed);
     if (save !== undefined) writeFileSync(save, text);
     const {release, refs} = run.build;
     const outcome = {
@@ -47,7 +47,7 @@ export class Simulation {
       sample: `${release}${refs ? ' with counts' : ''}`,
     };
     try {
-      const judged = judge(run, (await analyzeText(text)).findings, slack_ns);
+      const judged = judge(run, (await analyzeText(text)).findings, slack_ns, end_ns);
       this.count(judged);
       return {...outcome, read: true, falselySure: judged.falselySure};
     } catch (error) {
@@ -56,7 +56,7 @@ export class Simulation {
     }
   }
 
-  private record(run: Run, seed: number): {text: string; what: string; slack_ns?: number} {
+  private record(run: Run, seed: number): {text: string; what: string; slack_ns?: number; end_ns?: number} {
     if (this.manner !== 'changed') return record(run, seed, this.manner);
     const random = new Random(seed ^ 0x1f83d9ab);
     const mutation = random.of(MUTATIONS);

@@ -4,6 +4,8 @@ export type Direction = 'BIDIRECTIONAL' | 'TO_DEVICE' | 'FROM_DEVICE';
 /** One reference taken by pin_user_pages() or get_user_pages(). */
 export class Hold {
   dropped = false;
+  taken = 0;
+  droppedAt = Infinity;
   /** cleaned for writeback while it was held */
   cleaned = false;
   /** who holds it marked the page dirty since */
@@ -84,6 +86,10 @@ const RIGHT: readonly string[] = ['writeback-while-pinned', 'writeback-while-dma
 export class Truth {
   readonly wrongs: Wrong[] = [];
   readonly spoilt: Folio[] = [];
+  /** all that was ever held, written back and mapped */
+  readonly held: Hold[] = [];
+  readonly writebacks: {folio: Folio; from: number; to: number}[] = [];
+  readonly maps: {window: Window; t: number}[] = [];
   /** no bug is planted: what is freed is used by nobody */
   strict = true;
   now: () => number = () => 0;
@@ -101,6 +107,8 @@ export class Truth {
 
   take(hold: Hold): void {
     hold.folio.holds.add(hold);
+    hold.taken = this.now();
+    this.held.push(hold);
     if (hold.folio.flags.has('writeback') && hold.folio.kind === 'file') this.underWriteback(hold);
   }
 
@@ -108,6 +116,7 @@ export class Truth {
     const {folio} = hold;
     if (hold.dropped) throw new Error('a hold is dropped twice');
     hold.dropped = true;
+    hold.droppedAt = this.now();
     folio.holds.delete(hold);
     for (const window of folio.zero ? [] : folio.windows) {
       for (let pfn = hold.first; pfn < hold.first + hold.pages; pfn++) {
@@ -124,6 +133,7 @@ export class Truth {
   }
 
   mapped(window: Window): void {
+    this.maps.push({window, t: this.now()});
     for (const folio of window.folios) folio.windows.add(window);
   }
 
@@ -142,11 +152,16 @@ export class Truth {
   }
 
   writebackStarts(folio: Folio): void {
+    this.writebacks.push({folio, from: this.now(), to: Infinity});
     if (folio.kind !== 'file') return;
     for (const hold of folio.holds) {
       hold.cleaned = true;
       this.underWriteback(hold);
     }
+  }
+
+  writebackEnds(folio: Folio): void {
+    this.writebacks.findLast((one) => one.folio === folio)!.to = this.now();
   }
 
   private underWriteback(hold: Hold): void {
