@@ -147,6 +147,11 @@ export class Silence {
     return this.missed();
   }
 
+  /** References may have been taken by get_user_pages() that no event of a probe names. */
+  takings(): Doubt | null {
+    return this.recorded([K.Grab], 'try_grab_*() are not probed') ?? this.oneWayOnly();
+  }
+
   /** Of a page whose own count does not show it. */
   private undropped(page: Moment, from: number, to: number): Doubt | null {
     const {m} = this;

@@ -1,10 +1,15 @@
 import type {Said} from '../claims/claim.js';
-import {held, owns, stillHeld} from '../claims/premise.js';
+import {held, owns, stillHeld, told} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
+import type {Reference} from '../ledger/tables/references.js';
 import {liveLinks} from './live-links.js';
 import type {Rule, RuleContext} from './types.js';
 import {directionName} from '../words/direction.js';
+
+/** Of a large folio a grab may name no page. */
+const OF_PAGE = 'it is a reference of this page';
+const OF_FOLIO = 'it is of the folio: of which page of it is not known';
 
 export const dmaWithoutPin: Rule = {
   meta: {
@@ -19,6 +24,7 @@ export const dmaWithoutPin: Rule = {
     proof: 'The get (FOLL_GET) and the map of the same task, with no pin on the page.',
     premises: [
       {id: 'held', says: 'it was a get_user_pages reference'},
+      {id: 'told', says: OF_PAGE},
       {id: 'owns', says: 'mapped under that reference'},
       {id: 'still-held', says: 'the get was held then'},
     ],
@@ -38,8 +44,10 @@ export const dmaWithoutPin: Rule = {
           for (const {pfn, page, link} of liveLinks(m, run.pfn, Math.min(run.pages, 1024))) {
             if (link.window !== window || link.owner !== 'get') continue;
             const folio = m.pages.findFolio(pfn);
-            let get = m.pages.references[folio];
-            while (get && get.kind !== 'get') get = get.next;
+            const large = m.pages.is(folio, 'large');
+            let get: Reference | undefined;
+            for (let r = m.pages.references[folio]; r; r = r.next)
+              if (r.kind === 'get' && (!large || r.sub < 0 || (pfn >= r.sub && pfn < r.sub + r.n))) get ??= r;
             if (!get || get.task !== window.open.task || (get.gupFlags >= 0 && m.capture.era.isRemote(get.gupFlags)))
               continue;
             const moment = momentOf(m, folio, page);
@@ -49,7 +57,12 @@ export const dmaWithoutPin: Rule = {
               severity: 'note',
               pfn,
               order: 0,
-              premises: [held([holder], moment, 'get'), owns(link), stillHeld(holder, moment, window.open)],
+              premises: [
+                held([holder], moment, 'get'),
+                ...(large && (holder.sub < 0 || !holder.subCertain) ? [told(OF_PAGE, false, OF_FOLIO, holder)] : []),
+                owns(link),
+                stillHeld(holder, moment, window.open),
+              ],
               start: window.open.t,
               end: window.open.t,
               deed: `${holder.task}.${window.device}`,

@@ -48,6 +48,7 @@ export const pinLeak: Rule = {
       {id: 'never', says: 'it was not dropped in between'},
       {id: 'told', says: 'the pin was not long-term'},
       {id: 'told', says: 'its I/O is over'},
+      {id: 'told', says: 'it is the one that is left'},
       {id: 'still-held', says: 'the pin was held then'},
     ],
     lookAlikes: [
@@ -263,6 +264,16 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
         held([reference], moment, kind),
         told('its owner is gone', true, '', ...(last ? [last] : [])),
         never(kind === 'pin' ? 'dropped' : 'put', moment, reference.mixedSince, end),
+        // which of a large folio's pins is left turns on which were dropped: a long-term one, or one whose I/O runs, is no leak
+        ...(reference.mixed === undefined
+          ? []
+          : [
+              told(
+                'it is the one that is left',
+                false,
+                'drops of the folio may have been of any of its pins: one that is long-term, or whose I/O runs, may be what is left',
+              ),
+            ]),
         kind === 'pin'
           ? told(
               'the pin was not long-term',

@@ -368,6 +368,20 @@ describe('pin-leak', () => {
     expect(await toldOf(k.text())).toEqual(['pin-leak error sure 0x608,0x609,0x60a,0x60b']);
   });
 
+  it('is only possible where a drop may have been of another pin of the folio, of which one is long-term', async () => {
+    const k = new SmallKernel();
+    k.anon(THP, 9);
+    k.by({task: 'uring-500', cpu: 1}, () => k.pin(THP, {slow: true, longterm: true}));
+    k.pin(THP, {slow: true});
+    k.map(THP);
+    k.unmap(THP);
+    k.by({irq: true}, () => k.putPinned(THP));
+    k.munmap(THP);
+    later(k);
+    const leaks = (await toldOf(k.text())).filter((line) => line.startsWith('pin-leak error'));
+    expect(leaks.filter((line) => line.includes('sure'))).toEqual([]);
+  });
+
   it('is silent about a deferred unpin by a worker', async () => {
     const k = new SmallKernel();
     k.anon(P);

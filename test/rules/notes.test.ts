@@ -60,6 +60,26 @@ describe('dma-without-pin', () => {
   });
 });
 
+describe('a get that is held at the end of the trace', () => {
+  /** Got as others are, and put or not; somebody else has the page meanwhile. */
+  async function held(order: number, put: boolean): Promise<string[]> {
+    const k = new SmallKernel();
+    k.anon(P, order);
+    k.by({task: 'cat-400', cpu: 1}, () => k.ref('page_ref_mod_unless', P, 1));
+    k.get(P);
+    if (put) k.put(P);
+    k.wait(200);
+    k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x900));
+    return (await analyzeText(k.text())).findings.map(({rule, severity, verdict}) => `${rule} ${severity} ${verdict}`);
+  }
+
+  it('is for sure as long as nothing was put of its page: a put names no reference', async () => {
+    expect(await held(0, false)).toEqual(['get-leak note sure']);
+    expect(await held(0, true)).toEqual(['get-leak note possible']);
+    expect(await held(4, true)).toEqual(['get-leak note possible']);
+  });
+});
+
 describe('longterm-pin-in-cma', () => {
   /** mt of the page's block, and an isolated block elsewhere, which only kernels with CMA number 5 */
   function pinnedIn(mt: number, {cma = true, longterm = true, lossy = false} = {}): SmallKernel {

@@ -97,7 +97,10 @@ it('a count may have changed before it is printed: a pin whose unpin was under w
     k.markDirty(P);
     k.pin(P);
     const begin = (): void => k.by({task: 'wl-310', cpu: 1}, () => k.startWriteback(P));
-    if (!under_way) begin();
+    if (!under_way) {
+      begin();
+      k.wait(20);
+    }
     k.line(`gup_put_folio: (gup_put_folio+0x0/0x90) folio=${k.pointer(P)} refs=1 flags=0x80000`);
     if (under_way) begin();
     k.put(P, 1024);

@@ -356,3 +356,25 @@ describe('a mapping by a task that got the page, while another has it pinned', (
     },
   );
 });
+
+describe('a mapping by the task that pinned, in a trace that shows no gets', () => {
+  /** Registered for long, read into by get_user_pages() as up to 6.4, and let go while that runs; `room`: whether that has a reference. */
+  async function told(room: boolean): Promise<string[]> {
+    const k = new SmallKernel({version: '6.1', probes: false});
+    k.anon(P);
+    k.pin(P);
+    if (room) k.ref('page_ref_mod_unless', P, 1);
+    k.map(P, 'FROM_DEVICE');
+    k.unpin(P);
+    k.wait(300);
+    k.by({irq: true}, () => k.unmap(P, 'FROM_DEVICE'));
+    if (room) k.put(P);
+    k.munmap(P);
+    return await toldOf(k.text());
+  }
+
+  it("is the pin's own for sure only where the page's count leaves no room for a get", async () => {
+    expect(await told(false)).toEqual(['unpin-while-dma error sure 0x2fb0']);
+    expect(await told(true)).toEqual(['unpin-while-dma error possible 0x2fb0']);
+  });
+});

@@ -90,7 +90,8 @@ export class CoveredPages {
         limits.looks++;
         const folio = pages.folioOf(row);
         const owner = this.owners.of(pfn, folio, window, pages.dma[row]);
-        const link = linkOf(window, pages.generation[row]!, owner, pages.dma[row]);
+        const room = owner.owner === 'pin' && owner.certain && this.owners.mayBeGot(folio);
+        const link = linkOf(window, pages.generation[row]!, owner, pages.dma[row], room);
         if (device !== undefined && (owner.owner === 'none' || owner.owner === 'writeback')) {
           device.servesOthers = true;
           if (owner.owner === 'none' && isPacketHead(window)) device.sendsPackets = true;

@@ -128,6 +128,20 @@ export class Owners {
     return this.hasRoom(folio, 1 + ((pages.flags[folio]! & PageFlag.private) !== 0 ? 1 : 0));
   }
 
+  /**
+   * Whether a pinned page may have a get besides that no event shows. A page of a user that is not on the LRU is in a batch that
+   * holds it, or isolated (mm/swap.c: folio_add_lru(), mm/vmscan.c: folio_isolate_lru()).
+   */
+  mayBeGot(folio: number): boolean {
+    const {pages} = this.around;
+    const flags = pages.flags[folio]!;
+    let own = (flags & (PageFlag.swapbacked | PageFlag.lru)) === PageFlag.swapbacked ? 1 : 0;
+    if ((pages.state[folio]! & (PageState.file | PageState.shmem)) !== 0)
+      own += (flags & PageFlag.private) === 0 ? 1 : 2;
+    else if ((flags & PageFlag.swapcache) !== 0) own++;
+    return this.hasRoom(folio, own);
+  }
+
   /** Whether the page's count leaves room for a reference beside its pins, gets, mappings, and `own` that the kernel has of it; true where it does not tell. */
   private hasRoom(folio: number, own: number): boolean {
     const {pages, capture} = this.around;
@@ -220,7 +234,13 @@ function covers(pages: PageTable, r: Reference, pfn: number): boolean {
 }
 
 /** The link of a page to a window, with its owner. */
-export function linkOf(window: DmaWindow, generation: number, o: Owner, next: DmaLink | undefined): DmaLink {
+export function linkOf(
+  window: DmaWindow,
+  generation: number,
+  o: Owner,
+  next: DmaLink | undefined,
+  room: boolean,
+): DmaLink {
   const {owner, certain, why, unless} = o;
   return {
     window,
@@ -229,6 +249,7 @@ export function linkOf(window: DmaWindow, generation: number, o: Owner, next: Dm
     ownerCertain: certain,
     ownerWhy: why,
     unless,
+    room,
     entry: 0,
     life: undefined,
     next,

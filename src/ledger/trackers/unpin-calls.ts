@@ -188,7 +188,11 @@ export class UnpinCalls {
       const runs = call.done === 0 && !call.applied && !call.pending && ev.t - call.t <= CALL_NS;
       if (!runs || named < 0 || around.pages.findFolio(named) !== row) return false;
       // where no context is printed, what an interrupt puts within the call looks like its drop, whose own probe is still to come
-      if (ev.context === Context.unknown && around.capture.records(K.GupPut) && (call.list || this.dropsShow[call.fn] === 1))
+      if (
+        ev.context === Context.unknown &&
+        around.capture.records(K.GupPut) &&
+        (call.list || this.dropsShow[call.fn] === 1)
+      )
         return false;
     }
     call.counted = -1;

@@ -64,8 +64,14 @@ export function judge(run: Run, findings: readonly Finding[], slack_ns = 0, end_
 
 type Page = Finding['pages'][number];
 
-/** What no bug need be: a page written back while it is pinned, held at the end of the trace, or mapped while it was got only. */
-function noted(truth: Truth, rule: string, page: Page, [from, to]: [number, number], end_ns: number | undefined): boolean {
+/** What no bug need be: a page written back while it is pinned, held at the end of the trace, or mapped while it was got. */
+function noted(
+  truth: Truth,
+  rule: string,
+  page: Page,
+  [from, to]: [number, number],
+  end_ns: number | undefined,
+): boolean {
   const of = (kind: Hold['kind']): Hold[] => truth.held.filter((hold) => hold.kind === kind && meets(page, hold));
   const during = (hold: Hold, a: number, b: number): boolean => hold.taken <= b && hold.droppedAt >= a;
   switch (rule) {
@@ -81,13 +87,8 @@ function noted(truth: Truth, rule: string, page: Page, [from, to]: [number, numb
       return of(rule === 'pin-leak' ? 'pin' : 'get').some((hold) => during(hold, end_ns - ENDING_NS, end_ns));
     case 'dma-without-pin': {
       const gets = of('get');
-      const pins = of('pin');
       return truth.maps.some(
-        ({window, t}) =>
-          t >= from &&
-          t <= to &&
-          gets.some((get) => during(get, t, t) && [...window.pages].some((pfn) => get.covers(pfn))) &&
-          !pins.some((pin) => during(pin, t, t)),
+        ({window: {pages}, t}) => t >= from && t <= to && gets.some((get) => pages.has(get.first) && during(get, t, t)),
       );
     }
   }

@@ -225,7 +225,8 @@ export class Kernel {
     const [block, out] = random.of([...this.broken]);
     const size = 2 ** order;
     // most near its beginning, so that they meet the folios there
-    const pfn = block + size * random.below(Math.max(1, Math.floor((random.chance(0.7) ? 32 : this.blockPages) / size)));
+    const pfn =
+      block + size * random.below(Math.max(1, Math.floor((random.chance(0.7) ? 32 : this.blockPages) / size)));
     for (const one of out) if (one.pfn < pfn + size && pfn < one.pfn + 2 ** one.order) return undefined;
     out.add({pfn, order});
     return pfn;
@@ -469,7 +470,10 @@ export class Kernel {
   /** pin_user_pages_fast() or get_user_pages_fast() of neighbouring pages; a hold for each that was taken. */
   gup(kind: 'pin' | 'get', va: number, spots: readonly Spot[], ask: Ask = {}): Deed<Hold[]> {
     const call = `${kind}_user_pages_${ask.remote ? 'remote' : 'fast'}`;
-    return this.w.within([this.old ? 'internal_get_user_pages_fast' : 'gup_fast_fallback', call], this.takeAll(kind, va, spots, ask));
+    return this.w.within(
+      [this.old ? 'internal_get_user_pages_fast' : 'gup_fast_fallback', call],
+      this.takeAll(kind, va, spots, ask),
+    );
   }
 
   private *takeAll(kind: 'pin' | 'get', va: number, spots: readonly Spot[], ask: Ask): Deed<Hold[]> {

@@ -61,7 +61,7 @@ export class Region {
 
   /** Pins or gets of pages [at, at + n); none where it was unmapped. */
   *gup(kind: 'pin' | 'get', at: number, n: number, ask: Ask): Deed<Hold[]> {
-    while (this.changed) yield {sleep: 30_000};
+    while (this.changed) yield {sleep: 30_000, idle: true};
     if (!this.mapped) return [];
     this.walkers++;
     const faults = (): Deed => this.faultIn(at, n, ask.write === true);
@@ -138,7 +138,7 @@ export class Region {
 
   /** Alone with the page tables. False where it was unmapped. */
   *lock(): Deed<boolean> {
-    while (this.changed || this.walkers > 0) yield {sleep: 30_000};
+    while (this.changed || this.walkers > 0) yield {sleep: 30_000, idle: true};
     if (!this.mapped) return false;
     this.changed = true;
     return true;

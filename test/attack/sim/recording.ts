@@ -9,7 +9,7 @@ export interface Recording {
   what: string;
   /** by how much times are off */
   slack_ns?: number;
-  /** when its last line was written, by the world's clock */
+  /** when its last line was written, by the world's clock; not of one that lacks lines and does not say so */
   end_ns?: number;
   lines: number;
 }
@@ -157,6 +157,7 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
   const what: string[] = [];
   let lines: readonly Written[] = run.world.written;
   let clock: string | null = 'mono';
+  let gaps = false;
   const marks = new Map<Written, string>();
   const features = new Set(run.features);
   const later = new Random(seed ^ 0x27d4eb2f);
@@ -191,6 +192,7 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
       const from = Math.floor(lines.length * later.next());
       const to = Math.floor(from + (lines.length - from) * later.next() ** 3);
       what.push(`paused for ${to - from} lines`);
+      gaps ||= to > from;
       lines = lines.filter((_, i) => i < from || i >= to);
     }
     if (lines.length < 100) lines = run.world.written;
@@ -228,7 +230,13 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
     }
     if (random.chance(0.2)) {
       what.push('losses that are marked');
+      const all = lines;
       lines = lose(lines, random, marks);
+      // the last of a CPU are followed by nothing that could say so
+      gaps ||= run.world.cpus.some(({id}) => {
+        const ofCpu = ({cpu}: Written): boolean => cpu === id;
+        return all.findLast(ofCpu) !== lines.findLast(ofCpu);
+      });
     }
     const clocks = random.below(5);
     if (clocks === 0) clock = null;
@@ -300,7 +308,7 @@ export function record(run: Run, seed: number, manner: Manner): Recording {
     what.push(`bytes ${from} to ${to} of ${text.length}`);
     text = text.slice(from, to);
   }
-  const uncut = manner === 'complete' || !features.has('cut file');
+  const uncut = manner === 'complete' || !(gaps || features.has('cut file'));
   return {
     text,
     what: what.join(', '),

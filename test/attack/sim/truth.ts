@@ -129,7 +129,8 @@ export class Truth {
         this.wrong(hold.kind === 'pin' ? 'unpin-while-dma' : 'put-while-dma', pfn, !held && window.traced);
       }
     }
-    if (hold.cleaned && hold.marked) for (let i = 0; i < hold.pages; i++) this.wrong('dirty-after-writeback', hold.first + i, false);
+    if (hold.cleaned && hold.marked)
+      for (let i = 0; i < hold.pages; i++) this.wrong('dirty-after-writeback', hold.first + i, false);
   }
 
   mapped(window: Window): void {
