@@ -28,7 +28,14 @@ export type Premise =
    * the writeback was running at `at`; `by`: what was done with the pin that was taken then, once it was held for certain; `of`: the
    * reference that was held when it began
    */
-  | {id: 'under-writeback'; writeback: Writeback; at: When; late: boolean; by: When | undefined; of: Reference | undefined}
+  | {
+      id: 'under-writeback';
+      writeback: Writeback;
+      at: When;
+      late: boolean;
+      by: When | undefined;
+      of: Reference | undefined;
+    }
   /** this event ended the page's life */
   | {id: 'freed'; deed: Deed; seen: boolean}
   /** what did not happen, within [from, to] */
@@ -107,13 +114,7 @@ export const ofFile = (page: Moment, reference?: Reference, start?: Deed): Premi
   page,
   under: reference && start ? {reference, start} : undefined,
 });
-export const underWriteback = (
-  writeback: Writeback,
-  at: When,
-  late: boolean,
-  by?: When,
-  of?: Reference,
-): Premise => ({
+export const underWriteback = (writeback: Writeback, at: When, late: boolean, by?: When, of?: Reference): Premise => ({
   id: 'under-writeback',
   writeback,
   at,

@@ -236,13 +236,13 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
   },
 
   owns({link}, {m, silence}) {
-    const {window, owner, ownerCertain, ownerWhy, unless, room} = link;
+    const {window, owner, ownerCertain, ownerWhy, unless, roomSince} = link;
     if (owner === 'writeback') return REFUTED;
     if (owner === 'none') return open('no reference in view had the page when it was mapped', window.open);
     if (!ownerCertain) return open(ownerWhy, window.open);
     if (unless !== undefined && m.dma.does(window, unless.device) !== false) return open(unless.why, window.open);
     // the same task may have one more I/O on the page, by get_user_pages(), as direct I/O did up to 6.4
-    const unseen = room ? silence.takings() : null;
+    const unseen = roomSince === Infinity ? null : silence.takings(roomSince);
     if (unseen !== null) return open(`the mapping may be that of a get that left no event: ${unseen.why}`, window.open);
     if (window.iommuOnly && window.device < 0)
       return open(

@@ -147,9 +147,9 @@ export class Silence {
     return this.missed();
   }
 
-  /** References may have been taken by get_user_pages() that no event of a probe names. */
-  takings(): Doubt | null {
-    return this.recorded([K.Grab], 'try_grab_*() are not probed') ?? this.oneWayOnly();
+  /** References may have been taken by get_user_pages(), from a time on, that no event of a probe names. */
+  takings(from: number): Doubt | null {
+    return this.recorded([K.Grab], 'try_grab_*() are not probed') ?? this.oneWayOnly(from);
   }
 
   /** Of a page whose own count does not show it. */

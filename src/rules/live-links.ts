@@ -75,8 +75,8 @@ function oneOf(first: DmaLink, overlap: Overlap): DmaLink {
   if (!all.every((link) => link.owner === held.owner || others.includes(link)))
     return {...held, owner: 'ambiguous', ownerCertain: false, ownerWhy: OF_ANOTHER};
   const doubted = all.find((link) => !link.ownerCertain);
-  const room = all.some((link) => link.room);
-  return {...held, ownerCertain: doubted === undefined, ownerWhy: doubted?.ownerWhy ?? '', room};
+  const roomSince = Math.min(...all.map((link) => link.roomSince));
+  return {...held, ownerCertain: doubted === undefined, ownerWhy: doubted?.ownerWhy ?? '', roomSince};
 }
 
 const OF_ANOTHER = 'of the mappings of this address one is left, and it may be for another reference';

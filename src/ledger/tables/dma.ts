@@ -207,8 +207,11 @@ export interface DmaLink {
   ownerWhy: string;
   /** what else it may be where the device does such a thing; undefined otherwise */
   unless: Unless | undefined;
-  /** the page's count left room for a reference beside those that were known: where gets do not show, the mapping may be that one's */
-  room: boolean;
+  /**
+   * where the page's count left room for a reference beside those that were known: since when that may have been taken; where gets do
+   * not show, the mapping may be that one's
+   */
+  roomSince: number;
   /** the entry of the mapping's beginning on this page's folio, and the life that it is of; 0 and undefined where none was written */
   entry: number;
   life: Life | undefined;

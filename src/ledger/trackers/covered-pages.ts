@@ -90,8 +90,9 @@ export class CoveredPages {
         limits.looks++;
         const folio = pages.folioOf(row);
         const owner = this.owners.of(pfn, folio, window, pages.dma[row]);
-        const room = owner.owner === 'pin' && owner.certain && this.owners.mayBeGot(folio);
-        const link = linkOf(window, pages.generation[row]!, owner, pages.dma[row], room);
+        const mayBeGot = owner.owner === 'pin' && owner.certain && this.owners.mayBeGot(folio);
+        const roomSince = mayBeGot ? pages.since[folio]! : Infinity;
+        const link = linkOf(window, pages.generation[row]!, owner, pages.dma[row], roomSince);
         if (device !== undefined && (owner.owner === 'none' || owner.owner === 'writeback')) {
           device.servesOthers = true;
           if (owner.owner === 'none' && isPacketHead(window)) device.sendsPackets = true;

@@ -239,7 +239,7 @@ export function linkOf(
   generation: number,
   o: Owner,
   next: DmaLink | undefined,
-  room: boolean,
+  roomSince: number,
 ): DmaLink {
   const {owner, certain, why, unless} = o;
   return {
@@ -249,7 +249,7 @@ export function linkOf(
     ownerCertain: certain,
     ownerWhy: why,
     unless,
-    room,
+    roomSince,
     entry: 0,
     life: undefined,
     next,
