@@ -87,10 +87,11 @@ export class Machine extends SmallKernel {
   }
 
   /** A mapping whose bus address is a bounce buffer's (swiotlb) */
-  mapBounced(pfn: number, dir: Direction, device = NVME): void {
+  mapBounced(pfn: number, dir: Direction, device = NVME, meanwhile: () => void = () => {}): void {
     this.line(
       `swiotlb_bounced: dev_name: ${device} dma_mask=ffffffff dev_addr=${(pfn * 4096).toString(16)} size=4096 NORMAL`,
     );
+    meanwhile();
     this.line(
       `dma_map_page: ${device} dir=${dir} dma_addr=7f000000 size=4096 phys_addr=${(pfn * 4096).toString(16)} attrs=`,
     );

@@ -40,13 +40,18 @@ export class Bounces {
   private readonly windows: {apart: number; low: number; high: number}[] = [];
   /** by task (slotOf): told, and not mapped yet */
   private readonly awaited = new Map<number, Told>();
+  /** there were too many of them: that a mapping was not told of says no more that it was not bounced */
+  private forgot = false;
 
   /** swiotlb_bounced: what is mapped next in this task, by that device, at that address of its own, is bounced. */
   told(task: number, device: number, address: number): void {
     if (device < 0) return;
     let told = this.awaited.get(task);
     if (told === undefined || told.device !== device) {
-      if (this.awaited.size >= TASKS_MAX) this.awaited.clear();
+      if (this.awaited.size >= TASKS_MAX) {
+        this.awaited.clear();
+        this.forgot = true;
+      }
       this.awaited.set(task, (told = {device, addresses: new Set()}));
     }
     if (told.addresses.size >= TOLD_MAX) told.addresses.clear();
@@ -75,7 +80,8 @@ export class Bounces {
     }
     if ((this.direct[device] ?? 0) >= DIRECT_FEW) return 'buffer';
     const apart = this.apart(device, at.apart, (runs[0]?.pfn ?? 0) * pageSize);
-    if (apart === 'one' || at.translated || at.told || at.iommu?.includes('DMA') === true) return 'page';
+    if (apart === 'one' || at.translated || (at.told && !this.forgot) || at.iommu?.includes('DMA') === true)
+      return 'page';
     return apart === 'many' && /^(?:none|identity)? *$/.test(at.iommu ?? '-') ? 'buffer' : 'unknown';
   }
 

@@ -228,6 +228,25 @@ export const DMA: readonly Scene[] = [
     },
   },
   {
+    name: 'a bounced write whose page is let go early, while a thousand other tasks bounce theirs',
+    why: 'the device reads the buffer, which has had the data since it was mapped (swiotlb_tbl_map_single()); of so many tasks not all are kept',
+    on: NEW,
+    make(k) {
+      k.anon(P);
+      k.pin(P, {write: false});
+      k.mapBounced(P, 'TO_DEVICE', 'sd.0', () => {
+        for (let i = 0; i < 1001; i++)
+          k.by({task: `job-${2000 + i}`}, () =>
+            k.line('swiotlb_bounced: dev_name: sd.1 dma_mask=ffffffff dev_addr=12da00000 size=4096 NORMAL'),
+          );
+      });
+      k.unpin(P);
+      k.wait(100);
+      k.unmapBounced('TO_DEVICE', 'sd.0');
+      k.munmap(P);
+    },
+  },
+  {
     name: 'a bounce buffer, unpinned after its unmap',
     why: 'the bus address is of the bounce buffer, the physical one of the page (kernel/dma/swiotlb.c)',
     on: NEW,
