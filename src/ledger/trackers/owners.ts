@@ -123,7 +123,10 @@ export class Owners {
     const state = pages.state[folio]!;
     if ((state & (PageState.file | PageState.shmem)) === 0) {
       if ((state & PageState.swapBacked) !== 0) return false;
-      if ((state & PageState.lifeSeen) !== 0 && capture.records(K.CacheAdd)) return false;
+      // a page of a file that was moved enters the page cache by no event (folio_migrate_mapping(), mm/migrate.c): what its
+      // file system does with it shows by its writeback
+      const shown = capture.certifies(K.CacheAdd) && capture.certifies(K.WritebackStart);
+      if ((state & PageState.lifeSeen) !== 0 && shown) return false;
     }
     return this.hasRoom(folio, 1 + ((pages.flags[folio]! & PageFlag.private) !== 0 ? 1 : 0));
   }
