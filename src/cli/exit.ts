@@ -1,7 +1,7 @@
 /**
  * The one place where an exit status is decided (contract, "exit").
  */
-import type {Finding, Report, Severity} from '../results/report.js';
+import type {Finding, QualityCounter, Report, Severity} from '../results/report.js';
 import {reaches} from '../results/severity.js';
 
 export const ExitCode = {
@@ -33,8 +33,15 @@ export interface FailOn {
   sure: boolean;
 }
 
+/** What tells whether the input was read whole. */
+interface Reading {
+  partial?: string;
+  inputs: readonly {cut?: string; unrecognised: {count: number}}[];
+  quality: readonly QualityCounter[];
+}
+
 /** Quality counters that mean that events are missing from what was read; advice alone is not one. */
-function readWhole(report: Pick<Report, 'partial' | 'inputs' | 'quality'>): boolean {
+function readWhole(report: Reading): boolean {
   if (report.partial !== undefined) return false;
   if (report.inputs.some((input) => input.cut !== undefined || input.unrecognised.count > 0)) return false;
   return report.quality.every((counter) => counter.severity === 'note' || counter.count === 0);
@@ -55,9 +62,6 @@ export function exitCodeOf(report: Report, options: {failOn: FailOn; strict: boo
 }
 
 /** The status of a result that holds no judgement: 3 under --strict when the input was lossy or partly unread. */
-export function readingCodeOf(
-  report: Pick<Report, 'partial' | 'inputs' | 'quality'>,
-  options: {strict: boolean},
-): ExitCode {
+export function readingCodeOf(report: Reading, options: {strict: boolean}): ExitCode {
   return options.strict && !readWhole(report) ? ExitCode.strict : ExitCode.clean;
 }

@@ -32,7 +32,7 @@ export function explain(error: unknown): {line: string; status: number} {
   if (oclif !== undefined) return {line: oneLine(usage(error)), status: ExitCode.usage};
   // help and version are printed by oclif itself
   if (systemCode(error) !== undefined && 'syscall' in error && error.syscall === 'write') {
-    return explain(unwritable('standard output', error));
+    return explain(unwritable('standard output', error, true));
   }
   // one of our own files, or one that Node needs
   if (systemCode(error) === 'EMFILE' || systemCode(error) === 'ENFILE') {

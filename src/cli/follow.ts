@@ -3,15 +3,17 @@ import {follow, type Followed} from '../run/follow.js';
 import {findingsNotKept} from '../run/analyze.js';
 import {selector} from '../findings/select.js';
 import {inputName} from '../io/input.js';
+import {compressionOf} from '../io/open-input.js';
 import {openRaw, type RawSource} from '../io/raw.js';
 import {UserError} from '../io/user-error.js';
+import {RULES} from '../rules/registry.js';
 import {qualityOf} from '../run/quality.js';
 import {printable} from '../words/clean.js';
 import type {Finding, QualityCounter, Severity, Verdict} from '../results/report.js';
 import type {Suppressions} from '../findings/suppress.js';
 import type {TraceOptions} from './base.js';
 import {reaches} from '../results/severity.js';
-import {ExitCode, type FailOn} from './exit.js';
+import {ExitCode, type FailOn, readingCodeOf} from './exit.js';
 import {outputFor} from './run.js';
 import {watchInterrupts} from './interrupt.js';
 import {checkKnown} from './known.js';
@@ -40,7 +42,7 @@ export async function runFollow(options: TraceOptions, version: string, kallsyms
   let bytes: RawSource | undefined;
   try {
     bytes = openRaw(path, stop.signal);
-    const followed = await follow(chunksOf(bytes), name, {
+    const followed = await follow(chunksOf(bytes, name), name, {
       ...judged,
       signal: stop.signal,
       onFindings: async (findings) => {
@@ -77,7 +79,18 @@ export async function runFollow(options: TraceOptions, version: string, kallsyms
     if (unknown !== undefined && end.ended === undefined) throw unknown;
     // what was stopped may not have come to it yet
     if (unknown !== undefined && !options.quiet) process.stderr.write(`pinscope: so far: ${unknown.message}\n`);
-    return failed ? ExitCode.finding : ExitCode.clean;
+    if (followed.notRun.length === RULES.length) {
+      throw new UserError('nothing that came can be judged', {where: name, next: 'pinscope info says what to record'});
+    }
+    // Ctrl-C is how following ends, and no loss
+    const read = {
+      inputs: [
+        {cut: interruption.signal.aborted ? undefined : bytes.cut, unrecognised: {count: followed.unrecognised}},
+      ],
+      quality: qualityLines(followed),
+    };
+    const code = readingCodeOf(read, options);
+    return code === ExitCode.clean && failed ? ExitCode.finding : code;
   } catch (error) {
     await output.abort();
     throw error;
@@ -115,8 +128,16 @@ interface End {
   suppressions: Suppressions | undefined;
 }
 
-async function* chunksOf(source: RawSource): AsyncGenerator<Uint8Array> {
-  for (let chunk = await source.next(); chunk !== null; chunk = await source.next()) yield chunk;
+async function* chunksOf(source: RawSource, name: string): AsyncGenerator<Uint8Array> {
+  let chunk = await source.next();
+  const compression = chunk === null ? 'none' : compressionOf(chunk);
+  if (compression !== 'none') {
+    throw new UserError(`is compressed (${compression}), and not read as it comes`, {
+      where: name,
+      next: 'analyse it without --follow',
+    });
+  }
+  for (; chunk !== null; chunk = await source.next()) yield chunk;
 }
 
 function fails(finding: Finding, failOn: FailOn): boolean {

@@ -16,7 +16,8 @@ const MAGIC: [Compression, number[]][] = [
   ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
 ];
 
-function compressionOf(head: Uint8Array): Compression {
+/** How a file is compressed, by its first bytes. */
+export function compressionOf(head: Uint8Array): Compression {
   const found = MAGIC.find(([, magic]) => magic.every((byte, i) => head[i] === byte));
   return found?.[0] ?? 'none';
 }

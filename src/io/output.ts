@@ -55,7 +55,7 @@ class StreamOutput implements Output {
 
   private readonly onError = (error: Error): void => {
     if (systemCode(error) === 'EPIPE') this.closed = true;
-    else this.failure ??= unwritable(this.name, error);
+    else this.failure ??= unwritable(this.name, error, true);
   };
 
   async write(data: string | Uint8Array): Promise<void> {
@@ -90,7 +90,7 @@ class DirectOutput implements Output {
     try {
       await writeAll(this.file, data);
     } catch (error) {
-      if (systemCode(error) !== 'EPIPE') throw unwritable(this.name, error);
+      if (systemCode(error) !== 'EPIPE') throw unwritable(this.name, error, true);
       this.closed = true;
     }
   }

@@ -34,12 +34,13 @@ export function unreadable(name: string, error: unknown): UserError {
   return new UserError(systemWords(error), {where: name, next, cause: error});
 }
 
-/** The error for what goes wrong when writing to `name`. */
-export function unwritable(name: string, error: unknown): UserError {
+/** The error for what goes wrong when writing to `name`. `passed`: what was written before is out of our hands. */
+export function unwritable(name: string, error: unknown, passed = false): UserError {
   if (error instanceof UserError) return error;
+  const full = `make room or choose another place; ${passed ? 'what was written is not whole' : 'no part of the output was kept'}`;
   const next: Record<string, string> = {
-    ENOSPC: 'make room or choose another place; no part of the output was kept',
-    EDQUOT: 'make room or choose another place; no part of the output was kept',
+    ENOSPC: full,
+    EDQUOT: full,
     ENOENT: 'make the directory first',
     EACCES: 'choose a place you may write to',
     EROFS: 'choose a place you may write to',

@@ -4,6 +4,7 @@ import {once} from 'node:events';
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
+import {gzipSync} from 'node:zlib';
 import {Ajv, type AnySchemaObject} from 'ajv';
 import {afterAll, beforeAll, describe, expect, inject, it} from 'vitest';
 import type {Finding} from '../../src/results/report.js';
@@ -179,6 +180,38 @@ describe.concurrent('--follow', () => {
     run.child.kill('SIGINT');
     await run.ended();
     expect(run.stdout).toMatch(/; 9 events lost in 1 gaps/);
+  });
+
+  it('ends with 3 under --strict when events were lost, and with what was found when none were', async () => {
+    const lossy = new Run(['--strict']);
+    lossy.child.stdin.end(`${mistake(0)}CPU:0 [LOST 9 EVENTS]\n${later(mistake(1, P + 1))}`);
+    expect(await lossy.ended()).toBe(3);
+    const whole = new Run(['--strict']);
+    whole.child.stdin.write(mistake(0));
+    await whole.until(/^F1 /m);
+    whole.child.kill('SIGINT');
+    expect(await whole.ended()).toBe(1);
+  });
+
+  it('ends with 2 when nothing that came can be judged', async () => {
+    const run = new Run([]);
+    const wakeup = (at: number): string =>
+      `            bash-123     [000] d....    17.1000${at}: sched_wakeup: comm=wl pid=12 prio=120 target_cpu=000\n`;
+    run.child.stdin.end(Array.from({length: 30}, (_, i) => wakeup(10 + i)).join(''));
+    expect(await run.ended()).toBe(2);
+    expect(run.stdout).toMatch(/^no findings$/m);
+    expect(run.stderr).toBe(
+      'pinscope: standard input: nothing that came can be judged; pinscope info says what to record\n',
+    );
+  });
+
+  it('says that it reads nothing compressed', async () => {
+    const run = new Run([]);
+    run.child.stdin.end(gzipSync(mistake(0)));
+    expect(await run.ended()).toBe(2);
+    expect(run.stderr).toBe(
+      'pinscope: standard input: is compressed (gzip), and not read as it comes; analyse it without --follow\n',
+    );
   });
 
   it('does not wait for more lines than come', async () => {
