@@ -43,6 +43,7 @@ const KERNEL_STACK = ascii('kernel_stack');
 const USER_STACK_EVENT = ascii('user_stack');
 
 export abstract class LooseLineReader extends EventLineReader {
+  protected override readonly wholeOnly = false;
   protected readonly columns = new LooseColumns();
   /** an event was read, and what stands below it may be its stack */
   private stackOpen = false;

@@ -76,6 +76,12 @@ export abstract class EventLineReader extends LineReader {
     this.sink.loss({input: this.options.input, line: this.counters.lines, cpu: -1, count: -1, what: 'unread'});
   }
 
+  protected override holed(buf: Uint8Array, start: number, end: number): void {
+    this.endStack();
+    super.holed(buf, start, end);
+    this.after = After.skippedStack;
+  }
+
   protected region(buf: Uint8Array, start: number, stop: number, offset: number): void {
     this.look(buf);
     const {ev} = this;

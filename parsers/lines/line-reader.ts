@@ -32,6 +32,28 @@ export abstract class LineReader implements TraceReader {
    */
   protected abstract region(buf: Uint8Array, start: number, stop: number, offset: number): void;
 
+  /** Text of other programs, of which only some lines are the trace's, may have NULs (a serial console at boot). */
+  protected readonly wholeOnly: boolean = true;
+
+  /**
+   * The regions of `buf[start..stop)` between lines that hold a NUL. No tool prints one: a hole of zeroes (a file after a
+   * crash) made one line of the beginning of a line and the end of a later one, and took what stood between them.
+   */
+  private regions(buf: Uint8Array, start: number, stop: number, offset: number): void {
+    if (this.wholeOnly) {
+      const finder = Buffer.from(buf.buffer, buf.byteOffset, stop);
+      for (let nul = finder.indexOf(0, start); nul >= 0; nul = finder.indexOf(0, start)) {
+        const from = finder.lastIndexOf(LF, nul) + 1;
+        const end = finder.indexOf(LF, nul);
+        if (from > start) this.region(buf, start, from, offset);
+        this.counters.lines++;
+        this.holed(buf, from, end);
+        start = end + 1;
+      }
+    }
+    if (start < stop) this.region(buf, start, stop, offset);
+  }
+
   push(bytes: Uint8Array, length: number): void {
     const chunk = this.plain(bytes);
     let pos = 0;
@@ -47,7 +69,7 @@ export abstract class LineReader implements TraceReader {
     }
     const last = chunk.lastIndexOf(LF, length - 1);
     if (last >= pos) {
-      this.region(chunk, pos, last + 1, this.offset);
+      this.regions(chunk, pos, last + 1, this.offset);
       pos = last + 1;
     }
     this.keep(chunk, pos, length);
@@ -85,7 +107,7 @@ export abstract class LineReader implements TraceReader {
     } else {
       const stop = this.carried;
       this.carried = 0;
-      this.region(this.carry, 0, stop, offset);
+      this.regions(this.carry, 0, stop, offset);
     }
   }
 
@@ -125,6 +147,11 @@ export abstract class LineReader implements TraceReader {
       const stop = Math.min(end, start + UNRECOGNISED_BYTES);
       counters.firstUnrecognised.push({line: counters.lines, text: text(buf, start, stop)});
     }
+  }
+
+  /** A line with a hole in it: of which event it ends, nothing tells. */
+  protected holed(buf: Uint8Array, start: number, end: number): void {
+    this.unrecognised(buf, start, end);
   }
 
   protected tooLong(buf: Uint8Array, start: number, end: number): void {

@@ -173,6 +173,7 @@ class Unwrapper extends LineReader {
   private line = new Uint8Array(4096);
 
   /** What the lines say is the inner reader's to understand. */
+  protected override readonly wholeOnly = false;
   protected unread(): void {}
 
   constructor(

@@ -192,6 +192,16 @@ describe('hostile lines', () => {
     expect(read(ftrace, event).reader.counters).toMatchObject({lastLineCut: true, events: 1});
   });
 
+  it('takes no event from a line with a hole of zeroes, at any chunk size', () => {
+    const line = (us: number): string => `            bash-1       [000] .....  10.00000${us}: ${PAYLOAD}\n`;
+    const joined = `${line(2).slice(0, -20)}${'\0'.repeat(300)}${line(5).slice(-20)}`;
+    for (const size of [1, 7, 100, 1 << 16]) {
+      const {seen, reader} = read(ftrace, `${line(1)}${joined}${line(6)}${line(7)}`, [size]);
+      expect(seen.map((s) => s['line'])).toEqual([1, 3, 4]);
+      expect(reader.counters).toMatchObject({lines: 4, events: 3, unrecognised: 1});
+    }
+  });
+
   it('reads CRLF as LF', () => {
     const event = `            bash-1       [000] .....  10.000001: ${PAYLOAD}`;
     const {seen} = read(ftrace, `${event}\r\n`.repeat(3));
