@@ -174,11 +174,7 @@ export class Capture {
 
   /** Takes over what a trial run over the head of the same trace found out. */
   learnFrom(trial: Capture): void {
-    if (this.era.foll === undefined && trial.era.foll !== undefined) {
-      this.era.foll = trial.era.foll;
-      this.era.told = trial.era.told;
-    }
-    this.era.rawMapcount ||= trial.era.rawMapcount;
+    this.era.learnFrom(trial.era);
     this.coverage.learnFrom(trial.coverage);
     this.identity.learnFrom(trial.identity);
     this.pageSize.learnFrom(trial.pageSize);
@@ -221,7 +217,7 @@ export class Capture {
       if (Number.isSafeInteger(missed) && missed > 0) this.probesMissedByKernel += missed;
     }
     if (name === 'kernel') {
-      if (this.era.told !== '--kernel') this.era.fromRelease(value, 'the trace header');
+      this.era.fromRelease(value, 'the trace header');
       this.pageSize.fromRelease(value);
       if (value.includes('s390x')) this.lowPointers = true;
       if (/arm64|aarch64|riscv|loong|p(?:ower)?pc64|mips|sparc64|s390x/.test(value)) this.identity.mayAssume = false;

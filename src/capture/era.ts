@@ -18,6 +18,9 @@ const WRITE = 0x1;
 const OLD: Foll = {get: 0x4, pin: 0x40000, longterm: 0x10000, remote: 0x2000};
 const NEW: Foll = {get: 0x2, pin: 0x80000, longterm: 0x100, remote: 0x40000};
 
+/** How the numbering is told where the user told the kernel: what the trace tells goes before it. */
+const BY_USER = '--kernel';
+
 export type Numbering = 'old' | 'new' | undefined;
 
 export class Era {
@@ -32,11 +35,22 @@ export class Era {
   /** CMA is known to be configured: migratetype 5 was seen */
   cmaKnown = false;
 
-  /** From a release such as `6.1.0-56-amd64` or `--kernel 6.12`. */
+  /** the release that the user gave */
+  given: string | undefined;
+  /** the trace itself tells of another kernel than `given`: it is believed */
+  refuted = false;
+
+  /** From `--kernel 6.12`. */
+  fromUser(release: string): void {
+    this.fromRelease(release, BY_USER);
+    this.given = release;
+  }
+
+  /** From a release such as `6.1.0-56-amd64`, which the trace has. */
   fromRelease(release: string, how: string): void {
-    const m = /^(\d+)\.(\d+)/.exec(release);
-    if (!m) return;
-    const version = Number(m[1]) * 1000 + Number(m[2]);
+    const version = versionOf(release);
+    if (version === undefined) return;
+    if (this.given !== undefined && versionOf(this.given) !== version) this.refuted = true;
     this.foll = version >= 6003 ? 'new' : 'old';
     this.rawMapcount = version >= 6010;
     this.told = how;
@@ -44,19 +58,34 @@ export class Era {
 
   /** From a probed function that exists only on one side of the change. */
   fromFunction(numbering: 'old' | 'new', name: string): void {
-    if (this.foll !== undefined) return;
-    this.foll = numbering;
-    this.told = `probe on ${name}`;
+    if (this.foll === undefined || this.told === BY_USER) this.numbered(numbering, `probe on ${name}`);
   }
 
   /** From a flags value that is legal under one numbering only. */
   fromFlags(flags: number): void {
-    if (this.foll !== undefined) return;
-    const asNew = legal(flags, NEW);
-    const asOld = legal(flags, OLD);
-    if (asNew === asOld) return;
-    this.foll = asNew ? 'new' : 'old';
-    this.told = `flags=0x${flags.toString(16)} of a grab`;
+    if (this.foll !== undefined && this.told !== BY_USER) return;
+    const numbering = toldBy(flags);
+    if (numbering !== undefined) this.numbered(numbering, `flags=0x${flags.toString(16)} of a grab`);
+  }
+
+  /** What the trace's head told, over what the user said. */
+  learnFrom(head: Era): void {
+    if (head.foll !== undefined && (this.foll === undefined || head.refuted)) {
+      this.foll = head.foll;
+      this.told = head.told;
+    }
+    if (head.refuted) this.rawMapcount = head.rawMapcount;
+    this.refuted ||= head.refuted;
+    this.rawMapcount ||= head.rawMapcount;
+  }
+
+  private numbered(numbering: 'old' | 'new', how: string): void {
+    if (this.foll === numbering) return;
+    this.refuted = this.foll !== undefined;
+    this.foll = numbering;
+    this.told = how;
+    // by the user's release, which it is not
+    if (numbering === 'old') this.rawMapcount = false;
   }
 
   /** pin, get, or neither (undefined: not known, or flags of something else). */
@@ -91,11 +120,30 @@ export class Era {
   }
 
   private numbering(flags: number): Foll | undefined {
-    if (this.foll === 'new') return NEW;
-    if (this.foll === 'old') return OLD;
-    if (legal(flags, NEW) !== legal(flags, OLD)) return legal(flags, NEW) ? NEW : OLD;
-    return undefined;
+    const numbering = this.foll ?? toldBy(flags);
+    if (numbering === undefined) return undefined;
+    return numbering === 'new' ? NEW : OLD;
   }
+}
+
+/** 6012 of `6.12.117-gupl` */
+function versionOf(release: string): number | undefined {
+  const m = /^(\d+)\.(\d+)/.exec(release);
+  return m ? Number(m[1]) * 1000 + Number(m[2]) : undefined;
+}
+
+/** FOLL_FORCE and FOLL_HWPOISON up to 6.2, one of which goes with FOLL_TOUCH where pages are looked up to fault them in. */
+const OLD_FAULT_IN = 0x110;
+
+/**
+ * The numbering under which alone a value is legal. FOLL_GET of the new one is FOLL_TOUCH of the old one, where mlock(),
+ * MAP_POPULATE and MADV_POPULATE look pages up with neither kind (mm/gup.c: populate_vma_page_range(), faultin_page_range()).
+ */
+function toldBy(flags: number): Numbering {
+  const asNew = legal(flags, NEW);
+  if (asNew === legal(flags, OLD)) return undefined;
+  if (!asNew) return 'old';
+  return (flags & NEW.pin) === 0 && (flags & OLD_FAULT_IN) !== 0 ? undefined : 'new';
 }
 
 function legal(flags: number, foll: Foll): boolean {

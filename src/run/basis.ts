@@ -26,8 +26,10 @@ function kernelOf(reading: Reading): Report['kernel'] {
   const release = m.capture.facts.get('kernel') ?? null;
   if (release !== null) return {release, range: null, known_by: 'the trace header', signals};
   const range = rangeOf(signals);
-  const told = m.capture.era.told === '--kernel';
-  return {release, range, known_by: told ? '--kernel' : range === null ? 'not in the trace' : 'its events', signals};
+  if (range !== null) return {release, range, known_by: 'its events', signals};
+  const {given, refuted} = m.capture.era;
+  if (given !== undefined && !refuted) return {release: given, range, known_by: '--kernel', signals};
+  return {release, range, known_by: 'not in the trace', signals};
 }
 
 /** What signals such as `event dma_map_page: 6.12 or later` leave together; null where they contradict each other. */

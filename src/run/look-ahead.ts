@@ -13,7 +13,7 @@ const LOOKAHEAD_RECORDS = 5000;
 export function applyOptions(ledger: Ledger, options: ReadOptions): void {
   const {kernel, pageShift, vmemmap, clock} = options;
   ledger.evidence.stacks.kallsyms = options.kallsyms;
-  if (kernel) ledger.capture.era.fromRelease(kernel.text, '--kernel');
+  if (kernel) ledger.capture.era.fromUser(kernel.text);
   if (pageShift !== undefined) ledger.capture.pageSize.told(pageShift, 'option');
   if (clock !== undefined) ledger.capture.clockTold(clock);
   if (vmemmap !== undefined)

@@ -55,6 +55,14 @@ function qualityOfIdentity(m: Ledger, add: Add): void {
     `vmemmap_base was given as ${identity.refuted}; the trace's own pairs of a pointer and a PFN have ${identity.base()}, which is used`,
     'check --vmemmap',
   );
+  const {era} = m.capture;
+  add(
+    'kernel-refuted',
+    'warning',
+    era.refuted ? 1 : 0,
+    `the kernel was given as ${era.given}; the trace's own is another (${era.told}), which is used`,
+    'check --kernel',
+  );
   add(
     'vmemmap-contradicted',
     'note',

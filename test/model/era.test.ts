@@ -31,6 +31,9 @@ describe('Era', () => {
     [0x3, 'new', 'get'],
     // FOLL_GET | FOLL_REMOTE | FOLL_UNLOCKABLE | FOLL_WRITE of 6.12, as captured
     [0x50003, undefined, undefined],
+    // FOLL_TOUCH | FOLL_FORCE of mlock() on 6.1, as captured, and FOLL_TOUCH | FOLL_HWPOISON of MADV_POPULATE_READ
+    [0x12, undefined, undefined],
+    [0x102, undefined, undefined],
   ] as const)('takes 0x%s for %s numbers and a %s', (flags, foll, kind) => {
     const era = new Era();
     era.fromFlags(flags);
@@ -50,10 +53,38 @@ describe('Era', () => {
 
   it('is not changed by a later value: what came first stays', () => {
     const era = new Era();
-    era.fromRelease('6.1', '--kernel');
+    era.fromRelease('6.1', 'the trace header');
     era.fromFlags(0x80001);
     era.fromFunction('new', 'try_grab_folio_fast');
-    expect([era.foll, era.told]).toEqual(['old', '--kernel']);
+    expect([era.foll, era.told, era.refuted]).toEqual(['old', 'the trace header', false]);
+  });
+
+  it('believes the trace before what the user says of it', () => {
+    const flags = new Era();
+    flags.fromUser('6.12');
+    expect([flags.foll, flags.rawMapcount, flags.told]).toEqual(['new', true, '--kernel']);
+    flags.fromFlags(0x80001);
+    expect([flags.told, flags.refuted]).toEqual(['--kernel', false]);
+    flags.fromFlags(0x40001);
+    expect([flags.foll, flags.rawMapcount, flags.refuted]).toEqual(['old', false, true]);
+    expect(flags.told).toBe('flags=0x40001 of a grab');
+    const header = new Era();
+    header.fromUser('5.4');
+    header.fromRelease('6.12.117-gupl', 'the trace header');
+    expect([header.foll, header.rawMapcount, header.refuted]).toEqual(['new', true, true]);
+    const same = new Era();
+    same.fromUser('6.12');
+    same.fromRelease('6.12.117-gupl', 'the trace header');
+    expect([same.foll, same.told, same.refuted]).toEqual(['new', 'the trace header', false]);
+  });
+
+  it('takes over what the head of the trace tells', () => {
+    const [era, head] = [new Era(), new Era()];
+    era.fromUser('6.12');
+    head.fromUser('6.12');
+    head.fromFlags(0x40001);
+    era.learnFrom(head);
+    expect([era.foll, era.rawMapcount, era.refuted, era.told]).toEqual(['old', false, true, 'flags=0x40001 of a grab']);
   });
 
   it('is of neither kind without a kind, and knows no long-term without numbers', () => {
