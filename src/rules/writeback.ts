@@ -39,6 +39,8 @@ export interface HeldWriteback {
 /** Follows writebacks of pages that hold a reference of `kind`, and gives each when it is over. */
 export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: HeldWriteback) => void): Listener {
   const open = new Map<number, HeldWriteback>();
+  /** of these, those that were pinned late, by the call that pinned and has not returned */
+  const pinning = new Map<number, Set<HeldWriteback>>();
 
   function begin(row: number, writeback: Writeback, late: boolean): void {
     const {pages} = m;
@@ -62,6 +64,11 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
       page: momentOf(m, row),
     };
     open.set(row, held);
+    if (late && first.call > 0) {
+      const others = pinning.get(first.call);
+      if (others === undefined) pinning.set(first.call, new Set([held]));
+      else others.add(held);
+    }
     for (const {link} of liveLinks(m, pages.pfn[row]!, 1 << pages.order[row]!)) {
       if (link.owner === kind) see(held, link);
       if (link.window.dir === DmaDir.toDevice && link.window.open.t >= writeback.start.t) held.written = false;
@@ -107,8 +114,11 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
       else begin(row, writeback, true);
     },
     pinCallReturned(_task, call, _flags, _ret, deed) {
-      for (const held of open.values())
-        if (held.late && held.since === undefined && held.reference.call === call) held.since = deed();
+      const returned = pinning.get(call);
+      if (returned === undefined) return;
+      pinning.delete(call);
+      const since = deed();
+      for (const held of returned) held.since = since;
     },
     dmaOpened(window) {
       if (open.size === 0) return;
@@ -128,6 +138,8 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
       const held = open.get(row);
       if (!held) return;
       open.delete(row);
+      const others = held.since === undefined ? pinning.get(held.reference.call) : undefined;
+      if (others?.delete(held) === true && others.size === 0) pinning.delete(held.reference.call);
       standing(held);
       over(held);
     },
