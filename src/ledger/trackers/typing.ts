@@ -134,9 +134,14 @@ export class Typing {
   /** Any put of a page may be that of a get: until the count leaves no room for it nobody knows which was. */
   private maybePut(ev: TraceEvent, row: number): void {
     const {pages, evidence} = this.around;
+    if (pages.gets[row] === 0) return;
     let deed: Deed | undefined;
-    for (let r = pages.references[row]; r; r = r.next)
-      if (r.kind === 'get') r.maybeDropped ??= deed ??= evidence.deed(ev);
+    for (let r = pages.references[row]; r; r = r.next) {
+      if (r.kind !== 'get') continue;
+      // those that are older were there when that one was put
+      if (r.maybeDropped !== undefined) return;
+      r.maybeDropped = deed ??= evidence.deed(ev);
+    }
   }
 
   /**
