@@ -191,19 +191,24 @@ export function returnValue(returns: number, ev: TraceEvent, ctx: DecodeContext)
   worked(returns, ev, ctx, fields.isHexPrefixed());
 }
 
+/** Releases, as major * 1000 + minor, whose try_grab_folio() answers a folio, whatever was backported (mm/gup.c). */
+const FOLIO_GRABS = 5017;
+const FOLIO_GRABS_END = 6006;
+/** A release that says little: RHEL 9 has this one, and the mm of later kernels. */
+const RHEL_9 = 5014;
+
 /** Whether a function worked, by what it returned in `ev.ret`; `unsigned`: of no signed type, so that 0 may be a NULL. */
 export function worked(returns: number, ev: TraceEvent, ctx: DecodeContext, unsigned: boolean): void {
   if (ev.ret < 0) ev.ok = 0;
   else if (ev.kind !== EventKind.GrabReturn) ev.ok = 1;
   else if (returns === ReturnShape.folio) ev.ok = ev.ret === 0 ? 0 : 1;
   else if (returns === ReturnShape.folioOrErrno) {
-    // `ret=0` of a signed type is the int of 6.12; `ret=0x0` may be the NULL of an older kernel
-    if (ev.ret !== 0) ev.ok = 1;
-    else if (ctx.since612) ev.ok = 1;
-    else if (ctx.kernel > 0) ev.ok = 0;
-    else ev.ok = unsigned ? -1 : 1;
+    // `ret=0` of a signed type is the int of 6.11; `ret=0x0` may be the NULL of an older kernel. Stable kernels from 6.6.44 on
+    // have the int too ("mm: gup: stop abusing try_grab_folio"), as RHEL's 5.14, where no 5.14 has the function at all.
+    if (ev.ret !== 0 || ctx.since612 || !unsigned) ev.ok = 1;
+    else ev.ok = ctx.kernel >= FOLIO_GRABS && ctx.kernel < FOLIO_GRABS_END ? 0 : -1;
   } else {
-    // 1 is the `true` of 6.1; 0 is its `false`, or the success of 6.5
-    ev.ok = ev.ret === 1 ? 1 : ctx.kernel === 0 ? -1 : ctx.kernel >= 6005 ? 1 : 0;
+    // 1 is the `true` of 6.1; 0 is its `false`, or the success of 6.2 and of RHEL's 5.14
+    ev.ok = ev.ret === 1 || ctx.kernel >= 6002 ? 1 : ctx.kernel === 0 || ctx.kernel === RHEL_9 ? -1 : 0;
   }
 }

@@ -30,6 +30,8 @@ export class Era {
   foll: Numbering;
   /** how it was told, in words */
   told = 'not known';
+  /** flags of a grab refuted what the release says: vendors' kernels have the mm of later ones (RHEL's 5.14) */
+  private backported = false;
   /** `mapcount=` prints the raw counter (-1 unmapped, from 6.12) instead of page_mapcount() (0 unmapped) */
   rawMapcount = false;
   /** CMA is known to be configured: migratetype 5 was seen */
@@ -51,8 +53,9 @@ export class Era {
     const version = versionOf(release);
     if (version === undefined) return;
     if (this.given !== undefined && versionOf(this.given) !== version) this.refuted = true;
-    this.foll = version >= 6003 ? 'new' : 'old';
     this.rawMapcount = version >= 6010;
+    if (this.backported) return;
+    this.foll = version >= 6003 ? 'new' : 'old';
     this.told = how;
   }
 
@@ -61,21 +64,31 @@ export class Era {
     if (this.foll === undefined || this.told === BY_USER) this.numbered(numbering, `probe on ${name}`);
   }
 
-  /** From a flags value that is legal under one numbering only. */
+  /**
+   * From a flags value that is legal under one numbering only. Under the old one 0x80000 is FOLL_FAST_ONLY, which grabs have
+   * beside FOLL_GET or FOLL_PIN only (mm/gup.c: get_user_pages_fast_only()): alone it is the new FOLL_PIN, whatever the release is.
+   */
   fromFlags(flags: number): void {
-    if (this.foll !== undefined && this.told !== BY_USER) return;
     const numbering = toldBy(flags);
-    if (numbering !== undefined) this.numbered(numbering, `flags=0x${flags.toString(16)} of a grab`);
+    if (numbering === undefined) return;
+    const how = `flags=0x${flags.toString(16)} of a grab`;
+    if (this.foll === undefined || this.told === BY_USER) this.numbered(numbering, how);
+    else if (this.foll === 'old' && numbering === 'new' && (flags & NEW.pin) !== 0) {
+      this.backported = true;
+      this.foll = numbering;
+      this.told = how;
+    }
   }
 
-  /** What the trace's head told, over what the user said. */
+  /** What the trace's head told, over what the user or the release said. */
   learnFrom(head: Era): void {
-    if (head.foll !== undefined && (this.foll === undefined || head.refuted)) {
+    if (head.foll !== undefined && (this.foll === undefined || head.refuted || head.backported)) {
       this.foll = head.foll;
       this.told = head.told;
     }
     if (head.refuted) this.rawMapcount = head.rawMapcount;
     this.refuted ||= head.refuted;
+    this.backported ||= head.backported;
     this.rawMapcount ||= head.rawMapcount;
   }
 

@@ -54,7 +54,8 @@ describe('Era', () => {
   it('is not changed by a later value: what came first stays', () => {
     const era = new Era();
     era.fromRelease('6.1', 'the trace header');
-    era.fromFlags(0x80001);
+    era.fromFlags(0x3);
+    era.fromFlags(0xc0001);
     era.fromFunction('new', 'try_grab_folio_fast');
     expect([era.foll, era.told, era.refuted]).toEqual(['old', 'the trace header', false]);
   });
@@ -85,6 +86,18 @@ describe('Era', () => {
     head.fromFlags(0x40001);
     era.learnFrom(head);
     expect([era.foll, era.rawMapcount, era.refuted, era.told]).toEqual(['old', false, true, 'flags=0x40001 of a grab']);
+  });
+
+  it('is what a flag says that the other numbering never has alone: the mm of RHEL 9 is newer than its release', () => {
+    const era = new Era();
+    era.fromRelease('5.14.0-503.11.1.el9_5', 'the trace header');
+    era.fromFlags(0x80101);
+    era.fromRelease('5.14.0-503.11.1.el9_5', 'the trace header');
+    expect([era.foll, era.told]).toEqual(['new', 'flags=0x80101 of a grab']);
+    const other = new Era();
+    other.fromRelease('5.14.0-503.11.1.el9_5', 'the trace header');
+    other.learnFrom(era);
+    expect(other.isLongterm(0x80101)).toBe(true);
   });
 
   it('is of neither kind without a kind, and knows no long-term without numbers', () => {
