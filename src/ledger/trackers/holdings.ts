@@ -390,7 +390,7 @@ export class Holdings {
     }
     // a drop inside an unpin call is that call's
     const undone = call === undefined ? this.undone(row, kind, n, deed) : undefined;
-    return undone ?? this.unmappedJustBefore(head, size, n, deed);
+    return undone ?? this.unmappedJustBefore(row, kind, n, deed);
   }
 
   /** Whether the pins that a task has of a folio are one of each page in [first, end): then a list that is cut goes on with those. */
@@ -419,8 +419,10 @@ export class Holdings {
     return r.sub;
   }
 
-  private unmappedJustBefore(head: number, size: number, n: number, deed: Deed): number {
-    const {calls, evidence} = this.around;
+  private unmappedJustBefore(row: number, kind: ReferenceKind, n: number, deed: Deed): number {
+    const {calls, evidence, pages: table} = this.around;
+    const head = table.pfn[row]!;
+    const size = 1 << table.order[row]!;
     const run = calls.unmapped[calls.slot(deed.cpu, deed.context)];
     if (run === undefined || deed.t - run.t > UNMAPPED_NS || evidence.tasks.get(deed.task).pid !== run.pid) return -1;
     let found = -1;
@@ -441,8 +443,38 @@ export class Holdings {
       }
     }
     if (at >= 0) run.windows.splice(at, 1);
-    this.subTold = told;
+    this.subTold = told && this.onlyEnds(row, kind, found, n);
     return found;
+  }
+
+  /**
+   * Whether the drop that follows the unmapping of [first, first + n) of a folio can be of no other pages of it. A long-term pin
+   * outlives its I/O; and beside one that does not, another may end that no device has mapped: virtio without an IOMMU, loop and
+   * pmem map nothing, and unpin in an interrupt, or in a worker, as others do.
+   */
+  private onlyEnds(row: number, kind: ReferenceKind, first: number, n: number): boolean {
+    const {pages, capture} = this.around;
+    let covering = 0;
+    let ending = 0;
+    for (let r = pages.references[row]; r; r = r.next) {
+      if (r.kind !== kind) continue;
+      const stays = r.gupFlags >= 0 && capture.era.isLongterm(r.gupFlags) === true;
+      const covers = r.sub < 0 || (r.sub < first + n && first < r.sub + r.n);
+      if (covers) covering++;
+      if (covers && !stays) ending++;
+      if (!covers && !stays && !this.isMapped(r)) return false;
+    }
+    return covering === 0 || ending > 0;
+  }
+
+  /** Whether a device has a page of a reference mapped. */
+  private isMapped({sub, n}: Reference): boolean {
+    const {pages} = this.around;
+    for (let i = 0; i < n; i++) {
+      const row = pages.find(sub + i);
+      if (row >= 0 && pages.dma[row] !== undefined) return true;
+    }
+    return false;
   }
 }
 

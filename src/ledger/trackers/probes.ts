@@ -334,6 +334,7 @@ export class Probes {
     const n = hint.refs;
     const large = this.around.pages.isLarge(row, ev.pageFlags);
     if (hint.from === 'grab') {
+      if (delta === -n) this.maybePutBack(hint, ev);
       if (hint.kind === undefined || delta <= 0) return false;
       if (hint.kind === 'get') {
         if (delta !== n) return false;
@@ -362,6 +363,14 @@ export class Probes {
     this.learn(hint, ev, row);
     this.held.drop(ev, row, hint.kind, n, this.around.evidence.deed(ev), hint, -1);
     return true;
+  }
+
+  /**
+   * A fast grab with FOLL_LONGTERM of a folio that has to move, or of one that was split meanwhile, puts back what it took and
+   * fails. No probe tells of that; its return does, where it is probed. (mm/gup.c: try_grab_folio_fast(), try_get_folio())
+   */
+  private maybePutBack({reference}: Hint, ev: TraceEvent): void {
+    if (reference?.kind === 'pin') reference.maybeDropped ??= this.around.evidence.deed(ev);
   }
 
   private confirmGrab(hint: Hint, ev: TraceEvent, row: number): void {
