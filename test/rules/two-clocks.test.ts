@@ -57,6 +57,26 @@ describe('an order on two CPUs', () => {
   });
 });
 
+it.each([true, false])(
+  'a drop shows how far clocks differ only where nothing was taken of its page before the trace (seen: %s)',
+  async (seen) => {
+    const k = early(5000);
+    const other = 0x4000;
+    const before = k.text(null).length;
+    k.anon(other, 9);
+    k.pin(other);
+    const taken = k.text(null).length;
+    if (seen) k.putPinned(other);
+    // CPU 0 is ahead: where the first pin is from before the trace this may be its drop, and before the second was taken
+    k.by({task: 'wl-310', cpu: 1}, () => k.pin(other, {sub: other + 1}));
+    k.putPinned(other);
+    k.put(other);
+    const text = k.text('local');
+    const whole = seen ? text : text.slice(0, before) + text.slice(taken);
+    expect(await toldOf(whole)).toContain(`unpin-while-dma error ${seen ? 'sure' : 'possible'} 0x2fb0`);
+  },
+);
+
 it('an unpin may belong to the pin that another CPU prints after it', async () => {
   const k = new SmallKernel({refs: false});
   k.anon(P);

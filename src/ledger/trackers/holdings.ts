@@ -293,7 +293,8 @@ export class Holdings {
       reference.dropped = deed;
       reference.droppedFrom = began;
       reference.dropCertain = chosen.certain && reference.mixed === undefined;
-      if (reference.dropCertain && reference.line > 0) around.capture.skew.caused(reference, deed);
+      if (reference.dropCertain && reference.line > 0 && this.seenWhole(row))
+        around.capture.skew.caused(reference, deed);
       if (
         reference.ioEnded !== undefined &&
         reference.gupFlags >= 0 &&
@@ -336,6 +337,16 @@ export class Holdings {
     if (hint && hint.stack >= 0) deed.stack = hint.stack;
     around.book.dropped(drop, counted);
     for (const tell of around.on.dropped) tell(drop);
+  }
+
+  /**
+   * Whether a page's count or its whole life shows all that is taken of it: else the drop may be of a reference from before the
+   * trace, and have come before the taking that it is printed after, by a clock that is ahead.
+   */
+  private seenWhole(row: number): boolean {
+    const {pages} = this.around;
+    if (pages.is(row, 'lifeSeen')) return true;
+    return !pages.is(row, 'large') && pages.count[row] !== UNKNOWN_COUNT;
   }
 
   private get printedAfter(): number {
