@@ -235,8 +235,10 @@ describe('what is not proven', () => {
 
   it('makes every finding possible at most, and says why', async () => {
     const bug = [
-      // both ways of taking a pin are recorded
+      // both ways of taking a pin are recorded, since before the page was handed out
       ['try_grab_folio_fast', 'page=0xffffea0000100000 refs=1 flags=0x80001'],
+      ['gup_put_folio', 'page=0xffffea0000100000 refs=1 flags=0x80000'],
+      ['try_grab_folio', 'page=0xffffea0000100000 refs=1 flags=0x80001'],
       ['gup_put_folio', 'page=0xffffea0000100000 refs=1 flags=0x80000'],
       ['mm_page_alloc', 'pfn=0x2a00 order=0'],
       ['try_grab_folio', 'page=0xffffea00000a8000 refs=1 flags=0x80001'],

@@ -80,6 +80,12 @@ export class SlowFtraceReader {
     const offset = this.offset;
     this.offset += whole.length + 1;
     this.counts.lines++;
+    if (whole.includes('\0')) {
+      this.endStack();
+      this.inStack = 'skipped';
+      this.counts.unrecognised++;
+      return;
+    }
     if (line === '') return;
     if (line.startsWith(' => ') && line[16] !== '-') {
       if (this.inStack === 'wanted') {
