@@ -39,7 +39,7 @@ export type Premise =
   /** this event ended the page's life */
   | {id: 'freed'; deed: Deed; seen: boolean}
   /** what did not happen, within [from, to] */
-  | {id: 'never'; what: Unseen; page: Moment; from: number; to: number; why?: string; alone?: true}
+  | {id: 'never'; what: Unseen; page: Moment; from: number; to: number; why?: string; alone?: true; toEnd?: true}
   /** the printed count shows it by itself */
   | {id: 'counted'; deed: Deed; page: Moment}
   /** the page's life was seen from its beginning */
@@ -138,6 +138,16 @@ export const neverAlone = (what: Unseen, page: Moment, from: number, to: number)
   from,
   to,
   alone: true,
+});
+/** The same until the trace ends, where a page's count is not printed again: a drop on a CPU that is left out shows by nothing. */
+export const neverToEnd = (what: Unseen, page: Moment, from: number, to: number): Premise => ({
+  id: 'never',
+  what,
+  page,
+  from,
+  to,
+  alone: true,
+  toEnd: true,
 });
 export const counted = (deed: Deed, page: Moment): Premise => ({id: 'counted', deed, page});
 export const wholeLife = (page: Moment): Premise => ({id: 'whole-life', page});

@@ -73,11 +73,15 @@ export class Silence {
    * line is missing without a mark, they may be; and tracing may have been off for a while, or off on a CPU, which leaves no mark.
    */
   alone(from: number, to: number): Doubt | null {
-    const {audit, coverage, gaps, quiet, silentCpus} = this.m.capture;
+    const pause = this.m.capture.quiet.within(from, to);
+    return this.whole(from, to) ?? (pause === undefined ? null : {why: pause.why});
+  }
+
+  /** The same without pauses: of what is held for long a machine is idle meanwhile. */
+  whole(from: number, to: number): Doubt | null {
+    const {audit, coverage, gaps, silentCpus} = this.m.capture;
     const why = audit.missingOnce(gaps) ?? audit.missingWithin(from, to);
     if (why !== undefined) return {why};
-    const pause = quiet.within(from, to);
-    if (pause !== undefined) return {why: pause.why};
     const {oneTaker} = coverage;
     if (oneTaker !== undefined)
       return {

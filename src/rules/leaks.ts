@@ -1,5 +1,5 @@
 import {formatDuration} from '../base/duration.js';
-import {endOfTrace, held, never, type Premise, stillHeld, told} from '../claims/premise.js';
+import {endOfTrace, held, neverToEnd, type Premise, stillHeld, told} from '../claims/premise.js';
 import type {Charge, Said} from '../claims/claim.js';
 import {EventKind as K, PageFlag} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
@@ -146,6 +146,10 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     return told(says, !soonAfter(ended.t, moment, end), why, ended);
   }
 
+  function untilEnd({mixedSince}: Reference, moment: Moment, end: number): Premise {
+    return neverToEnd(kind === 'pin' ? 'dropped' : 'put', moment, mixedSince, end);
+  }
+
   /** Whether what is left to do when an I/O has ended may come after the trace. */
   function soonAfter(t: number, {kind}: Moment, end: number): boolean {
     const least = kind === 'anonymous' ? DONE_NS : WORKER_NS;
@@ -237,7 +241,9 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       longterm: longterm === true,
       premises: [
         held([reference], moment, kind),
-        ...(why === null ? [stillHeld(reference, moment, endOfTrace(end))] : [told('its owner is gone', false, why)]),
+        ...(why === null
+          ? [stillHeld(reference, moment, endOfTrace(end)), untilEnd(reference, moment, end)]
+          : [told('its owner is gone', false, why)]),
       ],
     });
     if (reference.knownBy === 'count') return note(null);
@@ -263,7 +269,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       premises: [
         held([reference], moment, kind),
         told('its owner is gone', true, '', ...(last ? [last] : [])),
-        never(kind === 'pin' ? 'dropped' : 'put', moment, reference.mixedSince, end),
+        untilEnd(reference, moment, end),
         // which of a large folio's pins is left turns on which were dropped: a long-term one, or one whose I/O runs, is no leak
         ...(reference.mixed === undefined
           ? []

@@ -73,6 +73,8 @@ const FEATURED: [manner: string, seed: number, features: readonly Feature[]][] =
   ['complete', 891200911, ['polled', 'legacy', 'split', 'hugetlb', 'given-back', 'no context', 'arm64', 'clocks']],
   // no context is printed: gets that an interrupt put within unpin_user_page() were its drop
   ['complete', 891201491, ['mirrored', 'cma', 'zero', 'deferred', 'pipes', 'no context', 'poisoned']],
+  // CPU 2 is missing
+  ['any', 892500283, ['polled', 'split', 'given-back', 'cma', 'reclaim', 'stacks']],
 ];
 
 it.each(FEATURED)('stays unsure of it (recorded: %s, seed %d, %j)', async (manner, seed, features) => {
