@@ -190,7 +190,8 @@ describe('parquet', () => {
 
   test('of any rows is read by all three as it was written', async () => {
     const folder = temporaryFolder();
-    const file = path.join(folder, 'any.parquet');
+    // each in a file of its own: DuckDB keeps parts of files in mind, and takes one that was written anew at once for the same
+    let files = 0;
     const {open} = await tableForm('parquet');
     await fc.assert(
       fc.asyncProperty(
@@ -211,6 +212,7 @@ describe('parquet', () => {
             writer.write(batch);
           }
           writer.end();
+          const file = path.join(folder, `any-${files++}.parquet`);
           writeFileSync(file, Buffer.concat(parts));
           const wanted = groups
             .flat()
