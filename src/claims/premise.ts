@@ -39,7 +39,7 @@ export type Premise =
   /** this event ended the page's life */
   | {id: 'freed'; deed: Deed; seen: boolean}
   /** what did not happen, within [from, to] */
-  | {id: 'never'; what: Unseen; page: Moment; from: number; to: number; why?: string; alone?: true; toEnd?: true}
+  | {id: 'never'; what: Unseen; page: Moment; from: number; to: number; by: 'silence' | 'end' | undefined}
   /** the printed count shows it by itself */
   | {id: 'counted'; deed: Deed; page: Moment}
   /** the page's life was seen from its beginning */
@@ -123,31 +123,17 @@ export const underWriteback = (writeback: Writeback, at: When, late: boolean, by
   of,
 });
 export const freed = (deed: Deed, seen: boolean): Premise => ({id: 'freed', deed, seen});
-export const never = (what: Unseen, page: Moment, from: number, to: number): Premise => ({
+/**
+ * `by`: what proves it. Where `silence` alone speaks of a page that no count shows, not even one event may be missing without a
+ * mark, anywhere in the trace. Until the `end` a page's count may not be printed again: no events may be missing in between, and no CPU.
+ */
+export const never = (what: Unseen, page: Moment, from: number, to: number, by?: 'silence' | 'end'): Premise => ({
   id: 'never',
   what,
   page,
   from,
   to,
-});
-/** The same, where silence alone speaks: not even one event may be missing without a mark, anywhere in the trace. */
-export const neverAlone = (what: Unseen, page: Moment, from: number, to: number): Premise => ({
-  id: 'never',
-  what,
-  page,
-  from,
-  to,
-  alone: true,
-});
-/** The same until the trace ends, where a page's count is not printed again: a drop on a CPU that is left out shows by nothing. */
-export const neverToEnd = (what: Unseen, page: Moment, from: number, to: number): Premise => ({
-  id: 'never',
-  what,
-  page,
-  from,
-  to,
-  alone: true,
-  toEnd: true,
+  by,
 });
 export const counted = (deed: Deed, page: Moment): Premise => ({id: 'counted', deed, page});
 export const wholeLife = (page: Moment): Premise => ({id: 'whole-life', page});

@@ -333,7 +333,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
       : open('its free was not seen, only that the page was handed out again: an event is missing', deed);
   },
 
-  never({what, page, from, to, alone, toEnd}, court) {
+  never({what, page, from, to, by}, court) {
     const {silence} = court;
     const taken = what === 'taken' ? court.m.held.excess.takenAfter(page, to) : undefined;
     if (taken !== undefined) {
@@ -345,8 +345,8 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
     }
     return unless(
       silence.never(what, page, from, to) ??
-        (toEnd === true ? silence.whole(from, to) : null) ??
-        (alone === true && !page.counted
+        (by === 'end' ? silence.whole(from, to) : null) ??
+        (by === 'silence' && !page.counted
           ? (silence.ofPage(page, from, to, 'mapped') ?? silence.alone(from, to))
           : null),
     );

@@ -73,20 +73,24 @@ export class Silence {
    * line is missing without a mark, they may be; and tracing may have been off for a while, or off on a CPU, which leaves no mark.
    */
   alone(from: number, to: number): Doubt | null {
-    const pause = this.m.capture.quiet.within(from, to);
-    return this.whole(from, to) ?? (pause === undefined ? null : {why: pause.why});
-  }
-
-  /** The same without pauses: of what is held for long a machine is idle meanwhile. */
-  whole(from: number, to: number): Doubt | null {
-    const {audit, coverage, gaps, silentCpus} = this.m.capture;
-    const why = audit.missingOnce(gaps) ?? audit.missingWithin(from, to);
-    if (why !== undefined) return {why};
+    const {audit, coverage, gaps, quiet} = this.m.capture;
+    const once = audit.missingOnce(gaps);
+    if (once !== undefined) return {why: once};
     const {oneTaker} = coverage;
+    const pause = quiet.within(from, to);
+    if (pause !== undefined) return {why: pause.why};
     if (oneTaker !== undefined)
       return {
         why: `all takings are of task ${oneTaker}, as where their probes are filtered by pid: others' leave no event`,
       };
+    return this.whole(from, to);
+  }
+
+  /** The same of a page whose count shows its drops, and that is held for long: a machine is idle meanwhile, and one lost line may be any page's. */
+  whole(from: number, to: number): Doubt | null {
+    const {audit, silentCpus} = this.m.capture;
+    const why = audit.missingWithin(from, to);
+    if (why !== undefined) return {why};
     if (silentCpus === 0) return null;
     return {
       why: `${silentCpus} of the machine's CPUs left no event: they may not have been recorded (tracing_cpumask)`,

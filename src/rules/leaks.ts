@@ -1,5 +1,5 @@
 import {formatDuration} from '../base/duration.js';
-import {endOfTrace, held, neverToEnd, type Premise, stillHeld, told} from '../claims/premise.js';
+import {endOfTrace, held, never, type Premise, stillHeld, told} from '../claims/premise.js';
 import type {Charge, Said} from '../claims/claim.js';
 import {EventKind as K, PageFlag} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
@@ -147,7 +147,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
   }
 
   function untilEnd({mixedSince}: Reference, moment: Moment, end: number): Premise {
-    return neverToEnd(kind === 'pin' ? 'dropped' : 'put', moment, mixedSince, end);
+    return never(kind === 'pin' ? 'dropped' : 'put', moment, mixedSince, end, 'end');
   }
 
   /** Whether what is left to do when an I/O has ended may come after the trace. */

@@ -1,5 +1,5 @@
 import type {Said} from '../claims/claim.js';
-import {counted, neverAlone, type Premise, told, wholeLife} from '../claims/premise.js';
+import {counted, never, type Premise, told, wholeLife} from '../claims/premise.js';
 import {EventKind as K} from '../events/event.js';
 import {Fn} from '../events/functions.js';
 import {type Listener, probeOf} from '../ledger/listener.js';
@@ -232,7 +232,7 @@ export const unpinWithoutPin: Rule = {
                     ),
                   ]
                 : []),
-              neverAlone('taken', moment, since, drop.deed.t),
+              never('taken', moment, since, drop.deed.t, 'silence'),
             ];
         const pins = pages.pins[row]!;
         const probed = probeOf(drop);

@@ -539,16 +539,21 @@ export class Kernel {
     return n;
   }
 
+  /** The function by which the fast path takes a reference. */
+  private get fastGrab(): string {
+    const before = {'5.10': 'try_grab_compound_head', '6.1': 'try_grab_folio'}[this.build.release as '5.10' | '6.1'];
+    return before ?? 'try_grab_folio_fast';
+  }
+
   /** The fast path leaves alone what a long-term pin must not hold: before it takes it, up to 6.6 or so, or right after. */
   private *refuseFast(folio: Folio, pfn: number, flags: number): Deed<boolean> {
-    const {release} = this.build;
-    const name = {'5.10': 'try_grab_compound_head', '6.1': 'try_grab_folio'}[release as '5.10' | '6.1'];
-    yield* this.call(name ?? 'try_grab_folio_fast', `page=${this.pointer(pfn)} refs=1 flags=0x${flags.toString(16)}`);
+    const {fastGrab} = this;
+    yield* this.call(fastGrab, `page=${this.pointer(pfn)} refs=1 flags=0x${flags.toString(16)}`);
     if (!this.old) {
       yield* this.ref('page_ref_mod_unless', folio, 1);
       yield* this.put(folio);
     }
-    if (release !== '5.10') yield* this.returned(name ?? 'try_grab_folio_fast', 'gup_fast_fallback', 'folio=0x0');
+    if (this.build.release !== '5.10') yield* this.returned(fastGrab, 'gup_fast_fallback', 'folio=0x0');
     return true;
   }
 
@@ -576,19 +581,19 @@ export class Kernel {
     flags: number,
     write: boolean,
   ): Deed<Hold[]> {
-    const name = {'5.10': 'try_grab_compound_head', '6.1': 'try_grab_folio'}[this.build.release as '5.10' | '6.1'];
+    const {fastGrab} = this;
     const page = this.pointer(this.old || !folio.pmd ? pfn : folio.pfn);
     const hex = `flags=0x${flags.toString(16)}`;
-    yield* this.call(name ?? 'try_grab_folio_fast', `page=${page} refs=${n} ${hex}`);
+    yield* this.call(fastGrab, `page=${page} refs=${n} ${hex}`);
     const holds = this.take(kind, folio, pfn, n, write);
     if (this.uncounted(kind, folio)) {
-      yield* this.returned(name ?? 'try_grab_folio_fast', 'gup_fast_fallback', `folio=${this.pointer(folio.pfn)}`);
+      yield* this.returned(fastGrab, 'gup_fast_fallback', `folio=${this.pointer(folio.pfn)}`);
       return holds;
     }
     yield* this.ref('page_ref_mod_unless', folio, n);
     if (kind === 'pin' && !this.counted(folio)) yield* this.ref('page_ref_mod', folio, (BIAS - 1) * n);
     if (this.build.release !== '5.10')
-      yield* this.returned(name ?? 'try_grab_folio_fast', 'gup_fast_fallback', `folio=${this.pointer(folio.pfn)}`);
+      yield* this.returned(fastGrab, 'gup_fast_fallback', `folio=${this.pointer(folio.pfn)}`);
     return holds;
   }
 
