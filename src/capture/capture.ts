@@ -66,6 +66,8 @@ export class Capture {
   first = NaN;
   last = -Infinity;
   private readonly scout = new Scout(this.identity, this.pageSize);
+  /** an event of the idle task came: no filter by task leaves out what interrupts do while nothing else runs */
+  idleSeen = false;
   /** the task that all events so far are of; -1 where they are of several, or of tasks that are not named */
   private onlyPid: number | undefined;
   /** time of the last event before the header of another snapshot */
@@ -86,6 +88,7 @@ export class Capture {
   event(ev: TraceEvent): boolean {
     const {t, kind} = ev;
     const count = ++this.limits.events;
+    if (ev.pid === 0) this.idleSeen = true;
     if (ev.pid !== this.onlyPid) this.onlyPid = count === 1 ? ev.pid : -1;
     this.now = t;
     if (t - this.last > QUIET_NS && this.time.unit === 'ns' && count > 1)

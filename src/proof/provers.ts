@@ -130,13 +130,22 @@ function tookAndMapped(of: Reference | undefined, {open: made}: DmaWindow, at: D
   return one && of.dropCertain && of.dropped === at;
 }
 
+/** At the end no count is printed any more: who drops it may be an interrupt, unless it is long-term, and its owner's own to drop. */
+function atEnd({gupFlags}: Reference, {m, silence}: Court): Doubt | null {
+  return gupFlags >= 0 && m.capture.era.isLongterm(gupFlags) === true ? null : silence.elsewhere();
+}
+
 /** A put names no kind: a get is there still only as long as nothing was put of its page. */
-function stillGot(reference: Reference, page: Moment, at: When, {m, silence}: Court): Ruling {
+function stillGot(reference: Reference, page: Moment, at: When, court: Court): Ruling {
+  const {m, silence} = court;
   if (!m.counts.complete()) return open('puts leave no event here: it may have been put before', reference);
   const put = reference.maybeDropped;
   if (put !== undefined && put.t <= at.t)
     return open(`line ${put.line} may be its put: it does not say which reference of the page goes`, reference, put);
-  return unless(silence.never('put', page, reference.t, at.t), reference);
+  return unless(
+    silence.never('put', page, reference.t, at.t) ?? (at.line > 0 ? null : atEnd(reference, court)),
+    reference,
+  );
 }
 
 /** The reference's own I/O was running: nobody lets go of what a device still has. */
@@ -201,7 +210,10 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
         reference,
         maybe,
       );
-    return unless(silence.never('dropped', page, from, at.t), reference);
+    return unless(
+      silence.never('dropped', page, from, at.t) ?? (at.line > 0 ? null : atEnd(reference, court)),
+      reference,
+    );
   },
 
   last({kind, page, drop, maybeHeld}, {m, silence}) {

@@ -27,6 +27,12 @@ const WAYS_OF_MAPPING: readonly (readonly [unmap: number, ...maps: number[]])[] 
   [K.IommuUnmap, K.IommuMap],
 ];
 
+const ONLY_PINNED =
+  'no page_ref event of a page without a pin came: they may be filtered by count, and the drop of a last pin leaves none then';
+
+const NO_IDLE =
+  'no event of the idle task came: in a trace of some tasks only, what an interrupt drops while another runs would be missing';
+
 export class Silence {
   constructor(private readonly m: Ledger) {}
 
@@ -97,6 +103,11 @@ export class Silence {
     };
   }
 
+  /** An I/O's reference is dropped in an interrupt, while any task runs or none: a filter by task leaves that out, and no header says so. */
+  elsewhere(): Doubt | null {
+    return this.m.capture.idleSeen ? null : {why: NO_IDLE};
+  }
+
   /** Events that are missing of this page, told or found out. */
   lostOf(page: Moment, from: number, to: number): Doubt | null {
     return this.lost(from, to) ?? this.ofPage(page, from, to);
@@ -127,7 +138,8 @@ export class Silence {
   private uncovered(what: Unseen, page: Moment, from: number, to: number): Doubt | null {
     const {m} = this;
     // the page's own counts show every reference taken and dropped
-    if (page.counted && (what === 'taken' || what === 'dropped' || what === 'put')) return null;
+    if (page.counted && (what === 'taken' || what === 'dropped' || what === 'put'))
+      return what === 'taken' || m.counts.unpinnedSeen ? null : {why: ONLY_PINNED};
     switch (what) {
       case 'taken':
         return (

@@ -29,6 +29,8 @@ const WORKER_NS = 100_000_000;
 /** Most pages whose last change is kept, to be shown as the end of the owner. */
 const CHANGES_MAX = 500_000;
 
+const LEFT = 'it is the one that is left';
+
 export const pinLeak: Rule = {
   meta: {
     id: 'pin-leak',
@@ -81,6 +83,7 @@ export const getLeak: Rule = {
       {id: 'told', says: 'its owner is gone'},
       {id: 'never', says: 'it was not put in between'},
       {id: 'told', says: 'nothing else carries the reference'},
+      {id: 'told', says: 'it is the one that is left'},
       {id: 'still-held', says: 'the get was held then'},
     ],
     lookAlikes: ['References of LRU batches, which are drained later: a page not yet on the LRU is only possible.'],
@@ -144,6 +147,21 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       );
     const why = `the trace ends ${formatDuration(end - ended.t)} after its I/O did: a worker may drop the pin`;
     return told(says, !soonAfter(ended.t, moment, end), why, ended);
+  }
+
+  /** A reference that is named by who took it, or by its pages, is not another of the folio. */
+  function left(reference: Reference, {large}: Moment): Premise[] {
+    const {mixed, sub, subCertain} = reference;
+    if (mixed?.leaves(reference) === false)
+      return [
+        told(
+          LEFT,
+          false,
+          'drops of the page may have been of any of its references: which of them is left is not known',
+        ),
+      ];
+    if (!large || sub < 0 || subCertain) return [];
+    return [told(LEFT, false, 'which pages of the folio it covers is not known')];
   }
 
   function untilEnd({mixedSince}: Reference, moment: Moment, end: number): Premise {
@@ -242,7 +260,11 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
       premises: [
         held([reference], moment, kind),
         ...(why === null
-          ? [stillHeld(reference, moment, endOfTrace(end)), untilEnd(reference, moment, end)]
+          ? [
+              stillHeld(reference, moment, endOfTrace(end)),
+              ...left(reference, moment),
+              untilEnd(reference, moment, end),
+            ]
           : [told('its owner is gone', false, why)]),
       ],
     });
@@ -275,7 +297,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
           ? []
           : [
               told(
-                'it is the one that is left',
+                LEFT,
                 false,
                 'drops of the folio may have been of any of its pins: one that is long-term, or whose I/O runs, may be what is left',
               ),

@@ -412,6 +412,7 @@ describe('get-leak', () => {
     k.anon(P);
     k.get(P);
     later(k);
+    k.idle();
     expect(await toldOf(k.text())).toEqual(['get-leak note sure 0x2fb0']);
   });
 

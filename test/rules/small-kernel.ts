@@ -120,6 +120,11 @@ export class SmallKernel {
     this.time_us += us;
   }
 
+  /** An interrupt while nothing runs: no filter by task is on. */
+  idle(): void {
+    this.by({task: '<idle>-0', irq: true}, () => this.line('mm_page_free: page=00000000b9111fae pfn=0x101 order=0'));
+  }
+
   // --- pages
 
   alloc(pfn: number, order = 0, mt = 1): void {

@@ -44,6 +44,22 @@ export class Mixed {
   /** in the order of the trace; by the clocks of their CPUs any may be the first */
   private readonly drops: Dropped[] = [];
   private forgotten = 0;
+  /** by task and first sub-page: how many were among them */
+  private readonly among = new Map<number, Map<number, number>>();
+  /** how many of them are gone */
+  gone = 0;
+
+  /** A reference may have been dropped from now on when another was. */
+  joins({task, sub, n}: Reference): void {
+    let bySub = this.among.get(task);
+    if (bySub === undefined) this.among.set(task, (bySub = new Map<number, number>()));
+    bySub.set(sub, (bySub.get(sub) ?? 0) + n);
+  }
+
+  /** Whether one of its task and pages is left, whichever of all of them went. */
+  leaves({task, sub}: Reference): boolean {
+    return (this.among.get(task)?.get(sub) ?? 0) > this.gone;
+  }
 
   /** Drops that there were until now. */
   get count(): number {

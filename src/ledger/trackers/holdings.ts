@@ -163,6 +163,7 @@ export class Holdings {
     if (from === reference.sub && from >= 0 && n < reference.n) reference.sub += n;
     else if (n < reference.n && from + n !== reference.sub + reference.n) reference.subCertain = false;
     reference.n -= n;
+    if (reference.mixed !== undefined) reference.mixed.gone += n;
     if (reference.kind === 'pin') pages.pins[row]! -= n;
     else pages.gets[row]! -= n;
     if (reference.n > 0) return;
@@ -204,6 +205,7 @@ export class Holdings {
       if (r.mixed !== undefined) continue;
       r.mixed = mixed;
       r.mixedAfter = mixed.count;
+      mixed.joins(r);
     }
   }
 

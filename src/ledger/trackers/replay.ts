@@ -21,6 +21,8 @@ export class Replay {
   races = 0;
   /** a change smaller than a pin was seen: no value filter hides them (`val>=1024||val<=-1024` does) */
   smallSeen = false;
+  /** a count was printed that holds no pin: no filter hides the drops that leave such a one (`count>=1024` does) */
+  unpinnedSeen = false;
   /** rows whose count disagrees: when it agreed last, so that what is missing came later */
   private readonly agreed = new Map<number, number>();
 
@@ -32,6 +34,7 @@ export class Replay {
   /** What a look at the head of the same trace told. */
   learnFrom(trial: Replay): void {
     this.smallSeen ||= trial.smallSeen;
+    this.unpinnedSeen ||= trial.unpinnedSeen;
   }
 
   /** The count is set, frozen or unfrozen to a value. */
@@ -52,6 +55,7 @@ export class Replay {
       return;
     }
     const printed = ev.count;
+    if (printed < BIAS) this.unpinnedSeen = true;
     const before = pages.expect[row]!;
     pages.count[row] = printed;
     if (before === UNKNOWN_COUNT) {
