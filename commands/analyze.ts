@@ -7,7 +7,8 @@ export default class Analyze extends TraceCommand {
   static override description =
     'Reads kernel traces (of ftrace, trace-cmd, perf, bpftrace; dmesg, mails), rebuilds the typed references of every page ' +
     'in them, and reports pages that were unpinned while DMA was in flight, written back while pinned, and their kin.\n\n' +
-    'Exit status: 0 nothing at or above --fail-on, 1 a finding is, 2 usage or unreadable input, 3 lossy input under --strict.';
+    'Exit status: 0 nothing at or above --fail-on, 1 a finding is, 2 usage or unreadable input, 3 lossy input under --strict, ' +
+    '130 and 143 when stopped by Ctrl-C or SIGTERM.';
   static override examples = [
     {description: 'Look at a trace', command: '<%= config.bin %> <%= command.id %> trace.txt'},
     {

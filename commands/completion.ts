@@ -2,7 +2,7 @@ import {readFile} from 'node:fs/promises';
 import path from 'node:path';
 import {string as textArgument} from '@oclif/core/args';
 import {BaseCommand} from '../src/cli/base.js';
-import {parseWord} from '../src/cli/values.js';
+import {nearest} from '../src/cli/values.js';
 import {UserError} from '../src/io/user-error.js';
 
 const FILES = {bash: 'pinscope.bash', zsh: '_pinscope', fish: 'pinscope.fish'} as const;
@@ -25,12 +25,19 @@ export default class Completion extends BaseCommand {
     },
   ];
   static override args = {
-    shell: textArgument({description: `the shell: ${SHELLS.join(', ')}`, required: true, ignoreStdin: true}),
+    shell: textArgument({description: `the shell: ${SHELLS.join(', ')}`, ignoreStdin: true}),
   };
 
   async run(): Promise<void> {
     const {args} = await this.parse(Completion);
-    const shell = parseWord('shell', args.shell, SHELLS);
+    const shell = SHELLS.find((known) => known === args.shell);
+    if (shell === undefined) {
+      const near = nearest(args.shell ?? '', SHELLS);
+      const known = `there are ${SHELLS.join(', ')}`;
+      throw new UserError(args.shell === undefined ? 'no shell named' : `there is no completion for ${args.shell}`, {
+        next: near === undefined ? known : `did you mean ${near}? (${known})`,
+      });
+    }
     const file = path.join(this.config.root, 'dist', 'shell', FILES[shell]);
     const text = await readFile(file, 'utf8').catch((error: unknown) => {
       throw new UserError('is missing', {where: file, next: 'npm run build makes it', cause: error});

@@ -7,10 +7,11 @@ import {UserError} from '../io/user-error.js';
 import {LedgerRows} from '../readers/export/ledger.js';
 import {analyzeReading} from '../run/analyze.js';
 import type {TraceOptions} from './base.js';
-import {type ExitCode, readingCodeOf} from './exit.js';
+import {type ExitCode, readingCodeOf, signalCode} from './exit.js';
 import type {AnyForm} from './flags.js';
 import {watchInterrupts} from './interrupt.js';
 import {judging} from './judging.js';
+import {checkKnown} from './known.js';
 import {type Progress, showProgress} from './progress.js';
 import {outputFor, tellReading} from './run.js';
 
@@ -70,6 +71,7 @@ export async function runExportPerfetto(
     );
     progress?.stop();
     if (options.verbose) tellReading(report);
+    if (report.partial === undefined) checkKnown(reading, options);
     if (reading.ledger.capture.time.unit !== 'ns')
       throw new UserError('its clock only counts: there is no time to show', {next: 'see pinscope history'});
     const base = reading.ledger.capture.time.absolute(0);
@@ -90,7 +92,8 @@ export async function runExportPerfetto(
       process.stderr.write(
         `pinscope: ${timeline.dropped} slices beyond ${SLICES_MAX} are left out; restrict with --pfn or --time\n`,
       );
-    return readingCodeOf(report, options);
+    const {signal} = interruption;
+    return signal.aborted ? signalCode(signal.reason) : readingCodeOf(report, options);
   } catch (error) {
     await output.abort();
     throw error;

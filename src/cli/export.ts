@@ -8,7 +8,7 @@ import {writeLedger} from '../run/write-tables.js';
 import {counted} from '../words/format.js';
 import type {TraceOptions} from './base.js';
 import type {AnyForm} from './flags.js';
-import {type ExitCode, readingCodeOf} from './exit.js';
+import {type ExitCode, readingCodeOf, signalCode} from './exit.js';
 import {watchInterrupts} from './interrupt.js';
 import {judging} from './judging.js';
 import {type Progress, showProgress} from './progress.js';
@@ -54,7 +54,8 @@ export async function runExportTables(
         `pinscope: ${folder}: ${counted(rows.size, 'table')}, ${counted(count, 'row')} of trace ${traceId}\n`,
       );
     }
-    return readingCodeOf(report, options);
+    const {signal} = interruption;
+    return signal.aborted ? signalCode(signal.reason) : readingCodeOf(report, options);
   } finally {
     progress?.stop();
     interruption.release();

@@ -96,6 +96,8 @@ function usage(error: OclifError): string {
     const near = other ?? nearest(name, known);
     return `unknown flag ${flag}; ${near === undefined ? 'see --help' : `did you mean --${near}?`}`;
   }
+  const needed = /All of the following must be provided when using (--\S+): (--\S+)/.exec(error.message);
+  if (needed !== null) return `${needed[1]} is of ${needed[2]}; give both`;
   const lines = error.message
     .split('\n')
     .map((line) => line.trim())

@@ -13,7 +13,7 @@ import type {Finding, QualityCounter, Severity, Verdict} from '../results/report
 import type {Suppressions} from '../findings/suppress.js';
 import type {TraceOptions} from './base.js';
 import {reaches} from '../results/severity.js';
-import {ExitCode, type FailOn, readingCodeOf} from './exit.js';
+import {ExitCode, type FailOn, readingCodeOf, signalCode} from './exit.js';
 import {outputFor} from './run.js';
 import {watchInterrupts} from './interrupt.js';
 import {checkKnown} from './known.js';
@@ -82,11 +82,9 @@ export async function runFollow(options: TraceOptions, version: string, kallsyms
     if (followed.notRun.length === RULES.length) {
       throw new UserError('nothing that came can be judged', {where: name, next: 'pinscope info says what to record'});
     }
-    // Ctrl-C is how following ends, and no loss
+    if (interruption.signal.aborted) return signalCode(interruption.signal.reason);
     const read = {
-      inputs: [
-        {cut: interruption.signal.aborted ? undefined : bytes.cut, unrecognised: {count: followed.unrecognised}},
-      ],
+      inputs: [{cut: bytes.cut, unrecognised: {count: followed.unrecognised}}],
       quality: qualityLines(followed),
     };
     const code = readingCodeOf(read, options);
@@ -101,9 +99,9 @@ export async function runFollow(options: TraceOptions, version: string, kallsyms
 }
 
 /** Names of filters can be looked up only when all has come. */
-function unknownName({ledger}: Followed, options: TraceOptions): UserError | undefined {
+function unknownName({ledger, reader}: Followed, options: TraceOptions): UserError | undefined {
   try {
-    checkKnown({ledger, inputs: []}, options);
+    checkKnown({ledger, inputs: reader === undefined ? [] : [{reader}]}, options);
   } catch (error) {
     if (error instanceof UserError) return error;
     throw error;

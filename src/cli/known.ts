@@ -1,20 +1,23 @@
 /** Filters that name what the trace does not have: an error that says what it has, for nothing would be found and mean nothing. */
 import {globMatches} from '../base/glob.js';
 import {INODES_MAX} from '../ledger/trackers/files.js';
-import type {Range, Selection} from '../base/selection.js';
+import type {Instant, Range, Selection, TimeSpan} from '../base/selection.js';
 import type {FindingOptions} from './options.js';
 import {nearest} from './values.js';
 import {UserError} from '../io/user-error.js';
-import type {Reading} from '../run/reading.js';
+import {type Heard, spanOf} from '../run/basis.js';
+import {time} from '../words/format.js';
+import {timesOf} from '../words/times.js';
 
 /** Names that an error lists. */
 const LISTED = 8;
 
-/** Throws UserError for the first filter that names nothing of the trace. Without inputs, as of a followed trace, CPUs are not looked up. */
+/** Throws UserError for the first filter that names nothing of the trace. */
 export function checkKnown(
-  {ledger: m, inputs}: Pick<Reading, 'ledger' | 'inputs'>,
+  heard: Heard,
   {selection: s, filters}: {selection: Selection; filters: FindingOptions['filters']},
 ): void {
+  const {ledger: m, inputs} = heard;
   const tasks = m.evidence.tasks.all();
   names('--comm', s.comm, 'task', [...new Set(tasks.map((task) => task.comm))]);
   names('--device', s.device, 'device', [...new Set(m.dma.devices.map((device) => device.name))]);
@@ -30,7 +33,8 @@ export function checkKnown(
     reader.counters.firstTime.forEach((t, cpu) => {
       if (!Number.isNaN(t)) cpus.add(cpu);
     });
-  if (inputs.length > 0) numbers('--cpu', s.cpu, 'CPU', [...cpus], String);
+  numbers('--cpu', s.cpu, 'CPU', [...cpus], String);
+  if (s.time !== undefined) times(timesOf(m, ...spanOf(heard)), s.time);
   if (s.inode.length > 0) {
     const known = [...m.files.inodes];
     // of more files than are told apart, any may be meant
@@ -61,6 +65,22 @@ function numbers(
     const shown = first === last ? text(first) : `${text(first)}-${text(last)}`;
     throw unknown(flag, shown, `no ${what} of this trace has this number`, known.toSorted((a, b) => a - b).map(text));
   }
+}
+
+/** A span that no event of the trace is in; of a counting clock, only where it was typed as counts. */
+function times({start_ns, end_ns, start_ticks, end_ticks}: ReturnType<typeof timesOf>, asked: TimeSpan): void {
+  const ticks = start_ticks !== undefined;
+  const [first, last] = ticks ? [start_ticks, end_ticks] : [start_ns, end_ns];
+  if (typeof first !== 'string' || typeof last !== 'string') return;
+  const of = (instant: Instant | null): bigint | null => (ticks ? instant?.ticks : instant?.ns) ?? null;
+  const [from, to] = [of(asked.from), of(asked.to)];
+  const after = from !== null && from > BigInt(last);
+  if (!after && (to === null || to >= BigInt(first))) return;
+  const shown = (instant: bigint | null): string =>
+    instant === null ? '' : ticks ? String(instant) : time(String(instant));
+  throw new UserError(`--time ${shown(from)},${shown(to)}: all of this trace is ${after ? 'before' : 'after'} it`, {
+    next: `it runs from ${shown(BigInt(first))} to ${shown(BigInt(last))}`,
+  });
 }
 
 interface Pages {

@@ -24,6 +24,7 @@ export async function runPins(options: TraceOptions<PinsForm>, version: string, 
     const result: PinsReport = {
       schema: 'pinscope.pins/1',
       ...basisOf(reading, {command: options.command, version}),
+      ...(options.filters.length > 0 ? {filters: options.filters} : {}),
       ...pins.result(),
       ...endingOf(reading),
     };

@@ -4,6 +4,7 @@ import type {MeteredSource} from './metered-source.js';
 import {RandomFile, type RandomAccess} from './random-access.js';
 import {type Beside, besideIn} from './recording-directory.js';
 import {Reread} from './reread.js';
+import {STOPPED} from './raw.js';
 import {Spool} from './spool.js';
 import {unreadable} from './system-error.js';
 
@@ -99,6 +100,7 @@ export class Input {
 
   /** What to do about that. */
   get cutAdvice(): string {
+    if (this.cut?.startsWith(STOPPED) === true) return 'let it be read to its end';
     return this.spoolCut === undefined
       ? 'copy it again'
       : 'make room there, set TMPDIR to where there is, or unpack it into a file';

@@ -183,9 +183,11 @@ class WaitingSource implements RawSource {
   }
 }
 
-/** Why a source ended that was told to. */
+/** How it begins to say why a source ended that was told to. */
+export const STOPPED = 'reading was stopped';
+
 function stopped(stop: AbortSignal): string {
-  return `reading was stopped (${String(stop.reason)})`;
+  return `${STOPPED} (${String(stop.reason)})`;
 }
 
 /** A pipe, a FIFO, a socket or a terminal. */

@@ -39,7 +39,7 @@ export const SAVED: readonly SavedQuestion[] = [
     name: 'who-pins',
     question: 'Who pins, how many pages, and for how long?',
     sql: `
-SELECT t.comm, t.pid, sum(r.n)::BIGINT AS pins, count(DISTINCT r.trace_id || '/' || r.life_id) AS pages,
+SELECT t.comm, t.pid, sum(r.n)::BIGINT AS pins, count(DISTINCT r.trace_id || '/' || r.pfn) AS pages,
        quantile_cont(r.held_ns, 0.5)::BIGINT AS p50_ns, quantile_cont(r.held_ns, 0.99)::BIGINT AS p99_ns, max(r.held_ns) AS max_ns
 FROM refs r LEFT JOIN tasks t ON t.trace_id = r.trace_id AND t.task_id = r.taken_task_id
 WHERE r.kind = 'pin' AND r.ended <> 'dropped-unmatched'

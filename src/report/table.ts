@@ -1,7 +1,7 @@
 /** `--to table`: the terminal. The answer first, then the causes, then one finding of each with the lines that prove it. */
 import {nounOf, nounOfFinding} from '../words/place.js';
 import {printable} from '../words/clean.js';
-import {chop, wrap} from '../words/format.js';
+import {chop, counted, wrap} from '../words/format.js';
 import {exampleOf, nearMissText} from '../words/causes.js';
 import type {Cause, Finding, Report} from '../results/report.js';
 import {evidenceHead, evidenceRuns, evidenceText, leftText, restText, squeezed} from './finding-evidence.js';
@@ -43,7 +43,9 @@ export const renderTable: Renderer<Report> = function* (report, options) {
   const findings = chosen.filter((finding) => finding !== undefined);
   if (findings.length > 0) {
     const causes = report.causes.filter((cause) => findings.some((finding) => finding.cause === cause.id));
-    yield* block(causeTable({...report, causes}, 0, text));
+    const others = report.causes.length - causes.length;
+    const told = others > 0 ? [`${counted(others, 'more cause')} not shown (leave out --finding)`] : [];
+    yield* block([...causeTable({...report, causes}, 0, text), ...told]);
     for (const finding of findings) yield* block(atLength(report, finding, text));
   } else if (options.by === 'deed') yield* block(deedTable(report, options.limit ?? ROWS, text));
   else if (report.groups !== undefined) yield* block(groupTable(report.groups, options.limit ?? ROWS, text));

@@ -9,6 +9,8 @@ export interface PinsReport extends Pick<
   'tool' | 'command' | 'inputs' | 'clock' | 'span' | 'kernel' | 'quality' | 'timing' | 'partial'
 > {
   schema: 'pinscope.pins/1';
+  /** the filters given, as typed: `{flag: '--comm', value: 'fio'}` */
+  filters?: {flag: string; value: string}[];
   totals: PinTotals;
   /** null on clocks that count ticks */
   live: LivePins | null;

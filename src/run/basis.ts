@@ -4,6 +4,12 @@ import type {Report, ReportInput} from '../results/report.js';
 import type {ReadInput, Reading} from './reading.js';
 import {timesOf} from '../words/times.js';
 
+/** A ledger, and the readers that told it. */
+export interface Heard {
+  ledger: Reading['ledger'];
+  inputs: readonly Pick<ReadInput, 'reader'>[];
+}
+
 export type Basis = Pick<Report, 'tool' | 'command' | 'inputs' | 'clock' | 'span' | 'kernel' | 'quality'>;
 
 /** The beginning of a result. */
@@ -54,7 +60,7 @@ function order(a: readonly [number, number], b: readonly [number, number]): numb
 }
 
 /** First and last event, of whatever name: the ledger hears only of those that it can use. */
-function spanOf({ledger: m, inputs}: Reading): [number, number] {
+export function spanOf({ledger: m, inputs}: Heard): [number, number] {
   let first = m.capture.first;
   let last = m.capture.last;
   for (const {reader} of inputs) {

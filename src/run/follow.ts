@@ -50,6 +50,7 @@ export interface FollowOptions extends ReadOptions {
 
 export interface Followed {
   ledger: Ledger;
+  reader: TraceReader | undefined;
   form: Form | undefined;
   lines: number;
   events: number;
@@ -173,6 +174,7 @@ class Follower {
     await this.tell(Infinity, 0);
     return {
       ledger,
+      reader,
       form: this.form,
       lines: reader?.counters.lines ?? 0,
       events: reader?.counters.events ?? 0,

@@ -59,6 +59,8 @@ describe('a filter', () => {
     [['--pid', '999999'], 'no task of this trace has this number'],
     [['--cpu', '77'], 'no CPU of this trace has this number'],
     [['--inode', '424242'], 'no file of this trace has this number'],
+    [['--time', '1,2'], '--time 1.000000,2.000000: all of this trace is after it; it runs from 17.012627 to 17.486522'],
+    [['--time', '18,'], '--time 18.000000,: all of this trace is before it'],
     [['--finding', 'abcdef'], 'no finding has this key'],
     [['--finding', 'F3'], 'is a place in one report'],
   ])('of what the trace does not have is an error: %j', (words, told) => {
@@ -109,6 +111,9 @@ describe('a slip', () => {
     [['analyze', '--pnf=0x1', trace], 'did you mean --pfn?'],
     [['analyze', '--format', 'json', trace], 'did you mean --to?'],
     [['analyze', '--no-color', trace], 'did you mean --color never?'],
+    [['analyze', '--cause', 'pin-leak', trace], 'pinscope: --cause is of --bisect; give both'],
+    [['completion', 'csh'], 'there is no completion for csh; did you mean zsh? (there are bash, zsh, fish)'],
+    [['completion'], 'no shell named'],
   ])('is answered with what was meant: %j', (words, told) => {
     const {status, stderr} = pinscope(words);
     expect(status).toBe(2);

@@ -143,11 +143,12 @@ describe('a run that is stopped', () => {
    * Starts a run on a FIFO that gives a trace and then nothing, and sends it a signal. The trace is longer than what a
    * pipe holds and what is looked at beforehand, so when all of it is written, much of it has been read.
    */
-  function interrupted(signal: string): ReturnType<typeof shell> {
+  function interrupted(signal: string, command = 'analyze --json'): ReturnType<typeof shell> {
     return shell(`
+      rm -rf pipe.${signal} out.${signal} written.${signal}
       mkfifo pipe.${signal}
       (cat long.txt; touch written.${signal}; exec sleep 60) > pipe.${signal} & writer=$!
-      '${process.execPath}' '${run}' analyze --json pipe.${signal} -o out.${signal} & reader=$!
+      '${process.execPath}' '${run}' ${command} pipe.${signal} -o out.${signal} & reader=$!
       until [ -e written.${signal} ]; do sleep 0.1; done
       kill -${signal} $reader
       wait $reader; echo "status $?"
@@ -170,6 +171,10 @@ describe('a run that is stopped', () => {
     // the line in which reading was stopped is none that was not understood
     expect(report.inputs[0]?.unrecognised.count).toBe(0);
     expect(report.inputs[0]?.events).toBeGreaterThan(100);
+  });
+
+  it.each(['export --to csv', 'export --to perfetto'])('ends %s with the status of the signal too', (command) => {
+    expect(interrupted('INT', command).stdout).toBe('status 130\n');
   });
 
   it('by the end of the command before the pipe reports what it got', () => {

@@ -229,7 +229,7 @@ describe('pinscope history', () => {
     expect(page).toMatchObject({generations_left_out: 1, generations: [{place: {number: 1, of: 2}}]});
     const shown = entries(report).filter(({what}) => what !== 'left-out');
     expect(shown.map(({what}) => what)).toEqual(['dma-map', 'dropped']);
-    const none = pinscope(['history', '--pfn', '0x2fb0', '--time', '17.9,18', trace]);
+    const none = pinscope(['history', '--pfn', '0x2fb0', '--time', '17.2390,17.2391', trace]);
     expect(none.status).toBe(2);
     expect(none.stderr).toContain('no change of these pages is within --time');
   });

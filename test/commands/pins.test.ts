@@ -126,6 +126,24 @@ describe('pinscope pins', () => {
     });
   });
 
+  it('tells its filters and the digest of the trace in the first lines', () => {
+    const trace = sample('ftrace/misuse-6.12-page_ref');
+    const filters = ['--comm', 'bash', '--time', '17.3,17.4'];
+    const report = json<PinsReport>('pins', ...filters, trace);
+    expect(against('pinscope.pins.1.json', report)).toBe('');
+    expect(report.filters).toEqual([
+      {flag: '--time', value: '17.3,17.4'},
+      {flag: '--comm', value: 'bash'},
+    ]);
+    for (const form of ['table', 'mail', 'markdown']) {
+      const {stdout} = pinscope(['pins', ...filters, '--sha256', '--to', form, trace]);
+      const head = stdout.split('\n').slice(0, 12).join('\n');
+      expect(head).toContain('only pins within --time 17.3,17.4 --comm bash');
+      expect(head).toMatch(/sha256.*[0-9a-f]{64}/);
+      expect(head).toContain('none taken');
+    }
+  });
+
   it('names bare addresses by a kallsyms file', () => {
     const bare = linesOf('ftrace/call-stacks').map((line) =>
       line.startsWith(' => pin_user_pages_fast') ? ' => 0xffffffff81a3c2f2' : line,

@@ -51,8 +51,8 @@ describe.skipIf(duck === undefined)('pinscope query --saved', () => {
   question('who-pins', async () => {
     const {database} = await asked(MISUSE);
     const rows = await saved(database, 'who-pins');
-    const tasks = pins.tasks.map(({task, pins: n}) => ({comm: task?.comm, pid: task?.pid, pins: String(n)}));
-    expect(rows.map(({comm, pid, pins: n}) => ({comm, pid, pins: n}))).toEqual(tasks);
+    const tasks = pins.tasks.map(({task, pins: n, pages}) => [task?.comm, task?.pid, String(n), String(pages)]);
+    expect(rows.map(({comm, pid, pins: n, pages}) => [comm, pid, n, pages])).toEqual(tasks);
     expect(rows.map(({max_ns}) => max_ns)).toEqual(pins.tasks.map(({hold}) => hold?.max_ns));
   });
 

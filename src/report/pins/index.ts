@@ -93,7 +93,11 @@ function facts(report: PinsReport): [string, string][] {
   for (const input of report.inputs) {
     const name = input.path === '-' ? 'standard input' : input.path;
     list.push(['input', `${name}: ${input.format}, ${bytes(input.bytes)}, ${counted(input.lines, nounOf(input))}`]);
+    if (input.sha256 !== undefined) list.push(['sha256', input.sha256]);
   }
+  const {filters = []} = report;
+  if (filters.length > 0)
+    list.push(['shows', `only pins within ${filters.map(({flag, value}) => `${flag} ${value}`).join(' ')}`]);
   list.push(['clock', clockText(report)], ['kernel', kernelText(report)]);
   for (const counter of report.quality) {
     if (counter.count === 0) continue;
@@ -104,11 +108,13 @@ function facts(report: PinsReport): [string, string][] {
   const held = held_at_end - rest.held_from_before;
   list.push([
     'pins',
-    `${number(pins)} taken on ${counted(pages, 'page')}: ${partsOf(pins, [
-      [rest.dropped_here, 'dropped'],
-      [rest.gone, 'gone with their page, or taken back'],
-      [held, 'still held at the end of the trace'],
-    ])}`,
+    pins === 0
+      ? 'none taken'
+      : `${number(pins)} taken on ${counted(pages, 'page')}: ${partsOf(pins, [
+          [rest.dropped_here, 'dropped'],
+          [rest.gone, 'gone with their page, or taken back'],
+          [held, 'still held at the end of the trace'],
+        ])}`,
   ]);
   if (rest.held_from_before > 0)
     list.push(['', `${number(rest.held_from_before)} from before the trace are still held at its end`]);
