@@ -13,6 +13,7 @@ export function tellFacts(file: PerfDataFile, sink: EventSink, input: number): v
     if (value !== undefined && value !== '') sink.fact(input, name, String(value));
   };
   fact('machine', file.machine);
+  fact('hostname', file.hostname);
   fact(
     'clock',
     file.attrs.find(({clock}) => clock !== undefined)?.clock ?? (file.attrs.length > 0 ? 'perf' : undefined),

@@ -11,6 +11,7 @@ import {Attr, ATTR_MAX, ATTR_MIN} from './attr.js';
 
 const Feature = {
   tracingData: 1,
+  hostname: 3,
   osRelease: 4,
   version: 5,
   arch: 6,
@@ -42,6 +43,7 @@ export class PerfDataFile {
   readonly cut: string | undefined;
   readonly attrs: Attr[] = [];
   readonly byId = new Map<number, Attr>();
+  hostname: string | undefined;
   release: string | undefined;
   perf: string | undefined;
   machine: string | undefined;
@@ -136,6 +138,9 @@ export class PerfDataFile {
     switch (bit) {
       case Feature.tracingData:
         this.tracingData(c);
+        break;
+      case Feature.hostname:
+        this.hostname = text();
         break;
       case Feature.osRelease:
         this.release = text();

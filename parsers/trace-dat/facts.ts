@@ -24,7 +24,10 @@ export function tellFacts(
     if (value !== undefined && value !== '') sink.fact(input, name, String(value));
   };
   const {meta, uname, buffers} = file;
-  if (uname !== undefined) fact('machine', uname.split(/\s+/).at(-1));
+  if (uname !== undefined) {
+    fact('machine', uname.split(/\s+/).at(-1));
+    fact('hostname', /^Linux (\S+) \d/.exec(uname)?.[1]);
+  }
   fact('clock', read.clock);
   const cpus = new Set(buffers.flatMap((buffer) => buffer.cpus.map(({cpu}) => cpu)));
   fact('cpus', file.cpuCount || cpus.size);

@@ -6,7 +6,7 @@ import {believable} from '../events/believable.js';
 import {EVENT_KINDS, EventKind as K, type Loss, PageName, type TraceEvent} from '../events/event.js';
 import {Limits} from '../base/limits.js';
 import type {TimeBase} from '../base/time.js';
-import {Audit} from './audit.js';
+import {Audit, type Unseen} from './audit.js';
 import {DropSums} from './drop-sums.js';
 import {Coverage} from './coverage.js';
 import {Entries} from './entries.js';
@@ -47,8 +47,14 @@ export class Capture {
   readonly skew = new Skew();
   readonly coverage = new Coverage();
   readonly facts = new Map<string, string>();
+  /** by input: the clock that it tells */
+  readonly clocks: string[] = [];
   /** events by kind so far: what the trace records at all */
   readonly seen = new Float64Array(EVENT_KINDS);
+  /** by input: kinds that it records, as far as was seen or it says */
+  readonly kindsOf: Uint8Array[] = [];
+  /** of several inputs: spans in which no input runs that records some kind of event */
+  readonly notRunning = new Map<Unseen, Gaps>();
   /** inputs that are recordings: their events are records, with numbers but no lines */
   readonly recordings = new Set<number>();
   /** events that a recording says were recorded, whether they happened or not, as `system:name` */
@@ -108,6 +114,7 @@ export class Capture {
       return false;
     }
     this.seen[kind]!++;
+    (this.kindsOf[ev.input] ??= new Uint8Array(EVENT_KINDS))[kind] = 1;
     if (!this.scout.done) this.scout.event(ev);
     return true;
   }
@@ -205,6 +212,7 @@ export class Capture {
 
   /** A fact of a header, such as `kernel` or `page_size`. */
   fact(input: number, name: string, value: string): void {
+    if (name === 'clock') this.clocks[input] = value;
     if (name === 'clock' && this.clockFrom === '--clock') return;
     if (name === 'recorded_event' || name === 'recorded_return' || name === 'listed_event') {
       if (this.recordedEvents.size < FACTS_MAX) this.recordedEvents.add(value);
@@ -233,7 +241,7 @@ export class Capture {
     if (name === 'page_size') this.pageSize.fromBytes(value);
     if (name === 'tracer' && this.events > 0) this.boundary = this.last;
     if (name === 'entries_in_buffer') this.entries.header(input, Number(value));
-    if (name === 'entries_written') this.losses.overwritten ||= this.entries.written(Number(value));
+    if (name === 'entries_written' && this.entries.written(Number(value))) this.losses.beganLate(input);
     if (name === 'vmemmap_base') {
       const base = parseHex(value);
       if (base !== undefined) this.identity.told(Number(base >> 32n), Number(base & 0xffffffffn), 'header');

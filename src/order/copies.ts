@@ -1,6 +1,6 @@
 /**
- * Snapshots of one ring buffer, one behind the other in a file, repeat what they share: `cat trace >>file`, twice. A new
- * one begins where a CPU's own times go back. A line of one time that stands in two of them is one event.
+ * Snapshots of one ring buffer, one behind the other in a file or in files of their own, repeat what they share: `cat trace
+ * >>file`, twice. A new one begins where a CPU's own times go back. A line of one time that stands in two of them is one event.
  */
 import type {TraceEvent} from '../events/event.js';
 
@@ -22,26 +22,28 @@ export class Copies {
   private readonly steps: Step[] = [];
   /** snapshots of which a line stands in another too */
   private readonly shared = new Set<number>();
-  private snapshot = 0;
-  private readonly last: number[] = [];
+  private snapshots = 0;
+  /** by input: the snapshot that is read, and times of the last events by CPU + 1 */
+  private readonly inputs: {snapshot: number; last: number[]}[] = [];
   /** by row: the snapshot it stands in */
   private readonly of: number[] = [];
   /** the lines of the time at hand, with the snapshots that have them */
   private t = NaN;
-  private lines: {text: string; snapshots: number[]}[] = [];
+  private lines: {text: string; cpu: number; snapshots: number[]}[] = [];
 
   /** An event comes, in the order of the file. */
   came(row: number, ev: TraceEvent): void {
-    const {last} = this;
+    const input = (this.inputs[ev.input] ??= {snapshot: this.snapshots++, last: []});
+    const {last} = input;
     const at = ev.cpu + 1;
     if (ev.t < last[at]!) {
-      this.snapshot++;
+      input.snapshot = this.snapshots++;
       if (this.steps.length < STEPS_MAX)
-        this.steps.push({cpu: ev.cpu, from: ev.t, to: last[at]!, line: ev.line, snapshot: this.snapshot});
+        this.steps.push({cpu: ev.cpu, from: ev.t, to: last[at]!, line: ev.line, snapshot: input.snapshot});
       last.length = 0;
     }
     last[at] = ev.t;
-    this.of[row] = this.snapshot;
+    this.of[row] = input.snapshot;
   }
 
   /** Places where times go back and what follows repeats nothing: no second look at one buffer explains them. */
@@ -49,14 +51,14 @@ export class Copies {
     return this.steps.filter(({snapshot}) => !this.shared.has(snapshot));
   }
 
-  /** Time of the last event of a CPU; undefined where none came yet. */
-  lastOf(cpu: number): number | undefined {
-    return this.last[cpu + 1];
+  /** Time of the last event of a CPU of an input; undefined where none came yet. */
+  lastOf(input: number, cpu: number): number | undefined {
+    return this.inputs[input]?.last[cpu + 1];
   }
 
   /** Whether the event, in the order of time, is there already. */
   isCopy(row: number, ev: TraceEvent): boolean {
-    if (this.snapshot === 0) return false;
+    if (this.snapshots < 2) return false;
     if (ev.t !== this.t) {
       this.t = ev.t;
       this.lines = [];
@@ -66,13 +68,13 @@ export class Copies {
     );
     const snapshot = this.of[row]!;
     for (const line of this.lines) {
-      if (line.text !== text || line.snapshots.includes(snapshot)) continue;
+      if (line.text !== text || line.cpu !== ev.cpu || line.snapshots.includes(snapshot)) continue;
       line.snapshots.push(snapshot);
       this.dropped++;
       this.shared.add(snapshot);
       return true;
     }
-    this.lines.push({text, snapshots: [snapshot]});
+    this.lines.push({text, cpu: ev.cpu, snapshots: [snapshot]});
     return false;
   }
 }

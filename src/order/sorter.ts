@@ -37,7 +37,8 @@ export class Sorter implements EventSink {
   private readonly stacks = new Map<number, Uint8Array>();
   /** row of the event that came last, while a stack may follow it; -1 */
   private lastRow = -1;
-  private latest = -Infinity;
+  /** by input: the latest time so far */
+  private readonly latest: number[] = [];
   /** events that came later than the window could mend */
   tooLate = 0;
   private released = -Infinity;
@@ -51,15 +52,17 @@ export class Sorter implements EventSink {
   tooLateFrom = Infinity;
   tooLateTo = -Infinity;
   private readonly copies: Copies | undefined;
+  private readonly thorough: boolean;
 
   constructor(
     private readonly sink: EventSink,
     disorder: Disorder,
+    inputs = 1,
   ) {
-    const thorough = disorder === 'thorough';
+    const thorough = (this.thorough = disorder === 'thorough');
     this.limit = thorough ? DISORDERED_EVENTS : disorder === 'wide' ? WIDE_EVENTS : WINDOW_EVENTS;
     this.heldMax = thorough ? DISORDERED_BYTES : HELD_BYTES;
-    this.copies = thorough ? new Copies() : undefined;
+    this.copies = thorough || inputs > 1 ? new Copies() : undefined;
   }
 
   /** events that stood there twice: snapshots of one buffer that overlap */
@@ -69,11 +72,11 @@ export class Sorter implements EventSink {
 
   /** places where a CPU's own times go back for no reason that is known */
   get unexplained(): Step[] {
-    return this.copies?.unexplained ?? [];
+    return this.thorough ? (this.copies?.unexplained ?? []) : [];
   }
 
   event(ev: TraceEvent): void {
-    if (ev.t > this.latest) this.latest = ev.t;
+    if (!(this.latest[ev.input]! >= ev.t)) this.latest[ev.input] = ev.t;
     if (ev.t < this.released) {
       this.tooLate++;
       this.tooLateFrom = Math.min(this.tooLateFrom, ev.t);
@@ -97,8 +100,8 @@ export class Sorter implements EventSink {
   loss(loss: Loss): void {
     const row = this.rows.claim();
     this.losses.set(row, {...loss});
-    // behind its CPU's own last event
-    this.queue.push(row, this.copies?.lastOf(loss.cpu) ?? this.latest);
+    // behind its CPU's own last event; other inputs may be ahead
+    this.queue.push(row, this.copies?.lastOf(loss.input, loss.cpu) ?? this.latest[loss.input] ?? -Infinity);
     this.bound();
   }
 

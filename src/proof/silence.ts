@@ -41,11 +41,18 @@ export class Silence {
     return (
       this.left() ??
       this.lost(from, to) ??
+      this.notRunning(what, from, to) ??
       this.ofPage(page, from, to, what) ??
       this.filtered() ??
       this.uncovered(what, page, from, to) ??
       (what === 'dropped' ? this.underWay(page) : null)
     );
+  }
+
+  /** Of several traces that one which would show it does not run all the while. */
+  private notRunning(what: Unseen, from: number, to: number): Doubt | null {
+    const gap = this.m.capture.notRunning.get(what)?.within(from, to);
+    return gap === undefined ? null : {why: gap.why};
   }
 
   /** The probe of a drop of the page was hit, and its change of the count did not come: the trace ends between the two. */

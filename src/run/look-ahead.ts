@@ -47,6 +47,7 @@ export function look(ledger: Ledger, {form, head, file}: Detected, input: number
   applyOptions(trial, options);
   for (const kind of file.recorded)
     trial.capture.announced[kind] = file.mayBeLeftOut ? Announced.listed : Announced.enabled;
+  ledger.capture.kindsOf[input] = trial.capture.announced.slice();
   file.reader(trial, openOptions(options, input, trial.capture.time)).step(LOOKAHEAD_RECORDS);
   learn(ledger, trial);
   return trial;

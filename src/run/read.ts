@@ -12,6 +12,7 @@ import {type Disorder, disorderOf, tellDisorder} from './disorder.js';
 import {nowFor} from './engine.js';
 import {applyOptions, look, openOptions} from './look-ahead.js';
 import {pump} from './pump.js';
+import {tellSpans} from './spans.js';
 import type {Reading, ReadInput, ReadOptions, Watch} from './reading.js';
 
 /** Forms whose events are lines of the input as they stand there: evidence can be read again by its place. */
@@ -78,7 +79,7 @@ async function readOnce(
     const needsSorting = inputs.length > 1 || detected.some((d) => !d.form.ordered) || learnt.disorder > 0;
     const wide = inputs.length > 1 || (learnt.disorder === 1 && detected.some((d) => !d.form.ordered));
     const order = learnt.disorder === 2 ? 'thorough' : wide ? 'wide' : 'slight';
-    const sorter = needsSorting ? new Sorter(sink, order) : undefined;
+    const sorter = needsSorting ? new Sorter(sink, order, inputs.length) : undefined;
     const read = inputs.map((input, i): ReadInput => {
       const {form, evidence, file} = detected[i]!;
       const open = openOptions(options, i, time);
@@ -103,6 +104,7 @@ async function readOnce(
     }
     sorter?.end();
     tellDisorder(ledger, read, sorter);
+    tellSpans(ledger, read);
     read.forEach(({form, reader}, i) => {
       if (form.id === 'ftrace' && partial === undefined) ledger.capture.entries.read(i, reader.counters);
     });
