@@ -28,6 +28,8 @@ const ENABLE_ON_EXEC = 12n;
 const SAMPLE_ID_ALL = 18n;
 const USE_CLOCKID = 25n;
 const WRITE_BACKWARD = 27n;
+/** PERF_FORMAT_LOST of read_format */
+const FORMAT_LOST = 16;
 export const ATTR_MIN = 64;
 export const ATTR_MAX = 4096;
 
@@ -59,6 +61,8 @@ export class Attr {
   readonly clock: string | undefined;
   readonly ids: number[] = [];
   name = '';
+  /** another attr is of the same tracepoint (`-e kmem:* -e kmem:mm_page_free`): each event is a sample of both, and taken from that one */
+  isRepeated = false;
   // where parts of a sample lie, from its beginning; -1: it has none
   readonly identifierAt: number;
   readonly tidAt: number;
@@ -125,6 +129,16 @@ export class Attr {
     this.backTime = before(Sample.time);
     before(Sample.tid);
     this.trailer = back;
+  }
+
+  /** the kernel counts the samples that it could not write */
+  get countsLost(): boolean {
+    return (this.readFormat & FORMAT_LOST) !== 0;
+  }
+
+  /** each event of the tracepoint is a sample */
+  get isWhole(): boolean {
+    return !this.isSampled && !this.isCounted && !this.excludesKernel && !this.overwrites;
   }
 
   get isTracepoint(): boolean {

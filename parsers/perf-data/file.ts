@@ -30,6 +30,8 @@ const TEXT_MAX = 1 << 20;
 const WORDS_MAX = 10_000;
 const EVENTS_MAX = 65_536;
 const IDS_MAX = 1 << 20;
+/** of all attrs together: a thousand events on four thousand CPUs */
+const ALL_IDS_MAX = 1 << 22;
 
 export class PerfDataFile {
   readonly meta = new Metadata();
@@ -43,6 +45,8 @@ export class PerfDataFile {
   readonly cut: string | undefined;
   readonly attrs: Attr[] = [];
   readonly byId = new Map<number, Attr>();
+  /** the attr that a tracepoint's events are taken from */
+  private readonly byTracepoint = new Map<number, Attr>();
   hostname: string | undefined;
   release: string | undefined;
   perf: string | undefined;
@@ -105,11 +109,14 @@ export class PerfDataFile {
   }
 
   private readAttrs(attrBytes: number, offset: number, size: number): void {
+    let all = 0;
     for (let at = offset; at + attrBytes <= offset + size && this.attrs.length < EVENTS_MAX; at += attrBytes) {
       const c = new Cursor(this.source, this.little, at);
       const attr = new Attr(c.bytes(attrBytes - 16, ATTR_MAX), this.little);
       const ids = new Cursor(this.source, this.little, c.u64());
       const n = Math.min(IDS_MAX, Math.floor(c.u64() / 8));
+      // attrs may name the same bytes
+      if ((all += n) > ALL_IDS_MAX) throw new Damaged(`${all} ids of events`);
       for (let i = 0; i < n; i++) attr.ids.push(Number(ids.big()));
       this.addAttr(attr);
     }
@@ -117,6 +124,14 @@ export class PerfDataFile {
 
   addAttr(attr: Attr): void {
     this.attrs.push(attr);
+    if (attr.isTracepoint && !attr.isCounted) {
+      const other = this.byTracepoint.get(attr.config);
+      if (other !== undefined && (other.isWhole || !attr.isWhole)) attr.isRepeated = true;
+      else {
+        if (other !== undefined) other.isRepeated = true;
+        this.byTracepoint.set(attr.config, attr);
+      }
+    }
     for (const id of attr.ids) this.byId.set(id, attr);
   }
 

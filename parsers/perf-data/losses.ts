@@ -75,6 +75,10 @@ export class Losses {
 
   /** At the end of the records: of the totals what no record counted. */
   rest(): void {
+    // A loss is told before the CPU's next event. Of what was lost behind its last event only totals tell, if there are any
+    // (PERF_FORMAT_LOST, Linux 6.0 and perf 6.1).
+    if (!this.file.attrs.some(({countsLost}) => countsLost))
+      for (const cpu of this.counted.keys()) this.tell(cpu, -1, 'lost');
     for (const [cpu, total] of this.totals) {
       const rest = total - (this.counted.get(cpu) ?? 0);
       if (rest > 0) this.tell(cpu, rest, cpu >= 0 ? 'lost' : 'somewhere');

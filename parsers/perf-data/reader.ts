@@ -213,9 +213,9 @@ export class PerfDataReader implements RecordReader {
     counters.time(ev);
     if (attr.overwrites && cpu <= MAX_CPU) this.losses.overwritten(cpu);
     const id = attr.isTracepoint && rawEnd - rawAt >= 8 ? piece.view.getUint16(rawAt, piece.little) : -1;
-    const recorded = id >= 0 ? events.of(id) : undefined;
+    const recorded = id >= 0 && !attr.isRepeated ? events.of(id) : undefined;
     if (!recorded) {
-      if (id >= 0) events.unknownId(id);
+      if (id >= 0 && !attr.isRepeated) events.unknownId(id);
       else events.other(attr.name || `type ${attr.type} config ${attr.config}`);
       return;
     }

@@ -112,6 +112,10 @@ export function tellScope(
   // several spans of time: nothing marks what is between them
   const spans = asked.find(([option, value]) => DELAYS.has(option) && /\d-\d/.test(value));
   if (spans) left.push(`perf recorded spans of time only (${spans.join(' ')})`);
+  const control = asked.find(([option]) => option === '--control');
+  if (control) left.push(`perf's events may have been switched off for a while (${control.join(' ')})`);
+  if (asked.some(([option]) => option === '--exclude-perf'))
+    left.push("perf's own events were left out (--exclude-perf)");
   // pinscope's own recorder leaves itself out, and says so
   const filter = asked.find(([option]) => option === '--filter');
   if (filter && !file.meta.recorder.some(({name}) => name === 'filter'))

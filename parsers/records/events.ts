@@ -23,6 +23,9 @@ const HARDIRQ = 0x08;
 const SOFTIRQ = 0x10;
 const NMI = 0x40;
 
+/** Most addresses of one event's probes that are known again. */
+const ADDRESSES_MAX = 1024;
+
 /** Most bytes of a frame's text. */
 const FRAME_MAX = 600;
 /** Texts of frames kept, each in the place that its address gives it: a power of two. */
@@ -35,8 +38,8 @@ export interface Recorded {
   readonly entry: EventEntry;
   /** undefined: nobody needs the event; it is counted */
   decoder: RecordDecoder | undefined;
-  /** for probes: the decoder is made with the first record, whose address tells the function */
-  pending: boolean;
+  /** of probes whose records tell the function by its address; undefined: no probe, or its name is all there is */
+  probe: Probed | undefined;
   /** of `kernel_stack` and `user_stack` of ftrace itself: where what is read of them lies */
   readonly stack: RecordedStack | undefined;
   /** of trace_printk(): its text has to be made */
@@ -45,6 +48,17 @@ export interface Recorded {
   readonly pidAt: number;
   /** bytes that a record must have for these */
   readonly least: number;
+}
+
+/** One event may have probes on several functions (kernel/trace/trace_kprobe.c, append_trace_kprobe(), 5.5 on). */
+interface Probed {
+  readonly field: Field;
+  readonly isReturn: boolean;
+  /** the address of the record before, whose decoder is at hand */
+  high: number;
+  low: number;
+  /** by address; null: a function that nobody needs */
+  readonly decoders: Map<bigint, RecordDecoder | null>;
 }
 
 interface RecordedStack {
@@ -107,7 +121,7 @@ export class RecordEvents {
       format,
       entry: this.table.named(title),
       decoder: known === undefined ? undefined : tracepointDecoder(known, format, this.flagLayout(format)),
-      pending: known === undefined && probedField(format) !== undefined,
+      probe: known === undefined ? probeOf(format) : undefined,
       stack:
         title === 'ftrace:kernel_stack'
           ? stackOf('kernel', format)
@@ -150,7 +164,7 @@ export class RecordEvents {
     const {ev} = this;
     this.counters.events++;
     recorded.entry.count++;
-    if (recorded.pending) this.probe(recorded, piece, base, end);
+    if (recorded.probe !== undefined) this.probe(recorded, recorded.probe, piece, base, end);
     const {decoder} = recorded;
     if (decoder === undefined) return false;
     ev.buf = piece.bytes;
@@ -183,9 +197,11 @@ export class RecordEvents {
 
   /** Counts a record that cannot be read. */
   bad(what: string): void {
-    const {counters} = this;
+    const {counters, sink, options} = this;
     this.damaged++;
     counters.unrecognised++;
+    // it may have been an event of any kind
+    sink.loss({input: options.input, line: counters.lines, cpu: -1, count: -1, what: 'unread', record: true});
     if (counters.firstUnrecognised.length < FIRST_UNRECOGNISED)
       counters.firstUnrecognised.push({line: counters.lines, text: `(${what})`});
   }
@@ -197,17 +213,27 @@ export class RecordEvents {
     this.damaged--;
   }
 
-  /** The function that a probe's first record is of. */
-  private probe(recorded: Recorded, piece: Piece, base: number, end: number): void {
-    recorded.pending = false;
+  /** The decoder of the function that a probe's record is of. */
+  private probe(recorded: Recorded, probe: Probed, piece: Piece, base: number, end: number): void {
+    const {field} = probe;
+    const at = base + field.offset;
+    if (at + field.size > end) return;
+    const high = highAt(piece.view, at, field.lie, piece.little);
+    const low = lowAt(piece.view, at, field.lie, piece.little);
+    if (high === probe.high && low === probe.low) return;
+    [probe.high, probe.low] = [high, low];
     const {format} = recorded;
-    const probed = probedField(format)!;
-    const at = base + probed.field.offset;
-    if (at + probed.field.size > end) return;
-    const high = highAt(piece.view, at, probed.field.lie, piece.little);
-    const low = lowAt(piece.view, at, probed.field.lie, piece.little);
-    const spec = this.probed(format, (BigInt(high) << 32n) | BigInt(low));
-    if (spec) recorded.decoder = probeDecoder(spec, probed.isReturn, format, this.ctx);
+    const address = (BigInt(high) << 32n) | BigInt(low);
+    let decoder = probe.decoders.get(address);
+    if (decoder === undefined) {
+      const spec = this.probed(format, address);
+      decoder = spec ? probeDecoder(spec, probe.isReturn, format, this.ctx) : null;
+      if (probe.decoders.size >= ADDRESSES_MAX) probe.decoders.clear();
+      probe.decoders.set(address, decoder);
+    }
+    recorded.decoder = decoder ?? undefined;
+    // without symbols all its functions are called alike
+    if (this.kallsyms() === null) recorded.probe = undefined;
   }
 
   private probed(format: EventFormat, address: bigint): ProbeSpec | undefined {
@@ -306,6 +332,11 @@ export class RecordEvents {
     if (this.meta.version !== '' && this.meta.pageSize > 0)
       this.sink.fact(input, 'page_size', String(this.meta.pageSize));
   }
+}
+
+function probeOf(format: EventFormat): Probed | undefined {
+  const probed = probedField(format);
+  return probed && {...probed, high: -1, low: -1, decoders: new Map()};
 }
 
 /** The format of a stack: `caller` are its frames, `size` is how many. Without `caller` there are none to be read. */

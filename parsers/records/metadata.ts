@@ -7,7 +7,7 @@ import {KallsymsError, parseKallsyms, type Kallsyms} from '../../src/base/kallsy
 import type {RecorderFact} from '../recorder-fact.js';
 import {type Cursor, Damaged} from './cursor.js';
 import {EventFormat} from './format.js';
-import {printkFormats} from './printk.js';
+import {linesOf, printkFormats} from './printk.js';
 
 /** Most bytes of one part: /proc/kallsyms of a large kernel has 20 million. */
 export const PART_MAX = 1 << 28;
@@ -126,7 +126,7 @@ export class Metadata {
 
   /** `PID comm` a line, as the kernel knew them when the recording ended. */
   cmdlines(c: Cursor): void {
-    for (const line of c.text(c.u64(), PART_MAX).split('\n')) {
+    for (const line of linesOf(c.text(c.u64(), PART_MAX))) {
       const blank = line.indexOf(' ');
       const pid = Number(line.slice(0, blank));
       if (blank > 0 && Number.isSafeInteger(pid) && this.comms.size < TASKS_MAX)

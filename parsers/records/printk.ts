@@ -20,10 +20,23 @@ const WIDTH_MAX = 100;
 const LINE = /^(0x[0-9a-f]{1,16}) : "(.*)"$/;
 const ESCAPES: Readonly<Record<string, string>> = {n: '\n', t: '\t', '\\': '\\', '"': '"'};
 
+/** One after the other: a few bytes may unpack to more lines than an array can hold. */
+export function* linesOf(text: string): Generator<string, void> {
+  for (let start = 0; start <= text.length;) {
+    const end = text.indexOf('\n', start);
+    if (end < 0) {
+      yield text.slice(start);
+      return;
+    }
+    if (end > start) yield text.slice(start, end);
+    start = end + 1;
+  }
+}
+
 /** By address, of the text of printk_formats. */
 export function printkFormats(text: string): Map<bigint, string> {
   const formats = new Map<bigint, string>();
-  for (const line of text.split('\n')) {
+  for (const line of linesOf(text)) {
     const [, address, format] = LINE.exec(line) ?? [];
     if (address === undefined || format === undefined || formats.size >= FORMATS_MAX) continue;
     formats.set(

@@ -25,6 +25,8 @@ import {
 /** Most CPUs that are believed: NR_CPUS is at most 8192. */
 const CPUS_MAX = 8192;
 const OPTIONS_MAX = 100_000;
+/** Most bytes of all options: packed sections may claim a thousand times their own. */
+const OPTIONS_BYTES = 1 << 28;
 const BUFFERS_MAX = 1000;
 /** Bytes of a sub-buffer that are believed: the kernel counts those it has written in 20 bits (ring_buffer.c, RB_WRITE_MASK). */
 const PAGE_MIN = 64;
@@ -68,6 +70,7 @@ export class TraceDatFile {
   tsc2nsec: Tsc2Nsec | undefined;
   readonly stats: CpuStats[] = [];
   private readonly options: RawOption[] = [];
+  private optionBytes = 0;
   /** options by number that mean nothing here */
   readonly unknown = new Set<number>();
   /** the buffer that the CPUSTAT options that come belong to */
@@ -244,6 +247,8 @@ export class TraceDatFile {
   }
 
   private option(option: RawOption): void {
+    this.optionBytes += option.data.length;
+    if (this.optionBytes > OPTIONS_BYTES) throw new Damaged(`options of ${this.optionBytes} bytes`);
     this.options.push(option);
     const {little} = this.meta;
     switch (option.id) {

@@ -70,6 +70,8 @@ export interface CpuStats {
   overrun: number;
   /** events not written, because the buffer was full and not to be overwritten */
   dropped: number;
+  /** events not written, because the buffer had wrapped to an event of which the end was still to be written: an interrupt storm */
+  commitOverrun: number;
 }
 
 /**
@@ -94,6 +96,7 @@ export function cpuStats(text: string, buffer: string): CpuStats | undefined {
     read: number('read events'),
     overrun: number('overrun'),
     dropped: number('dropped events'),
+    commitOverrun: number('commit overrun'),
   };
 }
 

@@ -2,8 +2,8 @@
  * The events of a trace.dat in order of time: the CPUs of all buffers, merged. Equal times come in the order of the file, as
  * trace-cmd report prints them.
  *
- * Two buffers may hold the events of one happening (`-B two -e kmem` beside `-e kmem`). Each kind of event is then taken from
- * the buffer that has most of it, and only counted in the others: otherwise every reference would be taken twice.
+ * Two buffers may hold the events of one happening (`-B two -e kmem` beside `-e kmem`). Each kind of event is then taken, of
+ * each CPU, from the buffer that has most of it, and only counted in the others: otherwise every reference would be taken twice.
  */
 import {TimeBase} from '../../src/base/time.js';
 import type {EventSink} from '../../src/events/event.js';
@@ -23,6 +23,26 @@ import {Ticks} from './ticks.js';
 const COUNTING = new Set(['counter', 'uptime', 'x86-tsc', 'ppc-tb', 'tsc2nsec']);
 /** Records between two looks at which buffer has what. */
 const SURVEY_MAX = 50_000_000;
+/** Most tasks that are told apart in it, by event. */
+const TASKS_MAX = 200_000;
+/** More than there are event numbers, and more than there are pids. */
+const IDS = 2 ** 16;
+const PIDS = 2 ** 32;
+
+/** What one CPU of a buffer has. */
+interface Survey {
+  stream: CpuStream;
+  /** by event number */
+  counts: Map<number, number>;
+  /** by event number and task (taskKey): when it came last */
+  tasks: Map<number, number>;
+  first: number;
+  last: number;
+}
+
+function taskKey(id: number, pid: number): number {
+  return id * PIDS + (pid >>> 0);
+}
 
 export class TraceDatReader implements RecordReader {
   private readonly events: RecordEvents;
@@ -36,8 +56,8 @@ export class TraceDatReader implements RecordReader {
   private started = false;
   private readonly unit: 'ns' | 'ticks';
   private readonly ticks: Ticks | undefined;
-  /** by event number: the buffer it is taken from, where several hold it */
-  private owners: (TraceBuffer | undefined)[] | undefined;
+  /** two buffers are not of the same tasks */
+  private differ = false;
   /** by CPU: the stream whose event was handed over last, and whose stack may follow */
   private readonly given: (CpuStream | undefined)[] = [];
   private readonly tgids = new Map<number, number>();
@@ -104,8 +124,18 @@ export class TraceDatReader implements RecordReader {
   private start(): void {
     this.started = true;
     const buffers = new Set(this.streams.map((stream) => stream.buffer));
-    if (buffers.size > 1) this.owners = this.survey();
+    if (buffers.size > 1) this.survey();
     for (const stream of this.streams) if (stream.next()) this.live.push(stream);
+    this.unwritten();
+  }
+
+  /** Events that never came into a buffer: the kernel counts them, and marks no place. */
+  private unwritten(): void {
+    const {file, sink, options} = this;
+    for (const {cpu, dropped, commitOverrun} of file.stats) {
+      const count = (dropped || 0) + (commitOverrun || 0);
+      if (count > 0) sink.loss({input: options.input, line: 0, cpu, count, what: 'somewhere', record: true});
+    }
   }
 
   /** The earliest stream, and until when it stays so. */
@@ -122,40 +152,75 @@ export class TraceDatReader implements RecordReader {
     return (this.current = best);
   }
 
-  /** Which buffer has most of each event, over all of the file. */
-  private survey(): (TraceBuffer | undefined)[] {
-    const counts = new Map<TraceBuffer, Map<number, number>>();
+  /**
+   * Which buffer has most of each event on each CPU, over all of the file: buffers may be of some CPUs only (trace-cmd record
+   * -M), and of some tasks.
+   */
+  private survey(): void {
+    const time = new TimeBase();
     let left = SURVEY_MAX;
-    for (const {buffer, index} of this.streams) {
-      const of = counts.get(buffer) ?? new Map<number, number>();
-      counts.set(buffer, of);
-      const part = buffer.cpus.find((cpu) => cpu.cpu === this.streams[index]!.cpu)!;
-      const stream = new CpuStream(
-        this.file,
-        new Chunks(this.file.source, this.file.packing, this.file.meta.little),
-        buffer,
-        index,
+    const surveys = this.streams.map((stream): Survey => {
+      const part = stream.buffer.cpus.find((cpu) => cpu.cpu === stream.cpu)!;
+      const {file, unit} = this;
+      const chunks = new Chunks(file.source, file.packing, file.meta.little);
+      const again = new CpuStream(
+        file,
+        chunks,
+        stream.buffer,
+        stream.index,
         part,
-        new TimeBase(),
+        time,
         undefined,
-        this.unit,
+        unit,
         this.streams.length,
       );
-      while (left-- > 0 && stream.next()) {
-        const id = idOf(stream);
-        of.set(id, (of.get(id) ?? 0) + 1);
+      const survey: Survey = {stream, counts: new Map(), tasks: new Map(), first: Infinity, last: -Infinity};
+      while (left-- > 0 && again.next()) this.surveyed(survey, again);
+      return survey;
+    });
+    const owners = new Map<number, Survey>();
+    for (const survey of surveys) {
+      for (const [id, count] of survey.counts) {
+        const key = survey.stream.cpu * IDS + id;
+        const owner = owners.get(key);
+        if (owner === undefined || count > owner.counts.get(id)!) owners.set(key, survey);
       }
     }
-    const owners: (TraceBuffer | undefined)[] = [];
-    const most: number[] = [];
-    for (const [buffer, of] of counts) {
-      for (const [id, count] of of) {
-        if (owners[id] !== undefined && count <= most[id]!) continue;
-        owners[id] = buffer;
-        most[id] = count;
+    for (const survey of surveys)
+      for (const id of survey.counts.keys()) {
+        const owner = owners.get(survey.stream.cpu * IDS + id)!;
+        if (owner === survey) continue;
+        survey.stream.elsewhere[id] = true;
+        this.compare(survey, owner, id);
       }
+  }
+
+  private surveyed(survey: Survey, stream: CpuStream): void {
+    const {piece, at, end, t} = stream;
+    survey.first = Math.min(survey.first, t);
+    survey.last = Math.max(survey.last, t);
+    if (end - at < 8) return;
+    const id = idOf(stream);
+    survey.counts.set(id, (survey.counts.get(id) ?? 0) + 1);
+    const recorded = this.events.of(id);
+    if (recorded === undefined || end - at < recorded.least || survey.tasks.size >= TASKS_MAX) return;
+    survey.tasks.set(taskKey(id, this.events.pidOf(recorded, piece, at)), t);
+  }
+
+  /** The buffer that is not taken has events of a task of which the other has none, though it was recorded meanwhile: one is filtered. */
+  private compare(survey: Survey, owner: Survey, id: number): void {
+    if (this.differ) return;
+    for (const [key, t] of survey.tasks) {
+      if (Math.floor(key / PIDS) !== id || owner.tasks.has(key) || t <= owner.first || t >= owner.last) continue;
+      this.differ = true;
+      const title = this.events.of(id)?.format.title ?? `event number ${id}`;
+      this.sink.fact(
+        this.options.input,
+        'left_out',
+        `the buffers of this trace.dat have ${title} of different tasks on CPU ${survey.stream.cpu}: one of them is read`,
+      );
+      return;
     }
-    return owners;
   }
 
   /** The record that the stream is at. */
@@ -196,7 +261,7 @@ export class TraceDatReader implements RecordReader {
     ev.pid = pid;
     if (pid !== this.lastPid) this.look(pid);
     ev.tgid = this.lastTgid;
-    if (!events.decode(recorded, piece, at, end) || this.elsewhere(id, stream)) {
+    if (!events.decode(recorded, piece, at, end) || stream.elsewhere[id] === true) {
       this.given[cpu] = undefined;
       return;
     }
@@ -216,11 +281,6 @@ export class TraceDatReader implements RecordReader {
     this.lastPid = pid;
     this.lastTgid = this.tgids.get(pid) ?? -1;
     this.lastName = this.file.meta.comms.get(pid);
-  }
-
-  /** The event is taken from another buffer. */
-  private elsewhere(id: number, stream: CpuStream): boolean {
-    return this.owners !== undefined && this.owners[id] !== stream.buffer;
   }
 
   /** A stack belongs to the event before it of the same CPU and buffer. */
@@ -245,7 +305,7 @@ export class TraceDatReader implements RecordReader {
 
   end(): void {
     const {counters} = this;
-    const loss = (cpu: number, count: number, what: 'lost' | 'somewhere'): void =>
+    const loss = (cpu: number, count: number, what: 'lost' | 'somewhere' | 'start'): void =>
       this.sink.loss({input: this.options.input, line: 0, cpu, count, what, record: true});
     const stopped = this.live.length > 0 || !this.started;
     for (const stream of this.streams) {
@@ -256,7 +316,11 @@ export class TraceDatReader implements RecordReader {
       if (stopped) continue;
       const {missing, elsewhere} = this.uncounted(stream);
       if (stream.cut !== undefined || stream.lost !== 0) loss(stream.cpu, missing > 0 ? missing : LOST_SOME, 'lost');
-      else if (missing > 0) loss(stream.cpu, missing, 'lost');
+      else if (missing > 0) {
+        loss(stream.cpu, missing, 'lost');
+        // trace-cmd record -m keeps what came last
+        loss(stream.cpu, LOST_SOME, 'start');
+      } else if (this.file.stats.length === 0) loss(stream.cpu, LOST_SOME, 'lost');
       if (elsewhere > 0) loss(stream.cpu, elsewhere, 'somewhere');
       counters.outOfOrder += stream.backwards;
     }
@@ -275,7 +339,7 @@ export class TraceDatReader implements RecordReader {
     const {boundaries} = stream;
     if (held > stats.read && boundaries.at(-1) === stats.read && boundaries.includes(stats.read - missing)) missing = 0;
     const unmarked = stream.lostUnnumbered > 0 ? 0 : Math.max(0, (stats.overrun || 0) - stream.lostNumbered);
-    return {missing, elsewhere: unmarked + (stats.dropped || 0)};
+    return {missing, elsewhere: unmarked};
   }
 
   /** CPUs that wrote events of which the file has none, or has them where those of another are. */

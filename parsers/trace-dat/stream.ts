@@ -38,6 +38,8 @@ export class CpuStream {
   readonly stats: CpuStats | undefined;
   /** events before the last pages that begin when no more were read than the kernel counted as read, the latest last */
   readonly boundaries: number[] = [];
+  /** by event number: it is taken from another buffer */
+  readonly elsewhere: true[] = [];
   /** number of events that the marks name, and marks without a number */
   lostNumbered = 0;
   lostUnnumbered = 0;

@@ -20,8 +20,9 @@ interface OpenLoss {
 
 interface Seen {
   latest: number;
-  /** by CPU + 1: whether it left an event, and the time of its last */
+  /** by CPU + 1: whether it left an event, and the times of its first and last */
   cpus: true[];
+  first: number[];
   onCpu: number[];
 }
 
@@ -62,6 +63,7 @@ export class Losses {
     const seen = this.of(input);
     if (seen.cpus[cpu + 1] !== true) {
       seen.cpus[cpu + 1] = this.withEvents[cpu + 1] = true;
+      seen.first[cpu + 1] = t;
       if (this.begunLate[input])
         this.gaps.add(-Infinity, t, `the beginning of the trace was overwritten (CPU ${cpu} begins here)`, cpu);
     }
@@ -70,7 +72,7 @@ export class Losses {
   }
 
   private of(input: number): Seen {
-    return (this.seenOf[input] ??= {latest: -Infinity, cpus: [], onCpu: []});
+    return (this.seenOf[input] ??= {latest: -Infinity, cpus: [], first: [], onCpu: []});
   }
 
   /** A ring buffer was overwritten: each CPU's events begin somewhere in the middle. */
@@ -92,7 +94,7 @@ export class Losses {
 
   add(loss: Loss): void {
     const {input, cpu, count, line} = loss;
-    const {latest, onCpu} = this.of(input);
+    const {latest, first, onCpu} = this.of(input);
     if (loss.what === 'cut') {
       // not the recording's fault: between the events around the mark
       this.cuts++;
@@ -104,7 +106,7 @@ export class Losses {
         input,
         cpu: -1,
         from: latest,
-        why: `line ${line} was not understood: it may have been an event`,
+        why: `${loss.record === true ? 'record' : 'line'} ${line} was not understood: it may have been an event`,
         line,
         cut: true,
       });
@@ -115,6 +117,13 @@ export class Losses {
     if (loss.what === 'start') {
       // A header counts what was overwritten and names no CPU: each CPU's own first event tells where it begins.
       if (cpu < 0) this.beganLate(input);
+      else if (loss.record === true && line === 0)
+        this.gaps.add(
+          -Infinity,
+          first[cpu + 1] ?? Infinity,
+          `the beginning of CPU ${cpu} may not be in the recording`,
+          cpu,
+        );
       else this.begin({input, cpu, from: -Infinity, why: `the beginning of CPU ${cpu}'s buffer was overwritten`, line});
       return;
     }

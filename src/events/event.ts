@@ -208,7 +208,8 @@ export interface Loss {
   count: number;
   /**
    * `lost`: between the last event of that CPU and its next one.
-   * `start`: everything of that CPU before its next event is gone (overwritten; "buffer started").
+   * `start`: everything of that CPU before its next event is gone (overwritten; "buffer started"); told at the end of a
+   *          recording: before its first.
    * `somewhere`: counted, at a place that nothing tells.
    * `cut`: who shows the trace left lines out here.
    * `unread`: a line was not understood, and may have been an event of any CPU.

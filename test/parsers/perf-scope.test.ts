@@ -82,6 +82,8 @@ describe('a perf.data', () => {
     ['one user', asked('-uroot'), /one user only \(-u root\)/],
     ['a filter', asked('--filter=pfn>5'), /filtered \(--filter pfn>5\)/],
     ['a control group', asked('-qGdocker'), /control groups only \(-G docker\)/],
+    ['what a program switches on and off', asked('--control=fifo:c'), /switched off for a while \(--control fifo:c\)/],
+    ['all but perf', asked('--exclude-perf'), /perf's own events were left out/],
     ['spans of time', asked('-D10-20,30-40'), /spans of time only/],
     ['a process', without(THREAD_MAP, asked('-p4711')), /only some tasks.*process 4711/],
     [

@@ -45,8 +45,12 @@ interface Lies {
   pidAt?: number;
   /** records of a sub-buffer, at most */
   perPage?: number;
-  /** what the kernel counted, as per_cpu/cpu0/stats prints it */
-  stats?: string;
+  /** what the kernel counted, as per_cpu/cpu0/stats prints it; as many as there are when left out, null: nothing */
+  stats?: string | null;
+  /** records of an instance, by CPU; those of the top buffer are of CPU 0 */
+  instance?: readonly (readonly WrittenRecord[])[];
+  /** text of kallsyms */
+  kallsyms?: string;
   /** text of a latency tracer, which is there instead of the records, and the line that says what it is of */
   latency?: {text: string; uname: string};
 }
@@ -56,7 +60,16 @@ export function traceDat(
   formats: readonly WrittenFormat[],
   printk: string,
   records: readonly WrittenRecord[],
-  {cpus = 1, data: dataBytes = 4080, pidAt = 4, perPage = 1000, stats, latency}: Lies = {},
+  {
+    cpus = 1,
+    data: dataBytes = 4080,
+    pidAt = 4,
+    perPage = 1000,
+    stats = countedAs(records.length),
+    instance,
+    kallsyms = '',
+    latency,
+  }: Lies = {},
 ): Buffer {
   const own = formats.filter(({system}) => system === 'ftrace');
   const systems = [...new Set(formats.map(({system}) => system))].filter((system) => system !== 'ftrace');
@@ -83,17 +96,45 @@ export function traceDat(
         ...of.map((format) => sized(formatText(format, pidAt))),
       ]);
     }),
-    u32(0), // kallsyms
+    u32(kallsyms.length),
+    ascii(kallsyms),
     u32(printk.length),
     ascii(printk),
     sized('701 wrk\n'),
     u32(cpus),
-    ...(stats ? [ascii('options  \0'), u16(2), u32(stats.length), ascii(stats), u16(0)] : []),
-    ...(latency ? [ascii('options  \0'), u16(5), u32(latency.uname.length), ascii(latency.uname), u16(0)] : []),
-    ascii(latency ? `latency  \0${latency.text}` : 'flyrecord\0'),
+    ascii('options  \0'),
+    ...(stats === null ? [] : [u16(2), u32(stats.length), ascii(stats)]),
+    ...(latency ? [u16(5), u32(latency.uname.length), ascii(latency.uname)] : []),
   ]);
-  if (latency) return head;
-  const start = Math.ceil((head.length + 16 * cpus) / PAGE) * PAGE;
+  if (latency) return Buffer.concat([head, u16(0), ascii(`latency  \0${latency.text}`)]);
+  // an option and the ends of it, and the tables
+  const tables = head.length + (instance ? 6 + 8 + 4 : 0) + 2 + 10;
+  const second = tables + 16 * cpus;
+  const instanceOption = instance ? [u16(3), u32(12), u64(second), ascii('two\0')] : [];
+  const ending = [...instanceOption, u16(0), ascii('flyrecord\0')];
+  const start = Math.ceil((second + (instance ? 10 + 16 * cpus : 0)) / PAGE) * PAGE;
+  const pages = pagesOf(records, perPage);
+  const table = Array.from({length: cpus}, () => u64(start, PAGE * pages.length));
+  const data = [...pages];
+  const instanceTable: Buffer[] = instance ? [ascii('flyrecord\0')] : [];
+  if (instance)
+    for (let cpu = 0; cpu < cpus; cpu++) {
+      const own = pagesOf(instance[cpu] ?? [], perPage);
+      if (cpu > 0) table[cpu] = u64(0, 0);
+      instanceTable.push(u64(start + PAGE * data.length, (instance[cpu]?.length ?? 0) > 0 ? PAGE * own.length : 0));
+      data.push(...own);
+    }
+  const before = Buffer.concat([head, ...ending, ...table, ...instanceTable]);
+  return Buffer.concat([before, Buffer.alloc(start - before.length), ...data]);
+}
+
+/** per_cpu/cpu0/stats of a buffer of so many events. */
+export function countedAs(entries: number, counts: {commitOverrun?: number; overrun?: number} = {}): string {
+  const {commitOverrun = 0, overrun = 0} = counts;
+  return `CPU: 0\nentries: ${entries}\noverrun: ${overrun}\ncommit overrun: ${commitOverrun}\ndropped events: 0\nread events: 0\n`;
+}
+
+function pagesOf(records: readonly WrittenRecord[], perPage: number): Buffer[] {
   const written = records.map(({id, pid, payload}) => {
     const bytes = Buffer.concat([Buffer.from(Uint16Array.of(id, 0).buffer), u32(pid), payload]);
     const padded = Buffer.concat([bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4)]);
@@ -105,8 +146,7 @@ export function traceDat(
     const data = Buffer.concat(written.slice(at, at + perPage));
     pages.push(Buffer.concat([u64(500_000_000_000 + at * 1000, data.length), data], PAGE));
   }
-  const table = Array.from({length: cpus}, () => u64(start, PAGE * pages.length));
-  return Buffer.concat([head, ...table, Buffer.alloc(start - head.length - 16 * cpus), ...pages]);
+  return pages;
 }
 
 export const values = {u32, u64, ascii};
