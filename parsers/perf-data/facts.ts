@@ -18,6 +18,8 @@ export function tellFacts(file: PerfDataFile, sink: EventSink, input: number): v
     'clock',
     file.attrs.find(({clock}) => clock !== undefined)?.clock ?? (file.attrs.length > 0 ? 'perf' : undefined),
   );
+  if (file.attrs.some(({isTracepoint, isCounted, timeAt}) => isTracepoint && !isCounted && timeAt < 0))
+    fact('order', 'none');
   fact('cpus', file.cpus);
   fact('tool', file.perf === undefined ? undefined : `perf ${file.perf}`);
   fact('command_line', file.words.join(' '));

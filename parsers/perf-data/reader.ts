@@ -100,7 +100,9 @@ export class PerfDataReader implements RecordReader {
       if (type === Type.sample) timeAt = attr.timeAt < 0 ? -1 : at + attr.timeAt;
       else if (attr.sampleIdAll && attr.backTime > 0 && size >= 8 + attr.trailer) timeAt = at + size - attr.backTime;
     }
+    // what tells no time stands where it was written
     let t = this.rounds.latest;
+    if (t === -Infinity && type === Type.sample && timeAt < 0) t = this.time(0, 0);
     if (timeAt >= 0 && timeAt + 8 <= at + size) {
       const {view, little} = piece;
       const low = view.getUint32(little ? timeAt : timeAt + 4, little);

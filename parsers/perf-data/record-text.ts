@@ -12,7 +12,7 @@ import type {PerfDataFile} from './file.js';
 import type {TaskNames} from './names.js';
 import type {RecordAttrs} from './record-attrs.js';
 import {SampleParts} from './sample.js';
-import {bigU64, u64} from './values.js';
+import {bigU64} from './values.js';
 import {type Segment, Type} from './walk.js';
 
 /** Places from here on are in the unpacked stream, which was put aside. */
@@ -72,14 +72,13 @@ export class RecordText {
     const {cpu, tid, rawAt, rawEnd} = parts;
     const recorded = rawEnd - rawAt >= 8 ? events.of(piece.view.getUint16(rawAt, piece.little)) : undefined;
     if (!recorded) throw new Damaged('its format is not known');
-    const time = u64(piece, attr.timeAt);
     const t = attr.timeAt < 0 ? 0n : bigU64(piece, attr.timeAt);
     return render({
       format: recorded.format,
       piece,
       base: rawAt,
       end: rawEnd,
-      comm: latin1(this.names.at(tid, Number.isFinite(time) ? this.options.time.relative(t) : 0)),
+      comm: latin1(this.names.at(tid, this.options.time.relative(t))),
       pid: tid,
       cpu,
       time: t,

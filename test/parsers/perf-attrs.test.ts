@@ -82,3 +82,20 @@ it('a perf.data of attrs that name the same ids again and again is read in no ti
   await read(bytes).catch(() => undefined);
   expect(performance.now() - started).toBeLessThan(20_000);
 });
+
+it('samples without a time are in no order', async () => {
+  const parts = perfParts(PERF);
+  const TIME = 4n;
+  for (const attr of parts.attrs) attr.writeBigUInt64LE(attr.readBigUInt64LE(24) & ~TIME, 24);
+  parts.records = parts.records.flatMap((record) => {
+    const type = record.readUInt32LE(0);
+    if (type >= 64) return [record];
+    if (type !== SAMPLE) return [];
+    const without = Buffer.concat([record.subarray(0, 32), record.subarray(40)]);
+    without.writeUInt16LE(without.length, 6);
+    return [without];
+  });
+  const {findings} = await read(perfFile(PERF, parts));
+  expect(findings.length).toBeGreaterThan(0);
+  expect(findings.filter(({verdict}) => verdict === 'sure')).toEqual([]);
+});
