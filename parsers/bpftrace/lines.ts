@@ -41,6 +41,7 @@ import type {Style} from './style.js';
 const After = {nothing: 0, event: 1, stack: 2, skippedStack: 3} as const;
 
 const START = ascii('START');
+const ATTACHING = ascii('Attaching ');
 /** Headings are short. */
 const MAX_HEADINGS = 400;
 const VMEMMAP = ascii('vmemmap=');
@@ -271,8 +272,17 @@ export class BpftraceLines {
     this.after = next;
   }
 
+  private attaching = false;
+
   /** Lines that say something about the trace. */
   private note(buf: Uint8Array, start: number, end: number): boolean {
+    if (startsWith(buf, start, end, ATTACHING)) {
+      // a program says so once, before it runs
+      if (this.attaching)
+        this.sink.loss({input: this.options.input, line: this.counters.lines, cpu: -1, count: -1, what: 'again'});
+      this.attaching = true;
+      return false;
+    }
     if (startsWith(buf, start, end, START)) {
       const at = find(buf, start, end, VMEMMAP);
       if (at < 0) return true;

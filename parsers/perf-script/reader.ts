@@ -86,8 +86,12 @@ export class PerfScriptReader extends EventLineReader {
     if ((m = OS_RELEASE.exec(line))) {
       this.sink.fact(input, 'kernel', m[1]!);
       this.table.context.setKernel(m[1]);
-    } else if ((m = CPUS.exec(line))) this.sink.fact(input, 'cpus', m[1]!);
-    else if ((m = CLOCK.exec(line))) this.sink.fact(input, 'clock', m[1]!);
+    } else if ((m = CPUS.exec(line))) {
+      // the header of another recording
+      if (this.counters.events > 0)
+        this.sink.loss({input, line: this.counters.lines, cpu: -1, count: -1, what: 'again'});
+      this.sink.fact(input, 'cpus', m[1]!);
+    } else if ((m = CLOCK.exec(line))) this.sink.fact(input, 'clock', m[1]!);
     else {
       // facts of `pinscope record`
       const release = headerLine(buf, start, end, this.counters.lines, input, this.sink);

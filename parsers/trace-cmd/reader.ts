@@ -80,6 +80,9 @@ export class TraceCmdReader extends EventLineReader {
   private remark(buf: Uint8Array, pos: number, end: number): boolean {
     const {input} = this.options;
     if (startsWith(buf, pos, end, CPUS)) {
+      // the report of another recording, or of another of its buffers
+      if (this.counters.events > 0)
+        this.sink.loss({input, line: this.counters.lines, cpu: -1, count: -1, what: 'again'});
       this.sink.fact(input, 'cpus', text(buf, pos + 5, skipDigits(buf, pos + 5, end)));
       return true;
     }

@@ -23,6 +23,8 @@ const ONE_TASK_EVENTS = 1000;
 const ONE_TASK_NS = 500_000_000;
 /** So long no CPU leaves an event: a machine may be idle, and tracing may have been off (`echo 0 > tracing_on`, perf's --control). */
 const QUIET_NS = 300_000_000;
+/** Facts of a header that one boot has once (src/run/boots.ts refuses two inputs that differ in them). */
+const ONE_OF_A_BOOT: ReadonlySet<string> = new Set(['kernel', 'machine', 'hostname', 'boot_id']);
 /** Most facts of headers that are kept. */
 const FACTS_MAX = 1000;
 
@@ -219,6 +221,7 @@ export class Capture {
       this.coverage.fact(name, value);
       return;
     }
+    if (ONE_OF_A_BOOT.has(name)) this.ofBoot(name, value);
     if (this.facts.size < FACTS_MAX || this.facts.has(name)) this.facts.set(name, value);
     else this.limits.hit('facts');
     this.coverage.fact(name, value);
@@ -246,6 +249,13 @@ export class Capture {
       const base = parseHex(value);
       if (base !== undefined) this.identity.told(Number(base >> 32n), Number(base & 0xffffffffn), 'header');
     }
+  }
+
+  /** Two recordings of two boots, one behind the other in an input: pages of the one are not those of the other. */
+  private ofBoot(name: string, value: string): void {
+    const before = this.facts.get(name);
+    if (before === undefined || before === value) return;
+    this.gaps.add(-Infinity, Infinity, `recordings of two boots are read as one: ${name} ${before}, and ${value}`);
   }
 
   /** Call after the last event. */

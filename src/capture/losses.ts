@@ -101,6 +101,10 @@ export class Losses {
       this.begin({input, cpu: -1, from: latest, why: `lines were left out here (line ${line})`, line, cut: true});
       return;
     }
+    if (loss.what === 'again') {
+      this.begin({input, cpu: -1, from: latest, why: `another recording begins at line ${line}`, line, cut: true});
+      return;
+    }
     if (loss.what === 'unread') {
       this.begin({
         input,

@@ -212,9 +212,10 @@ export interface Loss {
    *          recording: before its first.
    * `somewhere`: counted, at a place that nothing tells.
    * `cut`: who shows the trace left lines out here.
+   * `again`: another recording begins in the same input.
    * `unread`: a line was not understood, and may have been an event of any CPU.
    */
-  what: 'lost' | 'start' | 'somewhere' | 'cut' | 'unread';
+  what: 'lost' | 'start' | 'somewhere' | 'cut' | 'again' | 'unread';
   /** it is told by a recording: `line` is the number of the record behind it, 0 at the end */
   record?: true;
 }

@@ -7,7 +7,7 @@ import type {TraceEvent} from '../events/event.js';
 /** A place in the input where a CPU's own times go back. */
 export interface Step {
   cpu: number;
-  /** the time it goes back to, and that of the CPU's event before */
+  /** the time it goes back to, and the latest of all CPUs before: within them lines of two recordings may stand */
   from: number;
   to: number;
   line: number;
@@ -23,8 +23,8 @@ export class Copies {
   /** snapshots of which a line stands in another too */
   private readonly shared = new Set<number>();
   private snapshots = 0;
-  /** by input: the snapshot that is read, and times of the last events by CPU + 1 */
-  private readonly inputs: {snapshot: number; last: number[]}[] = [];
+  /** by input: the snapshot that is read, the latest time, and times of the last events by CPU + 1 */
+  private readonly inputs: {snapshot: number; latest: number; last: number[]}[] = [];
   /** by row: the snapshot it stands in */
   private readonly of: number[] = [];
   /** the lines of the time at hand, with the snapshots that have them */
@@ -33,16 +33,17 @@ export class Copies {
 
   /** An event comes, in the order of the file. */
   came(row: number, ev: TraceEvent): void {
-    const input = (this.inputs[ev.input] ??= {snapshot: this.snapshots++, last: []});
+    const input = (this.inputs[ev.input] ??= {snapshot: this.snapshots++, latest: -Infinity, last: []});
     const {last} = input;
     const at = ev.cpu + 1;
     if (ev.t < last[at]!) {
       input.snapshot = this.snapshots++;
       if (this.steps.length < STEPS_MAX)
-        this.steps.push({cpu: ev.cpu, from: ev.t, to: last[at]!, line: ev.line, snapshot: input.snapshot});
+        this.steps.push({cpu: ev.cpu, from: ev.t, to: input.latest, line: ev.line, snapshot: input.snapshot});
       last.length = 0;
     }
     last[at] = ev.t;
+    if (ev.t > input.latest) input.latest = ev.t;
     this.of[row] = input.snapshot;
   }
 

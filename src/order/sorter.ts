@@ -52,7 +52,8 @@ export class Sorter implements EventSink {
   tooLateFrom = Infinity;
   tooLateTo = -Infinity;
   private readonly copies: Copies | undefined;
-  private readonly thorough: boolean;
+  /** whole files may stand behind one another: it is looked for places where a CPU's own times go back */
+  readonly thorough: boolean;
 
   constructor(
     private readonly sink: EventSink,

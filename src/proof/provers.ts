@@ -43,6 +43,9 @@ const GRAB_NS = 20_000;
 /** The same on a CPU that stands still meanwhile: a virtual one, or a task that is preempted there (PREEMPT_RT). */
 const STALL_NS = 20_000_000;
 
+/** So long after an I/O was seen to end its pin would have been dropped, in the same interrupt or by a worker. */
+const OVER_NS = 100_000_000;
+
 /** Two events of one kind on one CPU are in the order of that CPU's own stream; else their distance must exceed the skew. */
 function ordered(first: When, second: When, {m}: Court): Ruling {
   if (first.line === second.line && first.line > 0 && first.input === second.input) return proven(first);
@@ -130,9 +133,14 @@ function tookAndMapped(of: Reference | undefined, {open: made}: DmaWindow, at: D
   return one && of.dropCertain && of.dropped === at;
 }
 
-/** At the end no count is printed any more: who drops it may be an interrupt, unless it is long-term, and its owner's own to drop. */
-function atEnd({gupFlags}: Reference, {m, silence}: Court): Doubt | null {
-  return gupFlags >= 0 && m.capture.era.isLongterm(gupFlags) === true ? null : silence.elsewhere();
+/**
+ * At the end no count is printed any more: who drops it may be an interrupt, unless it is long-term, and its owner's own to drop, or
+ * its I/O was seen to be over long before.
+ */
+function atEnd({gupFlags, ioEnded, row}: Reference, {t}: When, {m, silence}: Court): Doubt | null {
+  if (gupFlags >= 0 && m.capture.era.isLongterm(gupFlags) === true) return null;
+  const over = ioEnded !== undefined && t - ioEnded.t >= OVER_NS && !m.pages.is(row, 'large');
+  return over && m.pages.dma[row] === undefined && m.capture.time.unit === 'ns' ? null : silence.elsewhere();
 }
 
 /** A put names no kind: a get is there still only as long as nothing was put of its page. */
@@ -143,7 +151,7 @@ function stillGot(reference: Reference, page: Moment, at: When, court: Court): R
   if (put !== undefined && put.t <= at.t)
     return open(`line ${put.line} may be its put: it does not say which reference of the page goes`, reference, put);
   return unless(
-    silence.never('put', page, reference.t, at.t) ?? (at.line > 0 ? null : atEnd(reference, court)),
+    silence.never('put', page, reference.t, at.t) ?? (at.line > 0 ? null : atEnd(reference, at, court)),
     reference,
   );
 }
@@ -211,7 +219,7 @@ const PROVERS: {[Id in Premise['id']]: Prover<Id>} = {
         maybe,
       );
     return unless(
-      silence.never('dropped', page, from, at.t) ?? (at.line > 0 ? null : atEnd(reference, court)),
+      silence.never('dropped', page, from, at.t) ?? (at.line > 0 ? null : atEnd(reference, at, court)),
       reference,
     );
   },

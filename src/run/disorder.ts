@@ -14,8 +14,11 @@ export function disorderOf(read: readonly ReadInput[]): Disorder {
   let most: Disorder = 0;
   for (const {form, reader} of read) {
     const {outOfOrder, outOfOrderByCpu, furthestBack} = reader.counters;
-    if (!form.ordered || outOfOrder === 0) continue;
-    if (furthestBack > SLIGHT_NS || outOfOrderByCpu.some((n) => n > 0)) return 2;
+    if (outOfOrder === 0) continue;
+    // each tool prints a CPU's own events in their order
+    if (outOfOrderByCpu.some((n) => n > 0)) return 2;
+    if (!form.ordered) continue;
+    if (furthestBack > SLIGHT_NS) return 2;
     most = 1;
   }
   return most;
@@ -25,7 +28,7 @@ export function disorderOf(read: readonly ReadInput[]): Disorder {
 export function tellDisorder({capture}: Ledger, read: readonly ReadInput[], sorter: Sorter | undefined): void {
   if (sorter && sorter.tooLate > 0)
     capture.gaps.add(sorter.tooLateFrom, sorter.tooLateTo, 'events came too late to be put into order');
-  if (!sorter && disorderOf(read) > 0)
+  if (sorter === undefined ? disorderOf(read) > 0 : !sorter.thorough && disorderOf(read) > 1)
     capture.gaps.add(
       -Infinity,
       Infinity,

@@ -13,6 +13,8 @@ export interface Traced {
   probes?: boolean;
   /** kmem events; true when left out */
   kmem?: boolean;
+  /** when it begins, in microseconds; 10 s when left out */
+  from_us?: number;
 }
 
 export interface Grab {
@@ -57,12 +59,13 @@ export class SmallKernel {
   /** between lines */
   step_us = 10;
   readonly version: Version;
-  protected readonly traced: Required<Omit<Traced, 'version'>>;
+  protected readonly traced: Required<Omit<Traced, 'version' | 'from_us'>>;
   private readonly lines: string[] = ['# tracer: nop', '# pinscope-record: vmemmap_base=0xffffea0000000000'];
   protected readonly pages = new Map<number, Page>();
 
-  constructor({version = '6.12', refs = true, probes = true, kmem = true}: Traced = {}) {
+  constructor({version = '6.12', refs = true, probes = true, kmem = true, from_us = 10_000_000}: Traced = {}) {
     this.version = version;
+    this.time_us = from_us;
     this.traced = {refs, probes, kmem};
     // Somebody else's page, pinned for a moment: what is recorded shows from the first lines on.
     this.by({task: 'bash-77', cpu: 1}, () => {

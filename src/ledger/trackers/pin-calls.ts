@@ -54,7 +54,7 @@ export class PinCalls {
     const {around} = this;
     if (!around.capture.records(K.Grab) || ev.hasRet === 0 || ev.ret < 0) return;
     if (call.grabbed === ev.ret) {
-      if (ev.ret > 0) around.capture.audit.callBalanced(call.t);
+      if (ev.ret > 0 && this.allTook(call)) around.capture.audit.callBalanced(call.t);
       return;
     }
     // Grabs that were undone, or of the zero page, leave more than the call returns.
@@ -68,6 +68,15 @@ export class PinCalls {
       line: ev.line,
       why: `the call that returns at line ${ev.line} pinned ${ev.ret} pages, and ${call.grabbed} grabs of it are in the trace`,
     });
+  }
+
+  /**
+   * Whether each grab of a call that was probed took its pages. A fast one with FOLL_LONGTERM fails where the folio has to move, and the
+   * slow path, which may not be probed, takes what it moved to; only its return tells (mm/gup.c: try_grab_folio_fast()).
+   */
+  private allTook({gupFlags}: PinCall): boolean {
+    const {capture} = this.around;
+    return capture.records(K.GrabReturn) || (gupFlags >= 0 && capture.era.isLongterm(gupFlags) === false);
   }
 
   /** A task is in one call at a time (none of the pin_user_pages family calls another): the return of the one before is missing. */
