@@ -161,7 +161,8 @@ export class Silence {
         if (!countsRecorded(m)) return {why: 'no page_ref events: a put leaves no event'};
         break;
       case 'mapped':
-        return m.capture.audit.doubt(what, from, to) ?? this.unmapsOnly(); // one that is missing shows by its unmap
+        // one that is missing shows by its unmap
+        return m.capture.audit.doubt(what, from, to) ?? this.unmapsOnly() ?? this.unplaced(from, to);
       case 'unmapped':
         return this.recorded(UNMAPS, 'no unmaps of DMA are recorded') ?? m.capture.audit.doubt(what, from, to) ?? null;
       case 'freed':
@@ -207,6 +208,12 @@ export class Silence {
     return {
       why: listed ? `${otherwise}: none came, and a trace.dat lists what trace-cmd record -v left out too` : otherwise,
     };
+  }
+
+  /** Pages were mapped that the trace does not name. */
+  private unplaced(from: number, to: number): Doubt | null {
+    const gap = this.m.dma.unplacedWithin(from, to);
+    return gap === undefined ? null : {why: gap.why, line: gap.line};
   }
 
   /** A way of mapping whose unmaps are recorded and whose maps are not. */

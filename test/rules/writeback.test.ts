@@ -88,6 +88,18 @@ describe('writeback-while-pinned', () => {
     expect(findings[0]!.reason).toContain('whether the pin was for writing is not known');
   });
 
+  it('is possibly an error while pages are mapped that the trace does not name', async () => {
+    const k = pinned();
+    k.line(
+      'dma_map_page_attrs: (dma_map_page_attrs+0x0/0x270) dev="pinbug.0" page=00000000a1b2c3d4 offset=0x0 size=4096 dir=0',
+    );
+    k.writeOut(P);
+    k.unpin(P);
+    const {findings} = await analyzeText(k.text());
+    expect(findings.map((f) => [f.severity, f.verdict])).toEqual([['warning', 'possible']]);
+    expect(findings[0]!.reason).toContain('maps pages that it does not name');
+  });
+
   it('is a note for an anonymous page', async () => {
     const k = new SmallKernel();
     k.anon(P);

@@ -6,6 +6,7 @@
  * so there a mapping begins with its return (which has the address) and ends a little late.
  */
 import {slotOf} from './calls.js';
+import {type Gap, Gaps} from '../../capture/gaps.js';
 import {Devices} from '../tables/devices.js';
 import {type DeviceHabit, type DmaDevice, DmaWindow, type Run} from '../tables/dma.js';
 import {addressKey, itemKey, listKey, OpenWindows} from '../tables/open-windows.js';
@@ -35,6 +36,8 @@ export class Mappings {
   readonly under: CoveredPages;
   readonly windows: OpenWindows;
   readonly cutLists = new CutLists();
+  /** mappings of pages that the trace does not tell: any page's */
+  private readonly unplaced = new Gaps();
   readonly past: EndedMappings;
   failedMaps = 0;
   /** dma_map_page_attrs() calls whose return has not come, by slot */
@@ -266,6 +269,15 @@ export class Mappings {
     for (const tell of on.faulted) tell(fault);
   }
 
+  /** A mapping made within [from, to] whose pages the trace does not tell: they may be any. */
+  unplacedWithin(from: number, to: number): Gap | undefined {
+    return this.unplaced.within(from, to);
+  }
+
+  private notPlaced({t, line}: TraceEvent): void {
+    this.unplaced.add(t, t, `line ${line} maps pages that it does not name: this one may be among them`, -1, line);
+  }
+
   /** Mappings given up because too many were open. */
   get forgotten(): number {
     return this.windows.forgotten + this.iommu.forgotten;
@@ -280,7 +292,10 @@ export class Mappings {
     }
     const translated = this.iommu.claim(ev, ev.dmaAddr, ev.size);
     const pfn = ev.phys >= 0 ? Math.floor(ev.phys / (1 << this.under.pageShift)) : this.around.capture.pfnOf(ev);
-    if (pfn < 0) return;
+    if (pfn < 0) {
+      this.notPlaced(ev);
+      return;
+    }
     const offset = ev.phys >= 0 ? ev.phys % (1 << this.under.pageShift) : ev.pageOffset;
     const window = this.window(ev, ev.dmaAddr, ev.size, [this.under.run(pfn, offset, ev.size)]);
     if (ev.phys >= 0) {
@@ -293,7 +308,10 @@ export class Mappings {
   private mapEntry(ev: TraceEvent): void {
     const {around} = this;
     const pfn = around.capture.pfnOf(ev);
-    if (pfn < 0) return;
+    if (pfn < 0) {
+      this.notPlaced(ev);
+      return;
+    }
     if (!around.capture.records(K.DmaMapReturn)) {
       const address = this.physOf(pfn) + ev.pageOffset;
       const runs = [this.under.run(pfn, ev.pageOffset, ev.size)];
@@ -357,7 +375,11 @@ export class Mappings {
 
   private mapList(ev: TraceEvent): void {
     const n = ev.listLength;
-    if (n === 0) return; // a program that prints no addresses
+    if (n === 0) {
+      // a program that prints no addresses, or an entry a line
+      if (!this.around.capture.records(K.DmaMapSgItem)) this.notPlaced(ev);
+      return;
+    }
     let translated = false;
     for (let i = 0; i < ev.dmaLength; i++) if (this.iommu.claim(ev, ev.dmaAddrs[i]!, ev.dmaLens[i]!)) translated = true;
     const runs: Run[] = [];
@@ -390,7 +412,10 @@ export class Mappings {
       runs.push(this.under.run(pfn, ev.listOffset[i]!, Math.max(1, ev.listLen[i]!)));
       size += Math.max(0, ev.listLen[i]!);
     }
-    if (runs.length === 0) return;
+    if (runs.length === 0) {
+      this.notPlaced(ev);
+      return;
+    }
     const window = this.window(ev, -1, size, runs);
     window.cut = Math.max(0, ev.nr - runs.length);
     this.open(ev, listKey(this.physOf(runs[0]!.pfn)), window);
@@ -416,7 +441,10 @@ export class Mappings {
   /** An entry of a list that is printed an entry a line, up to some: `i=0/9`. */
   private mapItem(ev: TraceEvent): void {
     const pfn = this.around.capture.pfnOf(ev);
-    if (pfn < 0) return;
+    if (pfn < 0) {
+      this.notPlaced(ev);
+      return;
+    }
     const window = this.window(ev, -1, ev.size, [this.under.run(pfn, ev.pageOffset, ev.size)]);
     this.cutLists.item(slotOf(this.around, ev), ev.itemIndex, ev.nr, window);
     this.open(ev, itemKey(pfn), window);
