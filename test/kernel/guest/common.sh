@@ -8,7 +8,8 @@ esac
 # where it lies, not by the link in /lib64: that of Debian 12 leads out of /tools
 loader=$libraries/$loader
 for tool in trace-cmd perf bpftrace; do
-  for at in /tools/usr/bin/$tool /tools/usr/sbin/$tool; do
+  # perf of Debian 11 bears its kernel's version; the name without is a script of another package
+  for at in /tools/usr/bin/${tool}_[0-9]* /tools/usr/bin/$tool /tools/usr/sbin/$tool; do
     [ -f "$at" ] || continue
     printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$loader" "$libraries" "$at" >/bin/$tool
     chmod +x /bin/$tool
