@@ -88,6 +88,7 @@ const named =
   (line: Line): boolean =>
     pattern.test(line.name);
 
+const PFN = /\bpfn=(?:0x)?([0-9a-f]+)/;
 const ALLOCATIONS = /^(?:mm_page_alloc|page_ref_set)$/;
 const FREES = /^mm_page_free/;
 
@@ -274,6 +275,51 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'where struct pages begin is not told',
     make: (lines) => ({
       lines: lines.map((l) => ({...l, text: l.text.replace(/ ?vmemmap(?:_base)?=0x[0-9a-f]+/g, '')})),
+    }),
+  },
+  // what people do to a trace before they send it
+  ...[0, 20, 200].map((around): Mutation => ({
+    name: around === 0 ? 'grep: a page' : `grep: a page, ${around} lines around`,
+    make(lines, random) {
+      const digits = someOf(lines, (line) => PFN.exec(line.text)?.[1] ?? '', random);
+      const near = new Set<number>();
+      lines.forEach((line, i) => {
+        if (line.text.includes(digits)) for (let at = i - around; at <= i + around; at++) near.add(at);
+      });
+      return {lines: without(lines, (_, i) => !near.has(i)), what: digits};
+    },
+  })),
+  {
+    name: 'grep: some kinds of events',
+    make(lines, random) {
+      const kinds = new Set([...new Set(events(lines).map(({name}) => name))].filter(() => random.chance(0.5)));
+      return {lines: without(lines, (line) => !kinds.has(line.name)), what: [...kinds].join(' ')};
+    },
+  },
+  {
+    name: 'filter: half of the pages in one kind of event',
+    make(lines, random) {
+      const kind = someOf(lines, (line) => line.name, random);
+      const half = random.below(2);
+      const gone = ({name, text}: Line): boolean =>
+        name === kind && ((Number.parseInt(PFN.exec(text)?.[1] ?? '', 16) >> 3) & 1) === half;
+      return {lines: without(lines, gone), what: kind};
+    },
+  },
+  {
+    name: 'lines cut at a column',
+    make(lines, random) {
+      const width = 70 + random.below(130);
+      const cut = (text: string): string => text.replaceAll(/^.+$/gm, (line) => line.slice(0, width));
+      return {lines: lines.map((l) => (l.name === '' ? l : {...l, text: cut(l.text)})), what: `${width}`};
+    },
+  },
+  {
+    name: 'lines cut anywhere, 2 %',
+    make: (lines, random) => ({
+      lines: lines.map((l) =>
+        l.name !== '' && random.chance(0.02) ? {...l, text: l.text.slice(0, 20 + random.below(l.text.length))} : l,
+      ),
     }),
   },
 ];
