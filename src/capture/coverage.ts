@@ -2,7 +2,7 @@
  * Which functions a recording covers. What can happen through several functions leaves an event each time only where all of
  * them are recorded: try_grab_folio_fast() alone shows no pin of the slow path (mm/gup.c).
  *
- * Known by sight, or announced: the recorder's header (`probe`, `unprobed`), the formats of a trace.dat, the attrs of perf.
+ * Known by sight, or announced: the recorder's header (`probe`), the formats of a trace.dat, the attrs of perf.
  */
 import {Fn, functionNumber} from '../events/functions.js';
 
@@ -21,7 +21,6 @@ const ANNOUNCED_MAX = 1000;
 export class Coverage {
   /** by function: from when on its events are known to be recorded; -Infinity: announced; Infinity: not seen so far */
   private readonly since = new Float64Array(256).fill(Infinity);
-  private readonly refused = new Uint8Array(256);
   /** names of functions and events that the recording says of itself it records */
   readonly announced = new Set<string>();
 
@@ -47,7 +46,6 @@ export class Coverage {
     else if (name === 'listed_event')
       this.announce(nameIn(value)); // it may have been left out all the same
     else if (name === 'probe') this.tell(value.split(' ')[1] ?? '');
-    else if (name === 'unprobed') this.refused[functionNumber(value.split(' ')[1] ?? '')] = 1;
   }
 
   private tell(name: string): void {
@@ -62,7 +60,6 @@ export class Coverage {
   learnFrom(other: Coverage): void {
     for (let fn = 1; fn < this.since.length; fn++) {
       this.since[fn] = Math.min(this.since[fn]!, other.since[fn]!);
-      this.refused[fn]! |= other.refused[fn]!;
     }
   }
 
