@@ -120,6 +120,18 @@ describe('unpin-without-pin', () => {
     expect(findings[0]!.message).toContain('although it held a plain get_user_pages reference');
   });
 
+  it('takes a fast grab of neither kind for one whose flags were cut off', async () => {
+    const k = new SmallKernel({refs: false});
+    k.anon(P);
+    k.pin(P);
+    k.get(P);
+    k.unpin(P);
+    const cut = (text: string): string => text.replaceAll(/(?<=try_grab_folio_fast: .* flags=0x8)\d+$/gm, '');
+    expect(cut(k.text())).not.toBe(k.text());
+    expect(await toldOf(k.text())).toEqual([]);
+    expect(await toldOf(cut(k.text()))).toContain('unpin-without-pin error possible 0x2fb0');
+  });
+
   it('is sure from probes alone where the whole life of the page is in the trace', async () => {
     const k = new SmallKernel({refs: false});
     k.anon(P);

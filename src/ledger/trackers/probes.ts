@@ -59,10 +59,15 @@ export class Probes {
       call.grabbed += ev.refs;
       hint.counted = true;
     }
-    if (hint.kind === undefined && !(ev.hasFlags !== 0 && around.capture.era.isNeither(ev.gupFlags)))
-      this.lastUnknownGrab = ev.t;
+    if (hint.kind === undefined && !this.takesNothing(ev)) this.lastUnknownGrab = ev.t;
     if (hint.kind === undefined || hint.pfn < 0) return;
     if (!this.around.capture.showsCounts) this.takeByProbe(hint, ev);
+  }
+
+  /** A page that is looked up to be faulted in; the fast ways take one kind always (WARN_ON_ONCE() there): a number with neither was cut off. */
+  private takesNothing({hasFlags, gupFlags, fn}: TraceEvent): boolean {
+    if (fn === Fn.try_grab_folio_fast || fn === Fn.try_grab_compound_head) return false;
+    return hasFlags !== 0 && this.around.capture.era.isNeither(gupFlags);
   }
 
   grabReturn(ev: TraceEvent): void {
