@@ -203,11 +203,14 @@ export class Capture {
     this.losses.add(loss);
   }
 
-  /** The user says which clock the trace has: that stands against what it says itself. */
+  /** The user says which clock the trace has. What it says itself counts more. */
   clockTold(name: string): void {
     this.facts.set('clock', name);
     this.clockFrom = '--clock';
   }
+
+  /** what --clock said, where the trace says otherwise */
+  clockRefuted: string | undefined;
 
   /** who says which clock the trace has */
   clockFrom: '--clock' | 'the trace header' = 'the trace header';
@@ -215,7 +218,11 @@ export class Capture {
   /** A fact of a header, such as `kernel` or `page_size`. */
   fact(input: number, name: string, value: string): void {
     if (name === 'clock') this.clocks[input] = value;
-    if (name === 'clock' && this.clockFrom === '--clock') return;
+    if (name === 'clock' && this.clockFrom === '--clock') {
+      const given = this.facts.get('clock');
+      if (given !== value) this.clockRefuted = given;
+      this.clockFrom = 'the trace header';
+    }
     if (name === 'recorded_event' || name === 'recorded_return' || name === 'listed_event') {
       if (this.recordedEvents.size < FACTS_MAX) this.recordedEvents.add(value);
       this.coverage.fact(name, value);

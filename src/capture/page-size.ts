@@ -21,13 +21,13 @@ export type PageSizeSource =
   | 'assumed';
 
 const RANK: Record<PageSizeSource, number> = {
-  option: 6,
-  machine: 5,
-  header: 4,
-  release: 3,
-  offsets: 2,
-  base: 2,
-  mappings: 1,
+  machine: 6,
+  header: 5,
+  release: 4,
+  offsets: 3,
+  base: 3,
+  mappings: 2,
+  option: 1,
   assumed: 0,
 };
 /** Sizes that kernels are built with (Kconfig of each architecture): 4, 8, 16, 64 and 256 KiB. */
@@ -38,6 +38,8 @@ const AGREE = 3;
 export class PageSize {
   shift = 12;
   source: PageSizeSource = 'assumed';
+  /** bytes that --page-shift said, where the trace shows others */
+  refuted: number | undefined;
   /** two sources of the trace disagree, in words */
   conflict: string | undefined;
   /** it was found after addresses had been read under another one: what was before proves nothing */
@@ -52,6 +54,11 @@ export class PageSize {
     return this.source !== 'assumed' && this.conflict === undefined;
   }
 
+  /** The trace itself shows it: what the user says of it counts less. */
+  get shown(): boolean {
+    return RANK[this.source] > RANK.option;
+  }
+
   /** A page's bytes. */
   get bytes(): number {
     return 2 ** this.shift;
@@ -64,6 +71,7 @@ export class PageSize {
       return;
     }
     if (better < 0) return;
+    if (this.source === 'option' && better > 0) this.refuted = this.bytes;
     if (better === 0 && source !== 'option') this.conflict = `${2 ** this.shift} and ${2 ** shift} bytes`;
     if (this.used) {
       this.late = true;
@@ -76,6 +84,7 @@ export class PageSize {
   learnFrom(other: PageSize): void {
     if (other.source !== 'assumed') this.told(other.shift, other.source);
     this.conflict ??= other.conflict;
+    this.refuted ??= other.refuted;
   }
 
   /** `page_size=` in bytes. */
@@ -110,8 +119,9 @@ export class PageSize {
     let pages = this.votes.get(shift);
     if (!pages) this.votes.set(shift, (pages = new Set()));
     pages.add(pfn);
-    // The usual size is believed where one pair agrees and none is against it.
+    // The usual size is believed where one pair agrees and none is against it, nor the user.
     const others = [...this.votes].some(([other, of]) => other !== shift && of.size >= pages.size);
-    if (!others && (pages.size >= AGREE || (shift === 12 && this.votes.size === 1))) this.told(shift, 'mappings');
+    const usual = shift === 12 && this.votes.size === 1 && this.source !== 'option';
+    if (!others && (pages.size >= AGREE || usual)) this.told(shift, 'mappings');
   }
 }

@@ -59,12 +59,12 @@ export class Scout {
     const {identity} = this;
     // one line gives a base only if struct pages have the size that is taken for theirs: more lines have to agree
     const alone = identity.grade === 'printed' && identity.confirmed < PRINTED;
-    return identity.proven && !alone && this.size.known;
+    return identity.proven && !alone && this.size.shown;
   }
 
   event(ev: TraceEvent): void {
     const {kind} = ev;
-    if (!this.size.known && this.identity.isX86) this.size.told(12, 'base');
+    if (!this.size.shown && this.identity.isX86) this.size.told(12, 'base');
     if (kind <= K.RefUnfreeze) this.pageRef(ev);
     else if (kind === K.Grab || kind === K.GupPut || kind === K.AddPin || kind === K.FolioPutLast) this.probe(ev);
     else if (kind === K.UnpinCall) this.unpinCall(ev);
@@ -123,7 +123,7 @@ export class Scout {
 
   private pageRef(ev: TraceEvent): void {
     const {val} = ev;
-    if (val >= BIAS - 1 && !this.size.known) this.pinned(ev.pid, -1, -1, ev.pfn, 1);
+    if (val >= BIAS - 1 && !this.size.shown) this.pinned(ev.pid, -1, -1, ev.pfn, 1);
     const probe = this.probes[ev.cpu + 1];
     if (probe === undefined || probe.pid !== ev.pid) return;
     this.probes[ev.cpu + 1] = undefined;
@@ -156,7 +156,7 @@ export class Scout {
       if (phys < 0) continue;
       if (!identity.proven && list === 1 && pinned === 1 && pins[0]!.hi >= 0 && pins[0]!.refs === 1)
         identity.pair(pins[0]!.hi, pins[0]!.lo, Math.floor(phys / this.size.bytes), 'mapped');
-      if (this.size.known) continue;
+      if (this.size.shown) continue;
       for (const shift of SHIFTS) {
         const frame = Math.floor(phys / 2 ** shift);
         if (pins.some((pin, i) => i < pinned && this.pfnOf(pin) === frame)) this.size.fits(shift, frame);
@@ -185,7 +185,7 @@ export class Scout {
     if (ev.failed !== 0 || ev.dmaAddr < mapping.offset) return;
     const phys = ev.dmaAddr - mapping.offset;
     if (phys % this.size.bytes === 0) this.identity.pair(mapping.hi, mapping.lo, phys / this.size.bytes, 'mapped');
-    if (this.size.known || !this.identity.proven) return;
+    if (this.size.shown || !this.identity.proven) return;
     const pfn = this.identity.pfn(mapping.hi, mapping.lo);
     for (const shift of SHIFTS) if (phys === pfn * 2 ** shift) this.size.fits(shift, pfn);
   }

@@ -23,7 +23,7 @@ export async function runAnalyze(options: TraceOptions, version: string, kallsym
     const {by} = options;
     if (by === 'page' || by === 'task' || by === 'file') report.groups = groupsOf(report.findings, by);
     const code = exitCodeOf(report, options);
-    if (code === ExitCode.usage) throw nothingJudged(report, reading);
+    if (code === ExitCode.usage) throw nothingJudged(report, reading, options.from);
     return {result: report, code, shown: {chosen, ...(by === 'deed' ? {by} : {})}};
   });
 }
@@ -45,10 +45,14 @@ function chosenOf(report: Report, options: TraceOptions): string[] {
 }
 
 /** Nothing that any rule could judge: one line instead of a report that says nothing fifteen times. */
-function nothingJudged(report: Report, reading: Reading): UserError {
-  const where = report.inputs.length === 1 ? report.inputs[0]!.path : `${report.inputs.length} traces`;
+function nothingJudged(report: Report, reading: Reading, from: string | undefined): UserError {
+  const path = report.inputs.length === 1 ? report.inputs[0]!.path : `${report.inputs.length} traces`;
+  const where = path === '-' ? 'standard input' : path;
+  const unread = report.inputs.every(({events, unrecognised}) => events === 0 && unrecognised.count > 0);
+  if (from !== undefined && unread)
+    return new UserError(`read as --from ${from}, none of it is an event`, {where, next: 'leave --from out'});
   return new UserError(answerOf(reading) ?? 'holds none of the events that the rules asked for need', {
-    where: where === '-' ? 'standard input' : where,
+    where,
     next: 'pinscope info tells what is in it, and what each rule lacks',
   });
 }

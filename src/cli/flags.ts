@@ -56,9 +56,13 @@ export const inputFlags = {
     helpValue: 'X.Y',
     helpGroup: 'INPUT',
   }),
-  'page-shift': Flags.string({summary: 'log2 of the page size, 12 when not given', helpValue: 'N', helpGroup: 'INPUT'}),
+  'page-shift': Flags.string({
+    summary: 'log2 of the page size, where the trace does not say',
+    helpValue: 'N',
+    helpGroup: 'INPUT',
+  }),
   vmemmap: Flags.string({
-    summary: 'address of the first struct page (vmemmap_base), instead of finding it',
+    summary: 'address of the first struct page (vmemmap_base), where the trace does not show it',
     helpValue: 'ADDR',
     helpGroup: 'INPUT',
   }),

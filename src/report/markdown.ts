@@ -11,7 +11,7 @@ import {facts, proofLines, stackBlock} from './finding-text.js';
 import {bytes, counted, duration, number} from '../words/format.js';
 import {drawRace} from './race.js';
 import {shownCount, type Renderer} from './render.js';
-import {answer, causeTitle, causeWho, exampleOf, lacksOf, nearMissPlace} from '../words/causes.js';
+import {answer, causeTitle, causeWhen, causeWho, exampleOf, lacksOf, nearMissPlace} from '../words/causes.js';
 import type {Cause, Finding, Report, ReportGroups, Severity} from '../results/report.js';
 import {baseName, clockText, commandText, repeatable, cutText, kernelText, lookedAt, advice} from '../words/words.js';
 
@@ -47,7 +47,7 @@ export const renderMarkdown: Renderer<Report> = function* (report, options) {
 
 function causeTable(causes: readonly Cause[]): string {
   return table(
-    ['', 'severity', 'what', 'found', 'pages', 'sure', 'who', 'worst', 'key'],
+    ['', 'severity', 'what', 'found', 'pages', 'sure', 'who', 'when', 'worst', 'key'],
     causes.map((cause) => [
       cause.id,
       `${SIGNS[cause.severity]} ${cause.severity}`,
@@ -56,10 +56,11 @@ function causeTable(causes: readonly Cause[]): string {
       number(cause.pages),
       number(cause.sure),
       markdownCode(causeWho(cause), true),
+      causeWhen(cause),
       cause.worst.distance_ns === null ? '' : duration(cause.worst.distance_ns),
       markdownCode(cause.worst.key, true),
     ]),
-    [3, 4, 5, 7],
+    [3, 4, 5, 8],
   );
 }
 

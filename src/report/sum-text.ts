@@ -1,7 +1,7 @@
 /** The answer and the causes as lines of text: what the terminal and the mail begin with. */
 import {nounOf} from '../words/place.js';
 import {printable} from '../words/clean.js';
-import {answer, causeTitle, causeWho, lacksOf, lackText, oneOf} from '../words/causes.js';
+import {answer, causeTitle, causeWhen, causeWho, lacksOf, lackText, oneOf} from '../words/causes.js';
 import {bytes, clip, counted, duration, frames, number, pageList, time, wrap} from '../words/format.js';
 import type {Cause, Finding, Report, ReportGroups} from '../results/report.js';
 import {advice, clockBrief, cutText, kernelText} from '../words/words.js';
@@ -69,7 +69,7 @@ export function causeTable(report: Report, most: number, {width, color}: TextOpt
   const worst = Math.max(5, ...cells.map((cell) => cell.worst.length));
   const key = Math.max(3, ...cells.map((cell) => cell.key.length));
   const left = id + widths.reduce((sum, one) => sum + 2 + one, 0) + 2;
-  const longest = Math.max(...shown.flatMap((cause) => [title(cause).length, printable(causeWho(cause)).length]));
+  const longest = Math.max(...shown.flatMap((cause) => [title(cause), ...about(cause)].map((text) => text.length)));
   const left_over = width - left - 2 - worst - 2 - key;
   if (left_over < Math.min(longest, ROOM_LEAST)) return causeList(shown, causes.length - shown.length, width, color);
   const room = Math.min(longest, left_over);
@@ -77,7 +77,7 @@ export function causeTable(report: Report, most: number, {width, color}: TextOpt
     `${name.padEnd(id)}${counts.map((count, at) => `  ${count.padStart(widths[at]!)}`).join('')}  ${what.padEnd(room)}  ${far.padStart(worst)}  ${of}`.trimEnd();
   const out = [row('', heads, 'what', 'worst', 'key')];
   shown.forEach((cause, at) => {
-    const [first = '', ...rest] = [...wrap(title(cause), room), ...wrap(printable(causeWho(cause)), room)];
+    const [first = '', ...rest] = [title(cause), ...about(cause)].flatMap((text) => wrap(text, room));
     const {counts, worst: distance, key: of} = cells[at]!;
     const line = row(cause.id, counts, first, distance, of);
     out.push(color.severity(cause.severity, cause.id) + line.slice(cause.id.length));
@@ -103,7 +103,7 @@ function causeList(causes: readonly Cause[], hidden: number, width: number, colo
     return [
       color.severity(severity, first.slice(0, id.length)) + first.slice(id.length),
       ...more,
-      ...[printable(causeWho(cause)), figures, `key ${worst.key}`].flatMap((text) => wrap(text, width, rest, rest)),
+      ...[...about(cause), figures, `key ${worst.key}`].flatMap((text) => wrap(text, width, rest, rest)),
     ];
   });
   return hidden > 0 ? [...out, cutText(hidden, 'cause')] : out;
@@ -116,6 +116,11 @@ function far({distance_ns}: {distance_ns: string | null}): string {
 
 function title(cause: Cause): string {
   return printable(`${cause.severity === 'error' ? '' : `${cause.severity} `}${causeTitle(cause)}`);
+}
+
+/** Who, and when. */
+function about(cause: Cause): string[] {
+  return [printable(causeWho(cause)), causeWhen(cause)].filter((text) => text !== '');
 }
 
 /** `C1  error unpin-while-dma, sure                 3f9a1c02, one of 30` */

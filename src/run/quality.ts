@@ -64,6 +64,21 @@ function qualityOfIdentity(m: Ledger, add: Add): void {
     'check --kernel',
   );
   add(
+    'page-shift-refuted',
+    'warning',
+    pageSize.refuted === undefined ? 0 : 1,
+    `pages were given as of ${pageSize.refuted} bytes; the trace's own have ${pageSize.bytes}, which is used`,
+    'check --page-shift',
+  );
+  const {clockRefuted} = m.capture;
+  add(
+    'clock-refuted',
+    'warning',
+    clockRefuted === undefined ? 0 : 1,
+    `the clock was given as ${clockRefuted}; the trace says that it is ${m.capture.facts.get('clock')}, which is used`,
+    'check --clock',
+  );
+  add(
     'vmemmap-contradicted',
     'note',
     identity.contradicted,

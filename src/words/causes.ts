@@ -2,7 +2,7 @@
 import {type Noun} from './place.js';
 import type {Cause, Finding, NearMiss, Party, Report, Severity} from '../results/report.js';
 import {callerAt, callersIn, functionOf} from './callers.js';
-import {counted, duration, number} from './format.js';
+import {counted, duration, number, time} from './format.js';
 import {byLabel, lookedAt, unrun} from './words.js';
 
 /** Kinds of findings that the first line names; the others are counted. */
@@ -174,6 +174,13 @@ export function causeWho(cause: Cause): string {
       ? []
       : [`${files.length === 1 ? 'inode' : 'inodes'} ${files.map((file) => file.ino).join(', ')}`];
   return [who.join(', '), ...inodes].filter((text) => text !== '').join('; ');
+}
+
+/** `17.235494 to 17.443123`: the first and the last of its findings; nothing where no time is known. */
+export function causeWhen({first_ns, last_ns, first_ticks, last_ticks}: Cause): string {
+  const [first, last = first] = [time(first_ns, first_ticks), time(last_ns, last_ticks)].filter((text) => text !== '-');
+  if (first === undefined) return '';
+  return first === last ? `at ${first}` : `${first} to ${last}`;
 }
 
 /** `pinned and unpinned` */

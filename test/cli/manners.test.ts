@@ -97,6 +97,29 @@ describe('a filter', () => {
   });
 });
 
+describe('what the user says of a trace', () => {
+  it.each([
+    ['ftrace/unpin-while-dma.txt.gz', ['--page-shift', '16'], 'page-shift-refuted'],
+    ['ftrace/misuse-6.12-arm64-64k.txt.gz', ['--page-shift', '12'], 'page-shift-refuted'],
+    ['trace-dat/call-stacks.dat.xz', ['--clock', 'mono'], 'clock-refuted'],
+  ])('gives way to what the trace says: %s %j', (name, words, id) => {
+    const file = path.join('sample-traces', name);
+    const findings = (...more: string[]) => JSON.parse(pinscope(['analyze', '--json', ...more, file]).stdout) as Report;
+    const [plain, told] = [findings(), findings(...words)];
+    expect(told.findings).toEqual(plain.findings);
+    expect(told.clock).toEqual(plain.clock);
+    expect(told.quality.map((counter) => counter.id)).toContain(id);
+  });
+
+  it('of its form is blamed where nothing can be read so', () => {
+    const {status, stderr} = pinscope(['analyze', '--from', 'perf-script', trace]);
+    expect({status, stderr}).toEqual({
+      status: 2,
+      stderr: `pinscope: ${trace}: read as --from perf-script, none of it is an event; leave --from out\n`,
+    });
+  });
+});
+
 it('refuses traces of two boots', () => {
   const {status, stderr} = pinscope(['analyze', sample('ftrace/misuse-6.12-probes'), trace]);
   expect(status).toBe(2);

@@ -155,6 +155,17 @@ describe('PageSize', () => {
     expect([large.shift, large.source]).toEqual([16, 'mappings']);
   });
 
+  it('is as the user says where the trace shows no other, and told where it does', () => {
+    const given = new PageSize();
+    given.told(16, 'option');
+    given.fits(12, 100);
+    expect([given.shift, given.known, given.refuted]).toEqual([16, true, undefined]);
+    for (const pfn of [101, 102]) given.fits(12, pfn);
+    expect([given.shift, given.source, given.refuted]).toEqual([12, 'mappings', 65536]);
+    given.told(16, 'option');
+    expect(given.shift).toBe(12);
+  });
+
   it('is 4 KiB where an offset in a file is an odd number of them', () => {
     const size = new PageSize();
     size.fromOffset(16384);

@@ -9,7 +9,7 @@ import {evidenceHead} from '../finding-evidence.js';
 import {change} from '../finding-history.js';
 import {facts, premisesOf} from '../finding-text.js';
 import {bytes, counted, decoded, duration, frames, number, pageRuns, span, task, time} from '../../words/format.js';
-import {answer, causeTitle, causeWho, lacksOf, nearMissPlace} from '../../words/causes.js';
+import {answer, causeTitle, causeWhen, causeWho, lacksOf, nearMissPlace} from '../../words/causes.js';
 import {drawRace} from '../race.js';
 import {stackLines, trimmed} from '../stacks.js';
 import {pictureOf, type Picture} from './picture.js';
@@ -110,7 +110,7 @@ export function pageView(report: Report, shown: number): PageView {
       id: cause.id,
       severity: cause.severity,
       title: printable(causeTitle(cause)),
-      who: printable(causeWho(cause)),
+      who: [printable(causeWho(cause)), causeWhen(cause)].filter((text) => text !== '').join('; '),
       found: number(cause.findings),
       pages: number(cause.pages),
       sure: number(cause.sure),
