@@ -1,7 +1,7 @@
 /** Filters that name what the trace does not have: an error that says what it has, for nothing would be found and mean nothing. */
 import {globMatches} from '../base/glob.js';
 import {INODES_MAX} from '../ledger/trackers/files.js';
-import type {Instant, Range, Selection, TimeSpan} from '../base/selection.js';
+import type {InodeChoice, Instant, Range, Selection, TimeSpan} from '../base/selection.js';
 import type {FindingOptions} from './options.js';
 import {nearest} from './values.js';
 import {UserError} from '../io/user-error.js';
@@ -35,13 +35,8 @@ export function checkKnown(
     });
   numbers('--cpu', s.cpu, 'CPU', [...cpus], String);
   if (s.time !== undefined) times(timesOf(m, ...spanOf(heard)), s.time);
-  if (s.inode.length > 0) {
-    const known = [...m.files.inodes];
-    // of more files than are told apart, any may be meant
-    if (known.length >= INODES_MAX) return;
-    const ranges = s.inode.map(({ino}) => ({first: ino, last: ino}));
-    numbers('--inode', ranges, 'file', known, String);
-  }
+  // of more files than are told apart, any may be meant
+  if (m.files.inodes.size < INODES_MAX) inodes(m.files.inodes, s.inode);
   if (s.pfn.length > 0) pages(m.pages, s.pfn, hexHint(filters));
 }
 
@@ -65,6 +60,23 @@ function numbers(
     const shown = first === last ? text(first) : `${text(first)}-${text(last)}`;
     throw unknown(flag, shown, `no ${what} of this trace has this number`, known.toSorted((a, b) => a - b).map(text));
   }
+}
+
+/** `known`: the device of each number, -1 where it is of several. */
+function inodes(known: ReadonlyMap<number, number>, asked: readonly InodeChoice[]): void {
+  for (const {ino, devId} of asked) {
+    numbers('--inode', [{first: ino, last: ino}], 'file', [...known.keys()], String);
+    const dev = known.get(ino) ?? -1;
+    if (devId === null || dev < 0 || dev === devId) continue;
+    throw new UserError(`--inode ${named(devId)}/${ino}: this trace has no such file`, {
+      next: `the one of this number is ${named(dev)}/${ino}`,
+    });
+  }
+}
+
+/** A device as major:minor. */
+function named(devId: number): string {
+  return `${Math.floor(devId / 2 ** 20)}:${devId % 2 ** 20}`;
 }
 
 /** A span that no event of the trace is in; of a counting clock, only where it was typed as counts. */

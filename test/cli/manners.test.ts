@@ -69,6 +69,15 @@ describe('a filter', () => {
     expect(stderr).toContain(told);
   });
 
+  it('of a file of another device is one as well', () => {
+    const files = sample('ftrace/writeback-while-pinned');
+    expect(pinscope(['analyze', '--inode', '1:1/14', files])).toMatchObject({
+      status: 2,
+      stderr: 'pinscope: --inode 1:1/14: this trace has no such file; the one of this number is 259:0/14\n',
+    });
+    expect(pinscope(['analyze', '--inode', '259:0/14', files]).status).toBe(1);
+  });
+
   it('is told in the first line, with what it left out', () => {
     expect(pinscope(['analyze', '--rule', 'long-pin', trace]).stdout).toMatch(
       /^0 of 24 findings \(--rule long-pin\)\./,

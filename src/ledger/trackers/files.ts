@@ -24,8 +24,8 @@ export class Files {
   constructor(private readonly around: Uses<'capture' | 'pages' | 'book'>) {}
 
   private readonly byRow = new Map<number, FilePage>();
-  /** inode numbers of all files that were seen, the first INODES_MAX */
-  readonly inodes = new Set<number>();
+  /** inode numbers of all files that were seen, the first INODES_MAX, with their device; -1: of several */
+  readonly inodes = new Map<number, number>();
 
   event(ev: TraceEvent): void {
     const {around} = this;
@@ -38,7 +38,7 @@ export class Files {
     if (ev.kind === EventKind.CacheAdd) {
       around.pages.state[row]! |= PageState.file;
       if (ev.order > 0) around.pages.setLarge(row, ev.order, true);
-      if (ev.devId >= 0 && this.inodes.size < INODES_MAX) this.inodes.add(ev.ino);
+      if (ev.devId >= 0) this.seen(ev.ino, ev.devId);
       // of what is not read to its end nothing is known
       if (ev.devId < 0) this.byRow.delete(row);
       else if (this.byRow.size < FILE_PAGES_MAX || this.byRow.has(row))
@@ -49,6 +49,13 @@ export class Files {
       this.byRow.delete(row);
     }
     around.book.file(row, ev, index);
+  }
+
+  private seen(ino: number, dev: number): void {
+    const known = this.inodes.get(ino);
+    if (known === undefined) {
+      if (this.inodes.size < INODES_MAX) this.inodes.set(ino, dev);
+    } else if (known !== dev) this.inodes.set(ino, -1);
   }
 
   /** The page of a file that lives in a row's place. */
