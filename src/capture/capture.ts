@@ -16,7 +16,7 @@ import {Identity} from './identity.js';
 import {Losses} from './losses.js';
 import {PageSize} from './page-size.js';
 import {Scout} from './scout.js';
-import {Skew} from './skew.js';
+import {ONE_CLOCK, Skew} from './skew.js';
 
 /** So many events of a machine's pages, over so long a time, are hardly ever all of one task. */
 const ONE_TASK_EVENTS = 1000;
@@ -203,7 +203,7 @@ export class Capture {
     this.losses.add(loss);
   }
 
-  /** The user says which clock the trace has. What it says itself counts more. */
+  /** The user says which clock the trace has. Where it names one that differs by CPU itself, that counts more. */
   clockTold(name: string): void {
     this.facts.set('clock', name);
     this.clockFrom = '--clock';
@@ -220,6 +220,8 @@ export class Capture {
     if (name === 'clock') this.clocks[input] = value;
     if (name === 'clock' && this.clockFrom === '--clock') {
       const given = this.facts.get('clock');
+      // a doubt of the user's counts, but no more is proven by his word than by the trace's
+      if (ONE_CLOCK.has(value)) return;
       if (given !== value) this.clockRefuted = given;
       this.clockFrom = 'the trace header';
     }

@@ -5,7 +5,7 @@
  */
 
 /** Clocks that are one for all CPUs: ktime_get_*() and trace_clock_global(). */
-const ONE_CLOCK = new Set(['mono', 'mono_raw', 'boot', 'tai', 'global', 'nsecs']);
+export const ONE_CLOCK: ReadonlySet<string> = new Set(['mono', 'mono_raw', 'boot', 'tai', 'global', 'nsecs']);
 
 /** CPUs told apart; of further ones nothing is bounded. */
 const CPUS_MAX = 4096;
