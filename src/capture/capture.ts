@@ -143,8 +143,9 @@ export class Capture {
     return -1;
   }
 
-  /** The PFN of a list's entry, -1 when it names none that can be resolved. */
+  /** The PFN of a list's entry, -1 when it is not printed, or names none that can be resolved. */
   listedPfn(ev: TraceEvent, i: number): number {
+    if (i >= ev.listLength) return -1;
     return ev.listName === PageName.pfn ? ev.listPfn[i]! : this.identity.pfn(ev.listPtrHi[i]!, ev.listPtrLo[i]!);
   }
 

@@ -212,7 +212,7 @@ export class Silence {
 
   /** Pages were mapped that the trace does not name. */
   private unplaced(from: number, to: number): Doubt | null {
-    const gap = this.m.dma.unplacedWithin(from, to);
+    const gap = this.m.dma.made.unplacedWithin(from, to);
     return gap === undefined ? null : {why: gap.why, line: gap.line};
   }
 

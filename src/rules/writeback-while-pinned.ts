@@ -185,7 +185,7 @@ export const writebackWhilePinned: Rule = {
     }
 
     function mayBeOfCutList(reference: Reference, start: number, end: number): Premise[] {
-      const [window] = m.dma.cutLists.over(reference.task, start, end);
+      const [window] = m.dma.made.cutLists.over(reference.task, start, end);
       if (window === undefined || window.open.t < reference.t) return [];
       const why = `its mapping may be among the ${window.cut} of its list that line ${window.open.line} does not print`;
       return [told('no device had it mapped', false, why, window.open)];

@@ -47,6 +47,11 @@ export class CoveredPages {
     return pageSize.shift;
   }
 
+  /** The physical address of a page. */
+  physOf(pfn: number): number {
+    return pfn * (1 << this.pageShift);
+  }
+
   /** The pages of `length` bytes that begin `offset` bytes into a page. */
   run(pfn: number, offset: number, length: number): Run {
     const page = 1 << this.pageShift;
