@@ -8,7 +8,7 @@ import type {Ledger} from '../ledger/ledger.js';
 import type {DmaWindow} from '../ledger/tables/dma.js';
 import {AwaitedEnds} from './awaited-ends.js';
 import {type Proof, prove} from './prove.js';
-import type {Court} from './provers.js';
+import type {Court} from './ruling.js';
 import {Silence} from './silence.js';
 import {type Failed, Waiting} from './waiting.js';
 

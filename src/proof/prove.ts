@@ -2,7 +2,8 @@
 import type {Claim} from '../claims/claim.js';
 import type {Line, Premise} from '../claims/premise.js';
 import type {Verdict} from '../results/report.js';
-import {type Court, type Ruling, rulingOn} from './provers.js';
+import {rulingOn} from './provers.js';
+import type {Court, Ruling} from './ruling.js';
 
 /** One premise of a finding, as a reader checks it. */
 export interface ProofStep {
