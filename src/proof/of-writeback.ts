@@ -36,7 +36,8 @@ export const OF_WRITEBACK: Provers<'of-file' | 'under-writeback' | 'no-fault'> =
       return open('the writeback ended while the pin was taken: which was first is not known', at, end);
     if (!m.writeback.endsRecorded)
       return open('the ends of writeback are not recorded: it may have been over before the pin', start);
-    return unless(silence.left() ?? silence.lost(start.t, end.t), start, end);
+    // what ended may be another writeback, of which only the end was recorded
+    return unless(silence.left() ?? silence.lost(start.t, end.t) ?? silence.whole(start.t, end.t), start, end);
   },
 
   'no-fault'({page, mark, marks, again, untaken}, {m}) {
