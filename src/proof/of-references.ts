@@ -134,7 +134,14 @@ export const OF_REFERENCES: Provers<'held' | 'still-held' | 'last'> = {
       if (later.state === 'open') return later;
       if (later.state === 'proven') {
         const running = drops.find((drop) => begunBy(at, drop, court));
-        return running ? begun(running) : proven(reference, drops[0]?.drop);
+        if (running !== undefined) return begun(running);
+        const more = page.counted ? undefined : court.m.held.excess.after(page, reference.t);
+        if (more === undefined) return proven(reference, drops[0]?.drop);
+        return open(
+          `line ${more.line} drops a pin that was not seen to be taken: what was dropped before may be of that one`,
+          reference,
+          more,
+        );
       }
     }
     const end = lastDrop(reference);

@@ -83,6 +83,8 @@ const FEATURED: [manner: string, seed: number, features: readonly Feature[]][] =
   ],
   // which of a folio's pins are left is not known
   ['any', 892500998, ['handed', 'given-back', 'pipes', 'overwritten', 'arm64', 'moved', 'one program', 'buddy']],
+  // a pin was dropped in the interrupt of a task that is not recorded, and later drops are of pins of others
+  ['any', 906000263, ['merged', 'deferred', 'sockets', 'some tasks', 'poisoned', 'stacks']],
   // a writeback ended on a CPU that is not recorded, and the next began there
   ['any', 892500909, ['mirrored', 'legacy', 'split', 'cma', 'zero', 'deferred', 'overwritten', 'arm64', 'one program']],
 ];

@@ -85,6 +85,13 @@ export class Excess {
     return drop.next && {drop: drop.deed, next: drop.next};
   }
 
+  /** The first such drop in the life of a page after `t`, as far as they are kept; undefined: none. */
+  after(page: Page, t: number): Deed | undefined {
+    const life = this.of(page);
+    if (life === undefined) return this.refused;
+    return life.latest.find(({deed}) => deed.t > t)?.deed;
+  }
+
   /**
    * The first such drop in the life of a page, of others than `deed`; undefined: none. Of a life that is kept no more one of a
    * later life, and of a page that never was one of another page.
