@@ -20,8 +20,9 @@ export const ExitCode = {
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-/** The status of a run that a signal ended. */
-export function signalCode(name: unknown): ExitCode {
+/** The status of a run: `code`, unless a signal ended it. */
+export function codeAfter({aborted, reason: name}: AbortSignal, code: ExitCode): ExitCode {
+  if (!aborted) return code;
   if (name === 'SIGHUP') return ExitCode.hangup;
   return name === 'SIGTERM' ? ExitCode.terminated : ExitCode.interrupt;
 }

@@ -7,7 +7,7 @@ import {UserError} from '../io/user-error.js';
 import {LedgerRows} from '../readers/export/ledger.js';
 import {analyzeReading} from '../run/analyze.js';
 import type {TraceOptions} from './base.js';
-import {type ExitCode, readingCodeOf, signalCode} from './exit.js';
+import {codeAfter, type ExitCode, readingCodeOf} from './exit.js';
 import type {AnyForm} from './flags.js';
 import {watchInterrupts} from './interrupt.js';
 import {judging} from './judging.js';
@@ -92,8 +92,7 @@ export async function runExportPerfetto(
       process.stderr.write(
         `pinscope: ${timeline.dropped} slices beyond ${SLICES_MAX} are left out; restrict with --pfn or --time\n`,
       );
-    const {signal} = interruption;
-    return signal.aborted ? signalCode(signal.reason) : readingCodeOf(report, options);
+    return codeAfter(interruption.signal, readingCodeOf(report, options));
   } catch (error) {
     await output.abort();
     throw error;

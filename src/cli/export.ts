@@ -8,7 +8,7 @@ import {writeLedger} from '../run/write-tables.js';
 import {counted} from '../words/format.js';
 import type {TraceOptions} from './base.js';
 import type {AnyForm} from './flags.js';
-import {type ExitCode, readingCodeOf, signalCode} from './exit.js';
+import {codeAfter, type ExitCode, readingCodeOf} from './exit.js';
 import {watchInterrupts} from './interrupt.js';
 import {judging} from './judging.js';
 import {type Progress, showProgress} from './progress.js';
@@ -54,8 +54,7 @@ export async function runExportTables(
         `pinscope: ${folder}: ${counted(rows.size, 'table')}, ${counted(count, 'row')} of trace ${traceId}\n`,
       );
     }
-    const {signal} = interruption;
-    return signal.aborted ? signalCode(signal.reason) : readingCodeOf(report, options);
+    return codeAfter(interruption.signal, readingCodeOf(report, options));
   } finally {
     progress?.stop();
     interruption.release();

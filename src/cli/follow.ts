@@ -13,7 +13,7 @@ import type {Finding, QualityCounter, Severity, Verdict} from '../results/report
 import type {Suppressions} from '../findings/suppress.js';
 import type {TraceOptions} from './base.js';
 import {reaches} from '../results/severity.js';
-import {ExitCode, type FailOn, readingCodeOf, signalCode} from './exit.js';
+import {codeAfter, ExitCode, type FailOn, readingCodeOf} from './exit.js';
 import {outputFor} from './run.js';
 import {watchInterrupts} from './interrupt.js';
 import {checkKnown} from './known.js';
@@ -82,13 +82,12 @@ export async function runFollow(options: TraceOptions, version: string, kallsyms
     if (followed.notRun.length === RULES.length) {
       throw new UserError('nothing that came can be judged', {where: name, next: 'pinscope info says what to record'});
     }
-    if (interruption.signal.aborted) return signalCode(interruption.signal.reason);
     const read = {
       inputs: [{cut: bytes.cut, unrecognised: {count: followed.unrecognised}}],
       quality: qualityLines(followed),
     };
     const code = readingCodeOf(read, options);
-    return code === ExitCode.clean && failed ? ExitCode.finding : code;
+    return codeAfter(interruption.signal, code === ExitCode.clean && failed ? ExitCode.finding : code);
   } catch (error) {
     await output.abort();
     throw error;

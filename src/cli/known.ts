@@ -6,6 +6,7 @@ import type {FindingOptions} from './options.js';
 import {nearest} from './values.js';
 import {UserError} from '../io/user-error.js';
 import {type Heard, spanOf} from '../run/basis.js';
+import {deviceText} from '../words/file.js';
 import {time} from '../words/format.js';
 import {timesOf} from '../words/times.js';
 
@@ -68,15 +69,10 @@ function inodes(known: ReadonlyMap<number, number>, asked: readonly InodeChoice[
     numbers('--inode', [{first: ino, last: ino}], 'file', [...known.keys()], String);
     const dev = known.get(ino) ?? -1;
     if (devId === null || dev < 0 || dev === devId) continue;
-    throw new UserError(`--inode ${named(devId)}/${ino}: this trace has no such file`, {
-      next: `the one of this number is ${named(dev)}/${ino}`,
+    throw new UserError(`--inode ${deviceText(devId)}/${ino}: this trace has no such file`, {
+      next: `the one of this number is ${deviceText(dev)}/${ino}`,
     });
   }
-}
-
-/** A device as major:minor. */
-function named(devId: number): string {
-  return `${Math.floor(devId / 2 ** 20)}:${devId % 2 ** 20}`;
 }
 
 /** A span that no event of the trace is in; of a counting clock, only where it was typed as counts. */

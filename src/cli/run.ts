@@ -10,7 +10,7 @@ import {openOutput, type Output, unwritable} from '../io/output.js';
 import {UserError} from '../io/user-error.js';
 import {readingRemarks} from '../words/remarks.js';
 import type {Renderer, RenderOptions} from '../report/render.js';
-import {type ExitCode, signalCode} from './exit.js';
+import {codeAfter, type ExitCode} from './exit.js';
 import type {AnyForm} from './flags.js';
 import type {OutputOptions} from './options.js';
 import {watchInterrupts} from './interrupt.js';
@@ -107,8 +107,7 @@ export async function produce<T>(
     }
     await output.commit();
     if (remark !== undefined && !options.quiet) process.stderr.write(`pinscope: ${remark}\n`);
-    const {signal} = interruption;
-    return signal.aborted ? signalCode(signal.reason) : code;
+    return codeAfter(interruption.signal, code);
   } catch (error) {
     progress?.stop();
     await output.abort();

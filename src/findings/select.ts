@@ -2,6 +2,7 @@
 import {globMatches} from '../base/glob.js';
 import type {Range, Selection} from '../base/selection.js';
 import {reaches} from '../results/severity.js';
+import {deviceText} from '../words/file.js';
 import type {Finding, FindingPage, Severity} from '../results/report.js';
 
 /** Answers for each finding whether it is within what the user asked for. */
@@ -46,5 +47,5 @@ function toBig(text: string | null | undefined): bigint | null {
 function isFile(choice: Selection['inode'][number], file: NonNullable<Finding['file']>): boolean {
   if (String(choice.ino) !== file.ino) return false;
   if (choice.devId === null) return true;
-  return file.dev === `${Math.floor(choice.devId / 2 ** 20)}:${choice.devId % 2 ** 20}`;
+  return file.dev === deviceText(choice.devId);
 }

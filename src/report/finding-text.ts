@@ -1,6 +1,7 @@
 /** One finding as lines of plain text, as the terminal and the mail say it: its facts, its proof, its stacks. */
 import {type Noun, nounOfFinding} from '../words/place.js';
 import {printable} from '../words/clean.js';
+import {deviceText} from '../words/file.js';
 import {between, counted, decoded, frames, pageList, span, task, time, wrap} from '../words/format.js';
 import {stackLines, trimmed} from './stacks.js';
 import type {Finding, Report, Window} from '../results/report.js';
@@ -60,7 +61,7 @@ function blockDevice({dev, ino}: NonNullable<Finding['file']>): string {
   const number = Number(ino);
   const major = Math.floor(number / 2 ** 20);
   if (!dev.startsWith('0:') || !(major > 0 && major < 512)) return '';
-  return ` (perhaps the block device ${major}:${number % 2 ** 20})`;
+  return ` (perhaps the block device ${deviceText(number)})`;
 }
 
 /** Most windows told where the finding does not say which decide. */

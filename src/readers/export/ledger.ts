@@ -8,6 +8,7 @@ import type {Ledger} from '../../ledger/ledger.js';
 import type {Deed, Reference} from '../../ledger/tables/references.js';
 import type {Writeback} from '../../ledger/tables/writeback.js';
 import {DmaDir} from '../../events/event.js';
+import {deviceText} from '../../words/file.js';
 import type {Row, TableName} from './schema.js';
 
 /** Where rows go. */
@@ -190,8 +191,7 @@ export class LedgerRows implements Listener {
   private fileOf(row: number): Partial<Life> {
     const file = this.m.files.of(row);
     if (file === undefined) return {};
-    const dev = `${Math.floor(file.dev / 2 ** 20)}:${file.dev % 2 ** 20}`;
-    return {dev, ino: file.ino, page_index: file.index};
+    return {dev: deviceText(file.dev), ino: file.ino, page_index: file.index};
   }
 
   /** `n` of a reference are over. */
