@@ -237,6 +237,8 @@ export class Probes {
     const before = around.calls.hints[slot];
     if (before?.from === 'grab' && !around.capture.records(K.GrabReturn)) this.settle(before, ev);
     else if (before?.from === 'put') this.settlePut(before, ev);
+    // a task that goes on has changed before what it had announced
+    if (around.calls.displaced.size > 0 && ev.context === Context.task) around.calls.displaced.delete(ev.pid);
     // Where no context is printed, an interrupt's put may come between a grab and its change.
     if (
       before !== undefined &&

@@ -108,7 +108,8 @@ export class RefCounts {
     const hint = around.calls.hints[around.calls.slot(ev.cpu, ev.context)];
     let told = false;
     if (hint !== undefined && hint.pid === ev.pid) told = to.probes.complete(hint, ev, row, delta);
-    if (!told && delta > 0 && around.calls.displaced.size > 0) told = to.probes.completeElsewhere(ev, row, delta);
+    if (!told && (delta > 0 || delta <= 1 - BIAS) && around.calls.displaced.size > 0)
+      told = to.probes.completeElsewhere(ev, row, delta);
     if (!told && (delta >= BIAS - 1 || delta <= 1 - BIAS)) told = to.typing.byDelta(ev, row, delta);
     if (!told && pages.state[row]! & PageState.large && delta !== 0) {
       if (pages.references[row] !== undefined)
