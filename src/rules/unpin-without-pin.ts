@@ -223,6 +223,15 @@ export const unpinWithoutPin: Rule = {
                 get === undefined || !pinnedHere.has(row) || countsRecorded(m),
                 'the page was pinned too in this life, and a put leaves no event: another pin that left none explains the unpin as well',
               ),
+              ...(large && m.held.excess.mayBeAdded(moment, drop.unmatched)
+                ? [
+                    told(
+                      'it was not pinned besides',
+                      false,
+                      "the folio's count rose while it was pinned, by no probe that was seen: pins that are added to it do that (folio_add_pins(), iommufd)",
+                    ),
+                  ]
+                : []),
               ...(forgot
                 ? [
                     told(

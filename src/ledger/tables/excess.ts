@@ -40,6 +40,24 @@ export class Excess {
   private readonly lives = new Map<number, Life[]>();
   /** the first drop of a page that is not kept, because there were too many; undefined: none */
   private refused: Deed | undefined;
+  /** by row: references that a large folio got while it was pinned, and that no probe explains, in one life */
+  private readonly rises = new Map<number, {generation: number; n: number}>();
+  private refusedRise = false;
+
+  /** A pinned folio's count rises by `n`, and no probe says for whom: folio_add_pins() does so, of which iommufd takes what is of a memfd. */
+  rose({row, generation}: Page, n: number): void {
+    const rise = this.rises.get(row);
+    if (rise?.generation === generation) rise.n += n;
+    else if (this.rises.size < PAGES_MAX) this.rises.set(row, {generation, n});
+    else this.refusedRise = true;
+  }
+
+  /** Whether so many pins may have been added to a folio, that left no probe. */
+  mayBeAdded({row, generation}: Page, n: number): boolean {
+    const rise = this.rises.get(row);
+    if (rise?.generation === generation) return rise.n >= n;
+    return this.refusedRise;
+  }
 
   add(row: number, generation: number, deed: Deed): void {
     const drop = {deed, next: undefined};

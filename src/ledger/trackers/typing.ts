@@ -63,6 +63,8 @@ export class Typing {
     const {around} = this;
     if (around.capture.records(K.Grab) && around.capture.records(K.GupPut)) {
       if (delta < 0 && !inBatch) this.maybeDropped(ev, row, -delta);
+      const {pages} = around;
+      if (delta > 0 && pages.pins[row]! > 0) this.held.excess.rose({row, generation: pages.generation[row]!}, delta);
       return;
     }
     this.ambiguousLarge++;

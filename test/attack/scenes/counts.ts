@@ -138,6 +138,21 @@ export const COUNTS: readonly Scene[] = [
     },
   },
   {
+    name: 'iommufd adds the rest of the pins to a large folio of a memfd',
+    why: 'memfd_pin_folios() takes one, folio_add_pins() one a page more, which is no function of the recording (drivers/iommu/iommufd/pages.c since 6.13)',
+    on: ['counted'],
+    make(k) {
+      k.file(H, {disk: false, order: 9});
+      k.pin(H, {slow: true, longterm: true, bare: true});
+      k.ref('page_ref_mod', H, 511);
+      k.wait(1000);
+      k.line(
+        `unpin_user_page_range_dirty_lock: (unpin_user_page_range_dirty_lock+0x0/0x90) page=${k.pointer(H)} npages=512 make_dirty=1`,
+      );
+      k.putPinned(H, 512);
+    },
+  },
+  {
     name: 'a slow pin where only the fast path is probed',
     why: 'a probe that the kernel refused: the pin leaves no event, its unpin does',
     on: ['probed'],
