@@ -7,7 +7,7 @@ import {UNKNOWN_COUNT} from '../ledger/tables/page-table.js';
 import type {Rule, RuleContext} from './types.js';
 import {howMapped} from '../words/direction.js';
 import {throughBuffer} from './bounced.js';
-import {watchWriteback} from './writeback.js';
+import {watchWriteback, writesThrough} from './writeback.js';
 
 export const writebackWhileDma: Rule = {
   meta: {
@@ -61,6 +61,7 @@ export const writebackWhileDma: Rule = {
           owns(writable),
           ...(late ? [] : [live(writable.window, writeback.start, moment)]),
           ...throughBuffer(writable.window),
+          ...writesThrough(m, held),
           underWriteback(writeback, met, late, undefined, reference),
           ofFile(moment, reference, writeback.start),
           ...(counted

@@ -18,7 +18,7 @@ import type {Severity} from '../results/report.js';
 import type {Rule, RuleContext} from './types.js';
 import {howMapped} from '../words/direction.js';
 import {throughBuffer} from './bounced.js';
-import {type HeldWriteback, stillMapped, watchWriteback} from './writeback.js';
+import {type HeldWriteback, stillMapped, watchWriteback, writesThrough} from './writeback.js';
 
 /** What a pin was taken for. */
 type Intent = 'write' | 'read' | 'unknown';
@@ -123,6 +123,7 @@ export const writebackWhilePinned: Rule = {
           ...(severity === 'note' ? [] : [ofFile(moment, reference, writeback.start)]),
           ...(writable ? [owns(writable)] : []),
           ...throughBuffer(writable?.window),
+          ...writesThrough(m, held),
           ...unmapped,
           ...(intent === 'unknown' && severity === 'warning' && !writable
             ? [

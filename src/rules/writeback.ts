@@ -1,6 +1,7 @@
 /** What the rules about writeback share: pages under writeback that are held, and who may write them meanwhile. */
+import {told, type Premise} from '../claims/premise.js';
 import type {Moment} from '../ledger/moment.js';
-import {type DmaLink, liveAt} from '../ledger/tables/dma.js';
+import {type DmaLink, type DmaWindow, liveAt} from '../ledger/tables/dma.js';
 import {DmaDir} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Ledger} from '../ledger/ledger.js';
@@ -79,7 +80,7 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
     const {window} = link;
     if (window.iommuOnly) return;
     if (window.dir === DmaDir.toDevice) held.readable ??= link;
-    else if (window.deviceWrites) held.writable ??= link;
+    else if (held.writable === undefined || held.writable.window.dir === DmaDir.bidirectional) held.writable = link;
   }
 
   /** Takes away mappings of which nothing says that they were live: ended before, or left open by a driver that skips the unmap. */
@@ -87,14 +88,18 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
     const since = held.writeback.start.t;
     const stands = ({window}: DmaLink): boolean => {
       // one that is older than all that is held was another's
-      if (window.superseded || held.references.every((r) => r.t > window.open.t)) return false;
+      if (window.superseded || held.references.every((r) => r.mixedSince > window.open.t)) return false;
       if (window.close) return window.open.t >= since || liveAt(window, since).state !== 'ended';
       if (window.request !== undefined && window.request.completed === undefined) return true;
       return !m.dma.devices[window.device]?.leftOpen;
     };
+    if (held.writable && forReading(m, held, held.writable.window) === 'all') {
+      held.readable ??= held.writable;
+      held.writable = undefined;
+    }
     if (held.writable && !stands(held.writable)) {
       const {window} = held.writable;
-      const madeUnder = held.references.some((r) => r.t <= window.open.t);
+      const madeUnder = held.references.some((r) => r.mixedSince <= window.open.t);
       if (madeUnder && window.close === undefined) held.perhaps = held.writable;
       held.writable = undefined;
     }
@@ -151,6 +156,28 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
       open.clear();
     },
   };
+}
+
+/**
+ * Of the references that a mapping for both directions may have been made under, those that were taken for reading: who registers
+ * memory maps it so whatever it is for, and the device may write only what FOLL_WRITE took (ib_umem_get(), drivers/infiniband/core/umem.c;
+ * i915_gem_gtt_prepare_pages() of a read-only object).
+ */
+function forReading(m: Ledger, {references}: HeldWriteback, {dir, open}: DmaWindow): 'all' | 'some' | 'none' {
+  if (dir !== DmaDir.bidirectional) return 'none';
+  const flags = new Set<number>();
+  for (const {mixedSince, mixed, gupFlags} of references)
+    if (mixedSince <= open.t) for (const one of mixed?.flags ?? [gupFlags]) flags.add(one);
+  const reading = [...flags].filter((one) => one >= 0 && !m.capture.era.isWrite(one)).length;
+  return reading === 0 ? 'none' : reading === flags.size ? 'all' : 'some';
+}
+
+/** What must hold besides for a device to write through a mapping that one of several references was for. */
+export function writesThrough(m: Ledger, held: HeldWriteback): Premise[] {
+  const window = held.writable?.window;
+  if (window === undefined || forReading(m, held, window) === 'none') return [];
+  const why = `a reference taken for reading was held as well: the mapping at line ${window.open.line} may be that one's, and the device only reads through it`;
+  return [told('the device writes the page itself', false, why, window.open)];
 }
 
 /**

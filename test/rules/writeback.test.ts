@@ -38,6 +38,31 @@ describe('writeback-while-pinned', () => {
     expect(findings[0]!.evidence.map((e) => e.role)).toEqual(['pin', 'dma-map', 'writeback-start', 'writeback-end']);
   });
 
+  it('is an error while a registration may be written through, after another pin of the page was dropped', async () => {
+    const k = pinned({longterm: true});
+    k.map(P, 'BIDIRECTIONAL', 'mlx.0');
+    k.pin(P);
+    k.map(P, 'FROM_DEVICE');
+    k.by({task: '<idle>-0', cpu: 1, irq: true}, () => {
+      k.unmap(P, 'FROM_DEVICE');
+      k.unpin(P);
+    });
+    k.writeOut(P);
+    k.unmap(P, 'BIDIRECTIONAL', 'mlx.0');
+    k.markDirty(P);
+    k.unpin(P);
+    expect(await toldOf(k.text())).toContain('writeback-while-pinned error sure 0x5dac9');
+  });
+
+  it('is a note where all was pinned for reading, whatever its mapping allows', async () => {
+    const k = pinned({write: false, longterm: true});
+    k.map(P, 'BIDIRECTIONAL');
+    k.writeOut(P);
+    k.unmap(P, 'BIDIRECTIONAL');
+    k.unpin(P);
+    expect(await toldOf(k.text())).toEqual(['writeback-while-pinned note sure 0x5dac9']);
+  });
+
   it('is an error as well when the mapping comes, or is gone, within the writeback', async () => {
     const within = pinned();
     within.writeOut(P, () => {

@@ -48,9 +48,12 @@ export class Mixed {
   private readonly among = new Map<number, Map<number, number>>();
   /** how many of them are gone */
   gone = 0;
+  /** the FOLL_* flags that they were taken with */
+  readonly flags = new Set<number>();
 
   /** A reference may have been dropped from now on when another was. */
-  joins({task, sub, n}: Reference): void {
+  joins({task, sub, n, gupFlags}: Reference): void {
+    this.flags.add(gupFlags);
     let bySub = this.among.get(task);
     if (bySub === undefined) this.among.set(task, (bySub = new Map<number, number>()));
     bySub.set(sub, (bySub.get(sub) ?? 0) + n);

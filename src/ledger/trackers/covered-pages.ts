@@ -204,9 +204,15 @@ export class CoveredPages {
     const {pages} = this.around;
     for (let r = pages.references[folio]; r; r = r.next) {
       if (r.sub >= 0 && pages.state[folio]! & PageState.large && (pfn < r.sub || pfn >= r.sub + r.n)) continue;
+      if (this.isRead(window, r)) continue;
       r.deviceWrote = true;
       r.device = window.device;
     }
+  }
+
+  /** A mapping for both directions is a habit of who registers memory (ib_umem_get()): what was taken for reading is only read. */
+  private isRead({dir}: DmaWindow, {gupFlags}: Reference): boolean {
+    return dir === DmaDir.bidirectional && gupFlags >= 0 && !this.around.capture.era.isWrite(gupFlags);
   }
 
   /**
@@ -228,7 +234,7 @@ export class CoveredPages {
       for (let link = pages.dma[page]; link; link = link.next) {
         const {owner, window} = link;
         if ((owner !== 'pin' && owner !== 'get') || !window.deviceWrites || window.iommuOnly) continue;
-        if (window.open.t >= reference.t && !window.superseded) return true;
+        if (window.open.t >= reference.t && !window.superseded && !this.isRead(window, reference)) return true;
       }
     }
     return false;

@@ -36,6 +36,25 @@ export const BUGS: readonly Scene[] = [
     },
   },
   {
+    name: 'a page of a file read into while it is written, registered for reading as well',
+    why: 'the read has a mapping of its own, which the device writes through',
+    on: EVERY,
+    finds: 'writeback-while-pinned',
+    sure: [P],
+    make(k) {
+      k.file(P);
+      k.markDirty(P);
+      k.pin(P, {write: false, longterm: true});
+      k.map(P, 'BIDIRECTIONAL', RDMA);
+      k.pin(P);
+      k.map(P, 'FROM_DEVICE', NVME);
+      k.flusher(() => k.writeOut(P));
+      k.complete(P, 'FROM_DEVICE');
+      k.unmap(P, 'BIDIRECTIONAL', RDMA);
+      k.unpin(P);
+    },
+  },
+  {
     name: 'an unpin before the unmap',
     why: 'the device still writes into a page that nobody keeps for it',
     on: EVERY,

@@ -62,6 +62,44 @@ export const WRITEBACK: readonly Scene[] = [
       });
     },
   },
+  ...(['pin', 'get'] as const).map((kind): Scene => {
+    return {
+      name: `a region of a file registered for reading (${kind}), written back`,
+      why: 'ib_umem_get() maps for both directions whatever the region is for, and pins for writing only what may be written (drivers/infiniband/core/umem.c)',
+      on: EVERY,
+      make(k) {
+        k.file(P);
+        k.markDirty(P);
+        k[kind](P, {write: false, longterm: true});
+        k.map(P, 'BIDIRECTIONAL', RDMA);
+        k.wait(1000);
+        k.flusher(() => k.writeOut(P));
+        k.dirtied(P, 1);
+        k.wait(1000);
+        k.unmap(P, 'BIDIRECTIONAL', RDMA);
+        if (kind === 'pin') k.unpin(P);
+        else k.put(P);
+      },
+    };
+  }),
+  {
+    name: 'the same beside a read into it that has ended',
+    why: 'which of the two pins is left does not show: the mapping may be of the one that is for reading',
+    on: EVERY,
+    make(k) {
+      k.file(P);
+      k.markDirty(P);
+      k.pin(P, {write: false, longterm: true});
+      k.map(P, 'BIDIRECTIONAL', RDMA);
+      k.pin(P);
+      k.map(P, 'FROM_DEVICE', NVME);
+      k.complete(P, 'FROM_DEVICE');
+      k.flusher(() => k.writeOut(P));
+      k.wait(400);
+      k.unmap(P, 'BIDIRECTIONAL', RDMA);
+      k.unpin(P);
+    },
+  },
   {
     name: 'a bounced mapping under writeback',
     why: 'the device writes into the bounce buffer; the page changes at the unmap only (kernel/dma/swiotlb.c)',
