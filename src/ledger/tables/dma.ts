@@ -313,7 +313,7 @@ export class DmaDevice {
  * Whether a mapping is as long as the head of a packet, which its card maps by itself: 14 bytes of Ethernet, and of IP and TCP 40
  * at least, by fours (eth_header(), net/ethernet/eth.c). What disks are given is of whole sectors, and their commands are shorter.
  */
-export function isPacketHead({dir, address, size}: DmaWindow): boolean {
+export function isPacketHead({dir, address, size}: Pick<DmaWindow, 'dir' | 'address' | 'size'>): boolean {
   return dir === DmaDir.toDevice && address >= 0 && size >= 54 && size % 4 === 2;
 }
 

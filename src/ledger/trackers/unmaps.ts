@@ -4,7 +4,7 @@
  */
 import {EventKind as K, type TraceEvent} from '../../events/event.js';
 import type {Devices} from '../tables/devices.js';
-import type {DmaDevice, DmaWindow, Run} from '../tables/dma.js';
+import {type DmaDevice, type DmaWindow, isPacketHead, type Run} from '../tables/dma.js';
 import {addressKey, itemKey, listKey, type OpenWindows} from '../tables/open-windows.js';
 import type {Uses} from './around.js';
 import type {CoveredPages} from './covered-pages.js';
@@ -68,6 +68,9 @@ export class Unmaps {
   private mapMissing(ev: TraceEvent, device: DmaDevice): void {
     const {under} = this;
     const law = device.mapMissing();
+    // a filter may leave out maps so short: what the device does shows all the same
+    if (ev.kind === K.DmaUnmap && isPacketHead({dir: ev.dir, address: ev.dmaAddr, size: ev.size}))
+      device.servesOthers = device.sendsPackets = true;
     // of a list that is printed an entry a line, up to some, the map may have been cut elsewhere than the unmap
     if (device.completions > 0 || (!law && ev.kind === K.DmaUnmapSgItem)) return;
     const page = 1 << under.pageShift;
