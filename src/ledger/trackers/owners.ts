@@ -117,18 +117,24 @@ export class Owners {
     return NONE;
   }
 
-  /** Whether a page may be in the page cache, with a reference beside those that are known: its count may leave no room for one. */
+  /**
+   * Whether a page may be in the page cache, and mapped for that: under a reference beside those that are known, for which its count
+   * may leave no room, or under none, by a writeback that is not recorded, or of its buffers alone, which sets no PG_writeback
+   * (sync_dirty_buffer(), fs/buffer.c; __jbd2_journal_insert_checkpoint() of data=journal).
+   */
   private mayBeCached(folio: number): boolean {
     const {pages, capture} = this.around;
     const state = pages.state[folio]!;
-    if ((state & (PageState.file | PageState.shmem)) === 0) {
+    if ((state & (PageState.file | PageState.shmem)) !== 0) {
+      if (!capture.certifies(K.WritebackStart) || (pages.flags[folio]! & PageFlag.private) !== 0) return true;
+    } else {
       if ((state & PageState.swapBacked) !== 0) return false;
       // a page of a file that was moved enters the page cache by no event (folio_migrate_mapping(), mm/migrate.c): what its
       // file system does with it shows by its writeback
       const shown = capture.certifies(K.CacheAdd) && capture.certifies(K.WritebackStart);
       if ((state & PageState.lifeSeen) !== 0 && shown) return false;
     }
-    return this.hasRoom(folio, 1 + ((pages.flags[folio]! & PageFlag.private) !== 0 ? 1 : 0));
+    return this.hasRoom(folio, 1);
   }
 
   /**
