@@ -141,6 +141,18 @@ export class Machine extends SmallKernel {
     });
   }
 
+  /** A page of shared memory, mapped by the task: the page cache and the mapping hold it, and no filemap event tells (mm/shmem.c). */
+  shmem(pfn: number): void {
+    this.alloc(pfn);
+    const page = this.pages.get(pfn)!;
+    page.mapping = '00000000fdefbca1';
+    page.flags.add('locked').add('swapbacked');
+    this.ref('page_ref_mod', pfn, 1);
+    page.flags.delete('locked');
+    page.flags.add('lru');
+    page.mapped = 1;
+  }
+
   /** A page that many processes have mapped, older than the trace. */
   shared(pfn: number, mapped: number): void {
     const flags = new Set(['uptodate', 'lru', 'swapbacked']);

@@ -85,6 +85,14 @@ const FEATURED: [manner: string, seed: number, features: readonly Feature[]][] =
   ['any', 892500998, ['handed', 'given-back', 'pipes', 'overwritten', 'arm64', 'moved', 'one program', 'buddy']],
   // a pin was dropped in the interrupt of a task that is not recorded, and later drops are of pins of others
   ['any', 906000263, ['merged', 'deferred', 'sockets', 'some tasks', 'poisoned', 'stacks']],
+  // maps of less than a page are filtered, and with them the heads of packets
+  [
+    'any',
+    921000020,
+    ['merged', 'mirrored', 'split', 'hugetlb', 'given-back', 'pipes', 'sockets', 'no context', 'arm64', 'filters'],
+  ],
+  // a task was preempted within an unpin, and a later put of its was taken for it
+  ['changed', 923000139, ['polled', 'merged', 'split', 'zero', 'overwritten', 'one program', 'buddy']],
   // a writeback ended on a CPU that is not recorded, and the next began there
   ['any', 892500909, ['mirrored', 'legacy', 'split', 'cma', 'zero', 'deferred', 'overwritten', 'arm64', 'one program']],
 ];

@@ -188,7 +188,7 @@ export function liveAt(window: DmaWindow, t: number): {state: 'live' | 'ended' |
 }
 
 /** What a device may have been seen to do (`DmaDevice`). */
-export type DeviceHabit = 'servesOthers' | 'servesUnheld' | 'followsTables' | 'maySend';
+export type DeviceHabit = 'servesOthers' | 'mayServeUnheld' | 'followsTables' | 'maySend' | 'mayBeGiven';
 
 /** What a mapping may be for, other than for its owner, where its device was seen to do so. */
 export interface Unless {
@@ -260,6 +260,8 @@ export class DmaDevice {
   /** pages that it mapped for both directions: those that nobody held, and those that were pinned */
   unheldBothWays = 0;
   pinnedBothWays = 0;
+  /** it mapped pages right after they were pinned, in the same task: its driver pins what it maps */
+  pinsItself = false;
   /** it mapped pages for those who had pinned them to read into: a disk, or what programs use directly */
   readsIn = false;
   /** it mapped what is as long as the head of a packet: a network card, one of RDMA as well if it reads in (nvme_rdma_map_data() beside nvme-tcp) */
@@ -283,9 +285,22 @@ export class DmaDevice {
     return this.servesOthers && (!this.readsIn || this.sendsPackets);
   }
 
+  /**
+   * Whether it may map only what others give it, who hold it in their own way: memory of a dma-buf, or of page tables that it follows.
+   * What it was given may be pinned by the same program, for something else.
+   */
+  get mayBeGiven(): boolean {
+    return !this.pinsItself;
+  }
+
+  /** Whether it may map pages that nobody holds. */
+  get mayServeUnheld(): boolean {
+    return this.servesUnheld || this.mayBeGiven;
+  }
+
   /** Whether it maps pages that nobody holds for both directions, as hardware does that follows page tables (HMM, on-demand paging of RDMA). */
   get followsTables(): boolean {
-    return this.unheldBothWays * UNHELD_SHARE > this.pinnedBothWays;
+    return this.mayBeGiven || this.unheldBothWays * UNHELD_SHARE > this.pinnedBothWays;
   }
 
   /** windows with no end so far; of these some are in use */

@@ -103,8 +103,9 @@ export class CoveredPages {
           if (owner.owner === 'none' && isPacketHead(window)) device.sendsPackets = true;
           if (window.deviceWrites && owner.owner === 'none') device.servesUnheld = true;
         }
+        const of = device ?? this.unnamed;
+        if (!of.pinsItself && this.owners.isAtOnce(owner, folio, pfn, window)) of.pinsItself = true;
         if (window.dir === DmaDir.bidirectional) {
-          const of = device ?? this.unnamed;
           if (owner.owner === 'pin') of.pinnedBothWays++;
           else if (owner.owner === 'none' && this.owners.unheld(folio)) of.unheldBothWays++;
         }

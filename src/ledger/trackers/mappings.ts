@@ -199,7 +199,8 @@ export class Mappings {
 
   /** Whether hardware made the mapping that is known to do so; undefined of a device that is not told apart, where its kind does not. */
   does(window: DmaWindow, what: DeviceHabit): boolean | undefined {
-    const device = this.devices[window.device] ?? (what === 'followsTables' ? this.under.unnamed : undefined);
+    const unnamed = what === 'followsTables' || what === 'mayBeGiven' ? this.under.unnamed : undefined;
+    const device = this.devices[window.device] ?? unnamed;
     return device?.[what];
   }
 

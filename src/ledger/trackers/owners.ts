@@ -48,16 +48,29 @@ const PIN_OR_SENT = sure('pin', {
 /** The I/O of the pin is on another device: hardware that follows page tables maps what a task has, and holds nothing of it. */
 const PIN_OR_NOBODY = sure('pin', {
   why: "another device has the pin's own I/O, and this one maps pages that nobody holds too, as hardware that follows page tables does (HMM)",
-  device: 'servesUnheld',
+  device: 'mayServeUnheld',
 });
 /**
  * BIDIRECTIONAL: a region that is registered for on-demand paging, or a GPU's, may have the page mapped beside one that pinned it,
  * or beside a ring: it holds nothing, and its mapping outlives their pins (ib_umem_odp_map_dma_and_lock(), hmm_range_fault()).
  */
 const PIN_OR_TABLES = sure('pin', {
-  why: 'the device maps pages for both directions that nobody holds, as hardware that follows page tables does (HMM, on-demand paging): the mapping may be none of the pin',
+  why: 'the device maps pages for both directions that nobody holds, or was not seen to map what its driver pins, as hardware that follows page tables does (HMM, on-demand paging): the mapping may be none of the pin',
   device: 'followsTables',
 });
+/** FROM_DEVICE: a camera fills memory of a dma-buf, that the same program may have pinned for something else (udmabuf; vb2_dma_sg_map_dmabuf()). */
+const PIN_OR_GIVEN = sure('pin', {
+  why: 'the device was not seen to map what its driver pins: it may have mapped memory that a dma-buf holds, and the pin be for something else',
+  device: 'mayBeGiven',
+});
+/**
+ * A page of shared memory that a dma-buf holds as well, by a reference of the page cache: it is mapped in the task that gives it to a
+ * device, and outlives its pins (udmabuf up to 6.10: shmem_read_mapping_page(), map_udmabuf(); objects of a GPU).
+ */
+const PIN_OR_EXPORTED = maybe(
+  'pin',
+  'the page is of shared memory, and its count leaves room for a reference that no probe shows: the mapping may be that of a dma-buf (udmabuf up to 6.10)',
+);
 const GET = sure('get');
 const FIRST_UNDER_WRITEBACK = maybe('writeback', 'the page was pinned as well: the mapping may be the one of the pin');
 const LATER_UNDER_WRITEBACK = maybe('ambiguous', "the mapping may be the one of the page's own writeback");
@@ -110,8 +123,9 @@ export class Owners {
       }
       const device = this.devices[window.device];
       if (device !== undefined && window.dir === DmaDir.fromDevice) device.readsIn = true;
+      if ((pages.state[folio]! & PageState.shmem) !== 0 && this.hasRoom(folio, 1)) return PIN_OR_EXPORTED;
       if (this.servedElsewhere(folio, pfn, window, before)) return PIN_OR_NOBODY;
-      return window.dir === DmaDir.bidirectional ? PIN_OR_TABLES : PIN;
+      return window.dir === DmaDir.bidirectional ? PIN_OR_TABLES : PIN_OR_GIVEN;
     }
     if (got) return this.byItsTaker(folio, 'get', pfn, window) ? GET : GET_BY_OTHER;
     return NONE;
@@ -120,7 +134,7 @@ export class Owners {
   /**
    * Whether a page may be in the page cache, and mapped for that: under a reference beside those that are known, for which its count
    * may leave no room, or under none, by a writeback that is not recorded, or of its buffers alone, which sets no PG_writeback
-   * (sync_dirty_buffer(), fs/buffer.c; __jbd2_journal_insert_checkpoint() of data=journal).
+   * (sync_dirty_buffer(), fs/buffer.c; jbd2_log_do_checkpoint() of data=journal).
    */
   private mayBeCached(folio: number): boolean {
     const {pages, capture} = this.around;
@@ -176,6 +190,16 @@ export class Owners {
   private isNamed(window: DmaWindow): boolean {
     const {task} = window.open;
     return task >= 0 && this.around.evidence.tasks.get(task).pid > 0;
+  }
+
+  /** Whether a mapping that is a pin's was made right after it, as a driver does that pins what it maps; not where another device has the pin's I/O. */
+  isAtOnce({owner, certain, unless}: Owner, folio: number, pfn: number, {open}: DmaWindow): boolean {
+    if (owner !== 'pin' || !certain || unless?.device === 'mayServeUnheld') return false;
+    const {pages, capture} = this.around;
+    const since = capture.time.unit === 'ns' ? open.t - AT_ONCE_NS : -Infinity;
+    for (let r = pages.references[folio]; r; r = r.next)
+      if (r.kind === 'pin' && r.task === open.task && r.t >= since && covers(pages, r, pfn)) return true;
+    return false;
   }
 
   /** Whether the task that took a reference of the page made the mapping. */
@@ -234,6 +258,9 @@ function firstFor(writeback: Writeback, pfn: number): boolean {
   (writeback.ownPages ??= new Set()).add(pfn);
   return true;
 }
+
+/** From the last pin of a call to the mapping of what it pinned, in one system call; a machine that stands still now and then is seen to be quicker too. */
+const AT_ONCE_NS = 1_000_000;
 
 /** Pages of a mapping that are asked for their holders. */
 const HELD_LOOKS = 8;

@@ -116,6 +116,97 @@ export const SHARING: readonly Scene[] = [
     },
   },
   {
+    name: 'a GPU that maps only what a memory region has pinned',
+    why: 'hmm_range_fault() takes no references: the region goes first, and of other pages of the GPU nothing is in the trace',
+    on: EVERY,
+    make(k) {
+      for (const pfn of range(P, 3)) {
+        k.anon(pfn);
+        k.pin(pfn, {longterm: true});
+        k.map(pfn, 'BIDIRECTIONAL', RDMA);
+      }
+      for (const pfn of range(P, 3)) k.map(pfn, 'BIDIRECTIONAL', GPU);
+      k.wait(3000);
+      for (const pfn of range(P, 3)) {
+        k.unmap(pfn, 'BIDIRECTIONAL', RDMA);
+        k.unpin(pfn);
+      }
+      k.wait(3000);
+      for (const pfn of range(P, 3)) {
+        k.unmap(pfn, 'BIDIRECTIONAL', GPU);
+        k.munmap(pfn);
+      }
+    },
+  },
+  {
+    name: 'a GPU that maps only what a ring has registered',
+    why: 'the same: the ring pins for itself, and may go first (io_sqe_buffers_unregister(), io_uring/rsrc.c)',
+    on: EVERY,
+    make(k) {
+      for (const pfn of range(P, 3)) {
+        k.anon(pfn);
+        k.pin(pfn, {longterm: true});
+      }
+      k.wait(3000);
+      for (const pfn of range(P, 3)) k.map(pfn, 'BIDIRECTIONAL', GPU);
+      k.wait(3000);
+      for (const pfn of range(P, 3)) k.unpin(pfn);
+      k.wait(3000);
+      for (const pfn of range(P, 3)) {
+        k.unmap(pfn, 'BIDIRECTIONAL', GPU);
+        k.munmap(pfn);
+      }
+    },
+  },
+  {
+    name: 'a camera that fills shared memory, which a ring has registered',
+    why: 'a dma-buf holds it, by references of the page cache up to 6.10 (udmabuf_create(), shmem_read_mapping_page()), and is mapped in the task (vb2_dma_sg_map_dmabuf())',
+    on: EVERY,
+    make(k) {
+      for (const pfn of range(P, 3)) {
+        k.shmem(pfn);
+        k.pin(pfn, {longterm: true});
+      }
+      k.wait(3000);
+      for (const pfn of range(P, 3)) k.ref('page_ref_mod_unless', pfn, 1);
+      k.mapSg(range(P, 3), 'FROM_DEVICE', 'camera.0');
+      k.wait(3000);
+      for (const pfn of range(P, 3)) k.unpin(pfn);
+      k.wait(3000);
+      k.unmapSg(range(P, 3), 'FROM_DEVICE', 'camera.0');
+      for (const pfn of range(P, 3)) k.put(pfn);
+    },
+  },
+  {
+    name: 'the same memory given to a card that registers regions of its own',
+    why: 'ib_umem_dmabuf_map_pages() maps what the dma-buf holds: the count leaves room for its reference',
+    on: ['counted'],
+    make(k) {
+      k.shmem(P);
+      k.ref('page_ref_mod_unless', P, 1);
+      k.pin(P, {longterm: true});
+      k.mapSg([P], 'BIDIRECTIONAL', RDMA);
+      k.unpin(P);
+      k.wait(500);
+      k.unmapSg([P], 'BIDIRECTIONAL', RDMA);
+      k.put(P);
+    },
+  },
+  {
+    name: 'a buffer of a registered page, written by itself in the same task',
+    why: 'sync_dirty_buffer() (fs/buffer.c), or a checkpoint of data=journal (fs/jbd2/checkpoint.c): no PG_writeback, no reference of its own',
+    on: EVERY,
+    make(k) {
+      k.file(P);
+      k.markDirty(P);
+      k.pin(P, {write: false, longterm: true});
+      k.map(P, 'TO_DEVICE', NVME);
+      k.unpin(P);
+      k.wait(100);
+      k.interrupt(() => k.unmap(P, 'TO_DEVICE', NVME));
+    },
+  },
+  {
     name: 'a huge page registered whole, read into at its tail',
     why: 'the one pin that is left is of the folio, whichever of its pages it was taken of',
     on: NEW,
@@ -501,6 +592,24 @@ export const SHARING: readonly Scene[] = [
 
 /** Bugs of the same looks. */
 export const SHARING_BUGS: readonly Scene[] = [
+  {
+    name: 'shared memory that a camera fills for who pinned it, let go while it does',
+    why: 'its driver pins what it maps, and nobody else holds the pages',
+    on: NEW,
+    finds: 'unpin-while-dma',
+    sure: range(P, 3),
+    make(k) {
+      for (const pfn of range(P, 3)) {
+        k.shmem(pfn);
+        k.pin(pfn, {longterm: true});
+      }
+      k.mapSg(range(P, 3), 'FROM_DEVICE', 'camera.0');
+      k.wait(3000);
+      for (const pfn of range(P, 3)) k.unpin(pfn);
+      k.wait(3000);
+      k.unmapSg(range(P, 3), 'FROM_DEVICE', 'camera.0');
+    },
+  },
   {
     name: 'an unpin after the first half of a page',
     why: 'the other half of the split bio is still read',
