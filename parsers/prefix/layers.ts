@@ -150,5 +150,5 @@ const mark = pattern(
 );
 const indent = pattern('indent', 'a tab', 0.6, /^\t{1,8}/);
 
-/** In the order in which they are tried. */
-export const LAYERS: readonly Layer[] = [number, file, stamp, sender, mark, indent];
+/** In the order in which they are tried: a time of day is one before it is a number or a file's name with a colon. */
+export const LAYERS: readonly Layer[] = [stamp, number, file, sender, mark, indent];

@@ -150,11 +150,14 @@ function linesOf(head: Uint8Array, page: boolean): Line[] {
   return lines;
 }
 
-/** The layers that all leave more lines standing than there are without them, the outermost first. */
+/**
+ * The layers that all leave more lines standing than there are without them, the outermost first; of those that leave as
+ * many, the ones that leave more of them exactly where the kernel prints them.
+ */
 function layersOf(lines: readonly Line[]): Layer[] {
   const standing = new Standing();
   let best: Layer[] = [];
-  let bestCount = 0;
+  let most: Stand = {count: 0, inPlace: 0};
   const search = (at: readonly Line[], chosen: Layer[]): void => {
     if (chosen.length >= MAX_LAYERS) return;
     for (const layer of LAYERS) {
@@ -165,11 +168,11 @@ function layersOf(lines: readonly Line[]): Layer[] {
       const having = bodies.filter((body) => body >= 0).length;
       if (having === 0 || having < at.length * layer.share) continue;
       const rest = at.map((line, i) => (bodies[i]! < 0 ? line : {...line, start: bodies[i]!}));
-      const count = clearly(standing, lines, rest, layer);
+      const stand = clearly(standing, lines, rest, layer);
       const all = [...chosen, layer];
-      if (count > bestCount) {
+      if (stand.count > most.count || (stand.count === most.count && stand.inPlace > most.inPlace)) {
         best = all;
-        bestCount = count;
+        most = stand;
       }
       search(rest, all);
     }
@@ -186,8 +189,16 @@ function stripped(lines: readonly Line[], layers: readonly Layer[]): Line[] {
   return lines.map((line) => ({...line, start: strip(line.buf, line.start, line.end)}));
 }
 
-/** How many lines stand without their prefix; 0 unless they are clearly more than with it. */
-function clearly(standing: Standing, lines: readonly Line[], rest: readonly Line[], layer: Layer): number {
+/** Lines that stand, and how many of these begin exactly where the kernel begins them. */
+interface Stand {
+  count: number;
+  inPlace: number;
+}
+
+const NONE: Stand = {count: 0, inPlace: 0};
+
+/** How many lines stand without their prefix; none unless they are clearly more than with it. */
+function clearly(standing: Standing, lines: readonly Line[], rest: readonly Line[], layer: Layer): Stand {
   let count = 0;
   let own = 0;
   let inPlace = 0;
@@ -202,9 +213,9 @@ function clearly(standing: Standing, lines: readonly Line[], rest: readonly Line
     const first = standing.at(line.buf, line.start, line.end);
     if (first >= start) own++;
   });
-  if (own * CLEARLY > count) return 0;
-  if (layer.inPlace === true && inPlace * CLEARLY < count && readableAsItIs(standing, lines)) return 0;
-  return count;
+  if (own * CLEARLY > count) return NONE;
+  if (layer.inPlace === true && inPlace * CLEARLY < count && readableAsItIs(standing, lines)) return NONE;
+  return {count, inPlace};
 }
 
 function readableAsItIs(standing: Standing, lines: readonly Line[]): boolean {

@@ -62,6 +62,10 @@ const WRAPS: Record<string, Wrap> = {
   journalctl: (l, i) => `Jun 02 10:00:0${i} build-7 sh[77]: ${l}`,
   'kubectl --timestamps --prefix': (l, i) => `[pod/web-1/app] 2025-06-02T10:00:0${i}.1Z ${l}`,
   'container runtime': (l, i) => `2025-06-02T10:00:0${i}.123456789+02:00 stdout F ${l}`,
+  'container runtime, at full hours': (l, i) => `2025-06-02T10:00:0${i}.000137000+02:00 stdout F ${l}`,
+  'journalctl -o short-iso-precise': (l, i) => `2025-11-22T10:00:0${i}.000137+01:00 my-host tracer[812]: ${l}`,
+  'ts -s': (l, i) => `00:00:0${i} ${l}`,
+  pdsh: (l) => `node17: ${l}`,
   'docker compose': (l) => `wl-1  | ${l}`,
   'grep of a numbered log': (l, i) => `12${i}:2025-06-02 10:00:0${i}: ${l}`,
   colours: (l) => l.replace(/(wrk|swapper|pfn)/, '\x1b[01;31m\x1b[K$1\x1b[m\x1b[K'),
@@ -217,7 +221,13 @@ describe('what was left out between the lines', () => {
   it('is known from gaps in the numbers, or from the name of a file', () => {
     expect(excerpt(WRAPS['grep -n']!)).toMatch(/gaps/);
     expect(excerpt(WRAPS['grep -H']!)).toMatch(/grep/);
-    expect(excerpt(WRAPS['cat -n']!)).toBeUndefined();
+    const whole = [
+      'cat -n',
+      'container runtime',
+      'container runtime, at full hours',
+      'journalctl -o short-iso-precise',
+    ];
+    for (const name of [...whole, 'ts -s', 'pdsh']) expect([name, excerpt(WRAPS[name]!)]).toEqual([name, undefined]);
   });
 
   it('lines of two files are sorted by time', () => {
