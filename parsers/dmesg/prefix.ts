@@ -9,6 +9,7 @@
  *     4,416,1758426,-;text                                 /dev/kmsg, netconsole
  *     Nov 22 10:00:00 host kernel: [   12.345678] text     syslog, journalctl -k (no brackets there)
  *     2025-11-22T10:00:00.123456+00:00 host kernel: text   the same with ISO times
+ *     [   12.345678] host kernel: text                     journalctl -k -o short-monotonic
  */
 
 import {
@@ -24,6 +25,7 @@ import {
   skipDigits,
   skipSpaces,
   SPACE,
+  startsWith,
 } from '../bytes.js';
 
 const KERNEL = ascii(' kernel: ');
@@ -51,7 +53,7 @@ export function afterPrefix(buf: Uint8Array, start: number, end: number): number
     if (next === pos) return pos;
     pos = next;
     // one blank ends the prefix, what follows belongs to the text
-    if (pos >= end || buf[pos] === SPACE) return Math.min(pos + 1, end);
+    if (pos >= end || buf[pos] === SPACE) return sender(buf, Math.min(pos + 1, end), end);
   }
   return pos;
 }
@@ -72,6 +74,14 @@ function syslog(buf: Uint8Array, start: number, end: number): number {
   if (at >= 0) return at + KERNEL.length;
   const tight = find(buf, start, limit, KERNEL_TIGHT);
   return tight >= 0 ? tight + KERNEL_TIGHT.length - 1 : start;
+}
+
+/** `host kernel: `: no event begins with a word and that. Answers where what follows begins, or `start`. */
+function sender(buf: Uint8Array, start: number, end: number): number {
+  const limit = Math.min(end, start + MAX_SYSLOG);
+  let pos = start;
+  while (pos < limit && buf[pos] !== SPACE) pos++;
+  return pos > start && startsWith(buf, pos, end, KERNEL) ? pos + KERNEL.length : start;
 }
 
 /** `4,416,1758426,-;` */

@@ -20,7 +20,8 @@ import {LooseLineReader} from '../loose-lines.js';
 import {type FaultLine, faultOf} from './fault.js';
 import {afterPrefix} from './prefix.js';
 
-export const DUMPING = ascii('Dumping ftrace buffer:');
+/** `Dumping ftrace buffer:`, and from 6.9 on `Dumping ftrace instance NAME buffer:` (ftrace_dump_one() of kernel/trace/trace.c) */
+export const DUMPING = ascii('Dumping ftrace ');
 const EMPTY = ascii('(ftrace buffer empty)');
 const LINUX = ascii('Linux version ');
 const TAINT = ascii('ainted');
@@ -31,6 +32,13 @@ const RELEASE = /^Linux version (\d+\.\d+\S*) /;
 /** `CPU: 3 PID: 1234 Comm: fio Not tainted 6.12.117-gupl #1` */
 const OOPS_RELEASE = /^(?:CPU|Workqueue|PID): .*(?:Not tainted|Tainted: [^#]*?) (\d+\.\d+[^\s#]*) #/;
 const MESSAGES = /^\*\* (\d{1,9}) printk messages? (?:dropped|suppressed)/;
+/**
+ * Who passes the log on lost a part of it: journald (src/journal/journald-kmsg.c, journald-rate-limit.c), rsyslog's imklog
+ * and imuxsock.
+ */
+const PASSED_ON =
+  /: (?:Missed (\d{1,9}) kernel messages|Suppressed (\d{1,9}) messages from |.{0,40}\blost (\d{1,9}) messages\b|\/dev\/kmsg buffer overrun, some messages lost)/;
+const PASSED_WORD = ascii(' messages');
 /** Lines of the log that say what the kernel is are short. */
 const LOOKED_AT = 300;
 /** One of these is in each line of a fault. */
@@ -48,7 +56,8 @@ interface HeldFault {
 }
 
 export class DmesgReader extends LooseLineReader {
-  private dumping = false;
+  /** of a dump: none is open, its rule of dashes comes next, its events do */
+  private dump: 'none' | 'announced' | 'within' = 'none';
   private release = false;
   /** time of the last event; NaN before the first */
   private lastTime = NaN;
@@ -68,6 +77,8 @@ export class DmesgReader extends LooseLineReader {
       this.giveDumps(t);
       if (this.held.length > 0) for (const one of this.held.splice(0)) this.handFault(one, one.buf.length, t);
       this.lastTime = t;
+      // a log may begin within a dump: the ring buffer of the log is the smaller of the two
+      this.dump = 'within';
       this.hand(buf, start, end, this.counters.lines, offset + start, t);
     } else if (this.fault(buf, start, body, end, offset)) return;
     else if (this.dumpLine(buf, body, end, this.counters.lines, offset + start)) this.otherText++;
@@ -119,33 +130,33 @@ export class DmesgReader extends LooseLineReader {
   private log(buf: Uint8Array, start: number, end: number): boolean {
     this.closeStack();
     if (find(buf, start, end, DUMPING) >= 0) {
-      this.dumping = true;
+      this.dump = 'announced';
       return true;
     }
     if (buf[start] === MINUS) {
-      if (isRule(buf, start, end)) this.rule();
+      // `---------------------------------` begins a dump and ends it; other reports of the kernel have such lines too
+      if (this.dump === 'within' && isRule(buf, start, end)) this.dump = 'none';
       return true;
     }
     if (find(buf, start, end, EMPTY) >= 0) this.sink.fact(this.options.input, 'buffer_empty', 'ftrace buffer empty');
-    if (startsWith(buf, start, end, DROPPED)) this.dropped(text(buf, start, Math.min(end, start + LOOKED_AT)));
+    const stop = Math.min(end, start + LOOKED_AT);
+    if (startsWith(buf, start, end, DROPPED)) this.dropped(MESSAGES.exec(text(buf, start, stop)));
+    else if (find(buf, start, stop, PASSED_WORD) >= 0) this.dropped(PASSED_ON.exec(text(buf, start, stop)));
     else if (!this.release) this.kernel(buf, start, end);
-    // cut by the console: an event's name, a colon, pairs
-    return !(this.dumping && find(buf, start, end, COLON_SPACE) >= 0 && looksCut(buf, start, end));
+    return this.dump === 'none' || !looksCut(buf, start, end);
   }
 
-  /** `---------------------------------` begins a dump and ends it. */
-  private rule(): void {
-    this.rules++;
-    if (this.rules % 2 === 0) this.dumping = false;
-  }
-
-  private rules = 0;
-
-  /** The console lost messages: within a dump a message is an event. */
-  private dropped(line: string): void {
-    const m = MESSAGES.exec(line);
-    if (!m || !this.dumping) return;
-    this.sink.loss({input: this.options.input, line: this.counters.lines, cpu: -1, count: Number(m[1]), what: 'lost'});
+  /** The console, or who reads the log, lost messages: within a dump a message is an event. */
+  private dropped(m: RegExpExecArray | null): void {
+    if (!m || this.dump === 'none') return;
+    const count = m.slice(1).find((digits) => digits !== undefined);
+    this.sink.loss({
+      input: this.options.input,
+      line: this.counters.lines,
+      cpu: -1,
+      count: count === undefined ? -1 : Number(count),
+      what: 'lost',
+    });
   }
 
   private kernel(buf: Uint8Array, start: number, end: number): void {
@@ -182,7 +193,13 @@ function isRule(buf: Uint8Array, start: number, end: number): boolean {
 
 const PAIRS = [ascii(' pfn='), ascii(' page='), ascii(' folio='), ascii('_ref_')];
 
+/** Task, CPU and flags, with nothing that the columns after them could be read from. */
+const COLUMNS = /^ {0,8}\S.{0,15}-\d{1,10} {1,8}\d{1,4}[.dDnNbB]/;
+
+/** What the console left of an event: its first columns, or a name, a colon, pairs. */
 function looksCut(buf: Uint8Array, start: number, end: number): boolean {
+  if (COLUMNS.test(text(buf, start, Math.min(end, start + 48)))) return true;
+  if (find(buf, start, end, COLON_SPACE) < 0) return false;
   const equals = buf.indexOf(EQUALS, start);
   return equals >= 0 && equals < end && PAIRS.some((pair) => find(buf, start, end, pair) >= 0);
 }

@@ -65,6 +65,7 @@ describe('prefixes', () => {
     ['/dev/kmsg', (i: number) => `0,${416 + i},15553903,-;`],
     ['syslog', () => 'Nov 22 10:00:00 my-host kernel: [   15.553903] '],
     ['journalctl -k', () => 'Nov 22 10:00:00 my-host kernel: '],
+    ['journalctl -k -o short-monotonic', () => '[   15.553903] my-host kernel: '],
     ['ISO times', () => '2025-11-22T10:00:00.123456+00:00 my-host kernel: '],
   ])('%s', (_name, prefix) => {
     const text = log(prefix);
@@ -93,6 +94,28 @@ describe('lines', () => {
     ]);
   });
 
+  it('that were dropped are so after another report with a rule of dashes, and in a log that begins within the dump', () => {
+    const losses = (text: string) => read(dmesg, text).seen.filter((s) => 'loss' in s);
+    const drop = '** 5 printk messages dropped **';
+    const lockdep = `${'-'.repeat(54)}\n${wrap(EVENT, drop, EVENT)}`;
+    expect(losses(lockdep)).toEqual([{loss: {input: 0, line: 5, cpu: -1, count: 5, what: 'lost'}}]);
+    expect(losses(`${EVENT}\n${drop}\n${EVENT}\n`)).toEqual([
+      {loss: {input: 0, line: 2, cpu: -1, count: 5, what: 'lost'}},
+    ]);
+  });
+
+  it.each([
+    ['Nov 22 10:00:00 my-host systemd-journald[312]: Missed 12 kernel messages', 12],
+    ['Nov 22 10:00:00 my-host systemd-journald[312]: /dev/kmsg buffer overrun, some messages lost.', -1],
+    ['Nov 22 10:00:00 my-host systemd-journald[312]: Suppressed 40 messages from serial.service', 40],
+    ['Nov 22 10:00:00 my-host rsyslogd: imuxsock lost 7 messages from pid 1 due to rate-limiting', 7],
+  ])('that who passes the log on lost: %s', (line, count) => {
+    const text = `Dumping ftrace buffer:\n${RULE}\n${EVENT}\n${line}\n${EVENT}\n${RULE}\n${line}\n`;
+    expect(read(dmesg, text).seen.filter((s) => 'loss' in s)).toEqual([
+      {loss: {input: 0, line: 4, cpu: -1, count, what: 'lost'}},
+    ]);
+  });
+
   it('of another CPU in between belong to nobody', () => {
     const text = wrap(EVENT, 'rcu: INFO: rcu_preempt self-detected stall on CPU', ' => not_a_frame', EVENT);
     const {seen, reader} = read(dmesg, text);
@@ -106,6 +129,7 @@ describe('lines', () => {
     expect(seen.filter((s) => 'kind' in s)).toHaveLength(1);
     expect(reader.counters.unrecognised).toBe(1);
     expect(reader.counters.firstUnrecognised[0]).toMatchObject({line: 4});
+    expect(read(dmesg, wrap(EVENT, '    fio-1234      3..')).reader.counters.unrecognised).toBe(1);
   });
 
   it('without any newline, with NUL bytes, with brackets that never close', () => {
