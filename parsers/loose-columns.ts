@@ -93,7 +93,7 @@ export class LooseColumns {
     return true;
   }
 
-  /** Reads a line that has a name we know and `key=value` after it, whatever is left of the columns. */
+  /** Reads a line that has a name we know and `key=value`, or what stands before these, after it, whatever is left of the columns. */
   parseRest(buf: Uint8Array, start: number, end: number): boolean {
     this.commStart = this.commEnd = 0;
     this.pid = this.tgid = this.cpu = this.timeForm = -1;
@@ -116,7 +116,8 @@ export class LooseColumns {
   private isName(buf: Uint8Array, start: number, end: number, lineEnd: number): boolean {
     if (isDigit(buf[start]!)) return false;
     const equals = buf.indexOf(EQUALS, end);
-    if (equals < 0 || equals >= lineEnd) return false;
+    if ((equals < 0 || equals >= lineEnd) && !BEFORE_PAIRS.some((word) => startsWith(buf, end + 1, lineEnd, word)))
+      return false;
     const name = text(buf, start, end);
     if (name === 'map' || name === 'unmap') return find(buf, end, lineEnd, IOVA) >= 0;
     let known = this.known.get(name);
@@ -205,6 +206,8 @@ export class LooseColumns {
   }
 }
 
+/** What stands before an event's pairs where a break cut these off: a probe's place, a file's device. */
+const BEFORE_PAIRS = [' (', ' dev '].map(ascii);
 const IOVA = ascii('iova=');
 const MICROSECONDS = ascii('us');
 const NONE = new Uint8Array(0);

@@ -42,6 +42,11 @@ export class EventStart {
     return columns.parseRest(buf, start, end);
   }
 
+  /** Whether a line has all columns of an event, as the kernel and its tools print them. */
+  stands(buf: Uint8Array, start: number, end: number): boolean {
+    return this.at(buf, start, end) && this.columns.timeForm >= 0 && this.columns.cpu >= 0;
+  }
+
   /** A pid before `[cpu]` is no line number: what is left of the line has to have a task of its own. */
   private standsWithTask(buf: Uint8Array, start: number, end: number): boolean {
     const {columns, perf} = this;

@@ -5,6 +5,7 @@
 import {SPACE} from '../bytes.js';
 import {MAX_LINE} from '../lines/line-reader.js';
 import type {LooseColumns} from '../loose-columns.js';
+import {frameStart} from '../loose-lines.js';
 import type {EventStart} from './event-start.js';
 import type {MailNotes} from './notes.js';
 import {copy, type Recovered} from './recovered.js';
@@ -12,8 +13,8 @@ import {beginsWithName, Joint, joint} from './wrapped.js';
 
 /** A line longer than this is no columns that were cut off. */
 const MAX_HEAD = 120;
-/** Pieces of one line. */
-const MAX_PIECES = 8;
+/** Pieces of one line: lists are long. */
+const MAX_PIECES = 64;
 const NONE = new Uint8Array(0);
 
 export class Joiner {
@@ -21,6 +22,8 @@ export class Joiner {
   private pending: Recovered | undefined;
   private pendingDepth = 0;
   private pendingWidth = 0;
+  /** its last piece ends in a blank */
+  private pendingBlank = false;
   private pieces = 0;
   /** the line before, if it may be the columns of an event that a break cut off */
   private head: Uint8Array = NONE;
@@ -32,17 +35,24 @@ export class Joiner {
     private readonly columns: LooseColumns,
     private readonly starts: EventStart,
     private readonly notes: MailNotes,
+    /** width at which all lines were cut (fold.ts); 0: they were not */
+    private readonly fold: number,
   ) {}
 
   /** Adds a line to the event above it, if it clearly completes that. */
   goesOn(buf: Uint8Array, start: number, end: number, depth: number, width: number): boolean {
     const {pending, columns, notes} = this;
+    const folded = this.fold > 0 && this.pendingWidth === this.fold;
     if (!pending || this.pieces >= MAX_PIECES || depth > this.pendingDepth) return false;
     const {bytes} = pending;
     // columns alone, broken before the name
     const bare = columns.parseWhole(bytes, 0, bytes.length) && columns.bare;
     let how: number = Joint.none;
-    if (bare) {
+    if (folded) {
+      // the blank at which a line was cut stands at its end, or at the next one's beginning
+      if (!this.starts.stands(buf, start, end) && frameStart(buf, start, end) < 0)
+        how = this.pendingBlank ? Joint.blank : Joint.nothing;
+    } else if (bare) {
       if (beginsWithName(buf, start, end)) how = Joint.blank;
     } else if (!this.starts.at(buf, start, end)) how = joint(bytes, bytes.length, this.pendingWidth, buf, start, end);
     if (how === Joint.none) return false;
@@ -55,10 +65,16 @@ export class Joiner {
     joined.set(rest, bytes.length + gap);
     pending.bytes = joined;
     this.pendingWidth = width;
+    this.pendingBlank = buf[end - 1] === SPACE;
     this.pieces++;
     notes.joined++;
     notes.joinedLine ||= pending.line;
     return true;
+  }
+
+  /** Number of the line at which the event at hand begins. */
+  get begunAt(): number {
+    return this.pending?.line ?? 0;
   }
 
   /** The event at hand, which no further line completes. */
@@ -97,6 +113,7 @@ export class Joiner {
     this.headOffset = offset;
     this.headDepth = depth;
     if (whole) this.holds({bytes: copy(buf, start, end), line, offset, what: 'event'}, 1, depth, width);
+    this.pendingBlank = buf[end - 1] === SPACE;
     return whole;
   }
 
@@ -114,7 +131,8 @@ export class Joiner {
   /** The line before and this one as one event, where that has a task and a time that this line alone has not. */
   private fromHead(buf: Uint8Array, start: number, end: number, depth: number, whole: boolean): Uint8Array | undefined {
     const {head, columns} = this;
-    if (head.length === 0 || depth !== this.headDepth) return undefined;
+    // what is broken off a quoted line may stand without its marks
+    if (head.length === 0 || depth > this.headDepth) return undefined;
     if (whole && columns.timeForm >= 0 && columns.pid >= 0) return undefined;
     for (const gap of [1, 0]) {
       const joined = new Uint8Array(head.length + gap + end - start);

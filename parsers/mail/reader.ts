@@ -38,7 +38,7 @@ export class MailReader extends LooseLineReader {
   private readonly message = new Message();
   private readonly quote = new Quote();
   private readonly perf = new PerfColumns();
-  private readonly joiner = new Joiner(this.columns, new EventStart(this.columns, this.perf), this.notes);
+  private readonly joiner: Joiner;
   private readonly body = new Body(this.notes, {
     text: (buf, start, end, line, offset) => this.text(buf, start, end, line, offset),
     tooLong: (buf, start, end) => this.tooLong(buf, start, end),
@@ -51,8 +51,10 @@ export class MailReader extends LooseLineReader {
   private lastTime = 0;
   private anyEvent = false;
 
-  constructor(sink: EventSink, options: OpenOptions) {
+  /** `fold`: the width at which all lines were cut; 0: they were not. */
+  constructor(sink: EventSink, options: OpenOptions, fold = 0) {
     super(sink, options);
+    this.joiner = new Joiner(this.columns, new EventStart(this.columns, this.perf), this.notes, fold);
     sink.fact(options.input, 'excerpt', '1');
   }
 
@@ -61,6 +63,7 @@ export class MailReader extends LooseLineReader {
     super.end();
     this.body.end();
     this.flush();
+    this.countOther();
     if (this.held && this.held.length > 0) this.release(-1, 0);
     this.closeStack();
     const {repeated} = this.notes;
@@ -108,12 +111,18 @@ export class MailReader extends LooseLineReader {
     const {body: from, depth} = quote;
     if (from >= end) {
       this.flush();
+      this.countOther();
+      this.perfLine = undefined;
       return;
     }
     if (joiner.goesOn(buf, from, end, depth, end - start)) return;
     this.flush();
-    if (joiner.begins(buf, from, end, line, offset, depth, end - start)) return;
-    if (this.otherEvent(buf, from, end)) notes.others++;
+    const begins = joiner.begins(buf, from, end, line, offset, depth, end - start);
+    // a line that the next one completes is counted with that
+    if (this.perfLine?.line !== (begins ? joiner.begunAt : undefined)) this.countOther();
+    this.perfLine = undefined;
+    if (begins) return;
+    if ((this.perfLine = this.otherEvent(buf, from, end, line))) notes.others++;
     else if (isSnip(buf, from, end)) this.recovered({bytes: NOTHING, line, offset, what: 'snip'});
     else if (frameStart(buf, from, end) >= 0)
       this.recovered({bytes: copy(buf, from, end), line, offset, what: 'frame'});
@@ -131,16 +140,24 @@ export class MailReader extends LooseLineReader {
     }
   }
 
+  /** a line of perf script whose event nobody decodes, if the line before was one */
+  private perfLine: {entry: EventEntry; t: number; cpu: number; line: number} | undefined;
+
   /** A line of perf script whose event nobody decodes: counted, as those of tracefs are. */
-  private otherEvent(buf: Uint8Array, start: number, end: number): boolean {
-    const {perf, table, counters} = this;
-    if (!perf.parse(buf, start, end)) return false;
+  private otherEvent(buf: Uint8Array, start: number, end: number, line: number): MailReader['perfLine'] {
+    const {perf, table} = this;
+    if (!perf.parse(buf, start, end)) return undefined;
     const name = /^\w+:\w+(?=:(?: |$))/.exec(textOf(buf, perf.body, Math.min(end, perf.body + 200)))?.[0];
-    if (name === undefined) return false;
-    table.named(name).count++;
+    if (name === undefined) return undefined;
+    return {entry: table.named(name), t: this.clock.fromSeconds(perf.seconds, perf.fraction_ns), cpu: perf.cpu, line};
+  }
+
+  private countOther(): void {
+    const {perfLine, counters} = this;
+    if (!perfLine) return;
+    perfLine.entry.count++;
     counters.events++;
-    counters.time({t: this.clock.fromSeconds(perf.seconds, perf.fraction_ns), cpu: perf.cpu});
-    return true;
+    counters.time(perfLine);
   }
 
   /** A comment of a tracefs file */

@@ -18,8 +18,9 @@ export function looksQuotedPrintable(buf: Uint8Array, start: number, end: number
     if (buf[i] !== EQUALS) continue;
     if (i + 1 === end) {
       const width = end - start;
-      // not a rule of equals signs
-      if (width >= SOFT_BREAK_WIDTHS[0] && width <= SOFT_BREAK_WIDTHS[1] && buf[i - 1] !== EQUALS) encoded = true;
+      // not a rule of equals signs, nor a pair whose value stands on the next line
+      if (width >= SOFT_BREAK_WIDTHS[0] && width <= SOFT_BREAK_WIDTHS[1] && buf[i - 1] !== EQUALS && !endsInKey(buf, i))
+        encoded = true;
       continue;
     }
     if (i + 2 >= end || !isUpperHex(buf[i + 1]!) || !isUpperHex(buf[i + 2]!)) return false;
@@ -27,6 +28,16 @@ export function looksQuotedPrintable(buf: Uint8Array, start: number, end: number
   }
   return encoded;
 }
+
+/** ` pfn` before `i` */
+function endsInKey(buf: Uint8Array, i: number): boolean {
+  let pos = i;
+  while (pos > 0 && ((buf[pos - 1]! >= 97 && buf[pos - 1]! <= 122) || buf[pos - 1] === UNDERSCORE)) pos--;
+  return pos < i && i - pos <= MAX_KEY && pos > 0 && buf[pos - 1] === SPACE;
+}
+
+const UNDERSCORE = 95;
+const MAX_KEY = 12;
 
 function isUpperHex(c: number): boolean {
   return (c >= 48 && c <= 57) || (c >= 65 && c <= 70);

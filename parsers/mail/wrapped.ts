@@ -17,6 +17,7 @@ import {
   LPAREN,
   MINUS,
   PIPE,
+  RBRACKET,
   RBRACE,
   RPAREN,
   SPACE,
@@ -90,6 +91,10 @@ export function joint(
   const last = lastWord(above, length);
   // `dma_map_page:` `pinbug.0 dir=BIDIRECTIONAL ...`: a name, and nothing of its payload yet
   if (above[length - 1] === COLON && (buf[pos] === LPAREN || hasPair(buf, pos, end))) return Joint.blank;
+  if (inList(above, length)) {
+    const stop = listEnd(buf, pos, end);
+    if (skipBlanks(buf, stop, end) === end || (stop > pos && pairs(buf, stop, end) > 0)) return Joint.blank;
+  }
   const closed = inBracket(above, length) ? after(buf, pos, end, RPAREN) : -1;
   // `(dopin+0x2e/0x70 [pinbug] <-` `pin_user_pages_fast) ret=2`
   if (closed >= 0 && (skipBlanks(buf, closed, end) === end || pairs(buf, closed, end) > 0)) return Joint.blank;
@@ -124,6 +129,26 @@ function inBracket(buf: Uint8Array, length: number): boolean {
   return false;
 }
 
+/** Whether a list is open at the end of a line: `addrs=ARRAY[00, 90, c7,` as perf and trace-cmd print what they cannot. */
+function inList(buf: Uint8Array, length: number, start = 0): boolean {
+  if (buf[length - 1] !== COMMA) return false;
+  for (let i = length - 1; i >= start; i--) {
+    if (buf[i] === RBRACKET || buf[i] === EQUALS) return false;
+    if (buf[i] === LBRACKET) return true;
+  }
+  return false;
+}
+
+/** Where a list's rest ends: after its bracket, at the end of the line; `pos` where anything else stands. */
+function listEnd(buf: Uint8Array, pos: number, end: number): number {
+  for (let i = pos; i < end; i++) {
+    const c = buf[i]!;
+    if (c === RBRACKET) return i + 1;
+    if (HEX[c]! < 0 && c !== COMMA && c !== SPACE) return pos;
+  }
+  return end;
+}
+
 /** The place after the next `byte`, or -1. */
 function after(buf: Uint8Array, pos: number, end: number, byte: number): number {
   while (pos < end && buf[pos] !== byte) pos++;
@@ -147,10 +172,12 @@ function isPlainValue(buf: Uint8Array, start: number, end: number): boolean {
 export function pairs(buf: Uint8Array, start: number, end: number): number {
   let n = 0;
   for (let pos = skipBlanks(buf, start, end); pos < end;) {
-    const stop = wordEnd(buf, pos, end);
+    let stop = wordEnd(buf, pos, end);
     // `[TRUNCATED]` of dma_map_sg; `(null)` of old kernels' mapping
-    if (isPair(buf, pos, stop)) n++;
-    else if (n === 0 || (buf[pos] !== LPAREN && buf[pos] !== LBRACKET)) return 0;
+    if (isPair(buf, pos, stop)) {
+      n++;
+      if (inList(buf, stop, pos)) stop = listEnd(buf, stop, end);
+    } else if (n === 0 || (buf[pos] !== LPAREN && buf[pos] !== LBRACKET)) return 0;
     pos = skipBlanks(buf, stop, end);
   }
   return n;

@@ -268,6 +268,66 @@ describe('breaks', () => {
   });
 });
 
+describe('lines cut at a column, as a terminal cuts them', () => {
+  const folded = (lines: readonly string[], width: number): string[] =>
+    lines.flatMap((line) => line.match(new RegExp(`.{1,${width}}`, 'g')) ?? ['']);
+  const readFound = (text: string): ReturnType<typeof read> => {
+    const found = detect(Buffer.from(text));
+    expect(found).toMatchObject({outcome: 'read', form: {id: 'mail'}});
+    return read((found as {form: LineForm}).form, text);
+  };
+
+  it.each([72, 76, 78, 80, 100, 120])('are put together again: %i', (width) => {
+    const text = folded(LINES, width).join('\n');
+    const {seen, reader} = readFound(text);
+    expect(bare(seen)).toEqual(EXPECTED);
+    expect(reader.counters.unrecognised).toBe(0);
+    expect(bare(readFound(message(folded(LINES, width).map((line) => `> ${line}`))).seen)).toEqual(EXPECTED);
+  });
+
+  it('are not those of one length by chance, nor of quoted-printable', () => {
+    const same = Array.from({length: 20}, (_, i) => [LINE.replace('val=', `val=${i % 10}`), 'thanks,', '']).flat();
+    expect(mail.sniff(Buffer.from(message(same))).evidence.join()).not.toMatch(/column/);
+    const stacks = Array.from({length: 20}, () => [LINE, ' => __alloc_pages', ' => do_syscall_64']).flat();
+    expect(mail.sniff(Buffer.from(stacks.join('\n'))).evidence.join()).not.toMatch(/column/);
+    const encoded = encodeQuotedPrintable(LINES);
+    expect(mail.sniff(Buffer.from(message(encoded))).evidence.join()).not.toMatch(/column/);
+    expect(mail.sniff(Buffer.from(message(LINES.flatMap((line) => wrapAt(line, 76))))).evidence.join()).not.toMatch(
+      /column/,
+    );
+  });
+});
+
+describe('lines of perf script that are broken between words', () => {
+  const COLUMNS = '              wl     472 [001]    26.322390:            ';
+  const PAYLOADS = [
+    'gup:try_grab_folio_fast_ret: (ffffffffa7780050 <- ffffffffa7783f88) folio=0xfffffb1a401ad300',
+    'filemap:mm_filemap_delete_from_page_cache: dev 0:29 ino 35c5f3 pfn=0x68a2 ofs=0 order=0',
+    'dma:dma_unmap_sg: [FAILED TO PARSE] device=pinbug.0 addrs=ARRAY[00, 20, c7, 06, 00, 00, 00, 00, 00, 80, c7, 06, 00, 00, 00, 00] dir=0 attrs=0x0',
+    'dma:dma_map_sg: [FAILED TO PARSE] device=pinbug.0 full_nents=2 full_ents=2 truncated=0 phys_addrs=ARRAY[00, 90, c7, 06, 00, 00, 00, 00, 00, 80, c7, 06, 00, 00, 00, 00] dma_addrs=ARRAY[00, 90, c7, 06, 00, 00, 00, 00, 00, 80, c7, 06, 00, 00, 00, 00] lengths=ARRAY[00, 10, 00, 00, 00, 10, 00, 00] dir=0 attrs=0x0',
+    'gup:gup_put_folio: (ffffffffa777f290) folio=0xfffffb1a401ad280 refs=1 flags=0x80000',
+  ];
+  const TRACE = PAYLOADS.map((payload) => COLUMNS + payload);
+  const direct = read(perfScript, TRACE.join('\n'));
+  /** at the last blank that fits, of however many */
+  const greedy = (line: string, width: number): string[] => {
+    const at = line.length > width ? line.lastIndexOf(' ', width) : -1;
+    return at <= line.search(/[^> ]/) ? [line] : [line.slice(0, at), ...greedy(line.slice(at + 1), width)];
+  };
+
+  it.each([72, 76, 80, 88, 96, 100, 104, 120])('at %i columns, before and after quoting', (width) => {
+    const before = TRACE.flatMap((line) => greedy(line, width));
+    const quoted = before.map((line) => `> ${line}`);
+    // who answers without care: the marks stand before the first piece only
+    const after = TRACE.flatMap((line) => greedy(`> ${line}`, width));
+    for (const body of [before, quoted, after]) {
+      const {seen, reader} = read(mail, message(body));
+      expect(bare(seen)).toEqual(bare(direct.seen));
+      expect(reader.counters).toMatchObject({unrecognised: 0, events: TRACE.length});
+    }
+  });
+});
+
 describe('hostile mails', () => {
   const part = fc.constantFrom(
     ...HEADER,
