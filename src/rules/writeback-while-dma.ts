@@ -41,7 +41,7 @@ export const writebackWhileDma: Rule = {
     const m = context.ledger;
     return watchWriteback(m, 'get', (held) => {
       const {row, writeback, reference, writable} = held;
-      if (!writable || held.page.kind === 'anonymous' || m.pages.pins[row]! > 0) return;
+      if (!writable || held.page.kind === 'anonymous') return;
       const start = Math.max(writeback.start.t, writable.window.open.t);
       const late = writable.window.open.t > writeback.start.t;
       const met = late ? writable.window.open : writeback.start;

@@ -18,7 +18,7 @@ import type {Severity} from '../results/report.js';
 import type {Rule, RuleContext} from './types.js';
 import {howMapped} from '../words/direction.js';
 import {throughBuffer} from './bounced.js';
-import {type HeldWriteback, stillMapped, watchWriteback, writesThrough} from './writeback.js';
+import {type HeldWriteback, stillMapped, unwritten, watchWriteback, writesThrough} from './writeback.js';
 
 /** What a pin was taken for. */
 type Intent = 'write' | 'read' | 'unknown';
@@ -125,6 +125,8 @@ export const writebackWhilePinned: Rule = {
           ...throughBuffer(writable?.window),
           ...writesThrough(m, held),
           ...unmapped,
+          ...(writable === undefined ? unwritten(m, held, start) : []),
+          ...(writable === undefined && readable?.window.deviceWrites ? [owns(readable)] : []),
           ...(intent === 'unknown' && severity === 'warning' && !writable
             ? [
                 told(

@@ -25,6 +25,8 @@ export interface HeldWriteback {
   readable: DmaLink | undefined;
   /** a device-writable mapping of the reference of which nobody knows whether it was over before */
   perhaps: DmaLink | undefined;
+  /** a device-writable mapping of the page that was made for another reference, by all that is known */
+  others: DmaLink | undefined;
   /** taken after the writeback had begun */
   late: boolean;
   /** what its task did next with the reference: from then on it was held for certain, whatever stood still within its taking */
@@ -57,6 +59,7 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
       writable: undefined,
       readable: undefined,
       perhaps: undefined,
+      others: undefined,
       late,
       since: undefined,
       written: late && writeback.ownPage >= 0,
@@ -71,15 +74,17 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
       else others.add(held);
     }
     for (const {link} of liveLinks(m, pages.pfn[row]!, 1 << pages.order[row]!)) {
-      if (link.owner === kind) see(held, link);
+      see(held, link);
       if (link.window.dir === DmaDir.toDevice && link.window.open.t >= writeback.start.t) held.written = false;
     }
   }
 
   function see(held: HeldWriteback, link: DmaLink): void {
-    const {window} = link;
+    const {window, owner} = link;
     if (window.iommuOnly) return;
-    if (window.dir === DmaDir.toDevice) held.readable ??= link;
+    if (owner !== kind) {
+      if (window.deviceWrites) held.others = link;
+    } else if (window.dir === DmaDir.toDevice) held.readable ??= link;
     else if (held.writable === undefined || held.writable.window.dir === DmaDir.bidirectional) held.writable = link;
   }
 
@@ -134,8 +139,7 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
           const folio = m.pages.findFolio(run.pfn + i);
           const held = folio >= 0 ? open.get(folio) : undefined;
           if (!held) continue;
-          for (const {link} of liveLinks(m, run.pfn + i, 1))
-            if (link.window === window && link.owner === kind) see(held, link);
+          for (const {link} of liveLinks(m, run.pfn + i, 1)) if (link.window === window) see(held, link);
         }
       }
     },
@@ -170,6 +174,14 @@ function forReading(m: Ledger, {references}: HeldWriteback, {dir, open}: DmaWind
     if (mixedSince <= open.t) for (const one of mixed?.flags ?? [gupFlags]) flags.add(one);
   const reading = [...flags].filter((one) => one >= 0 && !m.capture.era.isWrite(one)).length;
   return reading === 0 ? 'none' : reading === flags.size ? 'all' : 'some';
+}
+
+/** That no device could write a page meanwhile, where one had it mapped for another reference, or for none that was seen. */
+export function unwritten(m: Ledger, {others}: HeldWriteback, start: number): Premise[] {
+  if (others === undefined || !stillMapped(m, others, start)) return [];
+  const {open} = others.window;
+  const why = `the mapping at line ${open.line}, which the device may write through, was made for another reference, or for this one`;
+  return [told('no device had it mapped', false, why, open)];
 }
 
 /** What must hold besides for a device to write through a mapping that one of several references was for. */

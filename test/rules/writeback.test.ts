@@ -63,6 +63,47 @@ describe('writeback-while-pinned', () => {
     expect(await toldOf(k.text())).toEqual(['writeback-while-pinned note sure 0x5dac9']);
   });
 
+  it('is not sure that no device writes the page where one has it for another reference', async () => {
+    const map = (k: SmallKernel): void => k.map(P, 'FROM_DEVICE', 'mlx.0');
+    const others: ((k: SmallKernel) => void)[] = [
+      (k) => {
+        k.pin(P, {longterm: true});
+        k.by({task: 'nfs-900', cpu: 1}, () => {
+          k.get(P);
+          map(k);
+        });
+      },
+      (k) => {
+        map(k);
+        k.pin(P, {longterm: true});
+      },
+      (k) => {
+        k.pin(P, {longterm: true, write: false});
+        k.by({task: 'nfs-900', cpu: 1}, () => {
+          k.get(P);
+          map(k);
+        });
+      },
+      (k) => {
+        // of a GPU that may follow page tables: what it writes is not what the pin is for
+        k.pin(P, {longterm: true, write: false});
+        k.wait(3000);
+        k.map(P, 'BIDIRECTIONAL', 'mlx.0');
+      },
+    ];
+    for (const made of others) {
+      const k = new SmallKernel();
+      k.file(P);
+      k.markDirty(P);
+      made(k);
+      k.writeOut(P);
+      k.unmap(P, 'FROM_DEVICE', 'mlx.0');
+      k.unmap(P, 'BIDIRECTIONAL', 'mlx.0');
+      k.unpin(P);
+      expect((await toldOf(k.text())).filter((told) => told.includes(' sure '))).toEqual([]);
+    }
+  });
+
   it('is an error as well when the mapping comes, or is gone, within the writeback', async () => {
     const within = pinned();
     within.writeOut(P, () => {
