@@ -181,6 +181,11 @@ export function liveAt(window: DmaWindow, t: number): {state: 'live' | 'ended' |
       state: 'open',
       why: `${window.request!.rivals} requests for the same sectors were in flight, and which of them line ${earliestEnd.line} completed is not known`,
     };
+  if (window.endedBy === 'completion' && window.endCandidates.length === 0)
+    return {
+      state: 'open',
+      why: `line ${earliestEnd.line} completes a part of its request: whether that is of these pages is not known`,
+    };
   return {
     state: 'open',
     why: `${window.endCandidates.length} mappings of the same address were open, and which of them the unmap at line ${earliestEnd.line} ended is not known`,
@@ -235,7 +240,7 @@ export interface DmaRequest {
   earlier: readonly DmaWindow[];
   /** the one before it that begins with the same sector and is in flight still */
   older: DmaRequest | undefined;
-  /** completions that may have been its own, the first of them, the last, and of how many requests they may have been */
+  /** completions that may have been its own, the first of them (or of a part of it), the last, and of how many requests they may have been */
   completions: number;
   maybeOver: Deed | undefined;
   lastMaybe: Deed | undefined;

@@ -113,6 +113,9 @@ export class InFlight {
     const left = request.left - ev.nr * SECTOR;
     if (ev.nr > 0 && left > 0) {
       request.left = left;
+      request.maybeOver ??= deed();
+      if (this.to.believed(request))
+        for (const window of ownOf(request)) if (window.endedBy === undefined) window.earliestEnd ??= request.maybeOver;
       request.older = requests.get(ev.sector + ev.nr);
       requests.set(ev.sector + ev.nr, request);
       this.count++;

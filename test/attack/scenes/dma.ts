@@ -1,5 +1,5 @@
 /** Mappings that are not the pin's, that end in another way, or that only look alive. */
-import {NIC, NVME, RDMA} from '../machine.js';
+import {NIC, NVME, range, RDMA} from '../machine.js';
 import {EVERY, NEW, P, Q, type Scene} from './scene.js';
 
 export const DMA: readonly Scene[] = [
@@ -187,6 +187,34 @@ export const DMA: readonly Scene[] = [
         k.interrupt(() => k.unpin(P + i));
         k.munmap(P + i);
       }
+    },
+  },
+  {
+    name: 'a request of two reads, complete in two parts, on a device that never unmaps',
+    why: 'the first bio ends with the part that it is of (blk_update_request(), block/blk-mq.c)',
+    on: NEW,
+    make(k) {
+      const read = (first: number, n: number, sector: number): void => {
+        for (const pfn of range(first, n)) {
+          k.anon(pfn);
+          k.pin(pfn);
+        }
+        for (const pfn of range(first, n)) k.map(pfn, 'FROM_DEVICE', '0000:00:07.0');
+        k.line(`block_rq_issue: 259,1 R ${n * 4096} () ${sector} + ${n * 8} none,0,0 [app]`);
+      };
+      const complete = (first: number, n: number, sector: number): void =>
+        k.interrupt(() => {
+          k.line(`block_rq_complete: 259,1 R () ${sector} + ${n * 8} none,0,0 [0]`);
+          for (const pfn of range(first, n)) k.unpin(pfn);
+        });
+      for (let i = 0; i < 12; i++) {
+        read(P + i * 4, 1 + (i % 3), i * 1000);
+        complete(P + i * 4, 1 + (i % 3), i * 1000);
+      }
+      read(Q, 2, 50_000);
+      complete(Q, 1, 50_000);
+      k.wait(100);
+      complete(Q + 1, 1, 50_008);
     },
   },
   {
