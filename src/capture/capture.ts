@@ -17,6 +17,7 @@ import {Losses} from './losses.js';
 import {PageSize} from './page-size.js';
 import {Scout} from './scout.js';
 import {ONE_CLOCK, Skew} from './skew.js';
+import {untold} from './times.js';
 
 /** So many events of a machine's pages, over so long a time, are hardly ever all of one task. */
 const ONE_TASK_EVENTS = 1000;
@@ -178,6 +179,11 @@ export class Capture {
   /** Whether the recording is of some tasks only, or leaves out other things that happened. */
   get isPartial(): boolean {
     return this.facts.has('pid_filter') || this.leftOut !== undefined;
+  }
+
+  /** Why nothing that needs order or distance is proven by the times, in words; null where they tell both. */
+  get untold(): string | null {
+    return untold(this.facts);
   }
 
   /** What an event of an input is called where it is pointed to. */

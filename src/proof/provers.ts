@@ -2,7 +2,6 @@
  * One prover a premise: proven by events, refuted by events, or open, and why. This is the only place that decides what is
  * certain; a premise that nothing proves is open, never assumed.
  */
-import {untold} from '../capture/times.js';
 import type {Premise} from '../claims/premise.js';
 import {OF_MAPPINGS} from './of-mappings.js';
 import {OF_REFERENCES} from './of-references.js';
@@ -67,7 +66,7 @@ const PROVERS: Provers<Premise['id']> = {
   },
 
   timed(_, {m}) {
-    const why = untold(m.capture.facts);
+    const why = m.capture.untold;
     return why === null ? proven() : open(why);
   },
 

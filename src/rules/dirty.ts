@@ -196,8 +196,8 @@ class LateDirty implements Listener {
     }
     if (!clean || m.pages.writebacks[row] !== undefined) return;
     for (let r = m.pages.references[row]; r; r = r.next) {
-      if (r.kind === 'pin' && r.cleanedAt >= 0) {
-        const untaken = m.counts.complete() && !this.mayHaveTaken(row, mark.task, r.cleanedAt);
+      if (r.kind === 'pin' && r.cleaned !== undefined) {
+        const untaken = m.counts.complete() && !this.mayHaveTaken(row, mark.task, r.cleaned.t);
         const own = untaken || this.inUnpin(mark);
         this.candidates.set(row, {row, mark, marks: 1, watched: undefined, own, again: undefined});
         return;
@@ -222,13 +222,13 @@ class LateDirty implements Listener {
   counted(row: number, deed: () => Deed, delta: number): void {
     if (delta <= 0 || this.rule !== 'dirty-after-writeback') return;
     let r = this.m.pages.references[row];
-    while (r !== undefined && r.cleanedAt < 0) r = r.next;
-    if (r === undefined) return;
+    while (r !== undefined && r.cleaned === undefined) r = r.next;
+    if (r?.cleaned === undefined) return;
     const {task, t, context} = deed();
     if (context > Context.task) return;
     const before = this.touched.get(row);
     // who took it before it was cleaned last does not matter, and makes no several
-    if (before !== undefined && before.t >= r.cleanedAt) {
+    if (before !== undefined && before.t >= r.cleaned.t) {
       if (before.task !== task) before.task = SEVERAL;
       before.t = t;
       return;
@@ -250,8 +250,8 @@ class LateDirty implements Listener {
       this.candidates.delete(row);
       // The unpinning task marked it on its way to the unpin: unpin_user_pages_dirty_lock(), bio_dirty_fn(), or by hand.
       if (candidate.mark.task !== drop.deed.task) return;
-      const pin = drop.from.find((f) => f.reference.cleanedAt >= 0)?.reference;
-      if (!pin || !pin.deviceWrote || candidate.mark.t < pin.cleanedAt) return;
+      const pin = drop.from.find((f) => f.reference.cleaned !== undefined)?.reference;
+      if (!pin?.cleaned || !pin.deviceWrote || candidate.mark.t < pin.cleaned.t) return;
       this.tell({
         ...candidate,
         watched: {
@@ -274,7 +274,7 @@ class LateDirty implements Listener {
     const writes = pin.deviceWrote || (pin.gupFlags >= 0 && m.capture.era.isWrite(pin.gupFlags));
     const clean = m.pages.isClean(row);
     // Clean because it was cleaned under this pin: what the device wrote is in it, and nobody has said so yet.
-    if (!writes || !clean || pin.cleanedAt < 0) return;
+    if (!writes || !clean || pin.cleaned === undefined) return;
     if (this.unpinned.size >= WATCHED_MAX) m.capture.limits.hit('kept-by-rules');
     else {
       this.unpinned.set(row, {
@@ -325,15 +325,15 @@ class LateDirty implements Listener {
 
   private tell({mark, marks, watched, own: shown, again}: Candidate): void {
     if (!watched) return;
+    const {pin, unpin, device, page} = watched;
+    const {cleaned} = pin;
+    if (cleaned === undefined) return;
     const {m} = this;
     const stack = m.evidence.stacks.get(mark.stack);
     const through = (functions: readonly string[]): boolean =>
       stack.some((frame) => functions.some((f) => frame.startsWith(f)));
     if (through(ORDINARY)) return;
-    const {pin, unpin, device} = watched;
     const late = this.rule === 'dirty-after-unpin';
-    const {page} = watched;
-    const {cleaned, cleanedAt} = pin;
     const own = shown || through(FOR_A_DEVICE);
     const says = (): Said => ({
       rule: this.rule,
@@ -342,17 +342,17 @@ class LateDirty implements Listener {
       order: page.order,
       premises: [
         held([pin], page),
-        ofFile(page, cleaned && pin, cleaned),
+        ofFile(page, pin, cleaned),
         ...(late ? [] : [stillHeld(pin, page, mark)]),
         ...(late || !own ? [noFault(page, mark, marks, again, own)] : []),
         this.noWrite(page, own),
-        late ? before(UNPINNED_FIRST, unpin, mark) : before(CLEANED_FIRST, cleaned ?? mark, mark),
-        never('written back', page, late ? unpin.t : cleanedAt, mark.t),
+        late ? before(UNPINNED_FIRST, unpin, mark) : before(CLEANED_FIRST, cleaned, mark),
+        never('written back', page, late ? unpin.t : cleaned.t, mark.t),
       ],
       start: mark.t,
       end: late ? mark.t : unpin.t,
       deed: `${unpin.task}.${pin.task}.${device}`,
-      args: {distance: late ? mark.t - unpin.t : mark.t - cleanedAt, facts: {}},
+      args: {distance: late ? mark.t - unpin.t : mark.t - cleaned.t, facts: {}},
       tasks: [...(pin.task >= 0 ? [{role: 'pin', task: pin.task}] : []), {role: 'dirty', task: mark.task}],
       stacks: [
         {role: 'pin', stack: pin.stack},
@@ -361,7 +361,7 @@ class LateDirty implements Listener {
       device,
       evidence: [
         ...(pin.line > 0 ? [{role: 'pin', deed: pin}] : []),
-        ...(cleaned ? [{role: 'writeback-start', deed: cleaned}] : []),
+        {role: 'writeback-start', deed: cleaned},
         {role: 'dirty', deed: mark},
         {role: 'unpin', deed: unpin},
       ].sort((a, b) => a.deed.t - b.deed.t),

@@ -36,8 +36,9 @@ export const pinLeak: Rule = {
     id: 'pin-leak',
     title: "still holds a pin although the trace shows its owner's end",
     severity: "error; note for a pin merely held at the end of the trace, or whose owner's end the trace cannot show",
-    needs: ['pins', 'unpins', 'time'],
+    needs: ['pins', 'unpins'],
     helpedBy: [
+      {need: 'time', misses: 'how long the trace goes on after the end of its I/O: what it finds is possible only'},
       {need: 'counts', misses: 'the end of the owner (mapcount gone to none): pins still held are then notes'},
     ],
     meaning:
@@ -67,7 +68,7 @@ export const getLeak: Rule = {
     id: 'get-leak',
     title: "still holds a get_user_pages reference although the trace shows its owner's end",
     severity: 'warning; else note',
-    needs: ['counts', 'puts', 'time'],
+    needs: ['counts', 'puts'],
     helpedBy: [
       {
         need: 'gets',
@@ -109,12 +110,18 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
         // What a put on a pin or an excess unpin left behind is told in that finding.
         if (context.explained.has(row)) continue;
         for (let r = pages.references[row]; r; r = r.next)
-          if (r.kind === kind && !droppedElsewhere(m, row, r)) context.claim(claim(row, r, t));
+          if (r.kind === kind && !droppedElsewhere(m, row, r) && !droppedBefore(row)) context.claim(claim(row, r, t));
       }
       if (kind === 'get' && !m.capture.records(K.Grab))
         for (const [row, {generation, deed}] of m.refs.orphans) orphaned(row, generation, deed, t);
     },
   };
+
+  /** Where the order of lines is not that of time, a drop of the page that no taking explains may be of what is left. */
+  function droppedBefore(row: number): boolean {
+    if (m.capture.untold === null) return false;
+    return m.held.excess.after({row, generation: m.pages.generation[row]!}, -Infinity) !== undefined;
+  }
 
   function justBefore(t: number, end: number): boolean {
     return m.capture.time.unit === 'ns' && end - t < SETTLED_NS;
@@ -135,8 +142,15 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
         'the end of its mapping is known from an iommu:unmap event only, which names no device: another one may have the same address',
         ended,
       );
+    if (m.capture.time.unit !== 'ns')
+      return told(
+        says,
+        false,
+        'the clock counts, and tells no time: how long the trace goes on after the end of its I/O is not known',
+        ended,
+      );
     // A driver unmaps before it gives a request back, and maps again when that is issued again, which may take minutes (blk_mq_requeue_request()).
-    const again = m.capture.time.unit === 'ns' ? m.dma.requeuedWithin(ended.t, ended.t + WORKER_NS) : undefined;
+    const again = m.dma.requeuedWithin(ended.t, ended.t + WORKER_NS);
     if (again !== undefined)
       return told(
         says,
@@ -171,14 +185,14 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
   /** Whether what is left to do when an I/O has ended may come after the trace. */
   function soonAfter(t: number, {kind}: Moment, end: number): boolean {
     const least = kind === 'anonymous' ? DONE_NS : WORKER_NS;
-    return m.capture.time.unit === 'ns' && end - t < Math.max(least, LONGER * m.held.longestToDrop);
+    return end - t < Math.max(least, LONGER * m.held.longestToDrop);
   }
 
   /** A page whose last mapping went and whose count did not: without probes the reference that is left has no kind. */
   function orphaned(row: number, generation: number, deed: Deed, end: number): void {
     const {pages} = m;
     const gone = pages.generation[row] !== generation || pages.is(row, 'free') || pages.lastTime[row] !== deed.t;
-    if (gone || !pages.is(row, 'lifeSeen') || m.capture.time.unit !== 'ns' || end - deed.t < SETTLED_NS) return;
+    if (gone || !pages.is(row, 'lifeSeen') || justBefore(deed.t, end)) return;
     const page = momentOf(m, row);
     const raw = pages.count[row]!;
     const says = (): Said => ({

@@ -97,12 +97,13 @@ async function readOnce(
     const stop = (): boolean =>
       again && (ledger.capture.identity.late || ledger.capture.pageSize.late || disorder() > learnt.disorder);
     const partial = await pump(read, sorter, options.signal, stop);
+    // what is put in order comes last, and may tell as much
+    if (partial !== undefined || !stop()) sorter?.end();
     if (partial === undefined && stop()) {
       learnt.ledgers.push(ledger);
       learnt.disorder = Math.max(learnt.disorder, disorder()) as Disorder;
       return undefined;
     }
-    sorter?.end();
     tellDisorder(ledger, read, sorter);
     tellSpans(ledger, read);
     read.forEach(({form, reader}, i) => {

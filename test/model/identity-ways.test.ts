@@ -64,6 +64,13 @@ function moved(
     );
 }
 
+/** Lines of tracefs as `perf script` prints them. */
+function asPerfScript(lines: readonly string[]): string {
+  return lines
+    .map((line) => line.replace(/^ *(.+)-(\d+) +(\[\d+\]) \S+ +(\d+\.\d+): (\w+): /, '$1 $2 $3 $4: gup:$5: '))
+    .join('\n');
+}
+
 const SURE = ['unpin-while-dma error sure 0x2fb0'];
 const POSSIBLE = ['unpin-while-dma error possible 0x2fb0'];
 const ARM_FACTS = ['machine=aarch64', 'kernel=6.12.118+deb13-arm64', 'page_size=4096'];
@@ -82,6 +89,21 @@ describe('where struct pages begin', () => {
 
   it('is agreed on by pairs of three different pages', async () => {
     expect(await toldOf(trace({vmemmap: ARM, pairs: 3, facts: ARM_FACTS}))).toEqual(SURE);
+  });
+
+  it('is found by what comes last, too, of a form whose events are put in order before they are read', async () => {
+    const [early, late] = [trace({vmemmap: ARM, facts: ['page_size=4096']}), trace({vmemmap: ARM, pairs: 3})];
+    const rest = late
+      .split('\n')
+      .filter((line) => /__folio_put|mm_page_free/.test(line))
+      .map((line) => line.replace(/ 10\.(\d+): /, ' 11.$1: '));
+    const idle = Array.from(
+      {length: 1500},
+      (_, i) =>
+        `          bash-77      [001] .....    10.9${String(i).padStart(5, '0')}: mm_page_free: pfn=0x200 order=0`,
+    );
+    const lines = [...early.split('\n').filter((line) => / 10\.\d+: /.test(line)), ...idle, ...rest];
+    expect(await toldOf(asPerfScript(lines))).toEqual(SURE);
   });
 
   it('is not known by two, nor by three of one page', async () => {

@@ -208,6 +208,40 @@ describe('long-pin', () => {
   });
 });
 
+describe('what is held at the end of a trace without times', () => {
+  it('is a leak that is only possible: how long the trace goes on after its I/O is not known', async () => {
+    const k = new SmallKernel();
+    k.anon(P);
+    k.pin(P);
+    k.map(P, 'FROM_DEVICE');
+    k.by({task: '<idle>-0', irq: true}, () => k.unmap(P, 'FROM_DEVICE'));
+    k.munmap(P);
+    k.wait(500_000);
+    k.idle();
+    expect(await toldOf(k.text())).toContain('pin-leak error sure 0x2fb0');
+    const ticks = k.text().replaceAll(/ 1(\d)\.(\d{6}): /g, '1$1$2: ');
+    expect(await toldOf(ticks)).toEqual(['pin-leak error possible 0x2fb0']);
+  });
+
+  it('is nothing where a line before its taking may be its drop: lines stand in whatever order', async () => {
+    const [pin, unpin] = [
+      'wl 309 try_grab_folio_fast pfn=0x2fb0 refs=1 flags=0x80001',
+      'wl 309 gup_put_folio pfn=0x2fb0 refs=1 flags=0x80000',
+    ];
+    const told = async (...lines: string[]): Promise<string[]> => {
+      const all = await toldOf(
+        Array.from({length: 4}, () => [pin, unpin])
+          .flat()
+          .concat(lines)
+          .join('\n'),
+      );
+      return all.filter((one) => one.startsWith('pin-leak'));
+    };
+    expect(await told(pin)).toEqual(['pin-leak note possible 0x2fb0']);
+    expect(await told(unpin, pin)).toEqual([]);
+  });
+});
+
 describe('a pin that is held at the end of the trace', () => {
   const held = async (k: SmallKernel, shows: (line: string) => boolean = () => true): Promise<string[]> =>
     (await toldOf(k.text().split('\n').filter(shows).join('\n'))).filter((one) => one.startsWith('pin-leak'));

@@ -324,6 +324,13 @@ describe('dirty-after-writeback', () => {
     expect(await toldOf(k.text())).toEqual([]);
   });
 
+  it('is found before the time that the first line of a trace has, too', async () => {
+    const [head, ...rest] = late().text().split('\n');
+    const first =
+      '          bash-77      [001] .....    20.000000: mm_page_free: page=00000000b9111fae pfn=0x101 order=0';
+    expect((await toldOf([head, first, ...rest].join('\n'))).join()).toContain('dirty-after-writeback error');
+  });
+
   it('is only possible when events were lost since the pin', async () => {
     expect(await toldOf(late(loseSome).text())).toContain('dirty-after-writeback error possible 0x5dac9');
   });

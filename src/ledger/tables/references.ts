@@ -91,11 +91,9 @@ export class Reference {
   stack = -1;
   /** FOLL_* flags as traced; -1 not known */
   gupFlags = -1;
-  /** when the page was last cleaned for writeback while this was held; -1 never */
-  cleanedAt = -1;
-  /** the writeback that did it */
+  /** the last writeback that cleaned the page while this was held */
   cleaned: Deed | undefined = undefined;
-  /** a device-writable mapping was live under this reference after `cleanedAt` (at any time, when it is -1) */
+  /** a device-writable mapping was live under this reference after it was `cleaned` (at any time, when it was not) */
   deviceWrote = false;
   /** device of that mapping, index into the DMA tracker's; -1 none */
   device = -1;
@@ -154,5 +152,4 @@ export class Reference {
 // V8 represents a field by what it held first. A time that starts as a small integer and becomes a double later gives every
 // reference and deed another hidden class then, and every function that touches them is compiled again.
 const first = new Reference('pin', 1, 'probe', 0, 0.5, 0.5, 0, 0, 0, 0, 0, '');
-first.cleanedAt = 0.5;
 first.cleaned = {t: 0.5, cpu: -1, task: -1, context: -1, input: 0, line: 0, text: '', stack: -1};

@@ -138,7 +138,6 @@ export class WritebackTracker {
     pages.state[row]! |= PageState.underWriteback;
     this.clean(row);
     for (let r = pages.references[row]; r; r = r.next) {
-      r.cleanedAt = ev.t;
       r.cleaned = writeback.start;
       r.deviceWrote = this.under.deviceWritesNow(row, r);
     }
