@@ -13,7 +13,10 @@ export type Grade =
   | 'printed'
   /** pairs of a pointer and a PFN that two events of one deed name: of three different pages, or of one where the base is a multiple of 1 GiB */
   | 'paired'
-  /** the first pointer with its low 30 bits cleared, as on x86-64 with less than 64 GiB: groups events, proves nothing */
+  /**
+   * the first pointer with its low 30 bits cleared, as on x86-64 with less than 64 GiB; or a base that the pages of three pins agree
+   * on with the addresses that were mapped next. It groups events, and proves nothing
+   */
   | 'assumed'
   | 'none';
 
@@ -27,6 +30,8 @@ const PFN_LIMIT = 2 ** 40;
 const PAIRS = 3;
 /** Different pages that refute a base together, without agreeing on another, where none fits it. */
 const REFUTE = 8;
+/** Where RAM begins at whole 512 MiB, in pages of 64 KiB, 16 KiB or 4 KiB, moves a base by multiples of this (arch/arm64/mm/init.c). */
+const SMALLEST_STEP = 2 ** 19;
 /** Bases that are voted on at a time: wrong pairs must not push out the right ones. */
 const CANDIDATES_MAX = 16;
 
@@ -55,11 +60,15 @@ export class Identity {
   refuted: string | undefined;
   /** on arm64 no base may be assumed: that of x86-64 would make other real pages of its pointers */
   mayAssume = true;
+  /** a base that is assumed is no guess: pages that were pinned and the addresses that were mapped next agree on it */
+  likely = false;
   /** told when a base is found late */
   onLate: (() => void) | undefined;
   private hi = 0;
   private lo = 0;
   private readonly candidates: Candidate[] = [];
+  /** bases that would make the addresses that were mapped of the pages that were pinned last */
+  private readonly mapped: Candidate[] = [];
   /** pages whose pairs do not fit the base in use, while none does */
   private readonly against: number[] = [];
 
@@ -73,19 +82,9 @@ export class Identity {
     return this.grade === 'none' ? null : hexOf(this.hi, this.lo);
   }
 
-  /**
-   * Whether the base is one of x86-64: between the direct mapping and the CPU entry area, in steps of 1 GiB
-   * (Documentation/arch/x86/x86_64/mm.rst). arm64 has its own there with 52 bits of address only, and with RAM that begins
-   * at 0 or whole 256 GiB (16 KiB pages) or TiB (64 KiB): those places are left out, of kernels up to 6.8 and of later ones
-   * (VMEMMAP_START in arch/arm64/include/asm/memory.h).
-   */
+  /** Whether the base is one that only x86-64 has. */
   get isX86(): boolean {
-    const {hi, lo} = this;
-    if (!this.proven || lo % GIB !== 0) return false;
-    const below = (end: number): boolean => hi >= end - 16 && hi <= end && (hi < end || lo === 0);
-    if (hi >= 0xff110000 && hi < 0xffff0000) return true; // five levels of page tables
-    if (hi < 0xffffc900 || hi >= 0xfffffdff) return false;
-    return !below(0xfffffc00) && !below(0xfffff000) && !below(0xfffffc20) && !below(0xfffff040);
+    return this.proven && isOfX86(this.hi, this.lo);
   }
 
   /** What the user or the trace says. The user outranks the trace, a header its events. */
@@ -107,8 +106,10 @@ export class Identity {
     this.mayAssume &&= other.mayAssume;
     this.refuted ??= other.refuted;
     this.conflict ||= other.conflict;
-    if (!other.proven || (this.proven && this.grade === 'told')) return;
+    if (!other.proven && (!other.likely || this.grade !== 'none')) return;
+    if (this.proven && this.grade === 'told') return;
     this.grade = other.grade;
+    this.likely = other.likely;
     this.teller = other.teller;
     this.hi = other.hi;
     this.lo = other.lo;
@@ -122,14 +123,7 @@ export class Identity {
    */
   pair(hi: number, lo: number, pfn: number, how: 'printed' | 'deed' | 'mapped' = 'deed'): void {
     const printed = how === 'printed';
-    const offset = pfn * STRUCT_PAGE;
-    const offsetHi = Math.floor(offset / 0x100000000);
-    let baseLo = lo - (offset - offsetHi * 0x100000000);
-    let baseHi = hi - offsetHi;
-    if (baseLo < 0) {
-      baseLo += 0x100000000;
-      baseHi -= 1;
-    }
+    const [baseHi, baseLo] = baseOf(hi, lo, pfn);
     const same = this.grade !== 'none' && baseHi === this.hi && baseLo === this.lo;
     const aligned = baseLo % GIB === 0;
     if (how === 'mapped' && (this.proven || !aligned)) return;
@@ -143,7 +137,7 @@ export class Identity {
     else this.contradicted++;
     if (!same && this.grade !== 'none' && this.confirmed === 0) this.refute(pfn);
     if (baseLo % STRUCT_PAGE !== 0 || baseHi < 0x80000000) return;
-    const pages = this.vote(baseHi, baseLo, pfn);
+    const pages = vote(this.candidates, baseHi, baseLo, pfn);
     const enough = printed || (how === 'deed' && !this.proven && aligned) || pages >= PAIRS;
     if (!enough) return;
     if (this.proven) {
@@ -159,15 +153,29 @@ export class Identity {
     if (this.grade === 'assumed' || this.grade === 'none') {
       this.unproven++;
       if (this.grade === 'none') {
-        if (!this.mayAssume) return -1;
+        const first = lo - (lo % GIB);
+        if (!this.mayAssume || !isOfX86(hi, first)) return -1;
         this.hi = hi;
-        this.lo = lo - (lo % GIB);
+        this.lo = first;
         this.grade = 'assumed';
       }
     }
     const distance = (hi - this.hi) * 0x100000000 + (lo - this.lo);
     const pfn = distance / STRUCT_PAGE;
     return pfn >= 0 && pfn < PFN_LIMIT && pfn === Math.floor(pfn) ? pfn : -1;
+  }
+
+  /**
+   * A pointer of a page that a task pinned not long ago, and a PFN that is mapped then: of one page, or of two. Two pages hardly
+   * ever make a base that can be one, and what three agree on is likely.
+   */
+  suppose(hi: number, lo: number, pfn: number): void {
+    if (this.proven || this.likely) return;
+    const [baseHi, baseLo] = baseOf(hi, lo, pfn);
+    if (baseLo % SMALLEST_STEP !== 0 || baseHi < 0x80000000) return;
+    if (vote(this.mapped, baseHi, baseLo, pfn) < PAIRS) return;
+    this.adopt(baseHi, baseLo, 'assumed', 'events');
+    this.likely = true;
   }
 
   private adopt(hi: number, lo: number, grade: Grade, teller: Teller): void {
@@ -181,6 +189,7 @@ export class Identity {
     this.lo = lo;
     this.grade = grade;
     this.teller = teller;
+    this.likely = false;
     this.confirmed = same ? this.confirmed : 0;
     this.candidates.length = 0;
     this.against.length = 0;
@@ -195,29 +204,50 @@ export class Identity {
     } else if (against.length >= PAIRS) {
       // an assumption that does not hold here: no other one would be better
       this.grade = 'none';
-      this.mayAssume = false;
+      this.mayAssume = this.likely = false;
       against.length = 0;
     }
   }
+}
 
-  /** How many different pages agree on a base, this one included, since a pair last agreed with the one in use. */
-  private vote(hi: number, lo: number, pfn: number): number {
-    const {candidates} = this;
-    let candidate = candidates.find((c) => c.hi === hi && c.lo === lo);
-    if (!candidate) {
-      candidate = {hi, lo, pages: []};
-      if (candidates.length >= CANDIDATES_MAX) {
-        const fewest = Math.min(...candidates.map((c) => c.pages.length));
-        candidates.splice(
-          candidates.findIndex((c) => c.pages.length === fewest),
-          1,
-        );
-      }
-      candidates.push(candidate);
+/**
+ * Whether a base is one of x86-64: between the direct mapping and the CPU entry area, in steps of 1 GiB
+ * (Documentation/arch/x86/x86_64/mm.rst). arm64 has its own there with 52 bits of address only, and with RAM that begins
+ * at 0 or whole 256 GiB (16 KiB pages) or TiB (64 KiB): those places are left out, of kernels up to 6.8 and of later ones
+ * (VMEMMAP_START in arch/arm64/include/asm/memory.h).
+ */
+function isOfX86(hi: number, lo: number): boolean {
+  if (lo % GIB !== 0) return false;
+  const below = (end: number): boolean => hi >= end - 16 && hi <= end && (hi < end || lo === 0);
+  if (hi >= 0xff110000 && hi < 0xffff0000) return true; // five levels of page tables
+  if (hi < 0xffffc900 || hi >= 0xfffffdff) return false;
+  return !below(0xfffffc00) && !below(0xfffff000) && !below(0xfffffc20) && !below(0xfffff040);
+}
+
+/** Where struct pages begin, as two halves, if that of a PFN is where a pointer points to. */
+function baseOf(hi: number, lo: number, pfn: number): [hi: number, lo: number] {
+  const offset = pfn * STRUCT_PAGE;
+  const offsetHi = Math.floor(offset / 0x100000000);
+  const baseLo = lo - (offset - offsetHi * 0x100000000);
+  return baseLo < 0 ? [hi - offsetHi - 1, baseLo + 0x100000000] : [hi - offsetHi, baseLo];
+}
+
+/** How many different pages agree on a base, this one included, since the candidates were last given up. */
+function vote(candidates: Candidate[], hi: number, lo: number, pfn: number): number {
+  let candidate = candidates.find((c) => c.hi === hi && c.lo === lo);
+  if (!candidate) {
+    candidate = {hi, lo, pages: []};
+    if (candidates.length >= CANDIDATES_MAX) {
+      const fewest = Math.min(...candidates.map((c) => c.pages.length));
+      candidates.splice(
+        candidates.findIndex((c) => c.pages.length === fewest),
+        1,
+      );
     }
-    if (!candidate.pages.includes(pfn) && candidate.pages.length < PAIRS) candidate.pages.push(pfn);
-    return candidate.pages.length;
+    candidates.push(candidate);
   }
+  if (!candidate.pages.includes(pfn) && candidate.pages.length < PAIRS) candidate.pages.push(pfn);
+  return candidate.pages.length;
 }
 
 function hexOf(hi: number, lo: number): string {

@@ -35,11 +35,12 @@ interface Pin {
   refs: number;
 }
 
-/** What a task pinned since it last mapped something. */
+/** What a task pinned last, and whether it has mapped something since. */
 interface Task {
-  /** at most RECENT, used again; the first `pinned` of them hold since then, of more the last */
+  /** at most RECENT, used again; the first `pinned` of them hold, of more the last */
   readonly pins: Pin[];
   pinned: number;
+  hasMapped: boolean;
   /** the page of a dma_map_page_attrs() whose return has not come */
   mapping: {hi: number; lo: number; offset: number} | undefined;
 }
@@ -105,6 +106,8 @@ export class Scout {
   private pinned(pid: number, hi: number, lo: number, pfn: number, refs: number): void {
     if (pid <= 0) return;
     const task = this.task(pid);
+    if (task.hasMapped) task.pinned = 0;
+    task.hasMapped = false;
     const pin = (task.pins[task.pinned++ % RECENT] ??= {hi: -1, lo: -1, pfn: -1, refs: 0});
     pin.hi = hi;
     pin.lo = lo;
@@ -116,7 +119,7 @@ export class Scout {
     let task = this.tasks.get(pid);
     if (!task) {
       if (this.tasks.size >= TASKS_MAX) this.tasks.clear();
-      this.tasks.set(pid, (task = {pins: [], pinned: 0, mapping: undefined}));
+      this.tasks.set(pid, (task = {pins: [], pinned: 0, hasMapped: false, mapping: undefined}));
     }
     return task;
   }
@@ -149,20 +152,24 @@ export class Scout {
     const task = this.tasks.get(ev.pid);
     if (!task || task.pinned === 0) return;
     const {identity} = this;
-    const {pins, pinned} = task;
+    const {pins, pinned, hasMapped} = task;
     const list = ev.kind === K.DmaMapSg ? Math.min(ev.listLength, RECENT) : 1;
     for (let i = 0; i < list; i++) {
       const phys = ev.kind === K.DmaMapSg ? ev.listPhys[i]! : ev.phys;
       if (phys < 0) continue;
-      if (!identity.proven && list === 1 && pinned === 1 && pins[0]!.hi >= 0 && pins[0]!.refs === 1)
-        identity.pair(pins[0]!.hi, pins[0]!.lo, Math.floor(phys / this.size.bytes), 'mapped');
-      if (this.size.shown) continue;
+      if (!identity.proven) {
+        const pfn = Math.floor(phys / this.size.bytes);
+        if (list === 1 && pinned === 1 && !hasMapped && pins[0]!.hi >= 0 && pins[0]!.refs === 1)
+          identity.pair(pins[0]!.hi, pins[0]!.lo, pfn, 'mapped');
+        for (const [n, {hi, lo}] of pins.entries()) if (n < pinned && hi >= 0) identity.suppose(hi, lo, pfn);
+      }
+      if (this.size.shown || hasMapped) continue;
       for (const shift of SHIFTS) {
         const frame = Math.floor(phys / 2 ** shift);
         if (pins.some((pin, i) => i < pinned && this.pfnOf(pin) === frame)) this.size.fits(shift, frame);
       }
     }
-    if (list === 1) task.pinned = 0;
+    if (list === 1) task.hasMapped = true;
   }
 
   private pfnOf({hi, lo, pfn}: Pin): number {

@@ -113,7 +113,7 @@ function lossesOf(m: Ledger, noun: Noun): LossSpan[] {
   }));
 }
 
-function baseKnownBy({grade, teller, unproven}: Capture['identity']): string {
+function baseKnownBy({grade, teller, unproven, likely}: Capture['identity']): string {
   switch (grade) {
     case 'told':
       return teller === 'option' ? 'as given with --vmemmap' : 'said by the trace';
@@ -122,7 +122,9 @@ function baseKnownBy({grade, teller, unproven}: Capture['identity']): string {
     case 'paired':
       return 'found from pairs of a pointer and a PFN of one page';
     case 'assumed':
-      return 'a page pointer with its low 30 bits cleared, right on x86-64 with less than 64 GiB of memory: assumed';
+      return likely
+        ? 'pages that were pinned and the addresses that were mapped next agree on it: likely, and assumed'
+        : 'a page pointer with its low 30 bits cleared, right on x86-64 with less than 64 GiB of memory: assumed';
     case 'none':
       return unproven > 0 ? 'page pointers name no page: their base is not known' : 'no page pointer had to be read';
   }

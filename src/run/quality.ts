@@ -29,7 +29,11 @@ function qualityOfIdentity(m: Ledger, add: Add): void {
       'vmemmap-assumed',
       'warning',
       1,
-      `vmemmap_base is taken to be ${identity.base()}, a page pointer with its low 30 bits cleared: nothing that rests on it is sure`,
+      `vmemmap_base is taken to be ${identity.base()}, ${
+        identity.likely
+          ? 'on which pages that were pinned and the addresses that were mapped next agree'
+          : 'a page pointer with its low 30 bits cleared'
+      }: nothing that rests on it is sure`,
       record,
     );
   } else if (identity.grade === 'none') {

@@ -21,18 +21,25 @@ interface Machine {
   printed?: boolean;
   /** other pages that are freed with __folio_put(), which pairs their pointers with their PFNs */
   pairs?: number;
+  /** other pages that are pinned, mapped and unpinned, three at a time */
+  mapped?: number;
   /** sizeof(struct page) */
   struct?: bigint;
 }
 
 /** An early unpin of a page that probes name by a pointer, and DMA events by an address. */
-function trace({pairs = 0, ...machine}: Machine): string {
+function trace({pairs = 0, mapped = 0, ...machine}: Machine): string {
   const k = new SmallKernel({refs: false});
   for (let i = 0; i < pairs; i++) {
     const pfn = 0x5000 + 3 * i;
     k.alloc(pfn);
     k.line(`__folio_put: (__folio_put+0x0/0x80) folio=${k.pointer(pfn)}`);
     k.line(`mm_page_free: page=00000000b9111fae pfn=0x${pfn.toString(16)} order=0`);
+  }
+  for (let i = 0; i < mapped; i += 3) {
+    const pfns = [0x6000, 0x6107, 0x6205].map((pfn) => pfn + 11 * i);
+    for (const pfn of pfns) k.alloc(pfn);
+    for (const deed of ['pin', 'map', 'unmap', 'unpin'] as const) for (const pfn of pfns) k[deed](pfn);
   }
   k.anon(P);
   k.pin(P);
@@ -119,6 +126,20 @@ describe('where struct pages begin', () => {
   it('is assumed on x86-64, which proves nothing, and never on arm64', async () => {
     expect(await toldOf(trace({}))).toEqual(POSSIBLE);
     expect(await toldOf(trace({vmemmap: ARM, facts: ARM_FACTS}))).toEqual([]);
+    // nor where nothing but the pointer tells which machine it is
+    expect(await toldOf(trace({vmemmap: ARM}))).toEqual([]);
+  });
+
+  it('is likely what three pages agree on that were pinned and then mapped, which proves nothing', async () => {
+    for (const facts of [[], ARM_FACTS]) {
+      expect(await toldOf(trace({vmemmap: ARM, mapped: 3, facts}))).toEqual(POSSIBLE);
+      // a base that pairs prove is none the less sure
+      expect(await toldOf(trace({vmemmap: ARM, mapped: 3, pairs: 3, facts}))).toEqual(SURE);
+    }
+    const sixteen = {shift: 14, facts: ['machine=aarch64', 'page_size=16384']};
+    expect(await toldOf(trace({vmemmap: 0xfffffdffbfc00000n, mapped: 3, ...sixteen}))).toEqual(POSSIBLE);
+    const {quality} = await analyzeText(trace({vmemmap: ARM, mapped: 3}));
+    expect(quality.find(({id}) => id === 'vmemmap-assumed')?.message).toContain('mapped next agree');
   });
 
   it('is not what pairs contradict: another page of the machine would be blamed', async () => {
