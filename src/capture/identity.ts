@@ -11,7 +11,10 @@ export type Grade =
   | 'told'
   /** `page=` and `pfn=` of one kmem line of a kernel that does not hash pointers */
   | 'printed'
-  /** pairs of a pointer and a PFN that two events of one deed name: of three different pages, or of one where the base is a multiple of 1 GiB */
+  /**
+   * pairs of a pointer and a PFN that two events of one deed name: of three different pages, or of one where the base is a multiple
+   * of 1 GiB; or what a pin and the mapping after it name, of three pages, where only x86-64 has such a base
+   */
   | 'paired'
   /**
    * the first pointer with its low 30 bits cleared, as on x86-64 with less than 64 GiB; or a base that the pages of three pins agree
@@ -67,7 +70,7 @@ export class Identity {
   private hi = 0;
   private lo = 0;
   private readonly candidates: Candidate[] = [];
-  /** bases that would make the addresses that were mapped of the pages that were pinned last */
+  /** bases under which addresses that were mapped are of pages that were pinned just before */
   private readonly mapped: Candidate[] = [];
   /** pages whose pairs do not fit the base in use, while none does */
   private readonly against: number[] = [];
@@ -167,15 +170,17 @@ export class Identity {
 
   /**
    * A pointer of a page that a task pinned not long ago, and a PFN that is mapped then: of one page, or of two. Two pages hardly
-   * ever make a base that can be one, and what three agree on is likely.
+   * ever make a base that can be one, and what three agree on is likely; one that only x86-64 has they make only if they are
+   * 64 GiB apart, or a multiple of it, and then what three agree on is proven.
    */
   suppose(hi: number, lo: number, pfn: number): void {
     if (this.proven || this.likely) return;
     const [baseHi, baseLo] = baseOf(hi, lo, pfn);
     if (baseLo % SMALLEST_STEP !== 0 || baseHi < 0x80000000) return;
     if (vote(this.mapped, baseHi, baseLo, pfn) < PAIRS) return;
-    this.adopt(baseHi, baseLo, 'assumed', 'events');
-    this.likely = true;
+    const isSure = isOfX86(baseHi, baseLo);
+    this.adopt(baseHi, baseLo, isSure ? 'paired' : 'assumed', 'events');
+    this.likely = !isSure;
   }
 
   private adopt(hi: number, lo: number, grade: Grade, teller: Teller): void {
