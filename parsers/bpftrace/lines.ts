@@ -80,6 +80,8 @@ export class BpftraceLines {
    * the JSON record it came in. False if it is not understood.
    */
   line(buf: Uint8Array, start: number, end: number, recordStart: number, recordEnd: number, offset: number): boolean {
+    // terminals and tables pad lines
+    while (end > start && buf[end - 1] === SPACE) end--;
     if (start === end) {
       // kstack and ustack begin with a newline: what follows a kernel stack is not part of it
       if (this.after === After.stack) this.endStack(After.skippedStack);

@@ -264,23 +264,30 @@ export function sniffJson(head: Uint8Array): Sniff {
   return {...sniff, verdict: 'refused', score: 80, advice: ADVICE};
 }
 
-/** The lines that the printf records of a head print. */
+/** The lines that the printf records of a head print: a line may be of several records. */
 function printed(head: Uint8Array): HeadLine[] {
-  const lines: HeadLine[] = [];
+  const records: {data: string; line: number}[] = [];
   headLines(head, (start, end, line) => {
-    if (lines.length >= STYLE_LINES) return;
-    let data: unknown;
+    if (records.length >= STYLE_LINES) return;
     try {
-      data = (JSON.parse(text(head, start, end)) as {data?: unknown}).data;
+      const {data} = JSON.parse(text(head, start, end)) as {data?: unknown};
+      if (typeof data === 'string') records.push({data, line});
     } catch {
-      return;
+      // damaged: told elsewhere
     }
-    if (typeof data !== 'string') return;
-    for (const part of data.split('\n')) {
+  });
+  // a program that leaves the newline out: every record is a line of its own
+  const ended = records.some(({data}) => data.endsWith('\n'));
+  const lines: HeadLine[] = [];
+  let begun = '';
+  for (const {data, line} of records) {
+    const parts = (begun + data).split('\n');
+    begun = ended ? parts.pop()! : '';
+    for (const part of parts) {
       if (part === '' || part.startsWith('\t') || part.startsWith('#')) continue;
       const buf = ascii(part);
       lines.push({buf, start: 0, end: buf.length, line});
     }
-  });
+  }
   return lines;
 }

@@ -15,6 +15,7 @@ import {
   HASH,
   hashBytes,
   HEX,
+  isDigit,
   LBRACKET,
   LPAREN,
   RPAREN,
@@ -51,6 +52,16 @@ function beginsLikeFrame(buf: Uint8Array, start: number, end: number): boolean {
   return pos - start >= 4 && stop - pos >= 8 && stop < end && buf[stop] === SPACE;
 }
 
+/** `  filemap.c:123`, below an event or a frame: `-F +srcline` (map__fprintf_srcline() of tools/perf/util/map.c) */
+function isSource(buf: Uint8Array, start: number, end: number): boolean {
+  if (buf[start + 1] !== SPACE) return false;
+  let pos = start + 2;
+  while (pos < end && buf[pos] !== SPACE) pos++;
+  if (pos < end) return false;
+  while (pos > start && isDigit(buf[pos - 1]!)) pos--;
+  return pos < end && pos > start + 3 && buf[pos - 1] === COLON;
+}
+
 export class PerfScriptReader extends EventLineReader {
   private readonly columns = new PerfColumns();
   private readonly fields = new PerfFields();
@@ -72,6 +83,7 @@ export class PerfScriptReader extends EventLineReader {
     const first = buf[start];
     if (first === TAB) return this.frame(buf, start + 1, end);
     if (first === SPACE && isFrame(buf, start, end)) return this.frame(buf, start, end);
+    if (first === SPACE && isSource(buf, start, end)) return true;
     if (first === HASH && !this.columns.parse(buf, start, end)) {
       this.comment(buf, start, end);
       return true;

@@ -281,6 +281,16 @@ describe('what stands around the lines', () => {
 });
 
 describe('records of -f json', () => {
+  it('make one line of several, where a program prints it piece by piece', () => {
+    const schema = LINES.map((l) => [`${l.t} cpu=${l.cpu} `, `tid=${l.tid} comm=${l.comm} `, `${l.name} ${l.args}\n`]);
+    const records = schema.flat().map((data) => `${JSON.stringify({type: 'printf', data})}\n`);
+    const {seen, unrecognised} = readText(records.join(''));
+    expect(unrecognised).toBe(0);
+    expect(events(seen).map((s) => [s['kind'], s['cpu'], s['pid'], s['t']])).toEqual(
+      plain.map((s) => [s['kind'], s['cpu'], s['pid'], s['t']]),
+    );
+  });
+
   it('hold lines of any style', () => {
     const text = LINES.map(
       (l) =>
