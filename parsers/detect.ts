@@ -3,6 +3,7 @@
  * is read; a form that is known but cannot be read (binary, without arguments, damaged), with what to do about it; no form.
  */
 
+import {text} from './bytes.js';
 import {openStyled} from './bpftrace/index.js';
 import {statedStyle} from './bpftrace/style.js';
 import {type Form, type FormId, type LineForm, readsRecords, type Sniff} from './form.js';
@@ -60,8 +61,18 @@ function quotedProgram(head: Uint8Array, found: Detection): Detection | undefine
   const known = trial((sink, options) => mail.open(sink, options), head).decoded;
   const quoted = wrapped(program, QUOTED) as {outcome: 'read'; form: LineForm; evidence: string[]};
   const read = trial((sink, options) => quoted.form.open(sink, options), head).decoded;
-  return read > known ? quoted : undefined;
+  if (read <= known) return undefined;
+  // `pfn=3D0x2a00`: its numbers are none yet
+  if (!ENCODED.test(text(head, 0, Math.min(head.length, MAIL_LOOK)))) return quoted;
+  return {
+    outcome: 'refused',
+    message: "this is a mail whose text is encoded (quoted-printable), with the output of a program of bpftrace's",
+    advice: 'Save the text of the message, as the mail program shows it, and give that.',
+  };
 }
+
+const ENCODED = /^content-transfer-encoding: *quoted-printable\b/im;
+const MAIL_LOOK = 1 << 16;
 
 /** Lines of one's own program, by what is said of them. */
 function stated(prefix: Pattern, from: FormId | undefined): Detection {

@@ -54,6 +54,11 @@ const TAGS = [
   'li',
   'strong',
   'em',
+  'html',
+  'head',
+  'body',
+  '!DOCTYPE',
+  '!doctype',
 ].map(ascii);
 const ENTITY = /&(?:lt|gt|quot|amp|apos|nbsp|#\d{1,4}|#x[0-9a-f]{1,4});/i;
 const TAG = /<\/?(?:pre|code|span|div|br|td|tr|blockquote|font)\b[^>]{0,200}>/i;

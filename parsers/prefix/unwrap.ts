@@ -10,7 +10,7 @@ import {type Encoding, encodingOf, Transcoder} from './encoding.js';
 import {LAYERS, LineNumber, type Layer, type Strip} from './layers.js';
 import {Cleaner, type Cleaning, cleans} from './cleaner.js';
 import {hasTask, hasTime, isGraph, isGraphEvent} from './graph.js';
-import {isHtml, PageText} from './html.js';
+import {holdsTrace, isHtml, PageText} from './html.js';
 import type {Pattern} from './pattern.js';
 import {Standing} from './stands.js';
 import {gluedTo, wordsBefore} from './words.js';
@@ -39,6 +39,8 @@ const LOOK = 300;
 const MAX_LAYERS = 4;
 /** So many of the lines that are events behind a prefix must not be events with it. */
 const CLEARLY = 2;
+/** `(ffffffff812a7974 <- ffffffff812a7b5b)`, `<idle>-0` as a web page has them. */
+const HTML_RETURN = /&lt;(?:- |idle&gt;-0 )/;
 
 interface Line {
   buf: Uint8Array;
@@ -60,9 +62,12 @@ export function wrappingOf(head: Uint8Array, stated?: Pattern): Wrapping | undef
     evidence.push(`the text is ${encoding.toUpperCase()}`);
   } else if (mark > 0) evidence.push('a byte order mark before the first line');
 
-  const page = isHtml(plain);
+  // any other page is text with tags in it
+  const page = isHtml(plain) && holdsTrace(plain);
   const lines = linesOf(plain, page);
-  const needed = Cleaner.needed(lines.map((line) => text(line.buf, line.start, line.end)));
+  const {escapes, html} = Cleaner.needed(lines.map((line) => text(line.buf, line.start, line.end)));
+  // brackets of returns (`<-`) may come late in a trace
+  const needed = {escapes, html: html || HTML_RETURN.test(text(plain, 0, plain.length))};
   const cleaning = {...needed, blanks: needsBlanks(lines, needed)};
   if (cleaning.escapes) evidence.push('colour codes of a terminal, skipped');
   if (cleaning.html) evidence.push('HTML entities or tags, read as the characters they stand for');

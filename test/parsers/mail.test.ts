@@ -457,6 +457,10 @@ describe('a program of bpftrace that a mail quotes', () => {
     expect(kinds(message(['Hello,', '', ...quoted('> ').split('\n'), '', 'Regards']))).toEqual(plain);
     expect(kinds(message(['Hello,', '', ...lines, '', 'Regards']))).toEqual(plain);
     expect(kinds(message(quoted('>> ').split('\n')))).toEqual(plain);
+    // `pfn=3D0x2a00` is no page 0x3
+    const encoded = message(encodeQuotedPrintable(lines), 'Content-Transfer-Encoding: quoted-printable');
+    const found = detect(Buffer.from(encoded, 'latin1'));
+    expect(found.outcome === 'read' ? found.form.id : found.outcome).toBe(lines === OUTPUT ? 'refused' : 'mail');
   });
 });
 

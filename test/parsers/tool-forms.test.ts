@@ -2,6 +2,7 @@
 
 import {describe, expect, it} from 'vitest';
 import {detect} from '../../parsers/detect.js';
+import type {LineForm} from '../../parsers/form.js';
 import {perfScript} from '../../parsers/perf-script/index.js';
 import {traceCmd} from '../../parsers/trace-cmd/index.js';
 import {DmaDir, PageFlag, PageName} from '../../src/events/event.js';
@@ -259,6 +260,35 @@ describe('perf script', () => {
     const {seen, reader} = read(perfScript, `${columns}${payload}\n`);
     expect(reader.counters.unrecognised).toBe(0);
     expect(events(seen)).toMatchObject([{kind: 'GupPut', ptrLo: 0x401ad300, ...expected}]);
+  });
+
+  it('skips the source lines of -F +srcline, below events and frames', () => {
+    const event = '            bash     469 [000]    25.870861: kmem:mm_page_free: page=0x35dc pfn=0x35dc order=1';
+    const frame = '\tffffffff8133b2d3 __free_pages+0x43 ([kernel.kallsyms])';
+    const {seen, reader} = read(
+      perfScript,
+      [event, '  page_alloc.c:123', event, frame, '  page_alloc.c:9', frame, '  ??:0', '', event, ''].join('\n'),
+    );
+    expect(reader.counters).toMatchObject({unrecognised: 0, events: 3});
+    expect(seen.filter((s) => 'frame' in s)).toHaveLength(2);
+    expect(detect(Buffer.from(`${event}\n  page_alloc.c:123\n`.repeat(20)))).toMatchObject({form: {id: 'perf-script'}});
+  });
+
+  it('reads calls and returns of a page that begins with neither', () => {
+    const event = '            bash     469 [000]    25.870861: kmem:mm_page_free: page=0x35dc pfn=0x35dc order=1\n';
+    const back =
+      '            bash     469 [000]    25.870951: gup:pin_user_pages_fast_ret: (ffffffffa7784934 <- ffffffffa7ab33f9) ret=3\n';
+    const escaped = (line: string): string => line.replace('<', '&lt;');
+    for (const [before, after] of [
+      ['', ''],
+      ['<!DOCTYPE html><html><body><pre>\n', '</pre></body></html>\n'],
+    ]) {
+      const text = before + event.repeat(400) + escaped(back) + after;
+      const found = detect(Buffer.from(text)) as {form: LineForm};
+      const {seen, reader} = read(found.form, text);
+      expect(reader.counters.unrecognised).toBe(0);
+      expect(seen.filter((s) => 'kind' in s).at(-1)).toMatchObject({kind: 'PinReturn', ret: 3});
+    }
   });
 
   it('reads call chains of the kernel, losses and headers', () => {
