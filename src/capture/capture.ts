@@ -164,6 +164,11 @@ export class Capture {
     return this.time.unit === 'ns' && this.last - this.first >= ONE_TASK_NS ? this.onlyPid : undefined;
   }
 
+  /** Whether events of several tasks came, or of the idle one. */
+  get tasksSeen(): boolean {
+    return this.onlyPid === undefined || this.onlyPid <= 0;
+  }
+
   /** CPUs of the machine, as a header counts them, that left no event: idle, or not recorded (tracing_cpumask, perf -C). */
   get silentCpus(): number {
     const cpus = Number(this.facts.get('cpus') ?? 0);

@@ -66,7 +66,9 @@ const begun = ({drop}: Dropped): Ruling =>
  * its I/O was seen to be over long before.
  */
 function atEnd({gupFlags, ioEnded, row}: Reference, {t}: When, {m, silence}: Court): Doubt | null {
-  if (gupFlags >= 0 && m.capture.era.isLongterm(gupFlags) === true) return null;
+  // as in a recording of one task, which nothing tells: who else has the ring, or a worker, drops it too
+  const several = m.capture.tasksSeen;
+  if (several && gupFlags >= 0 && m.capture.era.isLongterm(gupFlags) === true) return null;
   const over = ioEnded !== undefined && t - ioEnded.t >= OVER_NS && !m.pages.is(row, 'large');
   return over && m.pages.dma[row] === undefined && m.capture.time.unit === 'ns' ? null : silence.elsewhere();
 }
