@@ -113,9 +113,9 @@ it('a fast grab that fails stands for none of the slow path, which is not probed
     k.anon(P);
     call(P + 50); // moved to P
     k.pin(P); // direct I/O of the task from what it has registered
-    k.map(P, 'TO_DEVICE'); // the I/O of the registration
+    k.map(P, 'FROM_DEVICE'); // the I/O of the registration
     k.unpin(P);
-    k.unmap(P, 'TO_DEVICE');
+    k.unmap(P, 'FROM_DEVICE');
     const lines = k.text().split('\n');
     const told = await toldOf(lines.filter((line) => !/try_grab_folio:|try_grab_\w+_ret:/.test(line)).join('\n'));
     return told.filter((one) => one.startsWith('unpin-while-dma'));

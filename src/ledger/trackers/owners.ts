@@ -36,6 +36,11 @@ const PIN_OR_CACHE = sure('pin', {
   why: 'the page may be of the page cache, and the mapping for a reference that no event shows (sendfile, fsync by the same task)',
   device: 'servesOthers',
 });
+/** The same where no start of a writeback is recorded: one that the task itself began shows nowhere else. */
+const PIN_OR_WRITTEN = maybe(
+  'pin',
+  'the page may be of the page cache, and the mapping for its writeback: no start of writeback is recorded',
+);
 /**
  * TO_DEVICE: a network card sends what a disk behind it is to write, in the context of the task that pinned, under references of
  * the packet: those outlive the pins, which go with the disk's answer (nvme_tcp_queue_request(), drivers/nvme/host/tcp.c;
@@ -118,7 +123,7 @@ export class Owners {
       if (!this.isNamed(window)) return PIN_BY_UNNAMED;
       if (!this.byItsTaker(folio, 'pin', pfn, window)) return PIN_BY_OTHER;
       if (window.dir === DmaDir.toDevice) {
-        if (this.mayBeCached(folio)) return PIN_OR_CACHE;
+        if (this.mayBeCached(folio)) return capture.certifies(K.WritebackStart) ? PIN_OR_CACHE : PIN_OR_WRITTEN;
         return this.hasRoom(folio, (pages.flags[folio]! & PageFlag.swapcache) === 0 ? 0 : 1) ? PIN_OR_SENT : PIN;
       }
       const device = this.devices[window.device];
