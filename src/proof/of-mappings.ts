@@ -1,6 +1,6 @@
 /** Mappings for DMA: whose they are, when they were live, and which of them a fault was of. */
 import {countsRecorded} from '../ledger/moment.js';
-import {countAt, type DmaWindow, liveAt} from '../ledger/tables/dma.js';
+import {countAt, type DmaWindow, GIVEN, liveAt} from '../ledger/tables/dma.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import {GRAB_NS, open, ordered, proven, type Provers, REFUTED, unless} from './ruling.js';
 
@@ -16,7 +16,11 @@ export const OF_MAPPINGS: Provers<'owns' | 'live' | 'unmapped' | 'not-mapped'> =
     if (owner === 'writeback') return REFUTED;
     if (owner === 'none') return open('no reference in view had the page when it was mapped', window.open);
     if (!ownerCertain) return open(ownerWhy, window.open);
-    if (unless !== undefined && m.dma.does(window, unless.device) !== false) return open(unless.why, window.open);
+    // what a block request is for is read or written by who issued it
+    if (owner === 'pin' && window.request === undefined && m.dma.does(window, 'mayBeGiven') !== false)
+      return open(GIVEN, window.open);
+    if (unless !== undefined && unless.device !== 'mayBeGiven' && m.dma.does(window, unless.device) !== false)
+      return open(unless.why, window.open);
     // the same task may have one more I/O on the page, by get_user_pages(), as direct I/O did up to 6.4
     const unseen = roomSince === Infinity ? null : silence.takings(roomSince);
     if (unseen !== null) return open(`the mapping may be that of a get that left no event: ${unseen.why}`, window.open);

@@ -91,6 +91,14 @@ const FEATURED: [manner: string, seed: number, features: readonly Feature[]][] =
     921000020,
     ['merged', 'mirrored', 'split', 'hugetlb', 'given-back', 'pipes', 'sockets', 'no context', 'arm64', 'filters'],
   ],
+  // of a file that was there before the trace, written back by the task that has it pinned: no start of a writeback is recorded
+  ['any', 924000459, ['split', 'cma', 'filters', 'paused', 'stacks']],
+  // a short recording of one task, which no header tells: another drops what it pinned for long
+  [
+    'any',
+    924000593,
+    ['merged', 'legacy', 'given-back', 'deferred', 'some tasks', 'overwritten', 'one program', 'buddy'],
+  ],
   // a task was preempted within an unpin, and a later put of its was taken for it
   ['changed', 923000139, ['polled', 'merged', 'split', 'zero', 'overwritten', 'one program', 'buddy']],
   // a writeback ended on a CPU that is not recorded, and the next began there

@@ -193,7 +193,11 @@ export function liveAt(window: DmaWindow, t: number): {state: 'live' | 'ended' |
 }
 
 /** What a device may have been seen to do (`DmaDevice`). */
-export type DeviceHabit = 'servesOthers' | 'mayServeUnheld' | 'followsTables' | 'maySend' | 'mayBeGiven';
+export type DeviceHabit = 'servesOthers' | 'servesUnheld' | 'followsTables' | 'maySend' | 'mayBeGiven';
+
+/** What a mapping of a pinned page may be for where its device was not seen to map what its driver pins. */
+export const GIVEN =
+  'the device was not seen to map what its driver pins: it may follow page tables (HMM), or have mapped memory that a dma-buf holds, and the pin be for something else';
 
 /** What a mapping may be for, other than for its owner, where its device was seen to do so. */
 export interface Unless {
@@ -298,14 +302,9 @@ export class DmaDevice {
     return !this.pinsItself;
   }
 
-  /** Whether it may map pages that nobody holds. */
-  get mayServeUnheld(): boolean {
-    return this.servesUnheld || this.mayBeGiven;
-  }
-
   /** Whether it maps pages that nobody holds for both directions, as hardware does that follows page tables (HMM, on-demand paging of RDMA). */
   get followsTables(): boolean {
-    return this.mayBeGiven || this.unheldBothWays * UNHELD_SHARE > this.pinnedBothWays;
+    return this.unheldBothWays * UNHELD_SHARE > this.pinnedBothWays;
   }
 
   /** windows with no end so far; of these some are in use */

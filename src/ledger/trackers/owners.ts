@@ -9,7 +9,7 @@
 import {BIAS} from '../../base/reference.js';
 import {Context, DmaDir, EventKind as K, PageFlag} from '../../events/event.js';
 import type {Uses} from './around.js';
-import type {DmaDevice, DmaLink, DmaWindow, Unless, WindowOwner} from '../tables/dma.js';
+import {type DmaDevice, type DmaLink, type DmaWindow, GIVEN, type Unless, type WindowOwner} from '../tables/dma.js';
 import type {PageTable} from '../tables/page-table.js';
 import {PageState, UNKNOWN_COUNT} from '../tables/page-table.js';
 import type {ReferenceKind} from '../../base/reference.js';
@@ -30,7 +30,6 @@ const maybe = (owner: WindowOwner, why: string): Owner => ({owner, certain: fals
 
 const NONE = sure('none');
 const WRITEBACK = sure('writeback');
-const PIN = sure('pin');
 /** TO_DEVICE: sendfile() and fsync() map page cache pages in the context of their caller, under references of their own. */
 const PIN_OR_CACHE = sure('pin', {
   why: 'the page may be of the page cache, and the mapping for a reference that no event shows (sendfile, fsync by the same task)',
@@ -53,21 +52,21 @@ const PIN_OR_SENT = sure('pin', {
 /** The I/O of the pin is on another device: hardware that follows page tables maps what a task has, and holds nothing of it. */
 const PIN_OR_NOBODY = sure('pin', {
   why: "another device has the pin's own I/O, and this one maps pages that nobody holds too, as hardware that follows page tables does (HMM)",
-  device: 'mayServeUnheld',
+  device: 'servesUnheld',
 });
 /**
  * BIDIRECTIONAL: a region that is registered for on-demand paging, or a GPU's, may have the page mapped beside one that pinned it,
  * or beside a ring: it holds nothing, and its mapping outlives their pins (ib_umem_odp_map_dma_and_lock(), hmm_range_fault()).
  */
 const PIN_OR_TABLES = sure('pin', {
-  why: 'the device maps pages for both directions that nobody holds, or was not seen to map what its driver pins, as hardware that follows page tables does (HMM, on-demand paging): the mapping may be none of the pin',
+  why: 'the device maps pages for both directions that nobody holds, as hardware that follows page tables does (HMM, on-demand paging): the mapping may be none of the pin',
   device: 'followsTables',
 });
-/** FROM_DEVICE: a camera fills memory of a dma-buf, that the same program may have pinned for something else (udmabuf; vb2_dma_sg_map_dmabuf()). */
-const PIN_OR_GIVEN = sure('pin', {
-  why: 'the device was not seen to map what its driver pins: it may have mapped memory that a dma-buf holds, and the pin be for something else',
-  device: 'mayBeGiven',
-});
+/**
+ * A GPU or a camera maps what others hold: page tables that it follows, memory of a dma-buf. The same program may have it pinned for
+ * something else (hmm_range_fault(); udmabuf, vb2_dma_sg_map_dmabuf()). So may be all mappings that are a pin's.
+ */
+const PIN = sure('pin', {why: GIVEN, device: 'mayBeGiven'});
 /**
  * A page of shared memory that a dma-buf holds as well, by a reference of the page cache: it is mapped in the task that gives it to a
  * device, and outlives its pins (udmabuf up to 6.10: shmem_read_mapping_page(), map_udmabuf(); objects of a GPU).
@@ -130,7 +129,7 @@ export class Owners {
       if (device !== undefined && window.dir === DmaDir.fromDevice) device.readsIn = true;
       if ((pages.state[folio]! & PageState.shmem) !== 0 && this.hasRoom(folio, 1)) return PIN_OR_EXPORTED;
       if (this.servedElsewhere(folio, pfn, window, before)) return PIN_OR_NOBODY;
-      return window.dir === DmaDir.bidirectional ? PIN_OR_TABLES : PIN_OR_GIVEN;
+      return window.dir === DmaDir.bidirectional ? PIN_OR_TABLES : PIN;
     }
     if (got) return this.byItsTaker(folio, 'get', pfn, window) ? GET : GET_BY_OTHER;
     return NONE;
@@ -199,7 +198,7 @@ export class Owners {
 
   /** Whether a mapping that is a pin's was made right after it, as a driver does that pins what it maps; not where another device has the pin's I/O. */
   isAtOnce({owner, certain, unless}: Owner, folio: number, pfn: number, {open}: DmaWindow): boolean {
-    if (owner !== 'pin' || !certain || unless?.device === 'mayServeUnheld') return false;
+    if (owner !== 'pin' || !certain || unless?.device === 'servesUnheld') return false;
     const {pages, capture} = this.around;
     const since = capture.time.unit === 'ns' ? open.t - AT_ONCE_NS : -Infinity;
     for (let r = pages.references[folio]; r; r = r.next)

@@ -159,6 +159,22 @@ export const SHARING: readonly Scene[] = [
     },
   },
   {
+    name: 'a GPU that reads only what a ring has registered',
+    why: 'what it may not write is mapped TO_DEVICE (amdgpu_ttm_tt_pin_userptr() of a read-only range), and nobody holds it for that',
+    on: EVERY,
+    make(k) {
+      k.anon(P);
+      k.pin(P, {write: false, longterm: true});
+      k.wait(3000);
+      k.map(P, 'TO_DEVICE', GPU);
+      k.wait(3000);
+      k.unpin(P);
+      k.wait(3000);
+      k.unmap(P, 'TO_DEVICE', GPU);
+      k.munmap(P);
+    },
+  },
+  {
     name: 'a camera that fills shared memory, which a ring has registered',
     why: 'a dma-buf holds it, by references of the page cache up to 6.10 (udmabuf_create(), shmem_read_mapping_page()), and is mapped in the task (vb2_dma_sg_map_dmabuf())',
     on: EVERY,
