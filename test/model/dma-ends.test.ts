@@ -188,7 +188,7 @@ describe('a device that leaves most mappings open', () => {
     expect(await toldOf(k.text())).toEqual([`unpin-while-dma error sure 0x${a.toString(16)}`]);
   });
 
-  it('has a request that is complete in parts end with the last', async () => {
+  it('has a request that is complete in parts end with the last, and each part maybe with its own', async () => {
     const {k, pfns} = machine(2);
     for (let i = 0; i < 3; i++) k.read(pfns);
     for (const pfn of pfns) {
@@ -200,7 +200,8 @@ describe('a device that leaves most mappings open', () => {
     k.unpin(pfns[0]!);
     k.by({irq: true}, () => k.line('block_rq_complete: 259,0 R () 9008 + 8 be,0,4 [0]'));
     k.unpin(pfns[1]!);
-    expect(await toldOf(k.text())).toEqual([`unpin-while-dma error sure 0x${pfns[0]!.toString(16)}`]);
+    // the first part may be of that page, as bios are complete one by one (blk_update_request(), block/blk-mq.c)
+    expect(await toldOf(k.text())).toEqual([`unpin-while-dma error possible 0x${pfns[0]!.toString(16)}`]);
   });
 });
 

@@ -121,7 +121,9 @@ describe('a device that never unmaps', () => {
       k.map(P, 'FROM_DEVICE', '0000:00:07.0');
       k.putPinned(P);
     }
-    // some other device does unmap: unmap events are recorded
+    // some other device does unmap: unmap events are recorded, and its driver maps what it has pinned
+    k.anon(P + 1);
+    for (const deed of ['pin', 'map', 'unmap', 'unpin'] as const) k[deed](P + 1);
     k.pin(P);
     k.map(P);
     k.unpin(P);
