@@ -127,7 +127,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     return m.capture.time.unit === 'ns' && end - t < SETTLED_NS;
   }
 
-  function ioOver({ioEnded: ended, ioEndNamed}: Reference, moment: Moment, end: number): Premise {
+  function ioOver({ioEnded: ended, ioEndNamed, ioToCollect}: Reference, moment: Moment, end: number): Premise {
     const says = 'its I/O is over';
     if (ended === undefined)
       return told(
@@ -158,6 +158,13 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
         `line ${again.line} puts a request back into its queue just after its mapping ended: it may be tried again`,
         ended,
         again,
+      );
+    if (ioToCollect)
+      return told(
+        says,
+        false,
+        'its I/O ended in an interrupt: who waits for it may not have collected it, and drops the pin then (SG_IO, passthrough by io_uring)',
+        ended,
       );
     const why = `the trace ends ${formatDuration(end - ended.t)} after its I/O did: a worker may drop the pin`;
     return told(says, !soonAfter(ended.t, moment, end), why, ended);

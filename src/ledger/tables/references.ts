@@ -97,12 +97,12 @@ export class Reference {
   deviceWrote = false;
   /** device of that mapping, index into the DMA tracker's; -1 none */
   device = -1;
-  /** a mapping made under it ended outside a task's own context: its owner's completion runs in an interrupt */
-  ioDoneOutsideTask = false;
   /** a mapping made under it ended: its I/O is over */
   ioEnded: Deed | undefined = undefined;
   /** by an event that names its device: an iommu:unmap event may be of another that has the same address */
   ioEndNamed = false;
+  /** in an interrupt, and by no request for sectors: who waits for such an I/O collects it, and drops the pin then (blk_rq_unmap_user()) */
+  ioToCollect = false;
   /** its last drop, once it is not held any more */
   dropped: Deed | undefined = undefined;
   /** from when on it was under way, as far as is known: its probe, or what its call did before */

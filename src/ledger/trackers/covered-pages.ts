@@ -302,9 +302,10 @@ export class CoveredPages {
     return link;
   }
 
-  /** The references that a mapping was made under know that their I/O is over, and whether that shows in interrupts. */
+  /** The references that a mapping was made under know that their I/O is over, and how. */
   private ioEnded(window: DmaWindow, outsideTask: boolean): void {
     const {pages, capture} = this.around;
+    const toCollect = outsideTask && (window.request === undefined || window.request.of < 0);
     const {limits} = capture;
     const {rows} = window;
     let before = -1;
@@ -325,7 +326,7 @@ export class CoveredPages {
         if (r.t > window.open.t) continue;
         r.ioEnded = window.close;
         r.ioEndNamed = !window.iommuOnly;
-        if (outsideTask) r.ioDoneOutsideTask = true;
+        r.ioToCollect = toCollect;
       }
     }
   }
