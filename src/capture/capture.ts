@@ -77,7 +77,7 @@ export class Capture {
   private readonly scout = new Scout(this.identity, this.pageSize);
   /** an event of the idle task came: no filter by task leaves out what interrupts do while nothing else runs */
   idleSeen = false;
-  /** the task that all events so far are of; -1 where they are of several, or of tasks that are not named */
+  /** the task that all events so far are of, the idle one's apart; -1 where they are of several, or of tasks that are not named */
   private onlyPid: number | undefined;
   /** time of the last event before the header of another snapshot */
   private boundary: number | undefined;
@@ -98,7 +98,7 @@ export class Capture {
     const {t, kind} = ev;
     const count = ++this.limits.events;
     if (ev.pid === 0) this.idleSeen = true;
-    if (ev.pid !== this.onlyPid) this.onlyPid = count === 1 ? ev.pid : -1;
+    else if (ev.pid !== this.onlyPid) this.onlyPid = this.onlyPid === undefined ? ev.pid : -1;
     this.now = t;
     if (t - this.last > QUIET_NS && this.time.unit === 'ns' && count > 1)
       this.quiet.add(
@@ -160,13 +160,14 @@ export class Capture {
    * excerpt too short to tell is not called so.
    */
   get oneTask(): number | undefined {
-    if (this.onlyPid === undefined || this.onlyPid <= 0 || this.events < ONE_TASK_EVENTS) return undefined;
+    if (this.idleSeen || this.onlyPid === undefined || this.onlyPid < 0) return undefined;
+    if (this.events < ONE_TASK_EVENTS) return undefined;
     return this.time.unit === 'ns' && this.last - this.first >= ONE_TASK_NS ? this.onlyPid : undefined;
   }
 
-  /** Whether events of several tasks came, or of the idle one. */
+  /** Whether events of several tasks came, beside those of the idle one. */
   get tasksSeen(): boolean {
-    return this.onlyPid === undefined || this.onlyPid <= 0;
+    return this.onlyPid !== undefined && this.onlyPid < 0;
   }
 
   /** CPUs of the machine, as a header counts them, that left no event: idle, or not recorded (tracing_cpumask, perf -C). */

@@ -61,14 +61,17 @@ function begunBy(at: When & {task?: number}, {drop, from}: Dropped, court: Court
 const begun = ({drop}: Dropped): Ruling =>
   open(`its drop was under way: the count that line ${drop.line} prints may have changed before`, drop);
 
+/** As in a recording of one task, which nothing tells: who else has the ring, or a worker, drops it too. */
+const ONE_TASK: Doubt = {
+  why: 'all events are of one task, or of none: another that has what it is pinned for may have dropped it',
+};
+
 /**
  * At the end no count is printed any more: who drops it may be an interrupt, unless it is long-term, and its owner's own to drop, or
  * its I/O was seen to be over long before.
  */
 function atEnd({gupFlags, ioEnded, row}: Reference, {t}: When, {m, silence}: Court): Doubt | null {
-  // as in a recording of one task, which nothing tells: who else has the ring, or a worker, drops it too
-  const several = m.capture.tasksSeen;
-  if (several && gupFlags >= 0 && m.capture.era.isLongterm(gupFlags) === true) return null;
+  if (gupFlags >= 0 && m.capture.era.isLongterm(gupFlags) === true) return m.capture.tasksSeen ? null : ONE_TASK;
   const over = ioEnded !== undefined && t - ioEnded.t >= OVER_NS && !m.pages.is(row, 'large');
   return over && m.pages.dma[row] === undefined && m.capture.time.unit === 'ns' ? null : silence.elsewhere();
 }

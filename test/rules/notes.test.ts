@@ -270,6 +270,16 @@ describe('a pin that is held at the end of the trace', () => {
     expect(await held(k, (line) => !line.includes('<idle>'))).toEqual(['pin-leak note possible 0x2fb0']);
   });
 
+  it('is for sure of a long-term pin only where several tasks are recorded: another that has the ring drops it too', async () => {
+    const k = new SmallKernel();
+    k.anon(P);
+    k.pin(P, {longterm: true});
+    k.idle();
+    expect(await held(k)).toEqual(['pin-leak note sure 0x2fb0']);
+    // as `echo 309 0 >set_event_pid` records it
+    expect(await held(k, (line) => !line.includes('bash'))).toEqual(['pin-leak note possible 0x2fb0']);
+  });
+
   it('is for sure only where page_ref events of unpinned pages are recorded: the last unpin leaves such a one', async () => {
     const k = new SmallKernel({probes: false});
     k.anon(P);

@@ -310,10 +310,10 @@ function* letGo(stage: Stage, region: Region, holds: readonly Hold[], dirty: boo
     while (holds.some(({folio}) => folio.flags.has('writeback'))) yield {sleep: 50_000};
     yield* unpin(k, holds, false);
     for (const hold of holds) {
-      // of a page that is dirty already nothing is lost, nor of one that another pin keeps
+      // of a page that is dirty already nothing is lost; one that another pin keeps by now may have been without before that came
       const {flags, holds: others} = hold.folio;
-      if (hold.cleaned && !flags.has('dirty') && ![...others].some(({kind}) => kind === 'pin'))
-        k.truth.wrong('dirty-after-unpin', hold.first, true);
+      const isKept = [...others].some(({kind}) => kind === 'pin');
+      if (hold.cleaned && !flags.has('dirty')) k.truth.wrong('dirty-after-unpin', hold.first, !isKept);
       yield* k.w.within('set_page_dirty_lock', k.markDirty(hold.folio));
     }
     return;
