@@ -15,7 +15,7 @@ import {checkForms, checkPieces} from './fuzz/check.js';
 import {analyzeFiles} from './rules/analyze-text.js';
 
 /** A longer text is cut here before it is read byte by byte. */
-const PIECES_MAX_BYTES = 16_000;
+const PIECES_MAX_BYTES = 8_000;
 
 /** The report without what differs from run to run, machine to machine, and version to version. */
 export function lasting(report: Report): unknown {

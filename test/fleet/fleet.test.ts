@@ -1,4 +1,4 @@
-/** 200 captures in one folder: what DuckDB counts is the sum of what the reports say. */
+/** 100 captures in one folder: what DuckDB counts is the sum of what the reports say. */
 import {spawnSync} from 'node:child_process';
 import {existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
@@ -20,7 +20,7 @@ function another(trace: string, i: number): string {
 
 describe('a fleet', () => {
   test.skipIf(duck === undefined)(
-    'of 200 captures on 20 hosts counts what their reports say',
+    'of 100 captures on 10 hosts counts what their reports say',
     {timeout: 300_000},
     async () => {
       const folder = temporaryFolder(true);
@@ -28,10 +28,10 @@ describe('a fleet', () => {
       const file = path.join(folder, 'capture');
       const sums = {findings: 0, pins: 0, events: 0, sure: 0};
       const tables = ['traces', 'refs', 'findings', 'tasks', 'rules'] as const;
-      for (let i = 0; i < 200; i++) {
+      for (let i = 0; i < 100; i++) {
         writeFileSync(file, another(HAND_MADE[i % HAND_MADE.length]!, i));
         const partitions = [
-          {key: 'host', value: `h${i % 20}`},
+          {key: 'host', value: `h${i % 10}`},
           {key: 'date', value: '2026-11-26'},
         ];
         const {report} = await ledgerOf(file, ledgers, 'parquet', {partitions, tables});
@@ -48,7 +48,7 @@ describe('a fleet', () => {
               (SELECT sum(events) FROM traces)::INTEGER AS events,
               (SELECT coalesce(sum(n), 0) FROM refs WHERE kind = 'pin' AND ended <> 'dropped-unmatched' AND taken_line IS NOT NULL)::INTEGER AS pins`,
       );
-      expect(counted).toEqual({traces: 200, hosts: 20, ...sums});
+      expect(counted).toEqual({traces: 100, hosts: 10, ...sums});
       const causes = await saved(database, 'causes');
       expect(causes.reduce((sum, row) => sum + Number(row['findings']), 0)).toBe(sums.findings);
     },

@@ -11,8 +11,8 @@ import {analyzeText} from '../rules/analyze-text.js';
 const run = promisify(execFile);
 
 it('survives damaged captures of every form', async () => {
-  const {stdout} = await run(process.execPath, ['scripts/fuzz.mjs', '--seed', '1', '--cases', '8']);
-  expect(stdout).toMatch(/^8 cases in .* 0 failed/m);
+  const {stdout} = await run(process.execPath, ['scripts/fuzz.mjs', '--seed', '1', '--cases', '4']);
+  expect(stdout).toMatch(/^4 cases in .* 0 failed/m);
 }, 60_000);
 
 const line = (t: string, rest: string): string => `              wl-309     [000] .....    ${t}: ${rest}\n`;
