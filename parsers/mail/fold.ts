@@ -23,12 +23,13 @@ const MOST = 0.9;
 export function foldOf(head: Uint8Array, stands: (buf: Uint8Array, start: number, end: number) => boolean): number {
   let width = 0;
   let lines = 0;
+  let full = 0;
   headLines(head, (start, end) => {
     lines++;
-    if (end - start > width) width = end - start;
+    if (end - start > width) [width, full] = [end - start, 0];
+    if (end - start === width) full++;
   });
-  if (width < NARROWEST) return 0;
-  let full = 0;
+  if (width < NARROWEST || full < FEW || full < lines * SHARE) return 0;
   let cut = 0;
   let events = 0;
   // ending in anything but a pair: events of one length that somebody wrote below end as they all do
@@ -46,13 +47,11 @@ export function foldOf(head: Uint8Array, stands: (buf: Uint8Array, start: number
     const isFull = end - start === width;
     if (isFull && head[end - 1] === EQUALS) soft++;
     before = isFull ? 'full' : event ? 'event' : 'other';
-    if (isFull) full++;
     if (isFull && event) events++;
     if (isFull && !endsInPair(head, start, end)) words++;
   });
   if (width <= QUOTED_PRINTABLE && soft >= full * MOST) return 0;
-  const many = full >= FEW && full >= lines * SHARE;
-  return many && cut >= full * MOST - 1 && events * 4 >= full && broken * 4 <= full && words * 10 >= full ? width : 0;
+  return cut >= full * MOST - 1 && events * 4 >= full && broken * 4 <= full && words * 10 >= full ? width : 0;
 }
 
 function endsInPair(buf: Uint8Array, start: number, end: number): boolean {

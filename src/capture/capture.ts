@@ -166,7 +166,7 @@ export class Capture {
   }
 
   /** Whether events of several tasks came, beside those of the idle one. */
-  get tasksSeen(): boolean {
+  get hasSeveralTasks(): boolean {
     return this.onlyPid !== undefined && this.onlyPid < 0;
   }
 

@@ -1,8 +1,12 @@
 /** Mappings for DMA: whose they are, when they were live, and which of them a fault was of. */
 import {countsRecorded} from '../ledger/moment.js';
-import {countAt, type DmaWindow, GIVEN, liveAt} from '../ledger/tables/dma.js';
+import {countAt, type DmaWindow, liveAt} from '../ledger/tables/dma.js';
 import type {Deed, Reference} from '../ledger/tables/references.js';
 import {GRAB_NS, open, ordered, proven, type Provers, REFUTED, unless} from './ruling.js';
+
+/** What a mapping of a pinned page may be for where its device was not seen to map what its driver pins. */
+const GIVEN =
+  'the device was not seen to map what its driver pins: it may follow page tables (HMM), or have mapped memory that a dma-buf holds, and the pin be for something else';
 
 /** What is dropped was taken and then mapped by one task on one CPU: whichever the clocks say, it was mapped to be held until the end. */
 function tookAndMapped(of: Reference | undefined, {open: made}: DmaWindow, at: Deed): boolean {
@@ -16,11 +20,11 @@ export const OF_MAPPINGS: Provers<'owns' | 'live' | 'unmapped' | 'not-mapped'> =
     if (owner === 'writeback') return REFUTED;
     if (owner === 'none') return open('no reference in view had the page when it was mapped', window.open);
     if (!ownerCertain) return open(ownerWhy, window.open);
-    // what a block request is for is read or written by who issued it
+    // what a block request is for is read or written by who issued it; of all else a GPU or a camera may map what others hold: page
+    // tables that it follows, memory of a dma-buf (hmm_range_fault(); udmabuf, vb2_dma_sg_map_dmabuf())
     if (owner === 'pin' && window.request === undefined && m.dma.does(window, 'mayBeGiven') !== false)
       return open(GIVEN, window.open);
-    if (unless !== undefined && unless.device !== 'mayBeGiven' && m.dma.does(window, unless.device) !== false)
-      return open(unless.why, window.open);
+    if (unless !== undefined && m.dma.does(window, unless.device) !== false) return open(unless.why, window.open);
     // the same task may have one more I/O on the page, by get_user_pages(), as direct I/O did up to 6.4
     const unseen = roomSince === Infinity ? null : silence.takings(roomSince);
     if (unseen !== null) return open(`the mapping may be that of a get that left no event: ${unseen.why}`, window.open);

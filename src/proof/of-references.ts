@@ -71,7 +71,7 @@ const ONE_TASK: Doubt = {
  * its I/O was seen to be over long before.
  */
 function atEnd({gupFlags, ioEnded, row}: Reference, {t}: When, {m, silence}: Court): Doubt | null {
-  if (gupFlags >= 0 && m.capture.era.isLongterm(gupFlags) === true) return m.capture.tasksSeen ? null : ONE_TASK;
+  if (gupFlags >= 0 && m.capture.era.isLongterm(gupFlags) === true) return m.capture.hasSeveralTasks ? null : ONE_TASK;
   const over = ioEnded !== undefined && t - ioEnded.t >= OVER_NS && !m.pages.is(row, 'large');
   return over && m.pages.dma[row] === undefined && m.capture.time.unit === 'ns' ? null : silence.elsewhere();
 }

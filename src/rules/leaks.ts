@@ -1,7 +1,7 @@
 import {formatDuration} from '../base/duration.js';
 import {endOfTrace, held, never, type Premise, stillHeld, told} from '../claims/premise.js';
 import type {Charge, Said} from '../claims/claim.js';
-import {EventKind as K, PageFlag} from '../events/event.js';
+import {Context, EventKind as K, PageFlag} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Moment} from '../ledger/moment.js';
 import type {Ledger} from '../ledger/ledger.js';
@@ -127,7 +127,7 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
     return m.capture.time.unit === 'ns' && end - t < SETTLED_NS;
   }
 
-  function ioOver({ioEnded: ended, ioEndNamed, ioToCollect}: Reference, moment: Moment, end: number): Premise {
+  function ioOver({ioEnded: ended, ioEndNamed, ioOfSectors}: Reference, moment: Moment, end: number): Premise {
     const says = 'its I/O is over';
     if (ended === undefined)
       return told(
@@ -159,13 +159,15 @@ function judge(context: RuleContext, kind: 'pin' | 'get'): Listener {
         ended,
         again,
       );
-    if (ioToCollect)
+    if (!ioOfSectors && ended.context !== Context.task) {
+      const where = ended.context > Context.task ? 'ended in an interrupt' : 'may have ended in an interrupt';
       return told(
         says,
         false,
-        'its I/O ended in an interrupt: who waits for it may not have collected it, and drops the pin then (SG_IO, passthrough by io_uring)',
+        `its I/O ${where}: who waits for it may not have collected it, and drops the pin then (SG_IO, passthrough by io_uring)`,
         ended,
       );
+    }
     const why = `the trace ends ${formatDuration(end - ended.t)} after its I/O did: a worker may drop the pin`;
     return told(says, !soonAfter(ended.t, moment, end), why, ended);
   }

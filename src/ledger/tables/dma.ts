@@ -195,10 +195,6 @@ export function liveAt(window: DmaWindow, t: number): {state: 'live' | 'ended' |
 /** What a device may have been seen to do (`DmaDevice`). */
 export type DeviceHabit = 'servesOthers' | 'servesUnheld' | 'followsTables' | 'maySend' | 'mayBeGiven';
 
-/** What a mapping of a pinned page may be for where its device was not seen to map what its driver pins. */
-export const GIVEN =
-  'the device was not seen to map what its driver pins: it may follow page tables (HMM), or have mapped memory that a dma-buf holds, and the pin be for something else';
-
 /** What a mapping may be for, other than for its owner, where its device was seen to do so. */
 export interface Unless {
   why: string;

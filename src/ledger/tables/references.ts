@@ -101,8 +101,8 @@ export class Reference {
   ioEnded: Deed | undefined = undefined;
   /** by an event that names its device: an iommu:unmap event may be of another that has the same address */
   ioEndNamed = false;
-  /** in an interrupt, and by no request for sectors: who waits for such an I/O collects it, and drops the pin then (blk_rq_unmap_user()) */
-  ioToCollect = false;
+  /** its request was for sectors of a block device, which drops the pins as it ends */
+  ioOfSectors = false;
   /** its last drop, once it is not held any more */
   dropped: Deed | undefined = undefined;
   /** from when on it was under way, as far as is known: its probe, or what its call did before */

@@ -10,7 +10,7 @@ import {
   type Run,
   WINDOW_PAGES_MAX,
 } from '../tables/dma.js';
-import {Context, DmaDir, EventKind as K, type TraceEvent} from '../../events/event.js';
+import {DmaDir, EventKind as K, type TraceEvent} from '../../events/event.js';
 import type {Breach} from '../../capture/audit.js';
 import type {Uses} from './around.js';
 import {linkOf, Owners} from './owners.js';
@@ -255,7 +255,7 @@ export class CoveredPages {
       run.t = ev.t;
       run.windows.push(window);
     } else around.calls.unmapped[slot] = {t: ev.t, pid: ev.pid, windows: [window]};
-    this.ioEnded(window, ev.context !== Context.task);
+    this.ioEnded(window);
     this.detach(window);
   }
 
@@ -303,9 +303,9 @@ export class CoveredPages {
   }
 
   /** The references that a mapping was made under know that their I/O is over, and how. */
-  private ioEnded(window: DmaWindow, outsideTask: boolean): void {
+  private ioEnded(window: DmaWindow): void {
     const {pages, capture} = this.around;
-    const toCollect = outsideTask && (window.request === undefined || window.request.of < 0);
+    const ofSectors = window.request !== undefined && window.request.of >= 0;
     const {limits} = capture;
     const {rows} = window;
     let before = -1;
@@ -326,7 +326,7 @@ export class CoveredPages {
         if (r.t > window.open.t) continue;
         r.ioEnded = window.close;
         r.ioEndNamed = !window.iommuOnly;
-        r.ioToCollect = toCollect;
+        r.ioOfSectors = ofSectors;
       }
     }
   }

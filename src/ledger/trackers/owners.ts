@@ -9,7 +9,7 @@
 import {BIAS} from '../../base/reference.js';
 import {Context, DmaDir, EventKind as K, PageFlag} from '../../events/event.js';
 import type {Uses} from './around.js';
-import {type DmaDevice, type DmaLink, type DmaWindow, GIVEN, type Unless, type WindowOwner} from '../tables/dma.js';
+import type {DmaDevice, DmaLink, DmaWindow, Unless, WindowOwner} from '../tables/dma.js';
 import type {PageTable} from '../tables/page-table.js';
 import {PageState, UNKNOWN_COUNT} from '../tables/page-table.js';
 import type {ReferenceKind} from '../../base/reference.js';
@@ -30,6 +30,8 @@ const maybe = (owner: WindowOwner, why: string): Owner => ({owner, certain: fals
 
 const NONE = sure('none');
 const WRITEBACK = sure('writeback');
+/** As far as its device is seen to map what its driver pins (src/proof/of-mappings.ts). */
+const PIN = sure('pin');
 /** TO_DEVICE: sendfile() and fsync() map page cache pages in the context of their caller, under references of their own. */
 const PIN_OR_CACHE = sure('pin', {
   why: 'the page may be of the page cache, and the mapping for a reference that no event shows (sendfile, fsync by the same task)',
@@ -62,11 +64,6 @@ const PIN_OR_TABLES = sure('pin', {
   why: 'the device maps pages for both directions that nobody holds, as hardware that follows page tables does (HMM, on-demand paging): the mapping may be none of the pin',
   device: 'followsTables',
 });
-/**
- * A GPU or a camera maps what others hold: page tables that it follows, memory of a dma-buf. The same program may have it pinned for
- * something else (hmm_range_fault(); udmabuf, vb2_dma_sg_map_dmabuf()). So may be all mappings that are a pin's.
- */
-const PIN = sure('pin', {why: GIVEN, device: 'mayBeGiven'});
 /**
  * A page of shared memory that a dma-buf holds as well, by a reference of the page cache: it is mapped in the task that gives it to a
  * device, and outlives its pins (udmabuf up to 6.10: shmem_read_mapping_page(), map_udmabuf(); objects of a GPU).
