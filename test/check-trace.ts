@@ -2,10 +2,11 @@
  * What must hold for every trace, by whatever way it comes and whoever is asked: one report, one count of pins, one telling of
  * a page's life. `await checkTrace(file)` throws where it does not, and answers with the report.
  */
-import {execFileSync, spawn} from 'node:child_process';
-import {createReadStream, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {execFileSync} from 'node:child_process';
+import {constants, createReadStream, createWriteStream, mkdtempSync, openSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
+import {pipeline} from 'node:stream/promises';
 import {gunzipSync} from 'node:zlib';
 import {expect} from 'vitest';
 import type {Report} from '../src/results/report.js';
@@ -38,13 +39,20 @@ function told(report: Report): unknown {
 
 /** What a trace gives that comes through a pipe, under a name that tells nothing. */
 async function analyzePiped(file: string): Promise<Report> {
+  pipe ??= newPipe();
+  const fed = pipeline(createReadStream(file, {highWaterMark: 4096}), createWriteStream(pipe));
+  const [report] = await Promise.all([analyzeFiles([pipe]), fed]);
+  return report;
+}
+
+/** A pipe, kept for all traces: a process to make one is slow. It is held open for its name, which needs no file. */
+let pipe: string | undefined;
+
+function newPipe(): string {
   const dir = mkdtempSync(path.join(tmpdir(), 'pinscope-piped-'));
   try {
-    const pipe = path.join(dir, 'x');
-    execFileSync('mkfifo', [pipe]);
-    const feed = spawn('sh', ['-c', 'exec cat > "$0"', pipe], {stdio: ['pipe', 'inherit', 'inherit']});
-    createReadStream(file, {highWaterMark: 4096}).pipe(feed.stdin);
-    return await analyzeFiles([pipe]);
+    execFileSync('mkfifo', [path.join(dir, 'x')]);
+    return `/proc/self/fd/${openSync(path.join(dir, 'x'), constants.O_RDONLY | constants.O_NONBLOCK)}`;
   } finally {
     rmSync(dir, {recursive: true});
   }

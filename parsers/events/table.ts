@@ -121,7 +121,7 @@ const MASK = 16383;
 export class EventTable {
   readonly context = new DecodeContext();
   readonly entries: EventEntry[] = [];
-  private readonly slots = new Int32Array(MASK + 1).fill(-1);
+  private readonly slots = new Int16Array(MASK + 1).fill(-1);
   private readonly overflow = new EventEntry(MORE_NAMES, EMPTY);
   private readonly head = new ProbeHead();
 

@@ -71,7 +71,7 @@ class FileSource implements RawSource {
   cut: string | undefined;
   readonly size: number;
   readonly identity: string;
-  private readonly buffer = new Uint8Array(CHUNK_BYTES);
+  private readonly buffer: Uint8Array;
   private lastTurn_ms = performance.now();
   private ended = false;
   private closed = false;
@@ -83,6 +83,7 @@ class FileSource implements RawSource {
     private readonly borrowed: boolean,
   ) {
     this.size = stat.size;
+    this.buffer = new Uint8Array(borrowed ? CHUNK_BYTES : Math.min(CHUNK_BYTES, stat.size));
     this.identity = `${stat.dev}:${stat.ino}`;
   }
 
@@ -102,7 +103,7 @@ class FileSource implements RawSource {
     }
     if (got === 0) return this.end(this.borrowed ? undefined : this.changed());
     this.bytes += got;
-    return got === CHUNK_BYTES ? this.buffer : this.buffer.subarray(0, got);
+    return got === this.buffer.length ? this.buffer : this.buffer.subarray(0, got);
   }
 
   pass(): number {

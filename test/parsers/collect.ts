@@ -93,11 +93,11 @@ export function readWith(
   const sink = new Collector();
   const reader = open(sink, {input: 0, time: new TimeBase()});
   // spare bytes after the chunk: a reader must not look at them
-  const buffer = Buffer.alloc(Math.max(...sizes) + 64, 0x3d);
+  const buffer = Buffer.alloc(Math.min(Math.max(...sizes), bytes.length) + 64, 0x3d);
   for (let pos = 0, i = 0; pos < bytes.length; i++) {
     const n = Math.min(sizes[i % sizes.length]!, bytes.length - pos);
-    buffer.fill(0x3d);
     buffer.set(bytes.subarray(pos, pos + n));
+    buffer.fill(0x3d, n);
     reader.push(buffer, n);
     pos += n;
   }

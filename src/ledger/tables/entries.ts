@@ -91,7 +91,7 @@ export const Mark = {
 /** Entries of a life that matters while it lasts: the first and the last so many. */
 const FIRST = 12;
 const LAST = 36;
-const FIRST_CAPACITY = 1 << 12;
+const FIRST_CAPACITY = 1 << 9;
 
 /** One of several references that went in one drop. */
 export interface Part {

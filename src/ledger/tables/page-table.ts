@@ -54,7 +54,7 @@ export const PageState = {
 /** "Not known" in the count columns. */
 export const UNKNOWN_COUNT = -0x80000000;
 
-const FIRST_CAPACITY = 1 << 14;
+const FIRST_CAPACITY = 1 << 9;
 /** Most pages followed: 32 GiB of small pages, and 1.4 GB of memory here. Events of further ones are counted. */
 export const PAGES_MAX = 1 << 23;
 /** Longest way through taken slots that chance gives; PFNs made to hash alike give longer ones. */

@@ -10,6 +10,7 @@ import type {Uses} from './around.js';
 
 /** Most ended mappings that are kept; a busy disk ends so many in a second. */
 const ENDED_MAX = 16_384;
+const FIRST_CAPACITY = 256;
 /** Of so many pages of a mapping the holders are kept. */
 const HOLDERS_MAX = 16;
 
@@ -18,8 +19,8 @@ export class EndedMappings {
   cutLists = 0;
   /** let go because there were too many */
   forgotten = 0;
-  private readonly low = new Float64Array(ENDED_MAX);
-  private readonly high = new Float64Array(ENDED_MAX);
+  private low = new Float64Array(FIRST_CAPACITY);
+  private high = new Float64Array(FIRST_CAPACITY);
   /** undefined: one of which nobody knows whether it was unmapped */
   private readonly kept: (EndedMapping | undefined)[] = [];
   private next = 0;
@@ -61,10 +62,17 @@ export class EndedMappings {
           };
     const at = this.next;
     if (this.kept.length === ENDED_MAX) this.forgotten++;
+    if (at === this.low.length) this.grow();
     this.kept[at] = mapping;
     this.low[at] = low;
     this.high[at] = high;
     this.next = (at + 1) % ENDED_MAX;
+  }
+
+  private grow(): void {
+    const {low, high} = this;
+    (this.low = new Float64Array(2 * low.length)).set(low);
+    (this.high = new Float64Array(2 * high.length)).set(high);
   }
 
   /** What the address of a fault was: `open` are the windows that are not over. */
