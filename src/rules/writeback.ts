@@ -1,7 +1,7 @@
 /** What the rules about writeback share: pages under writeback that are held, and who may write them meanwhile. */
 import {told, type Premise} from '../claims/premise.js';
 import type {Moment} from '../ledger/moment.js';
-import {type DmaLink, type DmaWindow, liveAt} from '../ledger/tables/dma.js';
+import {type DmaLink, type DmaWindow, liveAt, onlyReads} from '../ledger/tables/dma.js';
 import {DmaDir} from '../events/event.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Ledger} from '../ledger/ledger.js';
@@ -162,17 +162,12 @@ export function watchWriteback(m: Ledger, kind: ReferenceKind, over: (held: Held
   };
 }
 
-/**
- * Of the references that a mapping for both directions may have been made under, those that were taken for reading: who registers
- * memory maps it so whatever it is for, and the device may write only what FOLL_WRITE took (ib_umem_get(), drivers/infiniband/core/umem.c;
- * i915_gem_gtt_prepare_pages() of a read-only object).
- */
-function forReading(m: Ledger, {references}: HeldWriteback, {dir, open}: DmaWindow): 'all' | 'some' | 'none' {
-  if (dir !== DmaDir.bidirectional) return 'none';
+/** Of the references that a mapping may have been made under, those that the device only reads for. */
+function forReading(m: Ledger, {references}: HeldWriteback, window: DmaWindow): 'all' | 'some' | 'none' {
   const flags = new Set<number>();
   for (const {mixedSince, mixed, gupFlags} of references)
-    if (mixedSince <= open.t) for (const one of mixed?.flags ?? [gupFlags]) flags.add(one);
-  const reading = [...flags].filter((one) => one >= 0 && !m.capture.era.isWrite(one)).length;
+    if (mixedSince <= window.open.t) for (const one of mixed?.flags ?? [gupFlags]) flags.add(one);
+  const reading = [...flags].filter((one) => onlyReads(window, one, m.capture.era)).length;
   return reading === 0 ? 'none' : reading === flags.size ? 'all' : 'some';
 }
 

@@ -10,6 +10,7 @@
  * What may be asked of a window: `liveAt(window, t)`.
  */
 import {DmaDir} from '../../events/event.js';
+import type {Era} from '../../capture/era.js';
 import type {Life} from './life.js';
 import type {Deed} from './references.js';
 
@@ -148,6 +149,15 @@ export function countAt(overlap: Overlap, pfn: number, t: number): number {
   }
   for (const {deed} of overlap.ends) if (deed.t <= t) live--;
   return live;
+}
+
+/**
+ * Whether a device only reads through a mapping if it was made for a reference with these gup flags: who registers memory maps it for
+ * both directions whatever it is for, and the device may write only what FOLL_WRITE took (ib_umem_get(),
+ * drivers/infiniband/core/umem.c; i915_gem_gtt_prepare_pages() of a read-only object).
+ */
+export function onlyReads({dir}: DmaWindow, gupFlags: number, era: Era): boolean {
+  return dir === DmaDir.bidirectional && gupFlags >= 0 && !era.isWrite(gupFlags);
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   type DmaWindow,
   isPacketHead,
   MAPPING_PAGES_MAX,
+  onlyReads,
   type Run,
   WINDOW_PAGES_MAX,
 } from '../tables/dma.js';
@@ -202,18 +203,13 @@ export class CoveredPages {
 
   /** A device may write a page from now on: the references that cover it know. */
   private wrote(pfn: number, folio: number, window: DmaWindow): void {
-    const {pages} = this.around;
+    const {capture, pages} = this.around;
     for (let r = pages.references[folio]; r; r = r.next) {
       if (r.sub >= 0 && pages.state[folio]! & PageState.large && (pfn < r.sub || pfn >= r.sub + r.n)) continue;
-      if (this.isRead(window, r)) continue;
+      if (onlyReads(window, r.gupFlags, capture.era)) continue;
       r.deviceWrote = true;
       r.device = window.device;
     }
-  }
-
-  /** A mapping for both directions is a habit of who registers memory (ib_umem_get()): what was taken for reading is only read. */
-  private isRead({dir}: DmaWindow, {gupFlags}: Reference): boolean {
-    return dir === DmaDir.bidirectional && gupFlags >= 0 && !this.around.capture.era.isWrite(gupFlags);
   }
 
   /**
@@ -224,7 +220,7 @@ export class CoveredPages {
     const {pages} = this.around;
     const first = reference.sub >= 0 ? reference.sub : pages.pfn[row]!;
     const n = reference.sub >= 0 ? reference.n : 1 << pages.order[row]!;
-    const {limits} = this.around.capture;
+    const {era, limits} = this.around.capture;
     for (let i = 0; i < n && i < WINDOW_PAGES_MAX; i++) {
       if ((i & 255) === 0) {
         limits.looks += Math.min(256, n - i);
@@ -235,7 +231,8 @@ export class CoveredPages {
       for (let link = pages.dma[page]; link; link = link.next) {
         const {owner, window} = link;
         if ((owner !== 'pin' && owner !== 'get') || !window.deviceWrites || window.iommuOnly) continue;
-        if (window.open.t >= reference.t && !window.superseded && !this.isRead(window, reference)) return true;
+        if (window.open.t < reference.t || window.superseded) continue;
+        if (!onlyReads(window, reference.gupFlags, era)) return true;
       }
     }
     return false;
