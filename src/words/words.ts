@@ -40,8 +40,8 @@ const DECIDING: Record<string, readonly string[]> = {
   'dirty-after-unpin': ['dirty'],
   'put-on-pin': ['put'],
   'unpin-without-pin': ['unpin'],
-  'pin-leak': ['end-of-owner', 'pin'],
-  'get-leak': ['end-of-owner', 'get'],
+  'pin-leak': ['end-of-owner'],
+  'get-leak': ['end-of-owner'],
   'free-while-pinned': ['free'],
   'dma-without-pin': ['dma-map'],
   'longterm-pin-in-cma': ['pin'],
@@ -73,6 +73,7 @@ const MARKS: Record<string, string> = {
 export function mark(rule: string, role?: string): string {
   if (rule === 'writeback-while-pinned' && role === 'pin') return 'pinned while under writeback';
   if (rule === 'writeback-while-dma' && role === 'dma-map') return 'mapped while under writeback';
+  if ((rule === 'pin-leak' || rule === 'get-leak') && role !== 'end-of-owner') return 'still held at the end';
   return MARKS[rule] ?? 'here';
 }
 
@@ -182,7 +183,7 @@ export function clockBrief({clock, span}: Pick<Report, 'clock' | 'span'>): strin
   return from === '-' ? `no times${name}` : `${from} to ${to}${clock.unit === 'ticks' ? ' ticks' : ''}${name}`;
 }
 
-/** Which numbers a cut leaves out: `12 more not shown (--limit 0 shows all)`, `12 more causes not shown (...)`. */
+/** Which numbers a cut leaves out: `12 more not shown (--limit 0 shows all)`, `12 more rows not shown (...)`. */
 export function cutText(hidden: number, what?: string): string {
   const items = what === undefined ? number(hidden) : counted(hidden, `more ${what}`);
   return `${items}${what === undefined ? ' more' : ''} not shown (--limit 0 shows all)`;

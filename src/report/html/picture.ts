@@ -98,7 +98,7 @@ export function pictureOf(report: Report, finding: Finding, page: FindingPage, m
   };
 }
 
-/** The ends of the windows and the moment; of nothing but events, these. */
+/** The ends of the windows and the moment; where these are no more than one point, the events too. */
 function pointsOf({windows, lines, moment}: Subject, axis: Picture['axis']): bigint[] {
   const points: bigint[] = [];
   for (const window of windows) {
@@ -107,7 +107,7 @@ function pointsOf({windows, lines, moment}: Subject, axis: Picture['axis']): big
   }
   // a deed done again later would squeeze the first time, which is drawn, into a few pixels
   if (axis === 'time' && moment !== null) points.push(BigInt(moment));
-  for (const item of points.length > 1 ? [] : lines) {
+  for (const item of new Set(points).size > 1 ? [] : lines) {
     if (axis === 'line') points.push(BigInt(item.line));
     else if (item.t_ns !== undefined) points.push(BigInt(item.t_ns));
   }
