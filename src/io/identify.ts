@@ -6,8 +6,8 @@ import {createHash, randomBytes} from 'node:crypto';
 import {closeSync, openSync, unlinkSync, writeSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
-import {inputName} from './input.js';
 import {unfinished} from './output.js';
+import {nothingIn} from './open-input.js';
 import {openRaw} from './raw.js';
 import {unwritable} from './system-error.js';
 import {UserError} from './user-error.js';
@@ -66,7 +66,7 @@ async function identify(shown: string, copies: string[], stop: AbortSignal | und
       if (fd >= 0) for (let at = 0; at < chunk.length;) at += writeSync(fd, chunk, at);
       if (stop?.aborted === true) break;
     }
-    if (raw.bytes === 0) throw new UserError('is empty', {where: inputName(shown), next: 'give it a trace'});
+    if (raw.bytes === 0) throw nothingIn(shown);
     return {shown, path: copy ?? shown, sha256: hash.digest('hex')};
   } catch (error) {
     throw error instanceof UserError || copy === undefined ? error : unwritable(copy, error);

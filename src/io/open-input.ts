@@ -58,7 +58,8 @@ export async function openInput(given: string, stop?: AbortSignal): Promise<Inpu
   }
 }
 
-function nothingIn(path: string, cut: string | undefined): UserError {
+/** Of an input without a byte, or with none that could be unpacked. */
+export function nothingIn(path: string, cut?: string): UserError {
   const where = inputName(path);
   if (cut !== undefined) return new UserError(`nothing could be read: ${cut}`, {where});
   const next =
