@@ -1,4 +1,5 @@
 /** `pinscope query`: SQL over the ledger of traces, or of folders of exported ones. */
+import {existsSync} from 'node:fs';
 import {UserError} from '../io/user-error.js';
 import {Database} from '../query/database.js';
 import {SAVED, type SavedQuestion} from '../query/saved.js';
@@ -23,6 +24,11 @@ export async function runQuery(options: TraceOptions<AnswerForm>, asked: Asked, 
   const sql = asked.saved === undefined ? asked.sql : savedNamed(asked.saved).sql;
   if (sql === undefined)
     throw new UserError('no question', {next: "give one: pinscope query 'SELECT ...' TRACE; --saved lists some"});
+  if (asked.saved === undefined && existsSync(sql))
+    throw new UserError('is a file, not a question', {
+      where: sql,
+      next: `to ask it: pinscope query 'SELECT ...' ${sql}`,
+    });
   const timeout_ms = asked.timeout === undefined ? undefined : parseDuration('timeout', asked.timeout) / 1e6;
   const output = await outputFor(options);
   const interruption = watchInterrupts('stopping');

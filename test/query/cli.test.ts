@@ -40,6 +40,9 @@ describe('pinscope query', () => {
       stderr: expect.stringContaining('did you mean who-pins?') as string,
     });
     expect(pinscope(['query', '--saved', 'who-pins', '/no/such/trace']).status).toBe(2);
+    expect(pinscope(['query', TRACE]).stderr).toBe(
+      `pinscope: ${TRACE}: is a file, not a question; to ask it: pinscope query 'SELECT ...' ${TRACE}\n`,
+    );
   });
 });
 
