@@ -9,6 +9,8 @@ import {UserError} from '../io/user-error.js';
 import {RULES} from '../rules/registry.js';
 import {qualityOf} from '../run/quality.js';
 import {printable} from '../words/clean.js';
+import {defectText} from '../words/defects.js';
+import {counted} from '../words/format.js';
 import type {Finding, QualityCounter, Severity, Verdict} from '../results/report.js';
 import type {Suppressions} from '../findings/suppress.js';
 import type {TraceOptions} from './base.js';
@@ -145,7 +147,7 @@ function fails(finding: Finding, failOn: FailOn): boolean {
 function paragraph(f: Finding): string {
   const verdict = f.verdict === 'sure' ? 'sure' : `possible: ${f.reason ?? ''}`;
   const lines = f.evidence.slice(0, 8).map((e) => `  line ${e.line} (${e.role}) ${printable(e.text.trim())}`);
-  const more = f.evidence.length > 8 ? [`  ${f.evidence.length - 8} more lines`] : [];
+  const more = f.evidence.length > 8 ? [`  ${counted(f.evidence.length - 8, 'more line')}`] : [];
   return (
     [
       `${f.id} ${f.severity} ${f.rule} (${printable(verdict)})`,
@@ -204,15 +206,24 @@ function summary({followed, told, ended}: End): string {
     .map(([rule, n]) => `${rule} ${n}`)
     .join(', ');
   const lost =
-    m.capture.gaps.count > 0 ? `; ${m.capture.losses.events} events lost in ${m.capture.gaps.count} gaps` : '';
+    m.capture.gaps.count > 0
+      ? `; ${counted(m.capture.losses.events, 'event')} lost in ${counted(m.capture.gaps.count, 'gap')}`
+      : '';
+  const unread = unrecognised > 0 ? `, ${counted(unrecognised, 'line')} not understood` : '';
+  const seen = [
+    counted(m.pages.size, 'page'),
+    counted(m.held.pins, 'pin'),
+    counted(m.dma.windows.opened, 'DMA mapping'),
+    counted(m.writeback.started, 'writeback'),
+  ];
   const limits = qualityLines(followed).filter(
     (counter) => counter.severity !== 'note' && counter.id !== 'lost-events',
   );
   return [
     ...(ended === undefined ? [] : [`${printable(ended)}: what came after is not in this summary`]),
-    `${lines} lines, ${events} events${unrecognised > 0 ? `, ${unrecognised} lines not understood` : ''}${lost}`,
-    `seen: ${m.pages.size} pages, ${m.held.pins} pins, ${m.dma.windows.opened} DMA mappings, ${m.writeback.started} writebacks`,
-    ...limits.map(({count, message}) => `${count} ${printable(message)}`),
+    `${counted(lines, 'line')}, ${counted(events, 'event')}${unread}${lost}`,
+    `seen: ${seen.join(', ')}`,
+    ...limits.map((counter) => printable(defectText(counter))),
     ...(notRun.length > 0 ? [`could not run: ${notRun.join(', ')} (pinscope info says what to record)`] : []),
     found === '' ? 'no findings' : `findings: ${found}`,
     '',

@@ -10,7 +10,8 @@ import {causeTitle, exampleOf, lacksOf, nearMissText} from '../words/causes.js';
 import {evidenceHead, evidenceTitle, evidenceRuns, leftText} from './finding-evidence.js';
 import {aboutMoment, historyLines} from './finding-history.js';
 import {proofLines, stackBlock} from './finding-text.js';
-import {bytes, chop, clip, counted, number, wrap} from '../words/format.js';
+import {defectText} from '../words/defects.js';
+import {bytes, chop, clip, counted, wrap} from '../words/format.js';
 import {paint} from './paint.js';
 import {drawRace} from './race.js';
 import type {RenderOptions, Renderer} from './render.js';
@@ -140,12 +141,10 @@ function closing(report: Report, finding: Finding | undefined): string[] {
   const out = ['', 'How it was recorded:', ''];
   for (const input of report.inputs) out.push(...wrap(ascii(recorded(input)), MAIL_WIDTH, '    ', '  '));
   out.push(...wrap(ascii(`${kernelText(report)}; ${clockText(report)}`), MAIL_WIDTH, '    ', '  '));
-  const losses = report.quality.filter((counter) => counter.count > 0);
-  for (const {message, count, cpu} of losses.slice(0, LOSSES)) {
-    const where = cpu === undefined ? '' : ` on CPU ${cpu}`;
-    out.push(...wrap(ascii(`${message}${where}: ${number(count)}`), MAIL_WIDTH, '    ', '  '));
-  }
-  if (losses.length > LOSSES) out.push(`  and ${losses.length - LOSSES} more remarks (pinscope info)`);
+  const {quality} = report;
+  for (const counter of quality.slice(0, LOSSES))
+    out.push(...wrap(ascii(defectText(counter)), MAIL_WIDTH, '    ', '  '));
+  if (quality.length > LOSSES) out.push(`  and ${counted(quality.length - LOSSES, 'more remark')} (pinscope info)`);
   const lacks = lacksOf(report);
   if (lacks.length > 0) {
     const text = lacks

@@ -8,6 +8,7 @@ import {htmlText, markdownBlock, markdownCode, markdownText, untabbed} from '../
 import {evidenceHead, evidenceTitle, evidenceRuns, leftText, restText} from './finding-evidence.js';
 import {aboutMoment, historyLines} from './finding-history.js';
 import {facts, proofLines, stackBlock} from './finding-text.js';
+import {defectText} from '../words/defects.js';
 import {bytes, counted, duration, number} from '../words/format.js';
 import {drawRace} from './race.js';
 import {shownCount, type Renderer} from './render.js';
@@ -29,7 +30,7 @@ export const renderMarkdown: Renderer<Report> = function* (report, options) {
   const causes = report.causes.slice(0, shownCount(options, CAUSES, report.causes.length));
   if (causes.length > 0) yield causeTable(causes);
   const hidden = report.causes.length - causes.length;
-  if (hidden > 0) yield `\n${markdownText(cutText(hidden, 'cause'))}\n`;
+  if (hidden > 0) yield `\n${markdownText(cutText(hidden, 'row'))}\n`;
   const chosen = (options.chosen ?? []).map((key) => report.findings.find((finding) => finding.key === key));
   const examples =
     chosen.length > 0
@@ -139,15 +140,9 @@ function opening(report: Report): string[][] {
   }
   rows.push(['clock', markdownText(clockText(report))]);
   rows.push(['kernel', markdownText(kernelText(report))]);
-  const losses = report.quality.filter((counter) => counter.count > 0);
-  for (const counter of losses) {
-    const cpu = counter.cpu === undefined ? '' : ` on CPU ${counter.cpu}`;
-    rows.push([
-      counter.severity,
-      markdownText(`${counter.message}${cpu}: ${number(counter.count)}${advice(counter.advice)}`),
-    ]);
-  }
-  if (losses.length === 0) rows.push(['losses', 'the trace tells of none']);
+  for (const counter of report.quality)
+    rows.push([counter.severity, markdownText(`${defectText(counter)}${advice(counter.advice)}`)]);
+  if (report.quality.length === 0) rows.push(['losses', 'the trace tells of none']);
   if (report.partial !== undefined) rows.push(['stopped', markdownText(report.partial)]);
   rows.push(['seen', lookedAt(report)]);
   return rows;

@@ -2,6 +2,7 @@
 import {nounOf} from '../words/place.js';
 import {printable} from '../words/clean.js';
 import {answer, causeTitle, causeWhen, causeWho, lacksOf, lackText, oneOf} from '../words/causes.js';
+import {defectText} from '../words/defects.js';
 import {bytes, clip, counted, duration, frames, number, pageList, time, wrap} from '../words/format.js';
 import type {Cause, Finding, Report, ReportGroups} from '../results/report.js';
 import {advice, clockBrief, cutText, kernelText} from '../words/words.js';
@@ -45,14 +46,12 @@ export function inputLines(report: Report, width: number, name: (path: string) =
     }
   });
   for (const counter of report.quality) {
-    if (counter.count === 0) continue;
-    const where = counter.cpu === undefined ? '' : ` on CPU ${counter.cpu}`;
-    list.push([counter.severity, `${counter.message}${where}: ${number(counter.count)}${advice(counter.advice)}`]);
+    list.push([counter.severity, `${defectText(counter)}${advice(counter.advice)}`]);
   }
   return list.flatMap(([label, text]) => wrap(printable(text), width, '         ', `${label.padEnd(7)}  `));
 }
 
-/** The causes, at most so many, as a table whose text column wraps. */
+/** The causes, at most so many, as a table whose text column wraps. A row that is another's deeds is no cause: what is cut are rows. */
 export function causeTable(report: Report, most: number, {width, color}: TextOptions): string[] {
   const {causes} = report;
   const shown = causes.slice(0, most === 0 ? causes.length : most);
@@ -84,7 +83,7 @@ export function causeTable(report: Report, most: number, {width, color}: TextOpt
     for (const more of rest) out.push(`${' '.repeat(left)}${more}`.trimEnd());
   });
   const hidden = causes.length - shown.length;
-  if (hidden > 0) out.push(cutText(hidden, 'cause'));
+  if (hidden > 0) out.push(cutText(hidden, 'row'));
   return out;
 }
 
@@ -106,7 +105,7 @@ function causeList(causes: readonly Cause[], hidden: number, width: number, colo
       ...[...about(cause), figures, `key ${worst.key}`].flatMap((text) => wrap(text, width, rest, rest)),
     ];
   });
-  return hidden > 0 ? [...out, cutText(hidden, 'cause')] : out;
+  return hidden > 0 ? [...out, cutText(hidden, 'row')] : out;
 }
 
 /** A distance in words; nothing where there is none, for 0 ns is no distance. */

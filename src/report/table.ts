@@ -44,7 +44,7 @@ export const renderTable: Renderer<Report> = function* (report, options) {
   if (findings.length > 0) {
     const causes = report.causes.filter((cause) => findings.some((finding) => finding.cause === cause.id));
     const others = report.causes.length - causes.length;
-    const told = others > 0 ? [`${counted(others, 'more cause')} not shown (leave out --finding)`] : [];
+    const told = others > 0 ? [`${counted(others, 'more row')} not shown (leave out --finding)`] : [];
     yield* block([...causeTable({...report, causes}, 0, text), ...told]);
     for (const finding of findings) yield* block(atLength(report, finding, text));
   } else if (options.by === 'deed') yield* block(deedTable(report, options.limit ?? ROWS, text));

@@ -120,7 +120,7 @@ export function rulesText(report: Report): string {
 
 /** What was lost, in a few words, with a full stop. */
 export function lossText(report: Report): string {
-  const losses = report.quality.filter((counter) => counter.count > 0 && counter.severity !== 'note');
+  const losses = report.quality.filter(({severity}) => severity !== 'note');
   if (losses.length === 0) return 'No marked loss.';
   return `The trace is not whole: ${counted(losses.length, 'kind')} of loss or doubt, below.`;
 }

@@ -86,7 +86,7 @@ describe('table', () => {
       '3 of 4 rules ran, 1 of them in part; not judged: writeback-while-pinned (the trace lacks writeback).',
     );
     expect(text).toContain('  writeback: writeback-while-pinned; to have it: the probes that');
-    expect(text).toContain('events lost on CPU 1: 1,184');
+    expect(text).toContain('events of CPU 1 were lost (2 markers): 1,184; record');
     expect(text).not.toMatch(/clean|no problem|safe/i);
   });
 
@@ -94,7 +94,7 @@ describe('table', () => {
     const report = samples.manyFindings(100);
     expect(rendered('table', report, {by: 'deed'})).toContain('84 more findings not shown (--limit 0 shows all)');
     expect(rendered('table', report, {by: 'deed', limit: 5})).toContain('99 more findings not shown');
-    expect(rendered('table', report, {limit: 2})).toContain('6 more causes not shown');
+    expect(rendered('table', report, {limit: 2})).toContain('6 more rows not shown');
     const whole = rendered('table', report, {by: 'deed', limit: 0});
     expect(whole).not.toContain('not shown (');
     expect(whole.match(/^C\d {2}(?:error|warning|note)/gm)).toHaveLength(104);

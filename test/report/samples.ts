@@ -106,7 +106,7 @@ export function nothingFound(): Report {
       severity: 'warning',
       count: 1184,
       cpu: 1,
-      message: 'events lost',
+      message: 'events of CPU 1 were lost (2 markers)',
       advice: 'record with a larger buffer: trace-cmd record -b 65536',
     },
     {

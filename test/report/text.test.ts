@@ -10,12 +10,26 @@ import {
   untabbed,
 } from '../../src/words/clean.js';
 import {bytes, chop, decoded, duration, number, pageRuns, time, wrap} from '../../src/words/format.js';
+import {defectText} from '../../src/words/defects.js';
 import {parseKallsyms, symbolised} from '../../src/base/kallsyms.js';
 import {trimmed} from '../../src/report/stacks.js';
 import type {Report} from '../../src/results/report.js';
 import {commandText, repeatable} from '../../src/words/words.js';
 
 const anyText = fc.string({unit: 'binary', maxLength: 60});
+
+describe('defects', () => {
+  const defect = (id: string, count: number, message: string): string =>
+    defectText({id, severity: 'warning', count, message, advice: ''});
+
+  it('are counted where there can be more of them', () => {
+    expect(defect('lost-events', 1, 'events of CPU 0 were lost (1 markers)')).toBe(
+      'events of CPU 0 were lost (1 markers): 1',
+    );
+    expect(defect('cut-input', 1, 'the input ends early: cut')).toBe('the input ends early: cut');
+    expect(defect('rule-failed-pin-leak', 1, 'pin-leak ended')).toBe('pin-leak ended');
+  });
+});
 
 describe('clean', () => {
   it('leaves nothing that moves a cursor, hides or reorders', () => {

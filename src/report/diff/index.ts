@@ -1,7 +1,7 @@
 /** The renderers of `pinscope diff`. */
 import type {DiffReport, DiffRow, DiffSide} from '../../results/diff.js';
 import {printable} from '../../words/clean.js';
-import {duration} from '../../words/format.js';
+import {counted, duration} from '../../words/format.js';
 import type {Renderer, RenderOptions} from '../render.js';
 import {shownCount} from '../render.js';
 import {textTable} from '../text-table.js';
@@ -35,14 +35,14 @@ function* asTable(report: DiffReport, options: RenderOptions): Iterable<string> 
   ];
   yield `\n${textTable(columns, report.rows.slice(0, shown).map(cells), '').join('\n')}\n`;
   const hidden = report.rows.length - shown;
-  if (hidden > 0) yield `${hidden} more rows without a difference not shown: --limit 0\n`;
+  if (hidden > 0) yield `${counted(hidden, 'more row')} without a difference not shown: --limit 0\n`;
   yield `\n${verdictLine(report)}\n`;
 }
 
 function sideText(side: DiffSide): string {
-  const traces = side.traces === 1 ? '' : `${side.traces} traces, `;
-  const losses = side.losses === 0 ? 'nothing lost' : `${side.losses} losses`;
-  return `${printable(side.path)}: ${traces}${side.seconds.toFixed(2)} s, of them ${side.busy_seconds.toFixed(2)} from the first pin to the last, ${side.deeds} calls that pin, ${losses}`;
+  const traces = side.traces === 1 ? '' : `${counted(side.traces, 'trace')}, `;
+  const losses = side.losses === 0 ? 'nothing lost' : counted(side.losses, 'loss', 'losses');
+  return `${printable(side.path)}: ${traces}${side.seconds.toFixed(2)} s, of them ${side.busy_seconds.toFixed(2)} from the first pin to the last, ${counted(side.deeds, 'call')} that pin, ${losses}`;
 }
 
 const WORDS: Partial<Record<DiffRow['verdict'], string>> = {

@@ -3,7 +3,8 @@ import {type Noun, nounOf, nounOfAll} from '../../words/place.js';
 import {jsonDocument} from '../json.js';
 import {ascii, htmlText, markdownBlock, markdownCode, markdownText, printable, untabbed} from '../../words/clean.js';
 import {factLines} from '../finding-text.js';
-import {bytes, counted, number, wrap} from '../../words/format.js';
+import {defectText} from '../../words/defects.js';
+import {bytes, counted, wrap} from '../../words/format.js';
 import {continued, MAIL_WIDTH} from '../mail.js';
 import {fold, table} from '../markdown.js';
 import {paint, type Paint} from '../paint.js';
@@ -98,11 +99,7 @@ function opening(report: HistoryReport): [string, string][] {
   const shows = showsText(report);
   if (shows !== null) list.push(['shows', shows]);
   list.push(['clock', clockText(report)], ['kernel', kernelText(report)]);
-  for (const counter of report.quality) {
-    if (counter.count === 0) continue;
-    const where = counter.cpu === undefined ? '' : ` on CPU ${counter.cpu}`;
-    list.push([counter.severity, `${counter.message}${where}: ${number(counter.count)}`]);
-  }
+  for (const counter of report.quality) list.push([counter.severity, defectText(counter)]);
   return list.map(([label, text]) => [label, printable(text)]);
 }
 

@@ -8,6 +8,7 @@ import {commandOn, linesCommand, queryCommand, savedCommand} from '../../words/c
 import {evidenceHead} from '../finding-evidence.js';
 import {change} from '../finding-history.js';
 import {facts, premisesOf} from '../finding-text.js';
+import {defectText} from '../../words/defects.js';
 import {bytes, counted, decoded, duration, frames, number, pageRuns, span, task, time} from '../../words/format.js';
 import {answer, causeTitle, causeWhen, causeWho, lacksOf, nearMissPlace} from '../../words/causes.js';
 import {drawRace} from '../race.js';
@@ -155,12 +156,9 @@ function reportFacts(report: Report): [string, string][] {
     }
   }
   list.push(['clock', clockText(report)], ['kernel', kernelText(report)]);
-  const counters = report.quality.filter((counter) => counter.count > 0);
-  for (const counter of counters) {
-    const cpu = counter.cpu === undefined ? '' : ` on CPU ${counter.cpu}`;
-    list.push([counter.severity, `${counter.message}${cpu}: ${number(counter.count)}${advice(counter.advice)}`]);
-  }
-  if (counters.length === 0) list.push(['losses', 'the trace tells of none']);
+  for (const counter of report.quality)
+    list.push([counter.severity, `${defectText(counter)}${advice(counter.advice)}`]);
+  if (report.quality.length === 0) list.push(['losses', 'the trace tells of none']);
   if (report.partial !== undefined) list.push(['stopped', report.partial]);
   list.push(['seen', lookedAt(report)]);
   return list;
@@ -248,7 +246,9 @@ function findingView(report: Report, finding: Finding): FindingView {
 /** What to type to see a finding by other means. */
 function commandsOf(report: Report, finding: Finding): [string, string][] {
   const byInput = report.inputs.map((input, at): [string, string | null] => {
-    const lines = finding.evidence.filter((item) => item.input === at).map(({line}) => line);
+    const lines = [...finding.evidence, ...finding.proof.flatMap(({by}) => by)]
+      .filter((item) => item.input === at)
+      .map(({line}) => line);
     return ['its lines in the trace', linesCommand(input, lines)];
   });
   const list: [string, string | null][] = [

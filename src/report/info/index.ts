@@ -3,12 +3,13 @@ import {nounOf} from '../../words/place.js';
 import {jsonDocument} from '../json.js';
 import {ascii, markdownBlock, markdownText, printable, untabbed} from '../../words/clean.js';
 import {factLines} from '../finding-text.js';
+import {defectText} from '../../words/defects.js';
 import {bytes, clip, counted, number, time, wrap} from '../../words/format.js';
 import {MAIL_WIDTH} from '../mail.js';
 import {paint, type Paint} from '../paint.js';
 import {shownCount, type Renderer, type RenderOptions} from '../render.js';
 import {textTable} from '../text-table.js';
-import {baseName, clockText, cutText, kernelText} from '../../words/words.js';
+import {advice, baseName, clockText, cutText, kernelText} from '../../words/words.js';
 import type {Certificate, InfoInput, InfoReport, LossSpan} from '../../results/info.js';
 
 export type InfoForm = 'table' | 'mail' | 'markdown' | 'json';
@@ -200,11 +201,10 @@ function sections(report: InfoReport, options: RenderOptions, width: number, col
       ),
     ),
   );
-  const counters = report.quality.filter((counter) => counter.count > 0);
   add(
     'What is wrong with it',
-    counters.flatMap((counter) => {
-      const text = printable(`${counter.severity}: ${counter.message}: ${number(counter.count)}; ${counter.advice}`);
+    report.quality.flatMap((counter) => {
+      const text = printable(`${counter.severity}: ${defectText(counter)}${advice(counter.advice)}`);
       return wrap(text, width, '      ', '  ').map((line, at) =>
         at === 0 ? line.replace(counter.severity, color.severity(counter.severity, counter.severity)) : line,
       );

@@ -3,6 +3,7 @@ import {nounOf} from '../../words/place.js';
 import {jsonDocument} from '../json.js';
 import {ascii, htmlText, markdownBlock, markdownCode, printable, untabbed} from '../../words/clean.js';
 import {factLines} from '../finding-text.js';
+import {defectText} from '../../words/defects.js';
 import {bytes, clip, counted, duration, number, task, time, wrap} from '../../words/format.js';
 import {continued, MAIL_WIDTH} from '../mail.js';
 import {fold, table as markdownTable} from '../markdown.js';
@@ -99,11 +100,7 @@ function facts(report: PinsReport): [string, string][] {
   if (filters.length > 0)
     list.push(['shows', `only pins within ${filters.map(({flag, value}) => `${flag} ${value}`).join(' ')}`]);
   list.push(['clock', clockText(report)], ['kernel', kernelText(report)]);
-  for (const counter of report.quality) {
-    if (counter.count === 0) continue;
-    const where = counter.cpu === undefined ? '' : ` on CPU ${counter.cpu}`;
-    list.push([counter.severity, `${counter.message}${where}: ${number(counter.count)}`]);
-  }
+  for (const counter of report.quality) list.push([counter.severity, defectText(counter)]);
   const {pins, pages, unpins, from_before, held_at_end, longterm, longterm_in_cma, ...rest} = report.totals;
   const held = held_at_end - rest.held_from_before;
   list.push([
