@@ -1,15 +1,13 @@
 /** What of a ledger can be compared with another's: nothing that a boot makes (PFNs, pids, times, offsets). */
 import {asyncBufferFromFile, parquetReadObjects} from 'hyparquet';
 import {UserError} from '../io/user-error.js';
+import {DEED_NS} from '../readers/deeds.js';
 import type {TableName} from '../readers/export/schema.js';
 import type {TableFiles} from '../query/dataset.js';
 import {type Histogram, put} from './statistics.js';
 
 /** Rows that are held at a time as objects. */
 const ROWS_AT_ONCE = 50_000;
-/** Takings without a call of their own that lie this close together, by one task on one CPU, are one deed. */
-const DEED_NS = 100_000n;
-
 export interface PlaceFacts {
   deeds: number;
   pins: number;
@@ -129,13 +127,38 @@ async function mappedPages(read: Read): Promise<Map<string, Mapping[]>> {
   return pages;
 }
 
+/** A pin, or the pins of one deed: held as long as the one of them that was held longest. */
+interface Taking {
+  place: string;
+  taken: bigint;
+  held: bigint | null;
+}
+
+function join(deed: Taking, {held}: Taking): void {
+  if (held !== null && (deed.held === null || held > deed.held)) deed.held = held;
+}
+
+/** Takings of one task on one CPU that no call tells apart: those that lie close together are one deed, as DeedCounter counts them. */
+function together(takings: readonly Taking[]): Taking[] {
+  const deeds: Taking[] = [];
+  let last: bigint | undefined;
+  for (const one of takings.toSorted((a, b) => (a.taken < b.taken ? -1 : a.taken > b.taken ? 1 : 0))) {
+    const deed = deeds.at(-1);
+    if (deed === undefined || last === undefined || one.taken - last > DEED_NS) deeds.push({...one});
+    else join(deed, one);
+    last = one.taken;
+  }
+  return deeds;
+}
+
 async function addPins(
   facts: Facts,
   read: Read,
   names: Map<string, string>,
   mapped: Map<string, Mapping[]>,
 ): Promise<void> {
-  const deeds = new Map<string, {place: string; held: bigint | null}>();
+  const deeds = new Map<string, Taking>();
+  const loose = new Map<string, Taking[]>();
   const busy = new Map<string, {from: bigint; to: bigint}>();
   const columns = ['kind', 'n', 'ended', 'life_id', 'pfn', 'request_id', 'held_ns'];
   const times = ['taken_ns', 'taken_cpu', 'taken_task_id', 'taken_stack_id', 'dropped_ns'];
@@ -150,17 +173,23 @@ async function addPins(
       names.get(`${trace_id} s${row['taken_stack_id']}`) ??
       names.get(`${trace_id} t${row['taken_task_id']}`) ??
       'unknown';
-    const call = row['request_id'] ?? `${row['taken_task_id']}/${row['taken_cpu']}/${taken / DEED_NS}`;
-    const key = `${trace_id} ${call} ${place}`;
-    const deed = deeds.get(key);
-    const held_ns = typeof held === 'bigint' ? held : null;
-    if (deed === undefined) deeds.set(key, {place, held: held_ns});
-    else if (held_ns !== null && (deed.held === null || held_ns > deed.held)) deed.held = held_ns;
+    const one: Taking = {place, taken, held: typeof held === 'bigint' ? held : null};
+    if (row['request_id'] === null) {
+      const who = `${trace_id} ${row['taken_task_id']}/${row['taken_cpu']} ${place}`;
+      const list = loose.get(who);
+      if (list === undefined) loose.set(who, [one]);
+      else list.push(one);
+    } else {
+      const key = `${trace_id} ${row['request_id']} ${place}`;
+      const deed = deeds.get(key);
+      if (deed === undefined) deeds.set(key, one);
+      else join(deed, one);
+    }
     placeOf(facts, place).pins += Number(row['n']);
     if (row['ended'] === 'dropped' && typeof dropped === 'bigint')
       margin(mapped.get(`${trace_id} ${row['life_id']} ${row['pfn']}`), taken, dropped);
   }
-  for (const {place, held} of deeds.values()) {
+  for (const {place, held} of [...deeds.values(), ...[...loose.values()].flatMap(together)]) {
     const of = placeOf(facts, place);
     of.deeds++;
     facts.deeds++;

@@ -3,7 +3,7 @@ import type {Listener} from '../ledger/listener.js';
 import type {Reference} from '../ledger/tables/references.js';
 
 /** Takings without a call of their own that lie this close together, by one task on one CPU, are one call. */
-const DEED_NS = 100_000;
+export const DEED_NS = 100_000;
 
 export class DeedCounter implements Listener {
   count = 0;

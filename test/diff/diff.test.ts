@@ -35,6 +35,12 @@ describe('pinscope diff', () => {
     expect(back.rows.filter(({verdict}) => verdict.startsWith('gone'))).toHaveLength(sure);
   });
 
+  test('counts calls that pin as analyze --bisect does, where pins show and calls do not', () => {
+    const trace = sample('ftrace/misuse-6.12-arm64-64k');
+    const {stderr} = pinscope(['analyze', '--bisect', '--cause', 'no such cause', '--deeds', '1000000', trace]);
+    expect(stderr).toContain(`only ${json<DiffReport>('diff', trace, trace).good.deeds} calls that pin`);
+  });
+
   test('takes exports for traces', async () => {
     const folder = temporaryFolder();
     await ledgerOf(GOOD, folder);
