@@ -48,7 +48,8 @@ function readWhole(report: Reading): boolean {
   return report.quality.every((counter) => counter.severity === 'note' || counter.count === 0);
 }
 
-function fails(finding: Finding, failOn: FailOn): boolean {
+/** Whether a finding makes the status 1. */
+export function fails(finding: Finding, failOn: FailOn): boolean {
   return reaches(finding.severity, failOn.severity) && (!failOn.sure || finding.verdict === 'sure');
 }
 

@@ -14,8 +14,7 @@ import {counted} from '../words/format.js';
 import type {Finding, QualityCounter, Severity, Verdict} from '../results/report.js';
 import type {Suppressions} from '../findings/suppress.js';
 import type {TraceOptions} from './base.js';
-import {reaches} from '../results/severity.js';
-import {codeAfter, ExitCode, type FailOn, readingCodeOf} from './exit.js';
+import {codeAfter, ExitCode, fails, readingCodeOf} from './exit.js';
 import {outputFor} from './run.js';
 import {watchInterrupts} from './interrupt.js';
 import {checkKnown} from './known.js';
@@ -137,10 +136,6 @@ async function* chunksOf(source: RawSource, name: string): AsyncGenerator<Uint8A
     });
   }
   for (; chunk !== null; chunk = await source.next()) yield chunk;
-}
-
-function fails(finding: Finding, failOn: FailOn): boolean {
-  return reaches(finding.severity, failOn.severity) && (!failOn.sure || finding.verdict === 'sure');
 }
 
 /** One finding as it comes: what, how sure, and the lines that decide it. */

@@ -5,7 +5,7 @@ import {Database} from '../query/database.js';
 import {SAVED, type SavedQuestion} from '../query/saved.js';
 import {type AnswerForm, answerPieces} from '../report/answer.js';
 import type {TraceOptions} from './base.js';
-import {ExitCode} from './exit.js';
+import {codeAfter, ExitCode} from './exit.js';
 import {watchInterrupts} from './interrupt.js';
 import {outputFor} from './run.js';
 import {Sources} from './sources.js';
@@ -56,7 +56,7 @@ export async function runQuery(options: TraceOptions<AnswerForm>, asked: Asked, 
   } catch (error) {
     await output.abort();
     if (late) throw new UserError(`the question took longer than ${asked.timeout}`, {next: 'give it more --timeout'});
-    if (interruption.signal.aborted) return STOPPED[String(interruption.signal.reason)] ?? ExitCode.usage;
+    if (interruption.signal.aborted) return codeAfter(interruption.signal, ExitCode.usage);
     throw error;
   } finally {
     clearTimeout(timer);
@@ -66,9 +66,6 @@ export async function runQuery(options: TraceOptions<AnswerForm>, asked: Asked, 
     interruption.release();
   }
 }
-
-/** As shells tell it: 128 and the signal's number. */
-const STOPPED: Record<string, number> = {SIGHUP: 129, SIGINT: 130, SIGTERM: 143};
 
 async function listSaved(options: TraceOptions<AnswerForm>): Promise<number> {
   const output = await outputFor(options);
