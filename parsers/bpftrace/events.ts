@@ -11,6 +11,7 @@
  *     dma_map_sg_ent dev=pinbug.0 i=0/1 pfn=0xe154 off=0 len=24576 dir=0                  one entry of its list a line
  */
 
+import {PFN_LIMIT} from '../../src/events/believable.js';
 import {EventKind, PageName, type TraceEvent} from '../../src/events/event.js';
 import {decimal, find, SLASH, SPACE} from '../bytes.js';
 import {decodeProbe} from '../events/probe.js';
@@ -58,9 +59,6 @@ export function payloadOf(entry: EventEntry): Payload {
   return {read: 'probe', spec, isReturn};
 }
 
-/** No machine has so many page frames: the program computed them from something that is no page. */
-const PFN_MAX = 2 ** 40;
-
 /** Decodes a payload into `ev`: sets `ev.kind` and the fields of that kind. */
 export function decodePayload(
   table: EventTable,
@@ -93,7 +91,7 @@ export function decodePayload(
       item(payload.kind!, buf, start, end, ev);
       break;
   }
-  if (ev.pageName === PageName.pfn && !(ev.pfn < PFN_MAX)) {
+  if (ev.pageName === PageName.pfn && !(ev.pfn < PFN_LIMIT)) {
     ev.pageName = PageName.none;
     ev.pfn = -1;
     ev.listLength = 0;

@@ -12,8 +12,8 @@
  * A pin adds GUP_PIN_COUNTING_BIAS (1024, include/linux/mm.h) to the count of a small page; of a large folio pins are counted
  * apart. So -1023 is one reference less one pin: what was taken by get_user_pages() was dropped by unpin_user_page().
  */
+import {BIAS} from '../../src/base/reference.js';
 
-const BIAS = 1024;
 /** A dump is over after so many lines without its last one. */
 const MAX_LINES = 12;
 /** Of a line. */

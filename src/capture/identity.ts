@@ -6,6 +6,7 @@
  *
  * A base is a fact with a grade, and only a proven one decides anything (docs/decisions/0012-identity-is-proven.md).
  */
+import {PFN_LIMIT} from '../events/believable.js';
 export type Grade =
   /** `--vmemmap`, a header's `vmemmap_base`, a `vmemmap=` probe argument */
   | 'told'
@@ -28,7 +29,6 @@ export type Teller = 'option' | 'argument' | 'header' | 'events';
 
 const STRUCT_PAGE = 64;
 const GIB = 2 ** 30;
-const PFN_LIMIT = 2 ** 40;
 /** Different pages that have to agree on a base. */
 const PAIRS = 3;
 /** Different pages that refute a base together, without agreeing on another, where none fits it. */

@@ -6,12 +6,11 @@
  *     try_grab_folio_fast: (...) page=0xffffea00000bec00 refs=1 flags=0x80001      __folio_put: (...) folio=0xfffffdffc0119700
  *     page_ref_mod_unless: pfn=0x2fb0 ... val=1 ret=1                              mm_page_free: [FAILED TO PARSE] pfn=0x4465c
  */
+import {BIAS} from '../base/reference.js';
 import {EventKind as K, PageFlag, PageName, type TraceEvent} from '../events/event.js';
 import type {Identity} from './identity.js';
 import {type PageSize, SHIFTS} from './page-size.js';
 
-/** GUP_PIN_COUNTING_BIAS (include/linux/mm.h). */
-const BIAS = 1024;
 /** Lines that have to agree with the first that prints a pointer beside its PFN. */
 const PRINTED = 3;
 /** Pages that a task pinned last, as candidates for what it maps. */

@@ -2,11 +2,11 @@
  * What findings have in common: rule, severity, device, and whose hands took and dropped. Hundreds of findings of one
  * mistake are one cause; a page or a time is none.
  */
-import type {Cause, Finding, Party, Severity} from '../results/report.js';
+import type {Cause, Finding, Party} from '../results/report.js';
+import {byGravity} from '../results/severity.js';
 import {RULES} from '../rules/registry.js';
 import {type Hand, type Hands, handsOf} from './culprit.js';
 
-const SEVERITY_ORDER: Record<Severity, number> = {error: 0, warning: 1, note: 2};
 /** Most names of tasks, and files, that a cause lists. */
 const LISTED = 8;
 /** Share of a cause's findings that are also another's, to call it the same deeds. */
@@ -25,7 +25,7 @@ interface Group {
  * numbered, naming their kin.
  */
 export function causesOf(findings: readonly Finding[]): Cause[] {
-  const groups = [...grouped(findings).values()].sort(byGravity);
+  const groups = [...grouped(findings).values()].sort(inOrder);
   groups.forEach((group, i) => {
     for (const finding of group.findings) finding.cause = `C${i + 1}`;
   });
@@ -83,10 +83,10 @@ function handKey(hand: Hand | null): string {
   return hand === null ? '' : `${hand.role}:${(hand.frames ?? [hand.name]).join('<')}`;
 }
 
-function byGravity(a: Group, b: Group): number {
+function inOrder(a: Group, b: Group): number {
   const [x, y] = [a.findings[0]!, b.findings[0]!];
   return (
-    SEVERITY_ORDER[x.severity] - SEVERITY_ORDER[y.severity] ||
+    byGravity(x.severity, y.severity) ||
     anySure(b) - anySure(a) ||
     (RULE_ORDER.get(x.rule) ?? 0) - (RULE_ORDER.get(y.rule) ?? 0) ||
     b.findings.length - a.findings.length ||

@@ -7,7 +7,8 @@
 import type {Claim} from '../claims/claim.js';
 import type {Ledger} from '../ledger/ledger.js';
 import type {Proof} from '../proof/prove.js';
-import type {Cause, Finding, Severity, Verdict} from '../results/report.js';
+import type {Cause, Finding, Verdict} from '../results/report.js';
+import {byGravity} from '../results/severity.js';
 import {causesOf} from './causes.js';
 import {findingOf} from './finding.js';
 import {type Group, pageKey, same} from './group.js';
@@ -29,7 +30,6 @@ const EVIDENCE_MAX = 40;
 const OWN_MAX = 32;
 const OWN_ALL_MAX = 50_000;
 
-const SEVERITY_ORDER: Record<Severity, number> = {error: 0, warning: 1, note: 2};
 const VERDICT_ORDER: Record<Verdict, number> = {sure: 0, possible: 1};
 
 export class Findings {
@@ -139,7 +139,7 @@ export class Findings {
   ): {findings: Finding[]; causes: Cause[]; found: number} {
     const groups = this.groups.sort(
       (a, b) =>
-        SEVERITY_ORDER[a.first.severity] - SEVERITY_ORDER[b.first.severity] ||
+        byGravity(a.first.severity, b.first.severity) ||
         VERDICT_ORDER[a.proof.verdict] - VERDICT_ORDER[b.proof.verdict] ||
         a.start - b.start,
     );

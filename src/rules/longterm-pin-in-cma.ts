@@ -2,11 +2,9 @@ import type {Said} from '../claims/claim.js';
 import {held, stillHeld, told} from '../claims/premise.js';
 import type {Listener} from '../ledger/listener.js';
 import {momentOf} from '../ledger/moment.js';
+import {MIGRATE_CMA} from '../ledger/tables/page-table.js';
 import type {Reference} from '../ledger/tables/references.js';
 import type {Rule, RuleContext} from './types.js';
-
-/** Migratetype of a CMA pageblock where CONFIG_CMA is set (include/linux/mmzone.h); without CMA, 4 is "isolate". */
-const MIGRATE_CMA = 4;
 
 export const longtermPinInCma: Rule = {
   meta: {

@@ -14,6 +14,9 @@ import type {Writeback} from './writeback.js';
  * Map<number, object>, and 60 bytes a page.
  */
 
+/** Migratetype of a CMA pageblock where CONFIG_CMA is set (include/linux/mmzone.h); without CMA, 4 is "isolate". */
+export const MIGRATE_CMA = 4;
+
 /** Bits of `state`. */
 export const PageState = {
   /** the allocation (or a free before it) was seen: everything that happened to this generation is in the trace */

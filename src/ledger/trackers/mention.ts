@@ -5,13 +5,12 @@
  *     folio ffffea0000128400 goes back         `page=0xffffea0000128400`, `struct page *ffffea0000128400`
  *     page 0x4a10 looks wrong                  a page with a number that is no pointer
  */
+import {PFN_LIMIT} from '../../events/believable.js';
 
 /** A mark is a line: more of it is not looked at. */
 const MAX_TEXT = 1000;
 /** Pages of one mark. */
 const MAX_PAGES = 16;
-/** No machine has so many page frames. */
-const PFN_MAX = 2 ** 40;
 
 export interface Named {
   /** the page frame, or one of two where the digits may be decimal or hexadecimal */
@@ -43,7 +42,7 @@ function frame(digits: string): Named | undefined {
   const prefixed = /^0x/i.test(digits);
   const hex = Number.parseInt(digits, 16);
   const readings = prefixed || !/^\d+$/.test(digits) ? [hex] : [Number(digits), hex];
-  const pfns = [...new Set(readings)].filter((pfn) => pfn < PFN_MAX);
+  const pfns = [...new Set(readings)].filter((pfn) => pfn < PFN_LIMIT);
   return pfns.length === 0 ? undefined : {pfns};
 }
 

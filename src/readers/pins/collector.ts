@@ -5,6 +5,7 @@
 import type {DmaWindow} from '../../ledger/tables/dma.js';
 import type {Drop, Listener} from '../../ledger/listener.js';
 import type {Ledger} from '../../ledger/ledger.js';
+import {MIGRATE_CMA} from '../../ledger/tables/page-table.js';
 import type {Reference} from '../../ledger/tables/references.js';
 import type {HeldPin, Holder, PinsReport} from '../../results/pins.js';
 import {EVERY_PIN, type PinChoice} from './choice.js';
@@ -18,8 +19,6 @@ const LISTED_MAX = 200;
 const HOLDERS_MAX = 5000;
 /** Distinct pages remembered, over all holders: beyond it they are counted no more, which is said. */
 const PAGES_MAX = 2_000_000;
-/** Migratetype of a CMA pageblock where CONFIG_CMA is set (include/linux/mmzone.h). */
-const MIGRATE_CMA = 4;
 
 interface Tally {
   pins: number;
