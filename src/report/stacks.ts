@@ -1,4 +1,5 @@
 /** Call stacks shortened to what a reader needs: one frame a line, innermost first. */
+import {functionOf} from '../base/kallsyms.js';
 import type {Finding} from '../results/report.js';
 
 export interface ShownStack {
@@ -68,11 +69,6 @@ function sharedEnd(stacks: string[][]): number {
     shared++;
   }
   return shared;
-}
-
-function functionOf(frame: string): string {
-  const end = frame.search(/[+ ]/);
-  return end < 0 ? frame : frame.slice(0, end);
 }
 
 /** The lines of a stack as tracefs prints them, with the number of frames left out. */

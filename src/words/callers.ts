@@ -1,5 +1,7 @@
 /** Whose call it was: the functions of a stack behind those that everybody goes through. */
 
+import {functionOf} from '../base/kallsyms.js';
+
 /** Functions that everybody goes through on the way to a page (mm/gup.c, mm/swap.c, block/bio.c, kernel/dma/mapping.c...). */
 export const HELPERS =
   /^(?:__)?(?:trace_|traceiter_|page_ref_|perf_|kprobe_|kretprobe_|aggr_pre_handler|ftrace_|arch_ftrace_|bpf_|try_grab_|try_get_|folios?_|gup_|get_user_pages|pin_user_pages|pin_user_folio|internal_get_user_pages|get_page_from|unpin_user_|unpin_folio|put_page|put_compound|put_unrefs|undo_dev|follow_page|lockless_pages|dma_map_|dma_unmap_|dma_direct_|iommu_dma_|release_pages|free_|bio_(?:iov|release|map|set)|iov_iter_|(?:__)?iov_iter|set_page_|test_set_page|test_clear_page|end_page_|clear_page_|delete_from_|account_)/;
@@ -20,10 +22,4 @@ export function callersIn(frames: readonly string[]): string[] {
 /** Where in a stack the innermost of them stands; -1 where none does. */
 export function callerAt(frames: readonly string[]): number {
   return frames.findIndex((frame) => functionOf(frame) !== '' && !HELPERS.test(functionOf(frame)));
-}
-
-/** `dounpin` of `dounpin+0x60` */
-export function functionOf(frame: string): string {
-  const end = frame.search(/[+ ]/);
-  return end < 0 ? frame : frame.slice(0, end);
 }

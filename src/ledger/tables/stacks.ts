@@ -100,9 +100,3 @@ export class Stacks {
     return this.list;
   }
 }
-
-/** The function's name in a frame, without offset, size and module. */
-export function symbolOf(frame: string): string {
-  const end = frame.search(/[+ ]/);
-  return end < 0 ? frame : frame.slice(0, end);
-}

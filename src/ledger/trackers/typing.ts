@@ -9,7 +9,7 @@ import type {Stacked} from '../tables/evidence.js';
 import {PageState} from '../tables/page-table.js';
 import {type Deed, Reference} from '../tables/references.js';
 import {takenBy, unpinnedBy} from './stack-types.js';
-import {symbolOf} from '../tables/stacks.js';
+import {functionOf} from '../../base/kallsyms.js';
 import type {Uses} from './around.js';
 import type {Holdings} from './holdings.js';
 import type {Replay} from './replay.js';
@@ -118,7 +118,7 @@ export class Typing {
     if (!waiting || waiting.target !== target) return;
     this.waiting = undefined;
     const {row, delta, deed, reference} = waiting;
-    const frames = around.evidence.stacks.get(stack).map(symbolOf);
+    const frames = around.evidence.stacks.get(stack).map(functionOf);
     if (reference) {
       const kind = takenBy(frames);
       if (kind === 'pin') this.held.knownBetter(reference, 'stack');

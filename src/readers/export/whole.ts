@@ -1,6 +1,6 @@
 /** What is told of a trace once it is read: itself, its inputs, tasks, stacks, devices, and what analyze found. */
 import {createHash} from 'node:crypto';
-import {symbolOf} from '../../ledger/tables/stacks.js';
+import {functionOf} from '../../base/kallsyms.js';
 import type {Ledger} from '../../ledger/ledger.js';
 import type {Cause, Finding, Report} from '../../results/report.js';
 import {callersIn} from '../../words/callers.js';
@@ -78,7 +78,7 @@ function startedUnix({capture: {facts}}: Ledger, {span, inputs}: Report): number
 }
 
 function stackRows(frames: readonly string[], stack_id: number, out: RowSink): void {
-  const symbols = frames.map(symbolOf);
+  const symbols = frames.map(functionOf);
   const callers = callersIn(frames);
   out.add('stacks', {
     stack_id,

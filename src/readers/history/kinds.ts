@@ -7,7 +7,7 @@
  */
 import {Context, PageFlag} from '../../events/event.js';
 import {BIAS} from '../../base/reference.js';
-import {symbolOf} from '../../ledger/tables/stacks.js';
+import {functionOf} from '../../base/kallsyms.js';
 import type {Happening, Told} from './life.js';
 import {actors, kindByStack} from './stack-kinds.js';
 
@@ -55,7 +55,7 @@ function pair(taken: Happening, dropped: Happening, how: string): void {
 function byStacks(happenings: Happening[], frames: (stack: number) => readonly string[]): void {
   for (const h of happenings) {
     if (h.stack < 0 || !open(h)) continue;
-    const symbols = frames(h.stack).map(symbolOf);
+    const symbols = frames(h.stack).map(functionOf);
     const kind = kindByStack(symbols, h.what === 'taken');
     if (kind !== undefined) say(h, kind, 'stack');
     const who = actors(symbols).slice(0, 2);
