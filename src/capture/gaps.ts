@@ -38,14 +38,10 @@ export class Gaps {
     return this.gaps.length;
   }
 
-  /**
-   * The first gap that touches [from, to], both ends included; undefined when everything in it was seen. `since`: only
-   * those added after so many others.
-   */
-  within(from: number, to: number, since = 0): Gap | undefined {
+  /** The first gap that touches [from, to], both ends included; undefined when everything in it was seen. */
+  within(from: number, to: number): Gap | undefined {
     const {gaps, hulls} = this;
-    // The last may have been widened since it was added.
-    for (let i = Math.min(since, GAPS_MAX - 1); i < gaps.length;) {
+    for (let i = 0; i < gaps.length;) {
       const block = Math.floor(i / HULL_GAPS);
       const end = Math.min(gaps.length, (block + 1) * HULL_GAPS);
       if (hulls[block]!.from <= to && hulls[block]!.to >= from) {

@@ -20,10 +20,10 @@ export const OUTPUT_FORMS = ['table', 'mail', 'markdown', 'json', 'ndjson', 'htm
 export type OutputForm = (typeof OUTPUT_FORMS)[number];
 /** Forms of results that are for reading and for scripts, not for browsers. */
 export const TEXT_FORMS = ['table', 'mail', 'markdown', 'json'] as const;
+/** The same, and stacks for flame graphs. */
+export const PINS_FORMS = [...TEXT_FORMS, 'folded'] as const;
 /** Forms of results that nobody mails. */
 export const PLAIN_FORMS = ['table', 'json'] as const;
-/** Those, and stacks for flame graphs. */
-export const PINS_FORMS = [...TEXT_FORMS, 'folded'] as const;
 /** Forms of `pinscope export`. */
 export const EXPORT_FORMS = ['parquet', 'csv', 'ndjson', 'perfetto'] as const;
 /** Forms of the answer to a question in SQL. */

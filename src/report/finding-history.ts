@@ -8,7 +8,7 @@ import type {Finding, HistoryEntry} from '../results/report.js';
 const ABOUT = 10;
 
 /** The changes about the moment of a finding, and how many are left out before and after. */
-export function aboutMoment(finding: Finding, most = ABOUT): {entries: HistoryEntry[]; before: number; after: number} {
+export function aboutMoment(finding: Finding): {entries: HistoryEntry[]; before: number; after: number} {
   const {history, at_ns, at_ticks} = finding;
   const moment = at_ns ?? at_ticks;
   const past = (entry: HistoryEntry): boolean => {
@@ -17,8 +17,8 @@ export function aboutMoment(finding: Finding, most = ABOUT): {entries: HistoryEn
   };
   const next = history.findIndex(past);
   const middle = next < 0 ? history.length : next;
-  const from = Math.max(0, Math.min(middle - Math.ceil(most / 2), history.length - most));
-  const entries = history.slice(from, from + most);
+  const from = Math.max(0, Math.min(middle - Math.ceil(ABOUT / 2), history.length - ABOUT));
+  const entries = history.slice(from, from + ABOUT);
   return {entries, before: from, after: history.length - from - entries.length};
 }
 

@@ -52,14 +52,14 @@ function causeTable(causes: readonly Cause[]): string {
     causes.map((cause) => [
       cause.id,
       `${SIGNS[cause.severity]} ${cause.severity}`,
-      markdownCode(causeTitle(cause), true),
+      markdownCode(causeTitle(cause)),
       number(cause.findings),
       number(cause.pages),
       number(cause.sure),
-      markdownCode(causeWho(cause), true),
+      markdownCode(causeWho(cause)),
       causeWhen(cause),
       cause.worst.distance_ns === null ? '' : duration(cause.worst.distance_ns),
-      markdownCode(cause.worst.key, true),
+      markdownCode(cause.worst.key),
     ]),
     [3, 4, 5, 8],
   );
@@ -75,10 +75,10 @@ function deedTable({findings}: Report, shown: number): string {
       findings
         .slice(0, shown)
         .map((finding) => [
-          markdownCode(finding.key, true),
+          markdownCode(finding.key),
           finding.cause,
           finding.severity,
-          markdownCode(finding.rule, true),
+          markdownCode(finding.rule),
           finding.verdict,
           number(finding.pages.length),
           markdownText(finding.message),
@@ -93,13 +93,13 @@ function groupTable({by, rows}: ReportGroups, shown: number): string {
     table(
       [by, 'found', 'sure', 'worst', 'key', 'rules'],
       rows.slice(0, shown).map(({name, findings, sure, worst, by_rule}) => [
-        markdownCode(name, true),
+        markdownCode(name),
         number(findings),
         number(sure),
         worst.distance_ns === null ? '' : duration(worst.distance_ns),
-        markdownCode(worst.key, true),
+        markdownCode(worst.key),
         Object.entries(by_rule)
-          .map(([rule, count]) => `${number(count)} ${markdownCode(rule, true)}`)
+          .map(([rule, count]) => `${number(count)} ${markdownCode(rule)}`)
           .join(', '),
       ]),
       [1, 2, 3],
@@ -126,15 +126,13 @@ function opening(report: Report): string[][] {
   for (const input of report.inputs) {
     const packed = input.compression === 'none' ? '' : `, ${input.compression}`;
     const why = input.evidence.length === 0 ? '' : ` (${input.evidence.map((item) => markdownText(item)).join('; ')})`;
-    rows.push(['input', `${markdownCode(baseName(input.path), true)}, ${input.format}${packed}${why}`]);
+    rows.push(['input', `${markdownCode(baseName(input.path))}, ${input.format}${packed}${why}`]);
     rows.push(['', `${bytes(input.bytes)}, ${counted(input.lines, nounOf(input))}, ${counted(input.events, 'event')}`]);
-    if (input.sha256 !== undefined) rows.push(['sha256', markdownCode(input.sha256, true)]);
+    if (input.sha256 !== undefined) rows.push(['sha256', markdownCode(input.sha256)]);
     if (input.unrecognised.count > 0) {
       const first = input.unrecognised.first[0];
       const example =
-        first === undefined
-          ? ''
-          : `, the first is ${nounOf(input)} ${first.line}: ${markdownCode(first.text.trim(), true)}`;
+        first === undefined ? '' : `, the first is ${nounOf(input)} ${first.line}: ${markdownCode(first.text.trim())}`;
       rows.push(['not understood', `${counted(input.unrecognised.count, nounOf(input))}${example}`]);
     }
   }
@@ -153,7 +151,7 @@ function details(report: Report, finding: Finding, open: boolean): string {
   parts.push(
     table(
       ['', ''],
-      facts(report, finding, 12).map(([label, text]) => [label, markdownCode(text, true)]),
+      facts(report, finding, 12).map(([label, text]) => [label, markdownCode(text)]),
     ),
   );
   if (finding.stacks.length > 0) parts.push(markdownBlock(stackBlock(finding, '')));
@@ -191,7 +189,7 @@ function closing(report: Report): string {
       ['from .. to', 'device', 'times', 'closest', '1 %', 'median', 'closest at'],
       report.near_misses.map((miss) => [
         markdownText([miss.what, ...nearMissPlace(miss, report.near_misses)].join(', ')),
-        miss.device === null ? '-' : markdownCode(miss.device, true),
+        miss.device === null ? '-' : markdownCode(miss.device),
         number(miss.count),
         duration(miss.min_ns),
         duration(miss.p1_ns),
@@ -208,8 +206,8 @@ function closing(report: Report): string {
       ['not in the trace', 'not judged', 'in part', 'to have it'],
       lacks.map(({what, rules, partly, record}) => [
         markdownText(what),
-        rules.map((id) => markdownCode(id, true)).join(', '),
-        partly.map(({rule, misses}) => `${markdownCode(rule, true)}: misses ${markdownText(misses)}`).join('; '),
+        rules.map((id) => markdownCode(id)).join(', '),
+        partly.map(({rule, misses}) => `${markdownCode(rule)}: misses ${markdownText(misses)}`).join('; '),
         markdownText(record),
       ]),
     );

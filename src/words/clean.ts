@@ -60,13 +60,13 @@ export function markdownText(text: string): string {
 }
 
 /**
- * A Markdown code span that holds `text` whatever it contains: the fence is longer than any run of backticks in it.
- * In a table cell `|` must be escaped even inside code (GFM 4.10).
+ * A Markdown code span in a table's cell that holds `text` whatever it contains: the fence is longer than any run of backticks in
+ * it, and `|` is escaped, as a cell needs even inside code (GFM 4.10).
  */
-export function markdownCode(text: string, inTable = false): string {
-  let body = printable(text);
-  if (body.trim() === '') return body === '' ? '' : '` `';
-  if (inTable) body = body.replace(/\|/g, '\\|');
+export function markdownCode(text: string): string {
+  const plain = printable(text);
+  if (plain.trim() === '') return plain === '' ? '' : '` `';
+  const body = plain.replace(/\|/g, '\\|');
   let longest = 0;
   for (const run of body.match(/`+/g) ?? []) longest = Math.max(longest, run.length);
   const fence = '`'.repeat(longest + 1);

@@ -108,7 +108,7 @@ function hex(value: bigint): string {
 }
 
 /** `4 pages: 0x2f7c, 0x2fae, ...`; the runs that do not fit into `most` are counted, not dropped in silence. */
-export function pageList(pages: readonly Pick<FindingPage, 'pfn' | 'order'>[], most = 8): string {
+export function pageList(pages: readonly Pick<FindingPage, 'pfn' | 'order'>[], most: number): string {
   const runs = pageRuns(pages);
   const shown = runs.slice(0, most).join(', ');
   const rest = runs.length - most;

@@ -67,7 +67,7 @@ describe('clean', () => {
         expect(block.split('\n').filter((line) => line.startsWith(blockFence))).toHaveLength(2);
       }),
     );
-    expect(markdownCode('a|b', true)).toBe('`a\\|b`');
+    expect(markdownCode('a|b')).toBe('`a\\|b`');
   });
 
   it('cleans every string of a value', () => {

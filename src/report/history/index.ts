@@ -58,7 +58,7 @@ const renderMarkdown: Renderer<HistoryReport> = function* (report, options) {
   yield `## pinscope: ${counted(report.pages.length, 'page')} in detail\n\n`;
   yield table(
     ['', ''],
-    opening(report).map(([label, text]) => [label, markdownCode(text, true)]),
+    opening(report).map(([label, text]) => [label, markdownCode(text)]),
   );
   const {pages, hidden} = cut(report, options);
   for (const page of pages) {

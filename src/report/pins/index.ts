@@ -15,8 +15,7 @@ import {clockText, commandText, cutText, kernelText} from '../../words/words.js'
 import {histogram, livePlot} from './plot.js';
 import type {Distribution, HeldPin, Holder, PinsReport} from '../../results/pins.js';
 
-export const PINS_FORMS = ['table', 'mail', 'markdown', 'json', 'folded'] as const;
-export type PinsForm = (typeof PINS_FORMS)[number];
+export type PinsForm = 'table' | 'mail' | 'markdown' | 'json' | 'folded';
 
 /** Rows of each list unless --limit says otherwise. */
 const USUAL_LIMIT = 10;
@@ -37,7 +36,7 @@ const renderMarkdown: Renderer<PinsReport> = function* (report, options) {
   yield `## pinscope: ${counted(report.totals.pins, 'pin')} of ${counted(report.totals.pages, 'page')}\n\n`;
   yield markdownTable(
     ['', ''],
-    facts(report).map(([label, text]) => [label, markdownCode(text, true)]),
+    facts(report).map(([label, text]) => [label, markdownCode(text)]),
   );
   for (const {title, lines} of sections(report, options, 110)) {
     yield `\n${fold(htmlText(title), markdownBlock(lines), true)}`;
