@@ -1,7 +1,7 @@
 import type {RuleId} from './claim.js';
 import type {Premise} from './premise.js';
 
-/** Kinds of evidence a rule can need; `coverage.ts` knows which events give each and how to record them. */
+/** Kinds of evidence a rule can need; `src/proof/needs.ts` knows which events give each and how to record them. */
 export type Need =
   | 'pins'
   | 'unpins'

@@ -125,11 +125,7 @@ export const SOURCES: Record<Need, Source> = {
   },
 };
 
-/**
- * Needs that hold although none was seen: probes of one list are set together, so where the DMA or writeback events of a
- * trace are there, the fact that there was no unpin, get or dirtying is an observation. A trace of which nothing is seen
- * proves nothing.
- */
+/** How far one rule could judge: `not-run` where a need is not seen in the trace, `partial` where only what would help is not. */
 export function coverageOf(m: Ledger, meta: RuleMeta): RuleStatus {
   const missing = meta.needs.filter((need) => !SOURCES[need].has(m));
   if (missing.length > 0) {

@@ -16,7 +16,7 @@ function tookAndMapped(of: Reference | undefined, {open: made}: DmaWindow, at: D
 
 export const OF_MAPPINGS: Provers<'owns' | 'live' | 'unmapped' | 'not-mapped'> = {
   owns({link}, {m, silence}) {
-    const {window, owner, ownerCertain, ownerWhy, unless, roomSince} = link;
+    const {window, owner, ownerCertain, ownerWhy, unless: unlessDevice, roomSince} = link;
     if (owner === 'writeback') return REFUTED;
     if (owner === 'none') return open('no reference in view had the page when it was mapped', window.open);
     if (!ownerCertain) return open(ownerWhy, window.open);
@@ -24,7 +24,8 @@ export const OF_MAPPINGS: Provers<'owns' | 'live' | 'unmapped' | 'not-mapped'> =
     // tables that it follows, memory of a dma-buf (hmm_range_fault(); udmabuf, vb2_dma_sg_map_dmabuf())
     if (owner === 'pin' && window.request === undefined && m.dma.does(window, 'mayBeGiven') !== false)
       return open(GIVEN, window.open);
-    if (unless !== undefined && m.dma.does(window, unless.device) !== false) return open(unless.why, window.open);
+    if (unlessDevice !== undefined && m.dma.does(window, unlessDevice.device) !== false)
+      return open(unlessDevice.why, window.open);
     // the same task may have one more I/O on the page, by get_user_pages(), as direct I/O did up to 6.4
     const unseen = roomSince === Infinity ? null : silence.takings(roomSince);
     if (unseen !== null) return open(`the mapping may be that of a get that left no event: ${unseen.why}`, window.open);
