@@ -52,6 +52,8 @@ export class Capture {
   readonly facts = new Map<string, string>();
   /** by input: the clock that it tells */
   readonly clocks: string[] = [];
+  /** by input: since what its times count, where that is something of its own */
+  readonly origins: string[] = [];
   /** events by kind so far: what the trace records at all */
   readonly seen = new Float64Array(EVENT_KINDS);
   /** by input: kinds that it records, as far as was seen or it says */
@@ -231,6 +233,7 @@ export class Capture {
   /** A fact of a header, such as `kernel` or `page_size`. */
   fact(input: number, name: string, value: string): void {
     if (name === 'clock') this.clocks[input] = value;
+    if (name === 'clock_origin') this.origins[input] = value;
     if (name === 'clock' && this.clockFrom === '--clock') {
       const given = this.facts.get('clock');
       // a doubt of the user's counts, but no more is proven by his word than by the trace's

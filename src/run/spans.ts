@@ -51,6 +51,14 @@ export function tellSpans({capture}: Ledger, read: readonly ReadInput[]): void {
       Infinity,
       `${read[untold]!.input.name} does not say which clock it has: whether it is that of the others is not known (--clock)`,
     );
+  // latency-format counts from when a buffer was begun (kernel/trace/trace.c, time_start), perf script --reltime from its first event
+  const own = capture.origins.findIndex((origin) => origin !== undefined);
+  if (own >= 0)
+    capture.gaps.add(
+      -Infinity,
+      Infinity,
+      `the times of ${read[own]!.input.name} count from the ${capture.origins[own]}: those of several traces cannot be put into one order`,
+    );
   const spans = read.flatMap(({reader: {counters}}, input): Span[] => {
     const kinds = capture.kindsOf[input];
     return kinds === undefined || counters.latest === -Infinity

@@ -130,3 +130,27 @@ it('an event that two traces have is one', async () => {
   ])
     expect(told(await analyzeText([file(all.slice(0, first)), file(all.slice(second))]))).toEqual(SURE);
 });
+
+it('times since the beginning of each trace’s own buffer order nothing between two of them', async () => {
+  const us = (line: string): number => Math.round(Number(/ (\d+\.\d+): /.exec(line)![1]) * 1e6);
+  const all = early();
+  const begin = us(all.find((line) => !line.startsWith('#'))!);
+  // latency-format, of two instances that were made 40 us apart
+  const relative = (lines: readonly string[], origin: number): string =>
+    file(
+      lines.map((line) =>
+        line.replace(
+          /^ *(\S{1,8})\S*-(\d+) +\[(\d+)\] (\S+) +\d+\.\d+: /,
+          (_, comm: string, pid: string, cpu: string, flags: string) =>
+            `${comm.padStart(8)}-${pid.padEnd(7)} ${String(Number(cpu)).padStart(3)}${flags} ${us(line) - origin}us : `,
+        ),
+      ),
+    );
+  const parts = [
+    all.filter((line) => line.startsWith('#') || line.includes('dma_')),
+    all.filter((line) => !line.includes('dma_')),
+  ] as const;
+  expect(told(await analyzeText(relative(all, begin)))).toEqual(SURE);
+  const {findings} = await analyzeText([relative(parts[0], begin - 40), relative(parts[1], begin)]);
+  expect(findings.filter(({verdict}) => verdict === 'sure')).toEqual([]);
+});
