@@ -59,7 +59,7 @@ export function headerLine(
   return undefined;
 }
 
-/** A line that begins with `CPU:`. False if it tells of no loss. */
+/** A line that begins with `CPU:`. False if it tells of no loss. `several`: of one of several buffers that stand there together. */
 export function lossLine(
   buf: Uint8Array,
   start: number,
@@ -67,12 +67,14 @@ export function lossLine(
   line: number,
   input: number,
   sink: EventSink,
+  several = false,
 ): boolean {
   const m = LOST.exec(text(buf, start, Math.min(end, start + 100)));
   if (!m) return false;
   const cpu = Number(m[1]);
   const count = m[2] ?? m[3];
   if (cpu > MAX_CPU) return false;
-  sink.loss({input, line, cpu, count: count === undefined || count.startsWith('-') ? -1 : Number(count), what: 'lost'});
+  const number = count === undefined || count.startsWith('-') ? -1 : Number(count);
+  sink.loss({input, line, cpu, count: number, what: 'lost', ...(several ? {since: -Infinity} : {})});
   return true;
 }

@@ -86,7 +86,8 @@ export class TraceCmdReader extends EventLineReader {
       this.sink.fact(input, 'cpus', text(buf, pos + 5, skipDigits(buf, pos + 5, end)));
       return true;
     }
-    if (startsWith(buf, pos, end, CPU_COLON) && lossLine(buf, pos, end, this.counters.lines, input, this.sink)) {
+    const {sink, prefix} = this;
+    if (startsWith(buf, pos, end, CPU_COLON) && lossLine(buf, pos, end, this.counters.lines, input, sink, prefix > 0)) {
       this.endStack();
       return true;
     }
@@ -163,6 +164,7 @@ export class TraceCmdReader extends EventLineReader {
     const ev = this.ev;
     if (pos === start || pos >= end || buf[pos] !== COLON) {
       this.table.named('(text)').count++;
+      this.tornName(buf, start, end);
       ev.kind = EventKind.Other;
       this.give();
       return;

@@ -230,7 +230,15 @@ export class TraceDatReader implements RecordReader {
     const {piece, at, end, cpu} = stream;
     counters.lines++;
     if (stream.lost !== 0) {
-      sink.loss({input: this.options.input, line: counters.lines, cpu, count: stream.lost, what: 'lost', record: true});
+      sink.loss({
+        input: this.options.input,
+        line: counters.lines,
+        cpu,
+        count: stream.lost,
+        what: 'lost',
+        record: true,
+        ...(this.file.buffers.length > 1 ? {since: -Infinity} : {}),
+      });
       stream.lost = 0;
     }
     if (end - at < 8) {
@@ -305,8 +313,17 @@ export class TraceDatReader implements RecordReader {
 
   end(): void {
     const {counters} = this;
-    const loss = (cpu: number, count: number, what: 'lost' | 'somewhere' | 'start'): void =>
-      this.sink.loss({input: this.options.input, line: 0, cpu, count, what, record: true});
+    const several = this.file.buffers.length > 1;
+    const loss = (cpu: number, count: number, what: 'lost' | 'somewhere' | 'start', since?: number): void =>
+      this.sink.loss({
+        input: this.options.input,
+        line: 0,
+        cpu,
+        count,
+        what,
+        record: true,
+        ...(several && since !== undefined ? {since} : {}),
+      });
     const stopped = this.live.length > 0 || !this.started;
     for (const stream of this.streams) {
       if (stream.cut !== undefined) {
@@ -315,12 +332,14 @@ export class TraceDatReader implements RecordReader {
       }
       if (stopped) continue;
       const {missing, elsewhere} = this.uncounted(stream);
-      if (stream.cut !== undefined || stream.lost !== 0) loss(stream.cpu, missing > 0 ? missing : LOST_SOME, 'lost');
+      const since = stream.events > 0 ? stream.t : -Infinity;
+      if (stream.cut !== undefined || stream.lost !== 0)
+        loss(stream.cpu, missing > 0 ? missing : LOST_SOME, 'lost', since);
       else if (missing > 0) {
-        loss(stream.cpu, missing, 'lost');
+        loss(stream.cpu, missing, 'lost', since);
         // trace-cmd record -m keeps what came last
         loss(stream.cpu, LOST_SOME, 'start');
-      } else if (this.file.stats.length === 0) loss(stream.cpu, LOST_SOME, 'lost');
+      } else if (this.file.stats.length === 0) loss(stream.cpu, LOST_SOME, 'lost', since);
       if (elsewhere > 0) loss(stream.cpu, elsewhere, 'somewhere');
       counters.outOfOrder += stream.backwards;
     }

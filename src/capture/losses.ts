@@ -137,7 +137,7 @@ export class Losses {
       this.gaps.add(-Infinity, Infinity, `${number} of ${where} were lost, and nothing tells where`, cpu);
       return;
     }
-    const from = cpu >= 0 ? (onCpu[cpu + 1] ?? -Infinity) : -Infinity;
+    const from = loss.since ?? (cpu >= 0 ? (onCpu[cpu + 1] ?? -Infinity) : -Infinity);
     const told =
       loss.record !== true ? `line ${line}` : line > 0 ? `before record ${line}` : 'at the end of the recording';
     this.begin({input, cpu, from, why: `${number} of ${where} were lost (${told})`, line});

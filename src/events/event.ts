@@ -218,6 +218,8 @@ export interface Loss {
   what: 'lost' | 'start' | 'somewhere' | 'cut' | 'again' | 'unread';
   /** it is told by a recording: `line` is the number of the record behind it, 0 at the end */
   record?: true;
+  /** where events of other buffers stand between those of the one that lost some: the time of its last one, -Infinity if not known */
+  since?: number;
 }
 
 /** What a parser hands over. Calls come in the order of the lines. */

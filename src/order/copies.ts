@@ -52,11 +52,6 @@ export class Copies {
     return this.steps.filter(({snapshot}) => !this.shared.has(snapshot));
   }
 
-  /** Time of the last event of a CPU of an input; undefined where none came yet. */
-  lastOf(input: number, cpu: number): number | undefined {
-    return this.inputs[input]?.last[cpu + 1];
-  }
-
   /** Whether the event, in the order of time, is there already. */
   isCopy(row: number, ev: TraceEvent): boolean {
     if (this.snapshots < 2) return false;

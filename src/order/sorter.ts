@@ -37,8 +37,8 @@ export class Sorter implements EventSink {
   private readonly stacks = new Map<number, Uint8Array>();
   /** row of the event that came last, while a stack may follow it; -1 */
   private lastRow = -1;
-  /** by input: the latest time so far */
-  private readonly latest: number[] = [];
+  /** by input: the time of the last event of each CPU, by CPU + 1 */
+  private readonly last: number[][] = [];
   /** events that came later than the window could mend */
   tooLate = 0;
   private released = -Infinity;
@@ -77,7 +77,7 @@ export class Sorter implements EventSink {
   }
 
   event(ev: TraceEvent): void {
-    if (!(this.latest[ev.input]! >= ev.t)) this.latest[ev.input] = ev.t;
+    (this.last[ev.input] ??= [])[ev.cpu + 1] = ev.t;
     if (ev.t < this.released) {
       this.tooLate++;
       this.tooLateFrom = Math.min(this.tooLateFrom, ev.t);
@@ -101,9 +101,15 @@ export class Sorter implements EventSink {
   loss(loss: Loss): void {
     const row = this.rows.claim();
     this.losses.set(row, {...loss});
-    // behind its CPU's own last event; other inputs may be ahead
-    this.queue.push(row, this.copies?.lastOf(loss.input, loss.cpu) ?? this.latest[loss.input] ?? -Infinity);
+    this.queue.push(row, this.before(loss));
     this.bound();
+  }
+
+  /** When a loss began: behind its CPU's own last event, for other CPUs and inputs may be ahead; of one that names none behind all. */
+  private before({input, cpu}: Loss): number {
+    const last = this.last[input] ?? [];
+    if (cpu >= 0) return last[cpu + 1] ?? -Infinity;
+    return last.reduce((latest, t) => Math.max(latest, t), -Infinity);
   }
 
   fact(input: number, name: string, value: string): void {

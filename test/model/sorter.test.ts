@@ -35,12 +35,12 @@ class Lines {
   private readonly buf = Buffer.alloc(64);
   constructor(private readonly sink: EventSink) {}
 
-  send(t: number, line: number): void {
+  send(t: number, line: number, cpu = 0): void {
     const text = `line ${line}`;
     this.buf.fill(0);
     this.buf.write(text, 3);
     this.ev.begin(EventKind.UnpinCall);
-    Object.assign(this.ev, {t, line, buf: this.buf, lineStart: 3, lineEnd: 3 + text.length, cpu: 0, pid: 1});
+    Object.assign(this.ev, {t, line, buf: this.buf, lineStart: 3, lineEnd: 3 + text.length, cpu, pid: 1});
     this.ev.listLength = 2;
     this.ev.listPfn[0] = line;
     this.ev.listPfn[1] = line + 1;
@@ -51,6 +51,19 @@ class Lines {
 const times = fc.array(fc.integer({min: 0, max: 200}), {minLength: 1, maxLength: 200});
 
 describe('Sorter', () => {
+  it('puts a loss behind its CPU’s own last event, however far others are', () => {
+    const heard = new Heard();
+    const sorter = new Sorter(heard, 'slight');
+    const lines = new Lines(sorter);
+    lines.send(10, 1);
+    lines.send(100, 2, 1);
+    sorter.loss({input: 0, line: 3, cpu: 0, count: 5, what: 'lost'});
+    lines.send(20, 4);
+    sorter.end();
+    expect(heard.events.map(({line}) => line)).toEqual([1, 4, 2]);
+    expect(heard.losses).toEqual([{at: 1, line: 3}]);
+  });
+
   it('puts events into the order of time, and of arrival where times are equal, each with its own line', () => {
     fc.assert(
       fc.property(times, (all) => {
