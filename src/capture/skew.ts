@@ -4,8 +4,11 @@
  * dropped, so each such pair on two CPUs bounds the skew of its CPUs from one side, and the closest pair bounds it best.
  */
 
-/** Clocks that are one for all CPUs: ktime_get_*() and trace_clock_global(). */
-export const ONE_CLOCK: ReadonlySet<string> = new Set(['mono', 'mono_raw', 'boot', 'tai', 'global', 'nsecs']);
+/**
+ * Clocks that are one for all CPUs: ktime_get_*() and trace_clock_global(). `tai` is none: it goes back when the time of day is
+ * set back (timekeeping_set_tai_offset, tk_set_wall_to_mono in kernel/time/timekeeping.c), which each CPU's buffer shows later.
+ */
+export const ONE_CLOCK: ReadonlySet<string> = new Set(['mono', 'mono_raw', 'boot', 'global', 'nsecs']);
 
 /** CPUs told apart; of further ones nothing is bounded. */
 const CPUS_MAX = 4096;
