@@ -45,6 +45,8 @@ export class PerfColumns {
   /** the decimal point of the time and the colon after it */
   dot = 0;
   colon = 0;
+  /** how many events a sample stands for, where `-F +period` prints it; else 1 */
+  period = 1;
   /** where the event's name, after blanks, begins */
   body = 0;
 
@@ -121,9 +123,13 @@ export class PerfColumns {
     this.fraction_ns = fraction(buf, dot + 1, stop);
     // an event's period stands before its name, in samples of counters
     let body = skipSpaces(buf, stop + 1, end);
+    this.period = 1;
     if (body < end && isDigit(buf[body]!)) {
       const period = skipDigits(buf, body, end);
-      if (period < end && buf[period] === SPACE) body = skipSpaces(buf, period, end);
+      if (period < end && buf[period] === SPACE) {
+        this.period = decimal(buf, body, period);
+        body = skipSpaces(buf, period, end);
+      }
     }
     this.body = body;
     return true;

@@ -37,6 +37,8 @@ export class PerfFields {
   tgid = -1;
   cpu = -1;
   hasTime = false;
+  /** how many events a sample stands for, where it is printed behind a time; else 1 */
+  period = 1;
   seconds = 0;
   fraction_ns = 0;
   /** where the event's name begins */
@@ -49,6 +51,7 @@ export class PerfFields {
     this.commStart = this.commEnd = start;
     this.pid = this.tgid = this.cpu = -1;
     this.hasTime = false;
+    this.period = 1;
     start = skipSpaces(buf, start, name);
     let stop = trim(buf, start, name);
     let word = wordStart(buf, start, stop);
@@ -57,6 +60,7 @@ export class PerfFields {
       digits(buf, word, stop) &&
       this.time(buf, wordStart(buf, start, trim(buf, start, word)), trim(buf, start, word))
     ) {
+      this.period = decimal(buf, word, stop);
       stop = trim(buf, start, word);
       word = wordStart(buf, start, stop);
     }

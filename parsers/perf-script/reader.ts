@@ -28,6 +28,7 @@ import {
 } from '../bytes.js';
 import {After, EventLineReader, type NameColumn} from '../lines/event-lines.js';
 import {FlagPrinter} from '../events/page-flags.js';
+import {BEYOND_TASKS, leftOut, options, TASKS, told} from '../perf-command.js';
 import type {OpenOptions} from '../form.js';
 import {headerLine} from '../ftrace/header.js';
 import {PerfColumns} from './columns.js';
@@ -38,7 +39,12 @@ const LOST_COUNT = new TextEncoder().encode(' lost ');
 const OS_RELEASE = /^# os release : (\S+)/;
 const CPUS = /^# nrcpus online : (\d+)/;
 const CLOCK = /^# clockid: (\S+)/;
-const MAX_COMMENT = 1000;
+const COMMAND = /^# cmdline : (.+)/;
+const MAX_COMMENT = 4000;
+const EVERYWHERE = /^(?:--all-cpus|-[a-zA-Z]*a[a-zA-Z]*\d*)$/;
+const RATES: ReadonlySet<string> = new Set(['-F', '--freq']);
+const COUNTS: ReadonlySet<string> = new Set(['-c', '--count']);
+const SAMPLED = 'perf took samples of the events only (a sample stands for several: period)';
 
 /** A frame whose tab became blanks on the way: `        ffffffff81234569 pin_user_pages_fast+0x57 ([kernel.kallsyms])` */
 function isFrame(buf: Uint8Array, start: number, end: number): boolean {
@@ -67,7 +73,10 @@ export class PerfScriptReader extends EventLineReader {
   private readonly fields = new PerfFields();
   /** whether perf printed times; its first event line decides */
   private timed: boolean | undefined;
+  /** what was not recorded */
+  private readonly left: string[] = [];
   protected override readonly names: NameColumn | undefined = 'right';
+  protected override readonly endsWithFields = false;
 
   constructor(sink: EventSink, options: OpenOptions) {
     super(sink, options);
@@ -104,11 +113,38 @@ export class PerfScriptReader extends EventLineReader {
         this.sink.loss({input, line: this.counters.lines, cpu: -1, count: -1, what: 'again'});
       this.sink.fact(input, 'cpus', m[1]!);
     } else if ((m = CLOCK.exec(line))) this.sink.fact(input, 'clock', m[1]!);
+    else if ((m = COMMAND.exec(line))) this.command(m[1]!.trim().split(/ +/));
     else {
       // facts of `pinscope record`
       const release = headerLine(buf, start, end, this.counters.lines, input, this.sink);
       if (release !== undefined) this.table.context.setKernel(release);
     }
+  }
+
+  /** `/usr/bin/perf record -a -e page_ref:* -F 99 -- fio job`: the words stand there without their quotes */
+  private command(words: readonly string[]): void {
+    if (words[1] !== 'record') return;
+    const command: string[] = [];
+    const asked = options(words, command);
+    const {input} = this.options;
+    const task = asked.find(([option]) => TASKS[option] !== undefined);
+    if (task) this.sink.fact(input, 'pid_filter', `${TASKS[task[0]]} ${task[1]}`);
+    // without -a it records the command that it starts, if it starts one
+    else if (
+      command.length > 0 &&
+      !words.some((word) => EVERYWHERE.test(word)) &&
+      !asked.some(([o]) => BEYOND_TASKS.has(o))
+    )
+      this.sink.fact(input, 'pid_filter', "the command's");
+    const left = leftOut(asked);
+    const sampled = asked.find(([option, value]) => RATES.has(option) || (COUNTS.has(option) && value !== '1'));
+    if (sampled) left.push(`perf took samples of the events only (${sampled.join(' ')})`);
+    const cpus = asked.find(([option]) => option === '-C' || option === '--cpu');
+    if (cpus) left.push(`perf recorded some CPUs only (${cpus.join(' ')})`);
+    const filter = asked.find(([option]) => option === '--filter');
+    // as pinscope's own recorder leaves itself out
+    if (filter && filter[1] !== 'common_pid') left.push(`events were filtered (${filter.join(' ')})`);
+    this.tellLeft(left);
   }
 
   /** `ffffffff8133b2d3 __page_ref_mod_unless+0x43 ([kernel.kallsyms])` after the TAB and blanks */
@@ -190,6 +226,9 @@ export class PerfScriptReader extends EventLineReader {
     ev.tgid = columns.tgid;
     ev.cpu = this.lastCpu = columns.cpu;
     ev.context = -1;
+    // --reltime: its first event is at 0
+    if (counters.events === 1 && this.timed !== false && columns.seconds === 0 && columns.fraction_ns === 0)
+      this.sink.fact(this.options.input, 'clock_origin', 'first of its events');
     ev.t = this.timed === false ? this.inOrder() : this.clock.fromSeconds(columns.seconds, columns.fraction_ns);
     counters.time(ev);
     // `page_ref:page_ref_mod: `: colons within, a blank after the last
@@ -197,6 +236,7 @@ export class PerfScriptReader extends EventLineReader {
     while (pos < end && buf[pos]! > SPACE && !(buf[pos] === COLON && (pos + 1 >= end || buf[pos + 1] === SPACE))) pos++;
     if (pos === body || pos >= end || buf[pos] !== COLON) {
       this.table.named('(text)').count++;
+      this.tornName(buf, body, end);
       ev.kind = EventKind.Other;
       this.give();
       return;
@@ -206,5 +246,12 @@ export class PerfScriptReader extends EventLineReader {
     ev.nameStart = body;
     ev.nameEnd = pos;
     this.payload(entry, buf, Math.min(pos + 2, end), end);
+    if (columns.period > 1 && ev.kind !== EventKind.Other && !this.left.includes(SAMPLED)) this.tellLeft([SAMPLED]);
+  }
+
+  /** What was not recorded, as far as it is known by now. */
+  private tellLeft(more: readonly string[]): void {
+    this.left.push(...more);
+    if (this.left.length > 0) this.sink.fact(this.options.input, 'left_out', told(this.left));
   }
 }
