@@ -5,6 +5,16 @@
  */
 import type {Gaps} from './gaps.js';
 
+/** What a reader counted of an input. */
+export interface Counted {
+  input: number;
+  events: number;
+  stacks: number;
+  unrecognised: number;
+  /** by header: the one CPU that has events below it; -1: none, or several */
+  sections: readonly number[];
+}
+
 export class Entries {
   /** by the headers, and as read; of inputs that have such headers and were read whole, each against its own */
   expected = 0;
@@ -13,8 +23,8 @@ export class Entries {
   missing = 0;
   /** that the headers call written, and no longer in the buffer */
   overwritten = 0;
-  /** by input, what its headers count */
-  private readonly counted = new Map<number, number>();
+  /** by input, what each of its headers counts */
+  private readonly counted = new Map<number, number[]>();
   private kept = NaN;
 
   constructor(private readonly gaps: Gaps) {}
@@ -23,7 +33,9 @@ export class Entries {
   header(input: number, entries: number): void {
     this.kept = entries;
     if (!Number.isSafeInteger(entries) || entries < 0) return;
-    this.counted.set(input, (this.counted.get(input) ?? 0) + entries);
+    const counted = this.counted.get(input);
+    if (counted === undefined) this.counted.set(input, [entries]);
+    else counted.push(entries);
   }
 
   /** `entries-written` of the same header, which stands behind it. Answers whether some are no longer there. */
@@ -33,11 +45,29 @@ export class Entries {
     return gone;
   }
 
-  /** An input was read to its end. */
-  read(input: number, {events, stacks, unrecognised}: {events: number; stacks: number; unrecognised: number}): void {
-    const expected = this.counted.get(input);
-    if (expected === undefined) return;
-    const found = events + stacks;
+  /**
+   * Inputs were read to their ends. `per_cpu/cpuN/trace` has one CPU's events below a header that counts those of all CPUs
+   * (kernel/trace/trace.c, get_total_entries()): what such files have together is held against it.
+   */
+  read(inputs: readonly Counted[]): void {
+    const parts = inputs.filter(({sections}) => sections.length > 0 && sections.every((cpu) => cpu >= 0));
+    const cpus = parts.flatMap(({sections}) => sections);
+    const counts = new Set(parts.flatMap(({input}) => this.counted.get(input) ?? []));
+    const together = cpus.length > 1 && new Set(cpus).size === cpus.length && counts.size === 1;
+    if (together) this.compare([...counts][0]!, parts);
+    for (const one of inputs) {
+      const counted = this.counted.get(one.input);
+      if (counted === undefined || (together && parts.includes(one))) continue;
+      this.compare(
+        counted.reduce((sum, n) => sum + n, 0),
+        [one],
+      );
+    }
+  }
+
+  private compare(expected: number, inputs: readonly Counted[]): void {
+    const found = inputs.reduce((sum, {events, stacks}) => sum + events + stacks, 0);
+    const unrecognised = inputs.reduce((sum, one) => sum + one.unrecognised, 0);
     this.expected += expected;
     this.found += found;
     if (found >= expected) return;

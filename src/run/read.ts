@@ -106,9 +106,15 @@ async function readOnce(
     }
     tellDisorder(ledger, read, sorter);
     tellSpans(ledger, read);
-    read.forEach(({form, reader}, i) => {
-      if (form.id === 'ftrace' && partial === undefined) ledger.capture.entries.read(i, reader.counters);
-    });
+    if (partial === undefined) {
+      const counted = read.flatMap(({form, reader: {counters}}, input) => {
+        if (form.id !== 'ftrace') return [];
+        const {events, stacks, unrecognised} = counters;
+        counters.beginSection();
+        return [{input, events, stacks, unrecognised, sections: counters.sections.slice(0, -1)}];
+      });
+      ledger.capture.entries.read(counted);
+    }
     ledger.end();
     const seconds = Number(process.hrtime.bigint() - started) / 1e9;
     return {ledger, inputs: read, partial, seconds, tooLate: sorter?.tooLate ?? 0};

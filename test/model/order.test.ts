@@ -41,6 +41,22 @@ describe('a file of ftrace text', () => {
     expect(short.quality).toContainEqual(expect.objectContaining({id: 'missing-entries', count: 1}));
   });
 
+  it('of one CPU has a header that counts those of all', async () => {
+    const whole = await analyzeText(file(events));
+    const parts = [cpu(0), cpu(1)].map((part) =>
+      [
+        `# tracer: nop`,
+        `# entries-in-buffer/entries-written: ${events.length}/${events.length}   #P:2`,
+        ...part,
+        '',
+      ].join('\n'),
+    );
+    expect(told(await analyzeText(parts))).toEqual(told(whole));
+    expect((await analyzeText(parts.join(''))).quality.map(({id}) => id)).toEqual(['out-of-order']);
+    const one = await analyzeText(parts[0]!);
+    expect(one.quality).toContainEqual(expect.objectContaining({id: 'missing-entries', count: cpu(1).length}));
+  });
+
   it('concludes nothing from silence where its header counts more entries than it has', async () => {
     const some = events.filter((_, i) => i % 50 !== 7);
     const report = await analyzeText(file(some));
