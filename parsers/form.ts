@@ -132,6 +132,8 @@ export class ReaderCounters {
   unrecognised = 0;
   /** untrusted text, as it stands in the input */
   readonly firstUnrecognised: {line: number; text: string}[] = [];
+  /** lines of events whose end is missing */
+  torn = 0;
   /** lines longer than MAX_LINE bytes, skipped; they count as unrecognised too */
   tooLong = 0;
   /** the input ends within a line: kernels and tools end every line */
@@ -154,6 +156,26 @@ export class ReaderCounters {
   earliest = Infinity;
 
   constructor(private readonly table: EventTable) {}
+
+  /** by header that counts the entries of a ring buffer: the one CPU that the events below it are of; -1: of none, or several */
+  readonly sections: number[] = [];
+  private sectionTimes: number[] = [];
+  private sectionBack: number[] = [];
+
+  /** Such a header comes, or the end. */
+  beginSection(): void {
+    const {lastTime, outOfOrderByCpu, sectionTimes, sectionBack, sections} = this;
+    if (sections.length > 0) {
+      const cpus = [...lastTime.keys()].filter(
+        (cpu) =>
+          !Object.is(lastTime[cpu], sectionTimes[cpu] ?? NaN) || outOfOrderByCpu[cpu] !== (sectionBack[cpu] ?? 0),
+      );
+      sections[sections.length - 1] = cpus.length === 1 ? cpus[0]! : -1;
+    }
+    sections.push(-1);
+    this.sectionTimes = [...lastTime];
+    this.sectionBack = [...outOfOrderByCpu];
+  }
 
   /** Counts by event name as printed. */
   eventsByName(): Map<string, number> {

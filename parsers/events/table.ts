@@ -135,6 +135,13 @@ export class EventTable {
     }
   }
 
+  /** Whether an event came whose name begins so. */
+  hasNameFrom(buf: Uint8Array, start: number, end: number): boolean {
+    return this.entries.some(
+      ({bytes, count}) => count > 0 && sameBytes(buf, start, end, bytes.subarray(0, end - start)),
+    );
+  }
+
   /** The entry of a name in text, made if need be. */
   named(name: string): EventEntry {
     const bytes = new TextEncoder().encode(name);

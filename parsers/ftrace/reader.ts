@@ -11,6 +11,7 @@ import {LineContext, TimeForm} from './context.js';
 import {headerLine, lossLine} from './header.js';
 
 const CPU_COLON = new TextEncoder().encode('CPU:');
+const ENTRIES = new TextEncoder().encode('# entries-in-buffer/');
 const KERNEL_STACK = new TextEncoder().encode('<stack trace>');
 const USER_STACK = new TextEncoder().encode('<user stack trace>');
 
@@ -43,6 +44,7 @@ export class FtraceReader extends EventLineReader {
       // a comm of eight characters or more fills its column in the latency format
       if (this.columns.parse(buf, start, end)) return false;
       this.endStack();
+      if (startsWith(buf, start, end, ENTRIES)) this.counters.beginSection();
       const release = headerLine(buf, start, end, this.counters.lines, input, this.sink);
       if (release) this.table.context.setKernel(release);
       return true;
@@ -118,6 +120,7 @@ export class FtraceReader extends EventLineReader {
       this.textLines ??= this.table.named('(text)');
       this.textLines.count++;
       ev.nameStart = ev.nameEnd = body;
+      this.tornName(buf, body, end);
       mention(this.table.context, buf, body, end, ev);
       this.give();
       this.after = After.text;

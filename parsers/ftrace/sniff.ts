@@ -62,7 +62,11 @@ export function sniffFtrace(head: Uint8Array): Sniff {
   }
   const functions = counters.eventsByName().get('(function)') ?? 0;
   // without an event that takes or drops a reference no rule can judge
-  if (functions > 0 && t.kinds.slice(EventKind.RefSet, EventKind.BioRelease + 1).every((n) => n === 0)) {
+  if (
+    functions > 0 &&
+    counters.torn === 0 &&
+    t.kinds.slice(EventKind.RefSet, EventKind.BioRelease + 1).every((n) => n === 0)
+  ) {
     return {
       verdict: 'refused',
       score: 95,

@@ -5,7 +5,7 @@
 
 import {EventKind, TraceEvent, type EventSink} from '../../src/events/event.js';
 import {COMMON} from '../../src/events/kinds.js';
-import {CR, LF} from '../bytes.js';
+import {CR, LF, LPAREN, SPACE} from '../bytes.js';
 import {Clock} from '../clock.js';
 import {EventTable, type EventEntry} from '../events/table.js';
 import {MAX_CPU, ReaderCounters, type OpenOptions} from '../form.js';
@@ -13,6 +13,7 @@ import {Head, HEAD_SAYS, QuickColumns, type ReadColumns} from './columns.js';
 import {LineReader, MAX_LINE} from './line-reader.js';
 import {PageRefLines} from './page-ref-line.js';
 import {templateOf} from './template-of.js';
+import {answers, isTornEvent, isTornProbe} from './torn.js';
 import {Digits, type LineTemplate, MARGIN, MAX_OF_EVENT, newlineFrom, Templates} from './templates.js';
 
 /** What lines without columns of their own belong to. */
@@ -30,6 +31,9 @@ export const After = {
 /** How a form puts names of events into their column, so that lines are told apart by some of its bytes. */
 export type NameColumn = 'left' | 'right';
 
+const UNDERSCORE = 95;
+/** A word of fewer letters may begin any name. */
+const LEAST_NAME = 3;
 /** Lines of an event that must fail to make a template before no more are tried. */
 const ENOUGH_TRIES = 64;
 /** So many bytes up to the colon of a name on the right tell lines apart (templates.ts). */
@@ -145,8 +149,10 @@ export abstract class EventLineReader extends LineReader {
     const {ev} = this;
     template.view(ev);
     switch (template.first) {
-      case Digits.pageRef:
-        return this.pageRefs.read(buf, view, pos, ev);
+      case Digits.pageRef: {
+        const newline = this.pageRefs.read(buf, view, pos, ev);
+        return ev.hasRet === 0 && answers(ev.kind) ? -1 : newline;
+      }
       case Digits.unread:
         return newlineFrom(buf, pos);
       default:
@@ -239,9 +245,35 @@ export abstract class EventLineReader extends LineReader {
   protected payload(entry: EventEntry, buf: Uint8Array, start: number, end: number): void {
     const ev = this.ev;
     this.table.decode(entry, buf, start, end, ev);
+    if (this.isTorn(entry, buf, start, end)) {
+      ev.kind = EventKind.Other;
+      this.counters.torn++;
+      this.unread();
+      this.give();
+      return;
+    }
     // before the event is given: who hears of it may ask for another
     this.learnPayload(entry, buf, start, end);
     this.give();
+  }
+
+  /** `-F +sym` of perf puts words behind an event's fields. */
+  protected readonly endsWithFields: boolean = true;
+
+  private isTorn(entry: EventEntry, buf: Uint8Array, start: number, end: number): boolean {
+    while (start < end && buf[start] === SPACE) start++;
+    if (start < end && buf[start] !== LPAREN && buf[start] !== UNDERSCORE)
+      return isTornEvent(entry.kind, buf, start, end);
+    const probed = entry.probeByName !== undefined || entry.lastProbe !== undefined;
+    return probed ? isTornProbe(buf, start, end, this.endsWithFields) : isTornEvent(entry.kind, buf, start, end);
+  }
+
+  /** A word where the name of an event should be, which begins one that came: the rest is missing. */
+  protected tornName(buf: Uint8Array, start: number, end: number): void {
+    for (let pos = start; pos < end; pos++) if (buf[pos] === SPACE) return;
+    if (end - start < LEAST_NAME || !this.table.hasNameFrom(buf, start, end)) return;
+    this.counters.torn++;
+    this.unread();
   }
 
   protected give(): void {

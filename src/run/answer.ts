@@ -35,6 +35,9 @@ export function answerOf(reading: Reading): string | undefined {
       return `The buffer of ${which} was empty, no event was written to it: were events enabled? ${RECORD}`;
     return `${said}No event is in ${which}; ${RECORD}`;
   }
+  const torn = inputs.reduce((sum, {reader}) => sum + reader.counters.torn, 0);
+  if (torn > 0)
+    return `${said}${counted(torn, 'line')} of ${which} ${torn === 1 ? 'has its end' : 'have their ends'} cut off, and what is left tells of no references; give the trace as it was recorded`;
   const about = m.seen.reduce((sum, n, kind) => sum + (ABOUT_PAGES.has(FAMILY_OF[kind]!.name) ? n : 0), 0);
   if (about === 0)
     return `${said}No event of ${which} is about pages${namesOf(reading)}, so nothing can be judged; ${RECORD}`;

@@ -230,6 +230,13 @@ export function qualityOf(reading: Reading): QualityCounter[] {
       'see them with pinscope info; --from forces a form',
     );
     add(
+      'torn-lines',
+      'warning',
+      counters.torn,
+      `lines of events whose end is missing${of}: they say nothing for certain, and are not used`,
+      'give the trace as it was recorded: `cut -c`, a terminal or two programs that wrote one file made this of it',
+    );
+    add(
       'long-lines',
       'warning',
       counters.tooLong,

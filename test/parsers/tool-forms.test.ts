@@ -3,6 +3,7 @@
 import {describe, expect, it} from 'vitest';
 import {detect} from '../../parsers/detect.js';
 import type {LineForm} from '../../parsers/form.js';
+import {ftrace} from '../../parsers/ftrace/index.js';
 import {perfScript} from '../../parsers/perf-script/index.js';
 import {traceCmd} from '../../parsers/trace-cmd/index.js';
 import {DmaDir, PageFlag, PageName} from '../../src/events/event.js';
@@ -321,5 +322,75 @@ describe('perf script', () => {
       {frame: 'ffffffffc0a751ac'},
       {stack: 'end'},
     ]);
+  });
+});
+
+describe('what the times and periods of perf script are', () => {
+  const event = (time: string, cpu = 0, period = ''): string =>
+    `             wrk     701 [00${cpu}] ${time}: ${period}page_ref:page_ref_mod: pfn=0x4a10 flags=0x2011c count=3 mapcount=-1 mapping=0xffff888003c23c10 mt=1 val=1\n`;
+
+  it('distances are no times', () => {
+    const distances = ['0.000000', '0.000130', '0.000012', '0.000400', '0.000001'].map((t) => event(t)).join('');
+    expect(detect(Buffer.from(distances))).toMatchObject({outcome: 'refused', advice: /--deltatime/});
+    const cut = Array.from({length: 40}, (_, i) => event(`0.000${((i * 37) % 100) + 100}`, i % 2)).join('');
+    expect(detect(Buffer.from(cut))).toMatchObject({outcome: 'refused'});
+    // --reltime, and two traces one behind the other
+    const times = Array.from({length: 40}, (_, i) => event(`0.000${100 + i}`, i % 2)).join('');
+    expect(detect(Buffer.from(event('0.000000') + times))).toMatchObject({outcome: 'read', form: {id: 'perf-script'}});
+    expect(detect(Buffer.from(times + times))).toMatchObject({outcome: 'read', form: {id: 'perf-script'}});
+  });
+
+  it.each([
+    ['a sample stands for many', event('25.774732', 0, '        99 '), 'left_out', 'samples'],
+    ['each event is a sample', event('25.774732', 0, '         1 '), undefined, ''],
+    ['-F', '# cmdline : /usr/bin/perf record -a -F 99 -e page_ref:* \n', 'left_out', 'samples'],
+    ['-C', '# cmdline : /usr/bin/perf record -C 0,1 -e page_ref:* \n', 'left_out', 'CPUs'],
+    ['--filter', '# cmdline : /usr/bin/perf record -ae page_ref:* --filter pfn == 1 sleep 5 \n', 'left_out', 'filter'],
+    ['-p', '# cmdline : /usr/bin/perf record -e page_ref:* -p 701 \n', 'pid_filter', 'process 701'],
+    ['a command', '# cmdline : /usr/bin/perf record -e page_ref:* -- fio job \n', 'pid_filter', "the command's"],
+    ['a command, of all CPUs', '# cmdline : /usr/bin/perf record -ag -e page_ref:* fio job \n', undefined, ''],
+    ['no command', '# cmdline : /usr/bin/perf record -e page_ref:* \n', undefined, ''],
+  ])('what is not recorded is told: %s', (_name, lines, fact, says) => {
+    const {seen} = read(perfScript, lines + event('25.774735'));
+    const told = seen.filter(({fact: name}) => name === 'left_out' || name === 'pid_filter');
+    expect(told).toEqual(fact === undefined ? [] : [{fact, value: expect.stringContaining(says)}]);
+  });
+});
+
+it('what one of several buffers lost may be as old as its own last event, which others hide', () => {
+  const of = (buffer: string, cpu: number, t: string): string =>
+    `${buffer}              wl-507   [00${cpu}]    ${t}: mm_page_free:         page=0x100 pfn=0x100 order=0\n`;
+  const report = `cpus=2\n${of('one: ', 1, '29.1')}${of('     ', 1, '29.2')}one: CPU:1 [12 EVENTS DROPPED]\n${of('one: ', 1, '29.3')}`;
+  const {seen, reader} = read(traceCmd, report);
+  expect(reader.counters.unrecognised).toBe(0);
+  expect(seen.flatMap(({loss}) => loss ?? [])).toEqual([
+    expect.objectContaining({cpu: 1, count: 12, since: -Infinity}),
+  ]);
+});
+
+describe('lines whose end is missing', () => {
+  const whole = [
+    'page_ref_mod_and_test: pfn=0x4a10 flags=lru count=1 mapcount=-1 mapping=0000000000000000 mt=1 val=-1024 ret=0',
+    'page_ref_mod: pfn=0x4a10 flags=lru count=1025 mapcount=-1 mapping=0000000000000000 mt=1 val=1024',
+    'mm_page_free: page=00000000b9111fae pfn=0x100 order=0',
+    'gup_put_folio: (gup_put_folio+0x0/0x90) folio=0xffffea0000180b00 refs=1 flags=0x80000',
+    'unpin_user_pages: (unpin_user_pages+0x4/0x60) npages=2 pages={0xffffea0000180b00,0xffffea0000180b40}',
+    'dma_unmap_page: 0000:00:03.0 dir=FROM_DEVICE dma_addr=123000 size=4096 attrs=',
+  ];
+  const line = (event: string): string => `              wl-507     [000] d.h1.    29.801468: ${event}\n`;
+
+  it.each(whole)('tell nothing: %s', (event) => {
+    const all = whole.map(line).join('');
+    const {seen: known} = read(ftrace, all);
+    // as soon as a field is missing that is always there, wherever that is; the digits of the last one tell nothing
+    const most = event.endsWith('}') ? event.length - 1 : event.lastIndexOf('=');
+    for (let length = 5; length <= most; length++) {
+      const {seen, reader} = read(ftrace, all + line(event.slice(0, length)) + all);
+      const between = event.slice(0, length);
+      // a probe has what arguments its user gave it
+      if (between.includes('(') && /(?:=\w+|\)) ?$/.test(between) && !between.includes('{')) continue;
+      expect(seen.length, between).toBe(2 * known.length);
+      expect(reader.counters.torn, between).toBe(1);
+    }
   });
 });

@@ -9,6 +9,8 @@ import {Readable} from 'node:stream';
 import split2 from 'split2';
 import {Context, EventKind, TraceEvent, type EventSink} from '../../../src/events/event.js';
 import type {TimeBase} from '../../../src/base/time.js';
+import {EventEntry} from '../../events/table.js';
+import {isTornEvent, isTornProbe} from '../../lines/torn.js';
 import {headerLine, lossLine} from '../header.js';
 import {readPayload} from './payload.js';
 
@@ -149,12 +151,22 @@ export class SlowFtraceReader {
       return;
     }
     [ev.nameStart, ev.nameEnd] = [columns.body, columns.body + named[1]!.length];
-    this.since612 = readPayload(named[1]!, line, columns.body + named[0].length, ev, this.since612);
+    const payload = columns.body + named[0].length;
+    this.since612 = readPayload(named[1]!, line, payload, ev, this.since612);
+    if (isTornLine(named[1]!, line, payload, bytes)) ev.kind = EventKind.Other;
     if (ev.kind === EventKind.Other) return;
     this.given.add(ev.cpu);
     this.text = ev.kind === EventKind.Marker;
     this.sink.event(ev);
   }
+}
+
+/** Whether the end of a payload is missing (lines/torn.ts). */
+function isTornLine(name: string, line: string, start: number, bytes: Uint8Array): boolean {
+  const payload = line.slice(start).replace(/^ +/, '');
+  const from = line.length - payload.length;
+  if (/^[(_]/.test(payload)) return isTornProbe(bytes, from, line.length, true);
+  return isTornEvent(new EventEntry(name, bytes).kind, bytes, from, line.length);
 }
 
 /** `d.h2.`, or the number it was made of: `-0x9` */
