@@ -121,7 +121,7 @@ interface Watched {
   generation: number;
   /** the page at its unpin */
   page: Moment;
-  /** pages unpinned at once */
+  /** pages unpinned, at once or one by one */
   n: number;
 }
 
@@ -148,6 +148,8 @@ class LateDirty implements Listener {
   private readonly m;
   /** rows whose write pin was dropped while the page was clean (dirty-after-unpin) */
   private readonly unpinned = new Map<number, Watched>();
+  /** by row: pages of a large folio whose pins went one by one, while others of it are pinned still (dirty-after-unpin) */
+  private readonly partly = new Map<number, number>();
   private readonly candidates = new Map<number, Candidate>();
   /** by row that was cleaned under a pin: the task that took it since, and when last (dirty-after-writeback) */
   private readonly touched = new Map<number, {task: number; t: number}>();
@@ -196,7 +198,8 @@ class LateDirty implements Listener {
     }
     if (!clean || m.pages.writebacks[row] !== undefined) return;
     for (let r = m.pages.references[row]; r; r = r.next) {
-      if (r.kind === 'pin' && r.cleaned !== undefined) {
+      // no device has written it yet: a read that begins marks its pages before they are mapped (bio_set_pages_dirty(), block/bio.c)
+      if (r.kind === 'pin' && r.cleaned !== undefined && r.deviceWrote) {
         const untaken = m.counts.complete() && !this.mayHaveTaken(row, mark.task, r.cleaned.t);
         const own = untaken || this.inUnpin(mark);
         this.candidates.set(row, {row, mark, marks: 1, watched: undefined, own, again: undefined});
@@ -248,8 +251,10 @@ class LateDirty implements Listener {
       const candidate = this.candidates.get(row);
       if (!candidate) return;
       this.candidates.delete(row);
-      // The unpinning task marked it on its way to the unpin: unpin_user_pages_dirty_lock(), bio_dirty_fn(), or by hand.
-      if (candidate.mark.task !== drop.deed.task) return;
+      // The unpinning task marked it on its way to the unpin: unpin_user_pages_dirty_lock(), bio_dirty_fn(), or by hand. What an
+      // interrupt of it drops is another I/O's than the one that it was about to begin.
+      const {task, context} = candidate.mark;
+      if (task !== drop.deed.task || (context <= Context.task && drop.deed.context > Context.task)) return;
       const pin = drop.from.find((f) => f.reference.cleaned !== undefined)?.reference;
       if (!pin?.cleaned || !pin.deviceWrote || candidate.mark.t < pin.cleaned.t) return;
       this.tell({
@@ -268,7 +273,14 @@ class LateDirty implements Listener {
     const waiting = this.candidates.get(row);
     if (waiting) this.settle(waiting);
     if (drop.marksToo) this.unpinned.delete(row);
-    if (drop.marksToo || m.pages.pins[row]! > 0 || m.pages.is(row, 'swapBacked')) return;
+    const before = this.partly.get(row) ?? 0;
+    this.partly.delete(row);
+    if (drop.marksToo || m.pages.is(row, 'swapBacked')) return;
+    if (m.pages.pins[row]! > 0) {
+      if (this.partly.size < WATCHED_MAX) this.partly.set(row, before + drop.n);
+      else m.capture.limits.hit('kept-by-rules');
+      return;
+    }
     const pin = drop.from[0]?.reference;
     if (!pin) return;
     const writes = pin.deviceWrote || (pin.gupFlags >= 0 && m.capture.era.isWrite(pin.gupFlags));
@@ -283,17 +295,20 @@ class LateDirty implements Listener {
         device: pin.device,
         generation: m.pages.generation[row]!,
         page: momentOf(m, row),
-        n: drop.n,
+        n: before + drop.n,
       });
     }
   }
 
   taken(row: number, reference: Reference): void {
-    if (reference.kind === 'pin') this.unpinned.delete(row);
+    if (reference.kind !== 'pin') return;
+    this.unpinned.delete(row);
+    this.partly.delete(row);
   }
 
   freed(row: number): void {
     this.unpinned.delete(row);
+    this.partly.delete(row);
     const waiting = this.candidates.get(row);
     if (waiting) this.settle(waiting);
   }

@@ -324,6 +324,29 @@ describe('dirty-after-writeback', () => {
     expect(await toldOf(k.text())).toEqual([]);
   });
 
+  it('is silent where a read that begins marks its pages, which no device has yet (bio_set_pages_dirty())', async () => {
+    const k = pinned();
+    k.writeOut(P);
+    k.markDirty(P);
+    k.map(P, 'FROM_DEVICE');
+    k.by({irq: true}, () => {
+      k.unmap(P, 'FROM_DEVICE');
+      k.unpin(P);
+    });
+    expect((await toldOf(k.text())).filter((line) => line.startsWith('dirty'))).toEqual([]);
+  });
+
+  it('is silent where an interrupt ends one read while its task begins another', async () => {
+    const k = late((kernel) => {
+      kernel.pin(P);
+      kernel.markDirty(P); // bio_set_pages_dirty()
+      kernel.by({irq: true}, () => kernel.unpin(P));
+      kernel.map(P, 'FROM_DEVICE');
+      kernel.unmap(P, 'FROM_DEVICE');
+    });
+    expect((await toldOf(k.text())).filter((line) => line.startsWith('dirty'))).toEqual([]);
+  });
+
   it('is found before the time that the first line of a trace has, too', async () => {
     const [head, ...rest] = late().text().split('\n');
     const first =
@@ -361,6 +384,25 @@ describe('dirty-after-unpin', () => {
       ['dirty-after-unpin', 'warning', 'sure'],
     ]);
     expect(findings[1]!.evidence.map((e) => e.role)).toEqual(['pin', 'writeback-start', 'unpin', 'dirty']);
+  });
+
+  it('tells of a large folio whose pages are unpinned one by one, and marked one by one', async () => {
+    const k = new SmallKernel();
+    const pages = [P & ~3, (P & ~3) + 1, (P & ~3) + 2, (P & ~3) + 3];
+    const [head] = pages as [number];
+    k.file(head, {order: 2});
+    k.markDirty(head);
+    k.markDirty(head);
+    k.pin(head, {n: 4, sub: head});
+    for (const page of pages) k.map(page, 'FROM_DEVICE');
+    k.writeOut(head);
+    for (const page of pages) k.unmap(page, 'FROM_DEVICE');
+    for (const sub of pages) k.unpin(head, {sub});
+    k.wait(2000);
+    for (const _ of pages) k.markDirty(head);
+    k.wait(50_000);
+    k.by({task: 'bash-77', cpu: 1}, () => k.anon(0x900));
+    expect((await toldOf(k.text())).join()).toContain('dirty-after-unpin warning');
   });
 
   it.each([
