@@ -47,7 +47,7 @@ export const dmaWithoutPin: Rule = {
             const large = m.pages.is(folio, 'large');
             let get: Reference | undefined;
             for (let r = m.pages.references[folio]; r; r = r.next)
-              if (r.kind === 'get' && (!large || r.sub < 0 || (pfn >= r.sub && pfn < r.sub + r.n))) get ??= r;
+              if (r.kind === 'get' && (!large || r.covers(pfn))) get ??= r;
             if (!get || get.task !== window.open.task || (get.gupFlags >= 0 && m.capture.era.isRemote(get.gupFlags)))
               continue;
             const moment = momentOf(m, folio, page);

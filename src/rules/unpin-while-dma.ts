@@ -56,10 +56,11 @@ export const unpinWhileDma: Rule = {
       return drop.unmatched > 0 && !m.pages.is(drop.row, 'lifeSeen');
     }
 
-    /** As many pins are left on a large folio as pages of it are mapped: whichever was dropped, none of those need be bare. */
+    /** The pins that are left on a large folio are for as many pages as are mapped: whichever was dropped, none of those need be bare. */
     function spared(drop: Drop): boolean {
-      const left = m.pages.pins[drop.row]!;
+      let left = m.pages.pins[drop.row]!;
       if (left === 0) return false;
+      for (let r = m.pages.references[drop.row]; r; r = r.next) if (r.kind === 'pin') left += r.span - r.n;
       let mapped = 0;
       let before = -1;
       const head = m.pages.pfn[drop.row]!;

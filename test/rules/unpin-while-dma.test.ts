@@ -37,6 +37,39 @@ describe('unpin-while-dma', () => {
     expect(await toldOf(early(traced).text())).toEqual(['unpin-while-dma error sure 0x2fb0']);
   });
 
+  describe('of a huge page of which a ring keeps one pin (io_coalesce_buffer())', () => {
+    const H = 0x4800;
+    function registered(times = 1): SmallKernel {
+      const k = new SmallKernel();
+      k.anon(H, 9);
+      for (let i = 0; i < times; i++) {
+        k.pin(H, {n: 512, sub: H, longterm: true});
+        k.unpin(H, {n: 511, sub: H + 1});
+        k.wait(1000);
+      }
+      return k;
+    }
+
+    it('tells of it on a page that is not the first one', async () => {
+      const k = registered();
+      k.map(H + 100);
+      k.unpin(H);
+      k.wait(500);
+      k.unmap(H + 100);
+      expect((await toldOf(k.text())).join()).toContain('unpin-while-dma error');
+    });
+
+    it('is silent while another registration of it is there', async () => {
+      const k = registered(2);
+      for (let i = 100; i < 106; i++) k.map(H + i);
+      k.by({task: 'kworker/u8:2-31', cpu: 1}, () => k.putPinned(H));
+      k.wait(500);
+      for (let i = 100; i < 106; i++) k.unmap(H + i);
+      k.by({task: 'kworker/u8:2-31', cpu: 1}, () => k.putPinned(H));
+      expect(await toldOf(k.text())).toEqual([]);
+    });
+  });
+
   it('is a warning while a get_user_pages reference still holds the page', async () => {
     const k = new SmallKernel();
     k.anon(P);

@@ -252,7 +252,7 @@ export class PageTable {
     if ((kind === 'pin' ? this.pins[row]! : this.gets[row]!) <= 0) return false;
     if ((this.state[row]! & PageState.large) === 0) return true;
     for (let r = this.references[row]; r; r = r.next) {
-      if (r.kind === kind && (r.sub < 0 || (pfn >= r.sub && pfn < r.sub + r.n))) return true;
+      if (r.kind === kind && r.covers(pfn)) return true;
     }
     return false;
   }
@@ -269,7 +269,7 @@ export class PageTable {
     for (let r = this.references[row]; r; r = r.next) {
       if (r.kind !== kind) continue;
       if (r.sub < 0 || !r.subCertain) maybe = true;
-      else if (pfn >= r.sub && pfn < r.sub + r.n) return 'yes';
+      else if (r.covers(pfn)) return 'yes';
     }
     return maybe ? 'maybe' : 'no';
   }

@@ -119,6 +119,11 @@ export class Reference {
   subNamed = false;
   /** `sub` is told by the probe itself or by the address of the call, not by what was mapped or dropped since */
   subCertain = true;
+  /**
+   * The pages that it is for, where all but one of their pins were dropped at once by who took them, and the one that stays is for all:
+   * io_uring keeps one of a huge page (io_coalesce_buffer(), io_uring/rsrc.c); 0 where it is for as many as it counts.
+   */
+  whole = 0;
   /** entry of its taking, 0 none */
   entry = 0;
   /** number of the pin_user_pages call that took it, 0 unknown */
@@ -141,6 +146,16 @@ export class Reference {
     readonly text: LineText,
   ) {
     this.n = n;
+  }
+
+  /** How many pages it is for. */
+  get span(): number {
+    return this.whole || this.n;
+  }
+
+  /** Whether it is for a page of its large folio, as far as is known. */
+  covers(pfn: number): boolean {
+    return this.sub < 0 || (pfn >= this.sub && pfn < this.sub + this.span);
   }
 
   /** When it was taken, or the first of those that drops mix it up with: a drop that was missed since then leaves one of them. */

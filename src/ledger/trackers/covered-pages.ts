@@ -205,7 +205,7 @@ export class CoveredPages {
   private wrote(pfn: number, folio: number, window: DmaWindow): void {
     const {capture, pages} = this.around;
     for (let r = pages.references[folio]; r; r = r.next) {
-      if (r.sub >= 0 && pages.state[folio]! & PageState.large && (pfn < r.sub || pfn >= r.sub + r.n)) continue;
+      if (pages.state[folio]! & PageState.large && !r.covers(pfn)) continue;
       if (onlyReads(window, r.gupFlags, capture.era)) continue;
       r.deviceWrote = true;
       r.device = window.device;
@@ -219,7 +219,7 @@ export class CoveredPages {
   deviceWritesNow(row: number, reference: Reference): boolean {
     const {pages} = this.around;
     const first = reference.sub >= 0 ? reference.sub : pages.pfn[row]!;
-    const n = reference.sub >= 0 ? reference.n : 1 << pages.order[row]!;
+    const n = reference.sub >= 0 ? reference.span : 1 << pages.order[row]!;
     const {era, limits} = this.around.capture;
     for (let i = 0; i < n && i < WINDOW_PAGES_MAX; i++) {
       if ((i & 255) === 0) {

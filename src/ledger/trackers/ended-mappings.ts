@@ -139,7 +139,7 @@ export class EndedMappings {
       const pfn = pages.pfn[row]!;
       let left = HOLDERS_MAX;
       for (let r = pages.references[pages.folioOf(row)]; r && left > 0; r = r.next, left--)
-        if (r.t <= window.open.t && (r.sub < 0 || (pfn >= r.sub && pfn < r.sub + r.n))) holders.push(r);
+        if (r.t <= window.open.t && r.covers(pfn)) holders.push(r);
     }
     return out;
   }

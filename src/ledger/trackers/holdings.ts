@@ -3,7 +3,7 @@
  * and which pages of a folio it is of in sub-pages.ts.
  */
 import {type Hint, slotOf, type UnpinCall} from './calls.js';
-import {EventKind as K, type TraceEvent} from '../../events/event.js';
+import {Context, EventKind as K, type TraceEvent} from '../../events/event.js';
 import type {Drop} from '../listener.js';
 import type {Uses} from './around.js';
 import {Excess} from '../tables/excess.js';
@@ -155,6 +155,22 @@ export class Holdings {
     if (reference.n > 0) this.withdraw(reference, reference.n);
   }
 
+  /**
+   * Whether who took pins of several pages drops all but one, not of the last, and no device has had them yet: what stays is for all of
+   * them, as they are one folio (io_coalesce_buffer(), io_uring/rsrc.c).
+   */
+  private leavesOne(
+    {n, kind, sub, gupFlags, task, deviceWrote, ioEnded}: Reference,
+    dropped: number,
+    from: number,
+    deed: Deed,
+  ): boolean {
+    if (kind !== 'pin' || n < 2 || dropped !== n - 1 || deed.task !== task || deed.context > Context.task) return false;
+    if (from >= 0 && from === sub) return false;
+    if (deviceWrote || ioEnded !== undefined) return false;
+    return gupFlags >= 0 && this.around.capture.era.isLongterm(gupFlags) === true;
+  }
+
   private withdraw(reference: Reference, n: number): void {
     this.reduce(reference, n);
     this.around.book.withdrawn(reference);
@@ -193,7 +209,8 @@ export class Holdings {
     const {pages} = this.around;
     if ((pages.state[row]! & (PageState.unlisted | MIXED[kind])) !== 0) return false;
     for (let r = pages.references[row]; r; r = r.next)
-      if (r.kind === kind && (!r.subNamed || !r.subCertain || (first < r.sub + r.n && r.sub < first + n))) return false;
+      if (r.kind === kind && (!r.subNamed || !r.subCertain || (first < r.sub + r.span && r.sub < first + n)))
+        return false;
     return true;
   }
 
@@ -297,6 +314,8 @@ export class Holdings {
     chosen.from.find(({reference}) => reference.mixed !== undefined)?.reference.mixed?.add(deed, began);
     if ((!told && !chosen.certain) || (large && astray(chosen.from, wanted, n))) pages.state[row]! |= MIXED[kind];
     for (const {reference, n: some, first} of chosen.from) {
+      const {n: taken, sub: firstPage, subCertain} = reference;
+      const staysWhole = large && this.leavesOne(reference, some, call?.list === true ? wanted : -1, deed);
       reference.dropped = deed;
       reference.droppedFrom = began;
       reference.dropCertain = chosen.certain && reference.mixed === undefined;
@@ -309,6 +328,11 @@ export class Holdings {
       )
         this.longestToDrop = Math.max(this.longestToDrop, deed.t - reference.ioEnded.t);
       this.reduce(reference, some, wanted >= 0 ? first : -1);
+      if (staysWhole) {
+        reference.whole = taken;
+        reference.sub = firstPage;
+        reference.subCertain = subCertain;
+      }
       const left = kind === 'pin' ? pages.pins[row] : pages.gets[row];
       if (reference.mixed !== undefined && left === 0 && chosen.unmatched === 0) reference.mixed.settled = true;
     }
@@ -317,7 +341,9 @@ export class Holdings {
     const [first] = chosen.from;
     // The only reference that could be meant, dropped whole: its pages are those.
     const all = large && wanted < 0 && chosen.certain && first!.reference.n === 0 && first!.n === n;
-    const subFirst = wanted >= 0 ? wanted : all ? first!.reference.sub : -1;
+    const whole = first?.reference.n === 0 ? first.reference.whole : 0;
+    const subFirst =
+      whole > 0 && chosen.certain ? first!.reference.sub : wanted >= 0 ? wanted : all ? first!.reference.sub : -1;
     if (chosen.unmatched > 0 && kind === 'pin') {
       pages.state[row]! |= PageState.pinsUnknown;
       this.excess.add(row, pages.generation[row]!, deed);
@@ -331,7 +357,7 @@ export class Holdings {
       from: chosen.from,
       unmatched: chosen.unmatched,
       sub: subFirst >= 0 ? subFirst : pages.pfn[row]!,
-      subPages: subFirst >= 0 ? n : 1 << pages.order[row]!,
+      subPages: subFirst >= 0 ? Math.max(n, whole) : 1 << pages.order[row]!,
       subKnown: subFirst >= 0,
       subCertain: told || all,
       rawAfter: pages.count[row] === UNKNOWN_COUNT ? UNKNOWN_COUNT : pages.count[row]!,

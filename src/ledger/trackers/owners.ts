@@ -267,7 +267,7 @@ const AT_ONCE_NS = 1_000_000;
 const HELD_LOOKS = 8;
 
 function covers(pages: PageTable, r: Reference, pfn: number): boolean {
-  return (pages.state[r.row]! & PageState.large) === 0 || r.sub < 0 || (pfn >= r.sub && pfn < r.sub + r.n);
+  return (pages.state[r.row]! & PageState.large) === 0 || r.covers(pfn);
 }
 
 /** The link of a page to a window, with its owner. */

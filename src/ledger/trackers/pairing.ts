@@ -54,7 +54,8 @@ export function chooseReferences(
   const rank = (r: Reference): number =>
     (sub >= 0 && r.sub >= 0 && (sub + n <= r.sub || sub >= r.sub + r.n) ? OTHER_PAGES : 0) +
     (task >= 0 && r.task === task ? 0 : OTHER_TASK) +
-    (r.n === n ? 0 : 2) +
+    // all but one of what was taken: the one stays for all of them
+    (r.n === n ? 0 : r.n === n + 1 && n > 1 && r.task === task ? 1 : 2) +
     // of the head of a folio or of a page that is not known: one that names the page itself comes first
     (sub >= 0 && r.sub < 0 ? 1 : 0);
   const from: Part[] = [];

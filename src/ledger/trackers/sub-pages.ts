@@ -69,7 +69,7 @@ export class SubPages {
     let n = 0;
     for (let r = pages.references[row]; r; r = r.next) {
       if (r.kind !== kind || r.task !== task) continue;
-      if (r.sub < first || r.sub + r.n > end) return false;
+      if (r.sub < first || r.sub + r.span > end) return false;
       n += r.n;
     }
     return n === end - first;
@@ -128,7 +128,7 @@ export class SubPages {
     for (let r = pages.references[row]; r; r = r.next) {
       if (r.kind !== kind) continue;
       const stays = r.gupFlags >= 0 && capture.era.isLongterm(r.gupFlags) === true;
-      const covers = r.sub < 0 || (r.sub < first + n && first < r.sub + r.n);
+      const covers = r.sub < 0 || (r.sub < first + n && first < r.sub + r.span);
       if (covers) covering++;
       if (covers && !stays) ending++;
       if (!covers && !stays && !this.isMapped(r)) return false;
