@@ -202,10 +202,18 @@ class LateDirty implements Listener {
       if (r.kind === 'pin' && r.cleaned !== undefined && r.deviceWrote) {
         const untaken = m.counts.complete() && !this.mayHaveTaken(row, mark.task, r.cleaned.t);
         const own = untaken || this.inUnpin(mark);
+        if (!own && this.begins(row, mark, r.cleaned)) return;
         this.candidates.set(row, {row, mark, marks: 1, watched: undefined, own, again: undefined});
         return;
       }
     }
+  }
+
+  /** Whether a task that marks a page has pinned it since it was cleaned for a device that has not got it yet: its read begins. */
+  private begins(row: number, {task}: Deed, cleaned: Deed): boolean {
+    for (let r = this.m.pages.references[row]; r; r = r.next)
+      if (r.kind === 'pin' && r.task === task && r.t >= cleaned.t && r.device < 0) return true;
+    return false;
   }
 
   /** Whether a page is marked in an unpin call that marks its pages (unpin_user_pages_dirty_lock(), mm/gup.c). */

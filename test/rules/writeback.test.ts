@@ -281,6 +281,27 @@ describe('writeback-while-dma', () => {
   });
 });
 
+it('lacks no end of a writeback where a folio is written block by block, and cleaned with the last of them (btrfs)', async () => {
+  const k = new SmallKernel();
+  k.file(P);
+  k.writeOut(P);
+  k.file(P + 3, {order: 2});
+  for (let i = 0; i < 2; i++) {
+    k.markDirty(P + 3);
+    k.probe('__folio_start_writeback', P + 3);
+    k.probe('folio_clear_dirty_for_io', P + 3);
+    k.markDirty(P + 3); // folio_mkclean() found dirty entries
+    k.by({irq: true}, () => k.endWriteback(P + 3));
+  }
+  k.pin(P + 3);
+  k.map(P + 3, 'FROM_DEVICE');
+  k.unpin(P + 3);
+  k.unmap(P + 3, 'FROM_DEVICE');
+  const {findings, quality} = await analyzeText(k.text());
+  expect(quality).toEqual([]);
+  expect(findings.map((f) => [f.rule, f.verdict])).toEqual([['unpin-while-dma', 'sure']]);
+});
+
 describe('dirty-after-writeback', () => {
   /** Pinned for writing, mapped, cleaned under the pin, written by the device after that, and then marked dirty and unpinned. */
   function late(meanwhile: (k: SmallKernel) => void = () => {}): SmallKernel {

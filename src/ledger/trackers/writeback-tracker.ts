@@ -41,20 +41,21 @@ export class WritebackTracker {
     if (row < 0) row = around.pages.row(pfn, ev.t);
     if (row < 0) return;
     switch (ev.kind) {
-      case K.WritebackStart:
-        this.clearing.delete(row);
+      case K.WritebackStart: {
+        const ofBlocks = !this.clearing.delete(row) && around.capture.records(K.ClearDirtyForIo);
         if (this.neverMarked === row) this.wroteUnmarked(ev, row);
         this.neverMarked = -1;
-        if (around.pages.writebacks[row] === undefined) this.start(ev, row, true);
+        if (around.pages.writebacks[row] === undefined) this.start(ev, row, true, ofBlocks);
         else {
           // A page under writeback cannot go under it again: the end before was missed.
           around.pages.writebacks[row]!.endUnseen = true;
           this.breach(ev, row, around.pages.writebacks[row]!.start.t);
           this.end(ev, row);
-          this.start(ev, row, true);
+          this.start(ev, row, true, ofBlocks);
           around.pages.writebacks[row]!.outOfTurn = true;
         }
         break;
+      }
       case K.WritebackEnd:
         if (around.pages.writebacks[row]) {
           const {start, exact, outOfTurn} = around.pages.writebacks[row]!;
@@ -118,7 +119,7 @@ export class WritebackTracker {
     });
   }
 
-  private start(ev: TraceEvent, row: number, exact: boolean): void {
+  private start(ev: TraceEvent, row: number, exact: boolean, ofBlocks = false): void {
     const {around} = this;
     const {pages} = around;
     this.started++;
@@ -126,6 +127,7 @@ export class WritebackTracker {
     const writeback: Writeback = {
       start: around.evidence.deed(ev),
       exact,
+      ofBlocks,
       flagSeenAt: exact ? -Infinity : ev.t,
       ownPage: -1,
       ownPages: undefined,
@@ -149,6 +151,7 @@ export class WritebackTracker {
     const {around} = this;
     const {pages} = around;
     const writeback = pages.writebacks[row]!;
+    this.clearing.delete(row);
     writeback.end = around.evidence.deed(ev);
     around.book.writebackEnded(row, ev, writeback);
     for (const tell of around.on.writebackEnded) tell(row, writeback);
@@ -174,7 +177,8 @@ export class WritebackTracker {
     this.neverMarked = (around.pages.state[row]! & UNMARKED) === PageState.lifeSeen ? row : -1;
     this.clean(row);
     const under = around.pages.writebacks[row];
-    if (under?.exact === true) {
+    const itself = under?.ofBlocks === true && under.start.task === around.evidence.tasks.of(ev);
+    if (under?.exact === true && !itself) {
       // Who cleans a page to write it waits for its writeback first (mm/page-writeback.c folio_prepare_writeback(), fs/ext4).
       under.endUnseen = true;
       this.breach(ev, row, under.start.t);
@@ -249,7 +253,8 @@ export class WritebackTracker {
   private mark(ev: TraceEvent, row: number): void {
     const {around} = this;
     // folio_clear_dirty_for_io() calls folio_mark_dirty() itself when folio_mkclean() found dirty PTEs (mm/page-writeback.c).
-    const own = this.clearing.get(row) === ev.pid && !around.pages.writebacks[row];
+    const under = around.pages.writebacks[row];
+    const own = this.clearing.get(row) === ev.pid && (under === undefined || under.ofBlocks);
     around.book.dirtied(row, ev, own);
     if (own) return;
     this.clearing.delete(row);
