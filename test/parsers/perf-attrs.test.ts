@@ -78,9 +78,9 @@ it('a perf.data of attrs that name the same ids again and again is read in no ti
   const each = first.length + 16;
   const at = Number(bytes.readBigUInt64LE(24));
   for (let i = 0; i < attrs.length; i++) bytes.writeBigUInt64LE(BigInt(bytes.length), at + i * each + each - 8);
-  const started = performance.now();
+  const started = process.cpuUsage();
   await read(bytes).catch(() => undefined);
-  expect(performance.now() - started).toBeLessThan(20_000);
+  expect(process.cpuUsage(started).user).toBeLessThan(10e6);
 });
 
 it('samples without a time are in no order', async () => {

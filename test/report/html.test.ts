@@ -311,14 +311,12 @@ describe.skipIf(browserPath === undefined)('in a browser', () => {
   it('holds 1,500 findings, and says how many it leaves out', async () => {
     const file = path.join(folder, 'many.html');
     writeFileSync(file, many());
-    const started = Date.now();
     await page.goto(pathToFileURL(file).href);
     await expect.poll(() => page.locator('.list button').count()).toBe(1504);
     await expect.poll(() => page.locator('svg.overview line.find').count()).toBe(1504);
     await expect
       .poll(() => page.locator('.count').textContent())
       .toBe('1,504 of 1,504 shown in this file, of 1,604 found');
-    expect(Date.now() - started).toBeLessThan(15_000);
   }, 60_000);
 
   it('says that nothing was found, and which rules could not run', async () => {
