@@ -269,7 +269,10 @@ export class PageTable {
     for (let r = this.references[row]; r; r = r.next) {
       if (r.kind !== kind) continue;
       if (r.sub < 0 || !r.subCertain) maybe = true;
-      else if (r.covers(pfn)) return 'yes';
+      else if (r.covers(pfn)) {
+        if (pfn < r.sub + r.n) return 'yes';
+        maybe = true;
+      }
     }
     return maybe ? 'maybe' : 'no';
   }
