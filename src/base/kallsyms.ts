@@ -24,12 +24,6 @@ const NAMES_MAX = 4096;
 /** Bytes between a function's symbol and where it is probed, at most: endbr64, bti, a local entry point. */
 const ENTRY_BYTES = 16;
 
-/** The function's name in a frame, without offset, size and module: `dounpin` of `dounpin+0x60`. */
-export function functionOf(frame: string): string {
-  const end = frame.search(/[+ ]/);
-  return end < 0 ? frame : frame.slice(0, end);
-}
-
 export class KallsymsError extends Error {}
 
 export interface Kallsyms {

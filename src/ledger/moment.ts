@@ -24,6 +24,7 @@ export interface Moment {
   counted: boolean;
   pins: number;
   gets: number;
+  /** as far as was known then: see kindOnceRead() */
   kind: 'file' | 'anonymous' | 'unknown';
   /** its flags say PG_swapbacked: anonymous, or shmem */
   swapBacked: boolean;
@@ -54,7 +55,11 @@ export function momentOf(m: Ledger, row: number, page = row): Moment {
     pins: pages.pins[row]!,
     gets: pages.gets[row]!,
     kind:
-      (state & PageState.file) !== 0 ? 'file' : (state & PageState.swapBacked) !== 0 ? 'anonymous' : unfiled(m, row),
+      (state & PageState.file) !== 0
+        ? 'file'
+        : (state & PageState.swapBacked) !== 0
+          ? 'anonymous'
+          : unfiled(m, (state & PageState.lifeSeen) !== 0, pages.since[row]!, m.capture.now),
     swapBacked: (state & PageState.swapBacked) !== 0,
     file,
     entered: file && {input: file.input, line: file.line},
@@ -65,10 +70,17 @@ export function momentOf(m: Ledger, row: number, page = row): Moment {
  * A page whose whole life is recorded, in a trace that shows pages entering the page cache, and that entered none: anonymous,
  * unless an event of it was lost.
  */
-function unfiled(m: Ledger, row: number): 'anonymous' | 'unknown' {
-  const {pages} = m;
-  if ((pages.state[row]! & PageState.lifeSeen) === 0 || !m.capture.records(K.CacheAdd)) return 'unknown';
-  return m.capture.gaps.within(pages.since[row]!, m.capture.now) === undefined ? 'anonymous' : 'unknown';
+function unfiled(m: Ledger, lifeSeen: boolean, since: number, until: number): 'anonymous' | 'unknown' {
+  if (!lifeSeen || !m.capture.records(K.CacheAdd)) return 'unknown';
+  return m.capture.gaps.within(since, until) === undefined ? 'anonymous' : 'unknown';
+}
+
+/**
+ * What a page was at time `t` of a moment, told when the trace is read: that it shows pages entering the page cache may have been
+ * known only later, by the first one that did.
+ */
+export function kindOnceRead(m: Ledger, {kind, lifeSeen, since}: Moment, t: number): Moment['kind'] {
+  return kind === 'unknown' ? unfiled(m, lifeSeen, since, t) : kind;
 }
 
 /** Whether page_ref events back the probes: without them a probe that was missed leaves no mark. */

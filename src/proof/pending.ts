@@ -5,6 +5,7 @@
 import type {Charge, Claim} from '../claims/claim.js';
 import type {Listener} from '../ledger/listener.js';
 import type {Ledger} from '../ledger/ledger.js';
+import {kindOnceRead} from '../ledger/moment.js';
 import type {DmaWindow} from '../ledger/tables/dma.js';
 import {AwaitedEnds} from './awaited-ends.js';
 import {type Proof, prove} from './prove.js';
@@ -68,6 +69,8 @@ export class Pending implements Listener {
 
   /** What a rule says takes no other down with it. */
   private said(it: Waiting): Claim | undefined {
+    const {page, at} = it;
+    page.kind = kindOnceRead(this.m, page, at);
     try {
       return it.claim();
     } catch (error) {

@@ -1,5 +1,5 @@
 /** Call stacks shortened to what a reader needs: one frame a line, innermost first. */
-import {functionOf} from '../base/kallsyms.js';
+import {functionOf, isTracer} from '../base/frames.js';
 import type {Finding} from '../results/report.js';
 
 export interface ShownStack {
@@ -10,22 +10,6 @@ export interface ShownStack {
   /** outer frames that every stack of the finding has, left out at the bottom */
   common: number;
 }
-
-/** Innermost frames that are the tracer's own, not the kernel path that was traced. */
-const TRACER = [
-  'trace_event_raw_event_',
-  'trace_event_buffer_',
-  '__traceiter_',
-  '__page_ref_',
-  'perf_trace_',
-  'kprobe_',
-  'kretprobe_',
-  'aggr_pre_handler',
-  'ftrace_',
-  'arch_ftrace_',
-  'bpf_',
-  '[FTRACE TRAMPOLINE]',
-];
 
 /** Frames of the outer end that say nothing about who called: the way in from user space, or out of the idle loop. */
 const KEEP_COMMON = 1;
@@ -53,10 +37,6 @@ export function trimmed(stacks: Finding['stacks'], most = 16): ShownStack[] {
     }
     return {role: stack.role, frames, tracer: stack.tracer, common: left};
   });
-}
-
-function isTracer(frame: string): boolean {
-  return TRACER.some((name) => frame.startsWith(name));
 }
 
 /** How many outer frames all stacks share, compared by function: two offsets in one caller are the same caller. */

@@ -1,6 +1,6 @@
 /** Whose call it was: the functions of a stack behind those that everybody goes through. */
 
-import {functionOf} from '../base/kallsyms.js';
+import {functionOf} from '../base/frames.js';
 
 /** Functions that everybody goes through on the way to a page (mm/gup.c, mm/swap.c, block/bio.c, kernel/dma/mapping.c...). */
 export const HELPERS =

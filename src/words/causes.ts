@@ -1,7 +1,7 @@
 /** The answer in words: how many findings of which causes, what filters left out, what could not be judged. */
 import {type Noun} from './place.js';
 import type {Cause, Finding, NearMiss, Party, Report, Severity} from '../results/report.js';
-import {functionOf} from '../base/kallsyms.js';
+import {functionOf} from '../base/frames.js';
 import {callerAt, callersIn} from './callers.js';
 import {counted, duration, number, time} from './format.js';
 import {byLabel, lookedAt, unrun} from './words.js';

@@ -177,6 +177,22 @@ describe('writeback-while-pinned', () => {
     expect(await toldOf(k.text())).toEqual(['writeback-while-pinned note sure 0x5dac9']);
   });
 
+  it('is a note where it shows only later that pages of files would have been told of', async () => {
+    const k = new SmallKernel({refs: false});
+    const known = (): void =>
+      k.writeOut(P, () => {
+        k.pin(P);
+        k.map(P, 'FROM_DEVICE');
+      });
+    k.anon(P);
+    known();
+    k.unmap(P, 'FROM_DEVICE');
+    k.unpin(P);
+    expect(await toldOf(k.text())).toEqual(['writeback-while-pinned error possible 0x5dac9']);
+    k.file(P + 8);
+    expect((await toldOf(k.text())).join()).toMatch(/^writeback-while-pinned note \w+ 0x5dac9$/);
+  });
+
   it('is silent about writeback before the pin, after the unpin, and of another page', async () => {
     const k = new SmallKernel();
     k.file(P);

@@ -324,6 +324,8 @@ export class PageTable {
 
 /** MAX_PAGE_ORDER is 10 on x86; a 1 GiB hugetlb page is order 18. */
 export const MAX_ORDER = 18;
+/** Pages of the largest folio. */
+export const FOLIO_PAGES_MAX = 2 ** MAX_ORDER;
 
 /** Pages of a block, and blocks told apart: those of 256 GiB; PFNs beyond share theirs. */
 const BLOCK_PAGES = 1024;

@@ -9,7 +9,7 @@
 import {BIAS, type ReferenceKind} from '../../base/reference.js';
 import {Context, EventKind as K, PageName, type TraceEvent} from '../../events/event.js';
 import {Fn} from '../../events/functions.js';
-import {MAX_ORDER, PageState} from '../tables/page-table.js';
+import {FOLIO_PAGES_MAX, MAX_ORDER, PageState} from '../tables/page-table.js';
 import type {Stacked} from '../tables/evidence.js';
 import type {Uses} from './around.js';
 import {type Hint, newHint, slotOf, type UnpinCall} from './calls.js';
@@ -29,8 +29,6 @@ const PREEMPTED_NS = 1_000_000_000;
 const SINGLES: ReadonlySet<number> = new Set([Fn.unpin_user_page, Fn.unpin_user_folio]);
 /** Most tasks whose probe waits for its change while others run. */
 const DISPLACED_MAX = 1000;
-/** No folio has so many pages. */
-const FOLIO_MAX = 2 ** 18;
 /** Order of a folio that one entry of the middle page table maps: 2 MiB of 4 KiB pages. */
 const PMD_ORDER = 9;
 
@@ -121,7 +119,7 @@ export class Probes {
     if (!hint.mayBeTail || hint.pfn < 0) return;
     const head = capture.pfnOf(ev);
     const distance = hint.pfn - head;
-    if (head < 0 || distance <= 0 || distance >= FOLIO_MAX) return;
+    if (head < 0 || distance <= 0 || distance >= FOLIO_PAGES_MAX) return;
     const row = pages.row(head, ev.t);
     if (row < 0) return;
     const {reference} = hint;
@@ -418,7 +416,7 @@ export class Probes {
       hint.mayBeTail &&
       this.around.pages.isLarge(row, ev.pageFlags) &&
       hint.pfn > ev.pfn &&
-      hint.pfn - ev.pfn < FOLIO_MAX
+      hint.pfn - ev.pfn < FOLIO_PAGES_MAX
     )
       return true;
     // Under a base that is not proven the number tells nothing: CPU, task and change say that it is one deed, and the pair

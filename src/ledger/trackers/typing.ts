@@ -9,7 +9,7 @@ import type {Stacked} from '../tables/evidence.js';
 import {PageState} from '../tables/page-table.js';
 import {type Deed, Reference} from '../tables/references.js';
 import {takenBy, unpinnedBy} from './stack-types.js';
-import {functionOf} from '../../base/kallsyms.js';
+import {functionOf} from '../../base/frames.js';
 import type {Uses} from './around.js';
 import type {Holdings} from './holdings.js';
 import type {Replay} from './replay.js';

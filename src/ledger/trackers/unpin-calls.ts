@@ -4,7 +4,7 @@
  */
 import {Context, EventKind as K, type TraceEvent} from '../../events/event.js';
 import {Fn} from '../../events/functions.js';
-import {MAX_ORDER, PageState} from '../tables/page-table.js';
+import {FOLIO_PAGES_MAX, MAX_ORDER, PageState} from '../tables/page-table.js';
 import type {Uses} from './around.js';
 import {CALL_NS, newUnpinCall, slotOf, type UnpinCall} from './calls.js';
 import type {Holdings} from './holdings.js';
@@ -22,8 +22,6 @@ const QUICK_NS = 100_000;
 
 /** Most tasks whose last call is kept; beyond it those that are over by now are let go. */
 const CALLS_MAX = 10_000;
-/** Pages of the largest folio. */
-const FOLIO_MAX = 2 ** 18;
 
 /** Functions that unpin and mark no page dirty: who marks one after them was late (mm/gup.c). */
 const MARKS_NOTHING: ReadonlySet<number> = new Set([
@@ -183,7 +181,7 @@ export class UnpinCalls {
     if (call === undefined || call.pid !== ev.pid || call.nr !== -delta || ev.kind !== K.RefModAndTest) return false;
     const named = call.folio >= 0 ? call.folio : (call.pages[0] ?? -1);
     if (call.counted === ev.pfn) {
-      if (named < ev.pfn || named - ev.pfn >= FOLIO_MAX) return false;
+      if (named < ev.pfn || named - ev.pfn >= FOLIO_PAGES_MAX) return false;
     } else {
       const runs = call.done === 0 && !call.applied && !call.pending && ev.t - call.t <= CALL_NS;
       if (!runs || named < 0 || around.pages.findFolio(named) !== row) return false;

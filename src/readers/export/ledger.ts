@@ -7,7 +7,7 @@ import type {Drop, Listener} from '../../ledger/listener.js';
 import type {Ledger} from '../../ledger/ledger.js';
 import type {Deed, Reference} from '../../ledger/tables/references.js';
 import type {Writeback} from '../../ledger/tables/writeback.js';
-import {DmaDir} from '../../events/event.js';
+import {DIRECTIONS} from '../../words/direction.js';
 import {deviceText} from '../../words/file.js';
 import type {Row, TableName} from './schema.js';
 
@@ -17,13 +17,6 @@ export interface RowSink {
   /** Whether rows of a table are wanted at all. */
   wants(table: TableName): boolean;
 }
-
-const DIRECTIONS: Record<number, string> = {
-  [DmaDir.bidirectional]: 'BIDIRECTIONAL',
-  [DmaDir.toDevice]: 'TO_DEVICE',
-  [DmaDir.fromDevice]: 'FROM_DEVICE',
-  [DmaDir.none]: 'NONE',
-};
 
 type Life = Row<'lives'> & {generation: number};
 

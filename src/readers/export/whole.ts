@@ -1,6 +1,6 @@
 /** What is told of a trace once it is read: itself, its inputs, tasks, stacks, devices, and what analyze found. */
 import {createHash} from 'node:crypto';
-import {functionOf} from '../../base/kallsyms.js';
+import {functionOf} from '../../base/frames.js';
 import type {Ledger} from '../../ledger/ledger.js';
 import type {Cause, Finding, Report} from '../../results/report.js';
 import {callersIn} from '../../words/callers.js';

@@ -7,7 +7,7 @@
  */
 import {Context, PageFlag} from '../../events/event.js';
 import {BIAS} from '../../base/reference.js';
-import {functionOf} from '../../base/kallsyms.js';
+import {functionOf} from '../../base/frames.js';
 import type {Happening, Told} from './life.js';
 import {actors, kindByStack} from './stack-kinds.js';
 

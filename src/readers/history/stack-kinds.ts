@@ -2,6 +2,7 @@
  * Which kind of reference a function takes or drops, for changes that have a call stack. Names of 5.10 to 6.18; the
  * innermost frame that is known decides.
  */
+import {isTracer} from '../../base/frames.js';
 
 const TAKEN: Record<string, string> = {
   // mm/swap.c: a page waits in a per-CPU batch for the LRU lock
@@ -80,13 +81,12 @@ const DROPPED: Record<string, string> = {
 
 /** Functions that let go of whatever they are given: their caller tells. */
 const PASSED = new Set(['folios_put_refs', 'release_pages', '__folio_put', 'folio_put', 'put_page', 'folio_get']);
-const TRACER = ['trace_', '__traceiter_', '__page_ref_', 'ftrace_', 'arch_ftrace_', 'perf_trace_'];
 /** Beyond so many frames a function no longer speaks for what its callee's callee did. */
 const DEEP = 4;
 
 /** Symbols from the innermost one that says something about who acts. */
 export function actors(symbols: readonly string[]): string[] {
-  const at = symbols.findIndex((s) => !PASSED.has(s) && !TRACER.some((prefix) => s.startsWith(prefix)));
+  const at = symbols.findIndex((s) => !PASSED.has(s) && !isTracer(s));
   return at < 0 ? [] : symbols.slice(at);
 }
 
