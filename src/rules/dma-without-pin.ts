@@ -25,7 +25,7 @@ export const dmaWithoutPin: Rule = {
     premises: [
       {id: 'held', says: 'it was a get_user_pages reference'},
       {id: 'told', says: OF_PAGE},
-      {id: 'owns', says: 'mapped under that reference'},
+      {id: 'owns', says: 'it was mapped under that reference'},
       {id: 'still-held', says: 'the get was held then'},
     ],
     lookAlikes: [

@@ -27,12 +27,12 @@ export const freeWhileDma: Rule = {
     premises: [
       {id: 'held', says: 'it was a pin'},
       {id: 'held', says: 'it was a get_user_pages reference'},
-      {id: 'owns', says: "mapped for the pin's own I/O"},
-      {id: 'owns', says: 'mapped under that reference'},
+      {id: 'owns', says: "it was mapped for the pin's own I/O"},
+      {id: 'owns', says: 'it was mapped under that reference'},
       {id: 'freed', says: 'the page was freed'},
       {id: 'live', says: "the mapping's own end came later"},
       {id: 'told', says: 'the page was freed'},
-      {id: 'told', says: 'mapped while the reference was held'},
+      {id: 'told', says: 'it was mapped while the reference was held'},
     ],
     lookAlikes: [
       "Mappings that were never made under a pin or get: a driver's own buffers, page cache read-in, the page's writeback.",
@@ -72,7 +72,7 @@ export const freeWhileDma: Rule = {
           ...(owner === 'get' && !countsRecorded(m)
             ? [
                 told(
-                  'mapped while the reference was held',
+                  'it was mapped while the reference was held',
                   false,
                   'puts leave no event here: the reference may have been dropped before the mapping was made',
                 ),

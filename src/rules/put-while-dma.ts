@@ -22,7 +22,7 @@ export const putWhileDma: Rule = {
     premises: [
       {id: 'held', says: 'it was a get_user_pages reference'},
       {id: 'last', says: 'no get was left'},
-      {id: 'owns', says: 'mapped under that reference'},
+      {id: 'owns', says: 'it was mapped under that reference'},
       {id: 'live', says: "the mapping's own end came later"},
       {id: 'told', says: 'the holder has no other way to keep the page'},
     ],

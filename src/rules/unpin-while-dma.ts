@@ -27,7 +27,7 @@ export const unpinWhileDma: Rule = {
     premises: [
       {id: 'held', says: 'it was a pin'},
       {id: 'last', says: 'no pin was left'},
-      {id: 'owns', says: "mapped for the pin's own I/O"},
+      {id: 'owns', says: "it was mapped for the pin's own I/O"},
       {id: 'live', says: "the mapping's own end came later"},
       {id: 'told', says: 'a get_user_pages reference held it still'},
     ],

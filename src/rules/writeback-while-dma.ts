@@ -26,12 +26,12 @@ export const writebackWhileDma: Rule = {
       {id: 'held', says: 'it was a get_user_pages reference'},
       {id: 'still-held', says: 'the pin was held then'},
       {id: 'still-held', says: 'the get was held then'},
-      {id: 'owns', says: "mapped for the pin's own I/O"},
-      {id: 'owns', says: 'mapped under that reference'},
+      {id: 'owns', says: "it was mapped for the pin's own I/O"},
+      {id: 'owns', says: 'it was mapped under that reference'},
       {id: 'live', says: "the mapping's own end came later"},
       {id: 'under-writeback', says: 'the writeback was running'},
       {id: 'of-file', says: 'the page was of a file'},
-      {id: 'told', says: 'mapped while the reference was held'},
+      {id: 'told', says: 'it was mapped while the reference was held'},
     ],
     lookAlikes: ['Mappings TO_DEVICE; pages that are anonymous; direct I/O writes (the device reads).'],
     kernelDoc: 'Documentation/core-api/pin_user_pages.rst',
@@ -68,7 +68,7 @@ export const writebackWhileDma: Rule = {
             ? []
             : [
                 told(
-                  'mapped while the reference was held',
+                  'it was mapped while the reference was held',
                   false,
                   'puts leave no event here: the reference may have been dropped before the mapping was made',
                 ),

@@ -60,7 +60,7 @@ export const writebackWhilePinned: Rule = {
       {id: 'still-held', says: 'the pin was held then'},
       {id: 'under-writeback', says: 'the writeback was running'},
       {id: 'of-file', says: 'the page was of a file'},
-      {id: 'owns', says: "mapped for the pin's own I/O"},
+      {id: 'owns', says: "it was mapped for the pin's own I/O"},
       {id: 'never', says: 'it was not mapped in between'},
       {id: 'told', says: 'the disk was still reading the page'},
       {id: 'told', says: 'the pin was for writing'},

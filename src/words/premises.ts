@@ -10,7 +10,9 @@ export function premiseWords(premise: Premise): string {
     case 'last':
       return `no ${premise.kind} was left`;
     case 'owns':
-      return premise.link.owner === 'get' ? 'mapped under that reference' : "mapped for the pin's own I/O";
+      return premise.link.owner === 'get'
+        ? 'it was mapped under that reference'
+        : "it was mapped for the pin's own I/O";
     case 'live':
       return "the mapping's own end came later";
     case 'of-file':
