@@ -29,7 +29,8 @@ describe('a page that only a free names', () => {
   });
 
   it('begins another life after it', () => {
-    const again = '     wrk-701     [010] .....   355.5: mm_page_alloc: page=0 pfn=0x182190 order=0 migratetype=1 gfp_flags=GFP_KERNEL\n';
+    const again =
+      '     wrk-701     [010] .....   355.5: mm_page_alloc: page=0 pfn=0x182190 order=0 migratetype=1 gfp_flags=GFP_KERNEL\n';
     const [page] = history('0x182190', text + again).pages;
     expect(page?.generations.map(({born, died}) => [born, died])).toEqual([
       ['before-trace', 'free'],
