@@ -342,6 +342,15 @@ export const SHAPES = [
   },
   {name: 'a million header facts', n: 250_000, make: repeat((i) => `# pinscope-record: fact${i}=${i}\n`)},
   {
+    name: 'headers that count entries, after events of eight thousand CPUs',
+    n: 250_000,
+    make: repeat((i, us) =>
+      i < 8000
+        ? event(us, pin(PAGE, 1026), `              wl-309     [${String(i).padStart(4, '0')}] .....`)
+        : '# entries-in-buffer/entries-written: 1/1   #P:4\n',
+    ),
+  },
+  {
     name: 'deep stacks',
     n: 250_000,
     make: repeat((i, us) =>

@@ -123,6 +123,8 @@ export const FIRST_UNRECOGNISED = 5;
 export const UNRECOGNISED_BYTES = 300;
 /** CPU numbers above this are not believed (the kernel's NR_CPUS limit is 8192). */
 export const MAX_CPU = 8191;
+/** Most headers of ring buffers within one input that are told apart: each is held against all CPUs. */
+const SECTIONS_MAX = 1024;
 
 /** What a reader counts while it reads. */
 export class ReaderCounters {
@@ -162,9 +164,13 @@ export class ReaderCounters {
   private sectionTimes: number[] = [];
   private sectionBack: number[] = [];
 
-  /** Such a header comes, or the end. */
+  /** Such a header comes, or the end. Of more than SECTIONS_MAX the first is said to be of no CPU alone. */
   beginSection(): void {
     const {lastTime, outOfOrderByCpu, sectionTimes, sectionBack, sections} = this;
+    if (sections.length > SECTIONS_MAX) {
+      sections[0] = -1;
+      return;
+    }
     if (sections.length > 0) {
       const cpus = [...lastTime.keys()].filter(
         (cpu) =>
