@@ -342,6 +342,11 @@ export const SHAPES = [
   },
   {name: 'a million header facts', n: 250_000, make: repeat((i) => `# pinscope-record: fact${i}=${i}\n`)},
   {
+    name: 'words without a colon, after four thousand event names',
+    n: 250_000,
+    make: repeat((i, us) => event(us, i < 4000 ? `event${i}: x=1` : i % 2 === 0 ? pin(PAGE, 1026) : `word${i}`)),
+  },
+  {
     name: 'headers that count entries, after events of eight thousand CPUs',
     n: 250_000,
     make: repeat((i, us) =>

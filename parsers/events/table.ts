@@ -4,7 +4,7 @@
  */
 
 import {EventKind, type TraceEvent} from '../../src/events/event.js';
-import {ascii, copyBytes, find, hashBytes, LPAREN, sameBytes, SPACE, text} from '../bytes.js';
+import {ascii, copyBytes, find, hashBytes, LPAREN, sameBytes, SPACE, startsWith, text} from '../bytes.js';
 import {DecodeContext} from './context.js';
 import {decodeNvme, decodeScsi} from './commands.js';
 import {decodeBounced, decodeDma, decodeFault, decodeIommu} from './dma.js';
@@ -137,9 +137,8 @@ export class EventTable {
 
   /** Whether an event came whose name begins so. */
   hasNameFrom(buf: Uint8Array, start: number, end: number): boolean {
-    return this.entries.some(
-      ({bytes, count}) => count > 0 && sameBytes(buf, start, end, bytes.subarray(0, end - start)),
-    );
+    const name = buf.subarray(start, end);
+    return this.entries.some(({bytes, count}) => count > 0 && startsWith(bytes, 0, bytes.length, name));
   }
 
   /** The entry of a name in text, made if need be. */

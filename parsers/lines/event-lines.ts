@@ -34,6 +34,8 @@ export type NameColumn = 'left' | 'right';
 const UNDERSCORE = 95;
 /** A word of fewer letters may begin any name. */
 const LEAST_NAME = 3;
+/** So many words are held against the names of events; who prints more prints words. */
+const WORDS_ASKED_MAX = 10_000;
 /** Lines of an event that must fail to make a template before no more are tried. */
 const ENOUGH_TRIES = 64;
 /** So many bytes up to the colon of a name on the right tell lines apart (templates.ts). */
@@ -268,10 +270,13 @@ export abstract class EventLineReader extends LineReader {
     return probed ? isTornProbe(buf, start, end, this.endsWithFields) : isTornEvent(entry.kind, buf, start, end);
   }
 
+  private wordsAsked = 0;
+
   /** A word where the name of an event should be, which begins one that came: the rest is missing. */
   protected tornName(buf: Uint8Array, start: number, end: number): void {
     for (let pos = start; pos < end; pos++) if (buf[pos] === SPACE) return;
-    if (end - start < LEAST_NAME || !this.table.hasNameFrom(buf, start, end)) return;
+    if (end - start < LEAST_NAME || this.wordsAsked++ >= WORDS_ASKED_MAX) return;
+    if (!this.table.hasNameFrom(buf, start, end)) return;
     this.counters.torn++;
     this.unread();
   }
