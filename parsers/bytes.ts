@@ -26,6 +26,7 @@ export const EQUALS = 61;
 export const GREATER = 62;
 export const LBRACKET = 91;
 export const RBRACKET = 93;
+export const UNDERSCORE = 95;
 export const LBRACE = 123;
 export const PIPE = 124;
 export const RBRACE = 125;

@@ -160,27 +160,36 @@ export class ReaderCounters {
   constructor(private readonly table: EventTable) {}
 
   /** by header that counts the entries of a ring buffer: the one CPU that the events below it are of; -1: of none, or several */
-  readonly sections: number[] = [];
+  private readonly sections: number[] = [];
   private sectionTimes: number[] = [];
   private sectionBack: number[] = [];
 
-  /** Such a header comes, or the end. Of more than SECTIONS_MAX the first is said to be of no CPU alone. */
+  /** Such a header comes. Of more than SECTIONS_MAX the first is said to be of no CPU alone. */
   beginSection(): void {
-    const {lastTime, outOfOrderByCpu, sectionTimes, sectionBack, sections} = this;
+    const {sections} = this;
     if (sections.length > SECTIONS_MAX) {
       sections[0] = -1;
       return;
     }
-    if (sections.length > 0) {
-      const cpus = [...lastTime.keys()].filter(
-        (cpu) =>
-          !Object.is(lastTime[cpu], sectionTimes[cpu] ?? NaN) || outOfOrderByCpu[cpu] !== (sectionBack[cpu] ?? 0),
-      );
-      sections[sections.length - 1] = cpus.length === 1 ? cpus[0]! : -1;
-    }
+    this.endSection();
     sections.push(-1);
-    this.sectionTimes = [...lastTime];
-    this.sectionBack = [...outOfOrderByCpu];
+    this.sectionTimes = [...this.lastTime];
+    this.sectionBack = [...this.outOfOrderByCpu];
+  }
+
+  /** The input has ended: by header, the one CPU that all events below it are of; -1. */
+  endSections(): readonly number[] {
+    this.endSection();
+    return this.sections;
+  }
+
+  private endSection(): void {
+    const {lastTime, outOfOrderByCpu, sectionTimes, sectionBack, sections} = this;
+    if (sections.length === 0) return;
+    const cpus = [...lastTime.keys()].filter(
+      (cpu) => !Object.is(lastTime[cpu], sectionTimes[cpu] ?? NaN) || outOfOrderByCpu[cpu] !== (sectionBack[cpu] ?? 0),
+    );
+    sections[sections.length - 1] = cpus.length === 1 ? cpus[0]! : -1;
   }
 
   /** Counts by event name as printed. */

@@ -16,13 +16,14 @@ import {
   decimal,
   DOT,
   EQUALS,
-  QUOTE,
   isDigit,
+  QUOTE,
   sameBytes,
   skipDigits,
   skipSpaces,
   SPACE,
   startsWith,
+  UNDERSCORE,
 } from '../bytes.js';
 import {fraction} from '../ftrace/context.js';
 
@@ -210,8 +211,6 @@ function isName(buf: Uint8Array, start: number, end: number): boolean {
   }
   return true;
 }
-
-const UNDERSCORE = 95;
 
 /** Whether a `key=value`, or nothing, follows. */
 function pairOrEnd(buf: Uint8Array, pos: number, end: number): boolean {

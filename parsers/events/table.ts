@@ -4,7 +4,7 @@
  */
 
 import {EventKind, type TraceEvent} from '../../src/events/event.js';
-import {ascii, copyBytes, find, hashBytes, LPAREN, sameBytes, SPACE, startsWith, text} from '../bytes.js';
+import {ascii, copyBytes, find, hashBytes, LPAREN, sameBytes, SPACE, startsWith, text, UNDERSCORE} from '../bytes.js';
 import {DecodeContext} from './context.js';
 import {decodeNvme, decodeScsi} from './commands.js';
 import {decodeBounced, decodeDma, decodeFault, decodeIommu} from './dma.js';
@@ -110,7 +110,6 @@ export class EventEntry {
   }
 }
 
-const UNDERSCORE = 95;
 const EMPTY = new Uint8Array(0);
 /** The name that events beyond MAX_NAMES are counted under. */
 export const MORE_NAMES = '(more names)';

@@ -5,7 +5,7 @@
 
 import {EventKind, TraceEvent, type EventSink} from '../../src/events/event.js';
 import {COMMON} from '../../src/events/kinds.js';
-import {CR, LF, LPAREN, SPACE} from '../bytes.js';
+import {CR, LF, LPAREN, SPACE, UNDERSCORE} from '../bytes.js';
 import {Clock} from '../clock.js';
 import {EventTable, type EventEntry} from '../events/table.js';
 import {MAX_CPU, ReaderCounters, type OpenOptions} from '../form.js';
@@ -31,7 +31,6 @@ export const After = {
 /** How a form puts names of events into their column, so that lines are told apart by some of its bytes. */
 export type NameColumn = 'left' | 'right';
 
-const UNDERSCORE = 95;
 /** A word of fewer letters may begin any name. */
 const LEAST_NAME = 3;
 /** So many words are held against the names of events; who prints more prints words. */

@@ -7,7 +7,7 @@
  *     dma_map_sg: 0000:00:03.0 dir=FROM_DEVICE nents=3/3 ents_dma={123000,456
  */
 import {EventKind as K} from '../../src/events/event.js';
-import {ascii, EQUALS, find, LBRACE, LPAREN, RBRACE, RPAREN, SPACE, startsWith} from '../bytes.js';
+import {ascii, EQUALS, find, LBRACE, LPAREN, RBRACE, RPAREN, SPACE, startsWith, UNDERSCORE} from '../bytes.js';
 
 const keys = (...names: string[]): Uint8Array[] => names.map((name) => ascii(`${name}=`));
 const RESULT = keys('ret');
@@ -82,5 +82,3 @@ function isName(buf: Uint8Array, start: number, end: number): boolean {
   }
   return true;
 }
-
-const UNDERSCORE = 95;

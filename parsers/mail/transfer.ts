@@ -1,6 +1,6 @@
 /** Transfer encodings of mail bodies (RFC 2045), over bytes, a line at a time. */
 
-import {EQUALS, HEX, SPACE, TAB} from '../bytes.js';
+import {EQUALS, HEX, SPACE, TAB, UNDERSCORE} from '../bytes.js';
 
 const LETTER_D = 68;
 const DIGIT_3 = 51;
@@ -36,7 +36,6 @@ function endsInKey(buf: Uint8Array, i: number): boolean {
   return pos < i && i - pos <= MAX_KEY && pos > 0 && buf[pos - 1] === SPACE;
 }
 
-const UNDERSCORE = 95;
 const MAX_KEY = 12;
 
 function isUpperHex(c: number): boolean {

@@ -7,27 +7,28 @@
  */
 
 import {
+  ascii,
   COLON,
   COMMA,
   EQUALS,
+  find,
   GREATER,
+  hasHexPrefix,
   HEX,
+  isDigit,
   LBRACKET,
   LETTER_x,
   LPAREN,
   MINUS,
   PIPE,
-  RBRACKET,
   RBRACE,
+  RBRACKET,
   RPAREN,
-  SPACE,
-  TAB,
-  ascii,
-  find,
-  hasHexPrefix,
-  isDigit,
   sameBytes,
   skipBlanks,
+  SPACE,
+  TAB,
+  UNDERSCORE,
 } from '../bytes.js';
 
 /** Columns after which programs break lines; a line broken within a word is at least this long. */
@@ -212,8 +213,6 @@ function isPair(buf: Uint8Array, start: number, end: number): boolean {
 function isKeyByte(c: number): boolean {
   return (c >= 97 && c <= 122) || isDigit(c) || c === UNDERSCORE;
 }
-
-const UNDERSCORE = 95;
 
 /** The rest of a value: digits, or flags and such between bars */
 function isTail(buf: Uint8Array, start: number, end: number): boolean {

@@ -8,6 +8,7 @@
  */
 
 import {
+  ascii,
   COLON,
   decimal,
   DOT,
@@ -19,7 +20,7 @@ import {
   SLASH,
   SPACE,
   startsWith,
-  ascii,
+  UNDERSCORE,
 } from '../bytes.js';
 import {fraction} from '../ftrace/context.js';
 
@@ -118,8 +119,6 @@ function nameAt(buf: Uint8Array, start: number, end: number): number {
   }
   return -1;
 }
-
-const UNDERSCORE = 95;
 
 function digits(buf: Uint8Array, start: number, end: number): boolean {
   return end > start && skipDigits(buf, start, end) === end;

@@ -41,10 +41,14 @@ const CPUS = /^# nrcpus online : (\d+)/;
 const CLOCK = /^# clockid: (\S+)/;
 const COMMAND = /^# cmdline : (.+)/;
 const MAX_COMMENT = 4000;
-const EVERYWHERE = /^(?:--all-cpus|-[a-zA-Z]*a[a-zA-Z]*\d*)$/;
 const RATES: ReadonlySet<string> = new Set(['-F', '--freq']);
 const COUNTS: ReadonlySet<string> = new Set(['-c', '--count']);
 const SAMPLED = 'perf took samples of the events only (a sample stands for several: period)';
+
+/** `-a`, `--all-cpus`, also among other letters (`-agF99`). Of any word: behind a filter without its quotes no option is told from a command. */
+function asksForAll(word: string): boolean {
+  return word === '--all-cpus' || (word.includes('a') && /^-[a-zA-Z]+\d*$/.test(word));
+}
 
 /** A frame whose tab became blanks on the way: `        ffffffff81234569 pin_user_pages_fast+0x57 ([kernel.kallsyms])` */
 function isFrame(buf: Uint8Array, start: number, end: number): boolean {
@@ -130,11 +134,7 @@ export class PerfScriptReader extends EventLineReader {
     const task = asked.find(([option]) => TASKS[option] !== undefined);
     if (task) this.sink.fact(input, 'pid_filter', `${TASKS[task[0]]} ${task[1]}`);
     // without -a it records the command that it starts, if it starts one
-    else if (
-      command.length > 0 &&
-      !words.some((word) => EVERYWHERE.test(word)) &&
-      !asked.some(([o]) => BEYOND_TASKS.has(o))
-    )
+    else if (command.length > 0 && !words.some(asksForAll) && !asked.some(([o]) => BEYOND_TASKS.has(o)))
       this.sink.fact(input, 'pid_filter', "the command's");
     const left = leftOut(asked);
     const sampled = asked.find(([option, value]) => RATES.has(option) || (COUNTS.has(option) && value !== '1'));

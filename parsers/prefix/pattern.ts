@@ -25,6 +25,7 @@ import {
   SPACE,
   startsWith,
   TAB,
+  UNDERSCORE,
 } from '../bytes.js';
 
 export type Unit = 'ns' | 'us' | 'ms' | 's' | 'clock' | 'unknown';
@@ -186,8 +187,6 @@ function nameFollows(buf: Uint8Array, pos: number, end: number): boolean {
   const equals = buf.indexOf(EQUALS, next);
   return stop > pos && (next === end || (equals >= 0 && equals < last));
 }
-
-const UNDERSCORE = 95;
 
 function isBlank(c: number): boolean {
   return c === SPACE || c === TAB;

@@ -24,7 +24,7 @@ export interface Moment {
   counted: boolean;
   pins: number;
   gets: number;
-  /** as far as was known then: see kindOnceRead() */
+  /** `unknown` as far as was known then; a claim asks once more when the trace is read (kindOnceRead) */
   kind: 'file' | 'anonymous' | 'unknown';
   /** its flags say PG_swapbacked: anonymous, or shmem */
   swapBacked: boolean;

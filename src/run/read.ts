@@ -110,8 +110,7 @@ async function readOnce(
       const counted = read.flatMap(({form, reader: {counters}}, input) => {
         if (form.id !== 'ftrace') return [];
         const {events, stacks, unrecognised} = counters;
-        counters.beginSection();
-        return [{input, events, stacks, unrecognised, sections: counters.sections.slice(0, -1)}];
+        return [{input, events, stacks, unrecognised, sections: counters.endSections()}];
       });
       ledger.capture.entries.read(counted);
     }
