@@ -1,5 +1,5 @@
 import type {Said} from '../claims/claim.js';
-import {held, last, live, owns, type Premise, told} from '../claims/premise.js';
+import {held, last, live, owns, told} from '../claims/premise.js';
 import {EventKind as K} from '../events/event.js';
 import {type Drop, type Listener, probeOf} from '../ledger/listener.js';
 import {countsRecorded, momentOf} from '../ledger/moment.js';
@@ -92,7 +92,6 @@ export const unpinWhileDma: Rule = {
             owns(link),
             live(window, drop.deed, moment, pins.length === 1 ? pin : undefined),
             ...untouched(window),
-            ...ofPage(drop, pfn),
             ...(got && !countsRecorded(m)
               ? [
                   told(
@@ -146,15 +145,3 @@ export const unpinWhileDma: Rule = {
     };
   },
 };
-
-/**
- * What must hold besides where a pin is left that counts for one page and may be for several: io_uring keeps one of a huge page for all of
- * it (io_coalesce_buffer(), io_uring/rsrc.c), another driver that drops all but the first page's keeps that one's.
- */
-function ofPage({subKnown, sub, n, from}: Drop, pfn: number): Premise[] {
-  if (!subKnown || pfn < sub + n) return [];
-  const why =
-    'the other pins of its pages were dropped right after they were taken: the one that was left is for all of them, ' +
-    'as io_uring keeps it, or for the first page alone';
-  return [told('the pin was for this page', false, why, from[0]?.reference)];
-}

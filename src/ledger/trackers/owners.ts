@@ -85,6 +85,10 @@ const PIN_BY_UNNAMED = maybe(
   'pin',
   'the trace does not print which task made the mapping: it may be for a reference that no event shows (sendfile, a network send)',
 );
+const PIN_THAT_STAYS = maybe(
+  'pin',
+  'the other pins of its pages were dropped right after they were taken: the one that was left is for all of them, as io_uring keeps it (io_coalesce_buffer()), or for the first page alone',
+);
 const GET_BY_OTHER = maybe(
   'get',
   'another task than the one that took the reference made the mapping: it may be for a reference that no event shows',
@@ -118,6 +122,7 @@ export class Owners {
       if (got) return this.ofGet(folio, pfn, window) ? GET_OR_PIN : PIN_OR_GET;
       if (!this.isNamed(window)) return PIN_BY_UNNAMED;
       if (!this.byItsTaker(folio, 'pin', pfn, window)) return PIN_BY_OTHER;
+      if (this.hasOneThatStays(folio, pfn)) return PIN_THAT_STAYS;
       if (window.dir === DmaDir.toDevice) {
         if (this.mayBeCached(folio)) return capture.certifies(K.WritebackStart) ? PIN_OR_CACHE : PIN_OR_WRITTEN;
         return this.hasRoom(folio, (pages.flags[folio]! & PageFlag.swapcache) === 0 ? 0 : 1) ? PIN_OR_SENT : PIN;
@@ -201,6 +206,15 @@ export class Owners {
     for (let r = pages.references[folio]; r; r = r.next)
       if (r.kind === 'pin' && r.task === open.task && r.t >= since && covers(pages, r, pfn)) return true;
     return false;
+  }
+
+  /** Whether no pin counts for the page, and one does that was left of several (Reference.whole). */
+  private hasOneThatStays(folio: number, pfn: number): boolean {
+    const {pages} = this.around;
+    if ((pages.state[folio]! & PageState.large) === 0) return false;
+    for (let r = pages.references[folio]; r; r = r.next)
+      if (r.kind === 'pin' && r.covers(pfn) && (r.sub < 0 || pfn < r.sub + r.n)) return false;
+    return true;
   }
 
   /** Whether the task that took a reference of the page made the mapping. */
